@@ -1,0 +1,197 @@
+"""A job: everything that decides what a reconstruction is, as one frozen value.
+
+It is read from argv or from TOML:
+
+input = "scan.h5"
+output = "volume.h5"
+method = "cgls"
+
+[stop]
+iterations = 30
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
+
+from physrecon.blocks import parse_bytes, parse_slices
+from physrecon.errors import ArgumentError, ConfigError, MissingInputError, PhysreconError
+from physrecon.names import FILTERS, ITERATIONS, METHODS, PADDINGS, STOP_SETTINGS, expected
+
+# How the work is done, not what comes out: two runs that differ in these are the same job.
+EXECUTION = ("output", "slab_rows", "memory", "threads", "overwrite")
+
+Setting = bool | int | float | str
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class StopSettings(_Model):
+    """When an iterative method stops; the first rule that holds wins."""
+
+    iterations: int | None = Field(None, ge=1)  # None: what suits the method
+    rtol: float = Field(0.0, ge=0)
+    discrepancy: float | None = Field(None, gt=0)
+    seconds: float | None = Field(None, gt=0)
+
+
+class Job(_Model):
+    """One scan to one volume."""
+
+    input: Path
+    output: Path
+    method: str = "fbp"
+    filter: str = "ram-lak"
+    padding: str = "zero"
+    center: float | Literal["auto"] = "auto"
+    slices: str | None = None
+    rings: bool = False
+    nonnegative: bool = False
+    angle_unit: Literal["deg", "rad"] | None = None
+    line_integrals: bool = False
+    device: Literal["cpu", "cuda"] = "cpu"
+    threads: int | None = Field(None, ge=1)
+    memory: int | None = None
+    slab_rows: int | None = Field(None, ge=1)
+    overwrite: bool = False
+    solver: dict[str, Setting] = {}
+    stop: StopSettings = StopSettings()
+
+    @classmethod
+    def build(
+        cls, values: dict[str, Any], where: str, error: type[PhysreconError] = ArgumentError
+    ) -> Job:
+        """The job these values describe; what is wrong with them is raised as `error`."""
+        try:
+            return cls.model_validate(values)
+        except ValidationError as problem:
+            raise error("; ".join(_sentence(where, p) for p in problem.errors())) from None
+
+    @classmethod
+    def from_toml(cls, path: str | Path, changes: dict[str, Any] | None = None) -> Job:
+        """Read a job file; `changes` take precedence.  Paths in it are relative to its folder.
+
+        Raises MissingInputError when it cannot be read, ConfigError when it makes no sense."""
+        path = Path(path)
+        try:
+            values = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as problem:
+            raise MissingInputError(
+                f"{path}: expected a job file, got {problem.strerror or problem}; check the path"
+            ) from None
+        except (UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
+            raise ConfigError(f"{path}: expected TOML, got {problem}") from None
+        for key in ("input", "output"):
+            if isinstance(values.get(key), str):
+                values[key] = path.parent / values[key]
+        return cls.build(merge(values, changes or {}), str(path), ConfigError)
+
+    def to_toml(self) -> str:
+        """The job as TOML that `from_toml` reads back to an equal job."""
+        values = self.model_dump(mode="json", exclude_none=True)
+        tables = {k: v for k, v in values.items() if isinstance(v, dict)}
+        lines = [f"{k} = {_toml(v)}" for k, v in values.items() if k not in tables]
+        for name, table in tables.items():
+            if table:
+                lines += ["", f"[{name}]", *(f"{k} = {_toml(v)}" for k, v in table.items())]
+        return "\n".join(lines) + "\n"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _stop_settings(cls, values: Any) -> Any:
+        """`solver.iterations` says the same as `stop.iterations`: users need not know who stops."""
+        if isinstance(values, dict) and isinstance(values.get("solver"), dict):
+            solver = dict(values["solver"])
+            moved = {name: solver.pop(name) for name in STOP_SETTINGS if name in solver}
+            stop = values.get("stop", {})
+            if moved and isinstance(stop, dict):
+                return {**values, "solver": solver, "stop": {**moved, **stop}}
+        return values
+
+    @field_validator("method", "filter", "padding")
+    @classmethod
+    def _known_name(cls, value: str, info: Any) -> str:
+        names = {"method": METHODS, "filter": FILTERS, "padding": PADDINGS}[info.field_name]
+        if value not in names:
+            raise ValueError(expected(value, names))
+        return value
+
+    @field_validator("center", mode="before")
+    @classmethod
+    def _column(cls, value: Any) -> Any:
+        if value == "auto" or (isinstance(value, (int, float)) and not isinstance(value, bool)):
+            return value
+        raise ValueError(f"expected a column such as 296.0, or auto, got {value!r}")
+
+    @field_validator("memory", mode="before")
+    @classmethod
+    def _bytes(cls, value: Any) -> Any:
+        return parse_bytes(value) if isinstance(value, str) else value
+
+    @field_validator("slices")
+    @classmethod
+    def _slices(cls, value: str | None) -> str | None:
+        if value is not None:
+            parse_slices(value)
+        return value
+
+    @model_validator(mode="after")
+    def _method_knows_its_settings(self) -> Job:
+        if self.method == "fbp":
+            stop = [k for k, v in self.stop if v != StopSettings.model_fields[k].default]
+            unknown = [*self.solver, *stop, *(["nonnegative"] if self.nonnegative else [])]
+            if unknown:
+                name = unknown[0]
+                raise ValueError(
+                    f"{name}: expected an iterative method for it, got fbp; choose --method "
+                    + "|".join(ITERATIONS)
+                )
+        return self
+
+    @field_serializer("input", "output")
+    def _plain_path(self, path: Path) -> str:
+        return str(path)
+
+
+def merge(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """`values` with `changes` put in, table by table."""
+    merged = dict(values)
+    for key, value in changes.items():
+        table = merged.get(key)
+        both = isinstance(table, dict) and isinstance(value, dict)
+        merged[key] = merge(table, value) if both else value  # type: ignore[arg-type]
+    return merged
+
+
+def _toml(value: Any) -> str:
+    """A TOML value: JSON writes strings, numbers and booleans as TOML does, but for DEL."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _sentence(where: str, problem: Any) -> str:
+    """One pydantic complaint in the words of this program."""
+    place = ".".join(str(part) for part in problem["loc"][:2])
+    if problem["type"] == "extra_forbidden":
+        fields = StopSettings.model_fields if problem["loc"][0] == "stop" else Job.model_fields
+        return f"{where}: {place}: {expected(problem['loc'][-1], tuple(fields))}"
+    if problem["type"] == "missing":
+        return f"{where}: {place}: expected a value, got none; set it"
+    message = problem["msg"].removeprefix("Value error, ").removeprefix(f"{place}: ")
+    message = message.replace("Input should be", "expected")
+    got = "" if ", got " in message else f", got {problem['input']!r}"
+    return f"{where}: {place + ': ' if place else ''}{message}{got}"

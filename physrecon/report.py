@@ -1,0 +1,104 @@
+"""What a run tells its user: results on stdout, progress and problems on stderr.
+
+On a terminal progress is a bar; in a log it is one line per slab.  `Silent` tells nothing."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+_BAR = "{desc} {bar:20} {n:.0f}/{total:.0f} {unit}  {elapsed_s:.1f} s{postfix}"
+
+
+class Report:
+    """Writes to the streams of the moment (so that a redirected sys.stdout is honoured)."""
+
+    _bar: Any = None
+    _compiled = False
+
+    def result(self, text: str) -> None:
+        """A line somebody may pipe onwards."""
+        self._print(text, sys.stdout)
+
+    def note(self, text: str) -> None:
+        """A line that explains what is going on."""
+        self._print(text, sys.stderr)
+
+    def warn(self, text: str) -> None:
+        """A line nobody should miss."""
+        mark = "\033[1;33mwarning:\033[0m" if sys.stderr.isatty() else "warning:"
+        self._print(f"{mark} {text}", sys.stderr)
+
+    def compiling(self) -> None:
+        """Say once that the wait is the compiler's."""
+        if not self._compiled:
+            self._compiled = True
+            self.note("compiling kernels, once; they are kept for the next run")
+
+    @contextmanager
+    def progress(self, what: str, total: int, unit: str, done: int = 0) -> Iterator[Progress]:
+        """Follow `total` units of work, of which `done` are there already."""
+        if not sys.stderr.isatty():
+            yield Progress(self, None, what, total, unit, done)
+            return
+        from tqdm import tqdm
+
+        self._bar = tqdm(
+            total=total, initial=done, desc=what, unit=unit, bar_format=_BAR, file=sys.stderr
+        )
+        try:
+            yield Progress(self, self._bar, what, total, unit, done)
+        finally:
+            self._bar.close()
+            self._bar = None
+
+    def _print(self, text: str, stream: Any) -> None:
+        if self._bar is None:
+            print(text, file=stream, flush=True)
+        else:
+            self._bar.write(text, file=stream)
+
+
+class Progress:
+    """One piece of work under way: `partial` within a step, `advance` at its end."""
+
+    def __init__(
+        self, report: Report, bar: Any, what: str, total: int, unit: str, done: int
+    ) -> None:
+        self._report, self._bar = report, bar
+        self._what, self._total, self._unit, self._done = what, total, unit, done
+        self._start = time.perf_counter()
+
+    def partial(self, units: float, text: str = "") -> None:
+        """`units` (may be a fraction) of the present step are done."""
+        if self._bar is not None:
+            self._bar.set_postfix_str(text, refresh=False)
+            self._bar.update(self._done + units - self._bar.n)
+
+    def advance(self, units: int, text: str = "") -> None:
+        """A step of `units` is finished."""
+        self._done += units
+        if self._bar is not None:
+            self._bar.set_postfix_str("", refresh=False)
+            self._bar.n = self._done
+            self._bar.refresh()
+        else:
+            seconds = time.perf_counter() - self._start
+            self._report.note(
+                f"{self._what} {self._done}/{self._total} {self._unit}  {seconds:.1f} s"
+                + (f", {text}" if text else "")
+            )
+
+
+class Silent(Report):
+    """Tells nothing: for programs that call `run` themselves."""
+
+    def _print(self, text: str, stream: Any) -> None:
+        pass
+
+    @contextmanager
+    def progress(self, what: str, total: int, unit: str, done: int = 0) -> Iterator[Progress]:
+        yield Progress(self, None, what, total, unit, done)

@@ -1,0 +1,125 @@
+"""A slice as a picture that can be measured: axes in length, a scale bar, grey values in a bar."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physrecon.errors import ArgumentError, OutputError, WriteError
+
+AXES = "zyx"
+
+
+def view(
+    volume: str | Path,
+    output: str | Path | None = None,
+    axis: str = "z",
+    index: int | None = None,
+    window: tuple[float, float] | None = None,
+    overwrite: bool = False,
+) -> Path:
+    """Write slice `index` (default the middle one) across `axis` of a volume as PNG.
+
+    Returns its path.  window: grey values shown as black and white; by default what 99.8 % of the
+    voxels span.  Rows point up, so that x, y and a turn about z look as they do on paper.
+    Raises ArgumentError for a slice that does not exist, OutputError for a PNG that does."""
+    from physrecon.store import open_volume
+
+    with open_volume(volume) as v:
+        across = AXES.index(axis)
+        index = v.shape[across] // 2 if index is None else index
+        if index >= v.shape[across]:
+            raise ArgumentError(
+                f"--slice: expected 0 … {v.shape[across] - 1} along {axis}, got {index}"
+            )
+        path = Path(output or Path(volume).with_suffix(f".{axis}{index}.png"))
+        if path.exists() and not overwrite:
+            raise OutputError(f"{path}: expected a new file, got one that exists; add --overwrite")
+        image = np.asarray(v[(slice(None),) * across + (index,)])
+        pitch = [v.voxel_size[i] for i in range(3) if i != across]
+        unit = v.length_unit
+    names = [name for name in AXES if name != axis]
+    figure = new_figure(6.4, 5.4, max(image.shape))
+    axes = figure.add_subplot()
+    shown = draw_slice(axes, image, pitch, unit or "pixel", window)
+    axes.set(xlabel=f"{names[1]} [{unit or 'pixel'}]", ylabel=f"{names[0]} [{unit or 'pixel'}]")
+    axes.set_title(f"{Path(volume).name}   {axis} = {index}", fontsize=10)
+    bar = figure.colorbar(shown, ax=axes, fraction=0.046, pad=0.03, extend="both")
+    bar.set_label(f"attenuation [1/{unit or 'pixel'}]")
+    save(figure, path)
+    return path
+
+
+def new_figure(width: float, height: float, pixels: int) -> Any:
+    """A figure of so many inches, fine enough to show `pixels` voxels across its height."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure((width, height), dpi=min(max(110, pixels / (0.8 * height)), 600))
+    figure.set_layout_engine("constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def draw_slice(
+    axes: Any,
+    image: NDArray[Any],
+    pitch: Sequence[float],
+    unit: str,
+    window: tuple[float, float] | None = None,
+    cmap: str = "gray",
+) -> Any:
+    """Show an image with rows and columns `pitch` apart and a scale bar; returns the mappable."""
+    low, high = window or grey_window(image)
+    height, width = image.shape[0] * pitch[0] / 2, image.shape[1] * pitch[1] / 2
+    shown = axes.imshow(
+        image,
+        cmap=cmap,
+        vmin=low,
+        vmax=high,
+        extent=(-width, width, -height, height),
+        origin="lower",
+    )
+    length = round_length(width / 2)
+    box = {"facecolor": "black", "alpha": 0.6, "edgecolor": "none", "boxstyle": "square,pad=0.2"}
+    left, bottom = -0.94 * width, -0.92 * height
+    axes.plot([left, left + length], [bottom, bottom], color="white", lw=3, solid_capstyle="butt")
+    axes.text(
+        left, bottom + 0.05 * height, f"{length:g} {unit}",
+        color="white", fontsize=8, va="bottom", bbox=box,
+    )  # fmt: skip
+    return shown
+
+
+def grey_window(image: NDArray[Any]) -> tuple[float, float]:
+    """Grey values that 99.8 % of the finite pixels within the inscribed ellipse span.
+
+    Outside it a parallel beam has not seen every ray, and values run wild."""
+    y, x = np.ogrid[-1 : 1 : image.shape[0] * 1j, -1 : 1 : image.shape[1] * 1j]
+    seen = image[(y * y + x * x <= 1) & np.isfinite(image)]
+    low, high = np.percentile(seen, (0.1, 99.9)) if seen.size else (0.0, 1.0)
+    return float(low), float(high if high > low else low + 1)
+
+
+def round_length(most: float) -> float:
+    """The largest 1, 2 or 5 times a power of ten that is no longer than `most`."""
+    power = 10.0 ** math.floor(math.log10(most))
+    return max(step * power for step in (1, 2, 5) if step * power <= most)
+
+
+def save(figure: Any, path: Path) -> None:
+    """Write a figure as PNG.  Raises OutputError where nothing can be created."""
+    try:
+        with open(path, "wb") as file:
+            figure.savefig(file, format="png")
+    except (FileNotFoundError, NotADirectoryError, PermissionError, IsADirectoryError) as problem:
+        raise OutputError(
+            f"{path}: expected a folder to write to, got {problem.strerror}; choose another"
+        ) from None
+    except OSError as problem:
+        raise WriteError(f"{path}: expected room to write, got {problem.strerror}") from None
