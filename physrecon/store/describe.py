@@ -1,0 +1,69 @@
+"""`physrecon info`: what a file is, or what is wrong with it and what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from physrecon.errors import DataError
+from physrecon.store.identify import is_volume
+from physrecon.store.scan import Scan, open_scan
+from physrecon.store.trust import Tree
+from physrecon.store.volume import Volume, open_volume
+
+
+def describe(
+    path: str | Path, angle_unit: str | None = None, allow_root: str | Path | None = None
+) -> list[str]:
+    """Lines that say what any file is.
+
+    A file that cannot be used is described, not refused; MissingInputError for one that is not
+    there or cannot be read."""
+    try:
+        with Tree(path, allow_root) as tree:
+            volume = is_volume(tree)
+        if volume:
+            with open_volume(path) as opened:
+                return _volume_lines(opened)
+        with open_scan(path, angle_unit, allow_root=allow_root) as scan:
+            return _scan_lines(scan)
+    except DataError as error:
+        return [str(error)]
+
+
+def _scan_lines(scan: Scan) -> list[str]:
+    lines = [scan.summary()]
+    size = scan.projections.nbytes / 1e6
+    lines.append(f"data: {scan.dtype}, {size:.4g} MB of projections")
+    ordered = "rising" if (np.diff(scan.angles) > 0).all() else "not in order"
+    lines.append(
+        f"angles: {scan.angles.min():.6g} to {scan.angles.max():.6g} {scan.angle_unit}, {ordered}"
+    )
+    if scan.pixel_size:
+        row, column = scan.pixel_size
+        lines.append(f"pixel size: {row:.6g} × {column:.6g} {scan.length_unit} (row × column)")
+    else:
+        lines.append("pixel size: not stated, lengths are in pixels")
+    axis = "not stated" if scan.center is None else f"column {scan.center:.6g}"
+    lines.append(f"rotation axis: {axis}")
+    if scan.flat_positions is not None and len(scan.flats):
+        before, after = (scan.flat_positions == 0).sum(), (scan.flat_positions == 1).sum()
+        between = len(scan.flats) - before - after
+        lines.append(f"flats: {before} before, {between} during, {after} after the projections")
+    return [*lines, *(f"note: {note}" for note in scan.notes)]
+
+
+def _volume_lines(volume: Volume) -> list[str]:
+    size = " × ".join(f"{pitch:.6g}" for pitch in volume.voxel_size)
+    lines = [
+        f"{volume.path.name}: reconstructed volume {volume.shape} {volume.dtype}, "
+        f"{volume.nbytes / 1e6:.4g} MB",
+        f"voxel size: {size} {volume.length_unit or 'pixel'} (z × y × x)",
+    ]
+    if volume.sources:
+        lines.append(f"stored in {volume.sources} slab files, all present")
+    method = volume.configuration.get("method")
+    if method:
+        lines.append(f"method: {method}")
+    return [*lines, f"open with `physrecon view {volume.path.name}`"]

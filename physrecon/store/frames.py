@@ -1,0 +1,131 @@
+"""Frames of a detector dataset seen as one array (view, row, column).
+
+A scan may store its frames as θ:y:x or y:θ:x, and may mix projections, flats and darks in one
+dataset told apart by an image key.  `Frames` hides both: indexing reads exactly the wanted rows, one
+hyperslab per run of consecutive frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from physrecon.errors import ArgumentError, DataError
+
+THETA_FIRST = "theta:y:x"
+ROW_FIRST = "y:theta:x"
+
+
+class Frames:
+    """Some frames of a 3-D dataset as an array (n, rows, columns) that is read when indexed.
+
+    index: (n,) numbers of the frames in storage.  order: "theta:y:x" or "y:theta:x"."""
+
+    ndim = 3
+
+    def __init__(self, dataset: h5py.Dataset, index: NDArray[np.intp], order: str = THETA_FIRST):
+        self._dataset = dataset
+        self._index = index
+        self._row_first = order == ROW_FIRST
+        rows = dataset.shape[0 if self._row_first else 1]
+        self.shape = (len(index), rows, dataset.shape[2])
+        self.dtype = dataset.dtype.newbyteorder("=")
+
+    @property
+    def chunk_rows(self) -> int:
+        """Rows that share a chunk of the storage: slabs of a multiple of it read nothing twice."""
+        chunks = self._dataset.chunks
+        return chunks[0 if self._row_first else 1] if chunks else 1
+
+    @property
+    def size(self) -> int:
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def nbytes(self) -> int:
+        return self.size * self.dtype.itemsize
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        return self[:].astype(dtype or self.dtype, copy=False)
+
+    def __getitem__(self, key: Any) -> NDArray[Any]:
+        """Read [views, rows, columns]: views an int, slice, mask or indices; the others int or
+        slice.  Raises ArgumentError for other keys and DataError where the file is damaged."""
+        keys = key if isinstance(key, tuple) else (key,)
+        if any(k is Ellipsis for k in keys):
+            at = next(i for i, k in enumerate(keys) if k is Ellipsis)
+            keys = (*keys[:at], *[slice(None)] * (4 - len(keys)), *keys[at + 1 :])
+        if len(keys) > 3:
+            raise ArgumentError(f"Frames: expected at most 3 indices, got {len(keys)}.")
+        view_key, row_key, column_key = (*keys, *[slice(None)] * (3 - len(keys)))
+        frames = np.atleast_1d(self._index[view_key])
+        rows = _range("row", row_key, self.shape[1])
+        columns = _range("column", column_key, self.shape[2])
+        out = np.empty((len(frames), len(rows), len(columns)), self.dtype)
+        if out.size:
+            try:
+                self._read(out, frames, rows, _slice(columns))
+            except OSError as error:
+                raise DataError(
+                    f"{self._dataset.file.filename}: expected readable data in "
+                    f"{self._dataset.name}, got {error}; copy the file again."
+                ) from error
+        return out[
+            0 if isinstance(view_key, (int, np.integer)) else slice(None),
+            slice(None) if isinstance(row_key, slice) else 0,
+            slice(None) if isinstance(column_key, slice) else 0,
+        ]
+
+    def _read(self, out: NDArray[Any], frames: NDArray[np.intp], rows: range, cols: slice) -> None:
+        for start, stop in _runs(frames):
+            stored = slice(int(frames[start]), int(frames[stop - 1]) + 1)
+            if not self._row_first:
+                source = np.s_[stored, _slice(rows), cols]
+                self._dataset.read_direct(out, source, np.s_[start:stop])
+                continue
+            for first, last in _blocks(rows, self.chunk_rows):
+                block = self._dataset[_slice(rows[first:last]), stored, cols]
+                out[start:stop, first:last] = np.moveaxis(block, 1, 0)
+
+
+def no_frames(like: Frames) -> Frames:
+    """Zero frames of the same rows and columns."""
+    empty = np.empty(0, np.intp)
+    return Frames(like._dataset, empty, ROW_FIRST if like._row_first else THETA_FIRST)
+
+
+def _range(name: str, key: Any, count: int) -> range:
+    if isinstance(key, (int, np.integer)):
+        if not -count <= key < count:
+            raise IndexError(f"Frames: expected a {name} in 0..{count - 1}, got {key}.")
+        return range(int(key) % count, int(key) % count + 1)
+    if not isinstance(key, slice) or (key.step is not None and key.step < 1):
+        raise ArgumentError(f"Frames: expected a {name} or a rising slice of them, got {key!r}.")
+    return range(*key.indices(count))
+
+
+def _slice(numbers: range) -> slice:
+    return slice(numbers.start, max(numbers.start, numbers.stop), numbers.step)
+
+
+def _runs(frames: NDArray[np.intp]) -> Iterator[tuple[int, int]]:
+    """(start, stop) of each stretch of consecutive frame numbers."""
+    cuts = np.flatnonzero(np.diff(frames) != 1) + 1
+    edges = [0, *cuts.tolist(), len(frames)]
+    return zip(edges[:-1], edges[1:], strict=True)
+
+
+def _blocks(rows: range, chunk: int) -> Iterator[tuple[int, int]]:
+    """(first, last) positions in `rows` of the rows that lie in one chunk."""
+    yield from _runs_of(np.asarray(rows) // chunk)
+
+
+def _runs_of(labels: NDArray[np.intp]) -> Iterator[tuple[int, int]]:
+    edges = [0, *(np.flatnonzero(np.diff(labels)) + 1).tolist(), len(labels)]
+    return zip(edges[:-1], edges[1:], strict=True)

@@ -1,0 +1,18 @@
+"""What all tests share: where the measured data lie, if they are here at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of the real measured data; tests that need it are skipped where it is absent."""
+    default = Path(__file__).resolve().parent.parent / "../shared/data"
+    folder = Path(os.environ.get("PHYSRECON_TEST_DATA", default)).resolve()
+    if not folder.is_dir():
+        pytest.skip(f"measured data not found at {folder}; set PHYSRECON_TEST_DATA")
+    return folder
