@@ -17,6 +17,7 @@ at y = (iy - (ny - 1)/2)·pitch, so y grows with the row index: a picture with y
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -46,7 +47,7 @@ def _heights(c: float, z0: float, z: Floats) -> Floats:
     return 1 - ((z - z0) / c) ** 2
 
 
-def _span(hit: NDArray[np.bool_]) -> slice:
+def _span(hit: Any) -> slice:
     """The smallest slice that holds every True."""
     where = np.flatnonzero(hit)
     return slice(where[0], where[-1] + 1) if where.size else slice(0, 0)
@@ -87,8 +88,12 @@ def line_integrals(
 
 
 def _interval_counts(
-    low: NDArray[np.int64], high: NDArray[np.int64], row: NDArray[np.int64], shape: tuple, ss: int
-) -> Floats:
+    low: NDArray[np.int64],
+    high: NDArray[np.int64],
+    row: NDArray[np.intp],
+    shape: tuple[int, int],
+    ss: int,
+) -> NDArray[Any]:
     """How many points of each pixel lie in the intervals [low, high) of points of a row.
 
     An interval is a step up and a step down; `ss` points make a pixel, so a step inside a pixel
@@ -143,7 +148,7 @@ class Ellipsoids:
 
     table: ArrayLike
 
-    _COLUMNS = ("value", "a", "b", "c", "x", "y", "z", "phi")
+    _COLUMNS: ClassVar[tuple[str, ...]] = ("value", "a", "b", "c", "x", "y", "z", "phi")
 
     def __post_init__(self) -> None:
         table = np.array(self.table, dtype=np.float64)
@@ -229,7 +234,7 @@ class Ellipses(Ellipsoids):
     table: (n, 6), one row a body: value [1/length], semi-axes a, b [length] along x, y, centre
     x, y [length], angle φ [degrees] by which the ellipse is turned counter-clockwise."""
 
-    _COLUMNS = ("value", "a", "b", "x", "y", "phi")
+    _COLUMNS: ClassVar[tuple[str, ...]] = ("value", "a", "b", "x", "y", "phi")
 
     @property
     def solids(self) -> Floats:

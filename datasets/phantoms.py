@@ -52,7 +52,7 @@ def shepp_logan(shape: Sequence[int], supersample: int = 4) -> NDArray[np.float3
     """The modified Shepp–Logan head as a float32 array: (ny, nx), or (nz, ny, nx) in 3-D.
 
     Voxels are cubes and half the shorter side in the plane has length 1, so few slices show the
-    middle of the head.  y grows with the row index (the nose, at +y, is at the end):
+    middle of the head.  y grows with the row index:
     show it with `origin="lower"`.  Values as in `shepp_logan_phantom`."""
     if len(shape) not in (2, 3):
         raise ArgumentError(f"shepp_logan: expected (ny, nx) or (nz, ny, nx), got {shape!r}")
@@ -61,9 +61,14 @@ def shepp_logan(shape: Sequence[int], supersample: int = 4) -> NDArray[np.float3
     return phantom.volume(grid, supersample).reshape(shape)
 
 
-def _random_table(n: int, seed: int, semi_axes: int) -> NDArray[np.float64]:
+def _generator(where: str, n: int, seed: int) -> np.random.Generator:
+    if int(n) != n or n < 0:
+        raise ArgumentError(f"{where}: expected a whole number of bodies >= 0, got {n!r}")
+    return np.random.default_rng(seed)
+
+
+def _random_table(rng: np.random.Generator, n: int, semi_axes: int) -> NDArray[np.float64]:
     """n bodies (value, semi-axes, x, y, φ) that stay within the radius of the object."""
-    rng = np.random.default_rng(seed)
     axes = rng.uniform(0.04, 0.25, (n, semi_axes))
     reach = (_RADIUS - axes.max(axis=1, initial=0)) * np.sqrt(rng.uniform(0, 1, n))
     turn = rng.uniform(0, 2 * np.pi, n)
@@ -82,15 +87,16 @@ def random_ellipses(n: int = 20, seed: int = 0) -> Ellipses:
     """n ellipses of any place, shape and direction, values 0.1 … 1; where they overlap they add.
 
     They lie within the disc of radius 0.85."""
-    return Ellipses(_random_table(n, seed, 2))
+    return Ellipses(_random_table(_generator("random_ellipses", n, seed), n, 2))
 
 
 def random_ellipsoids(n: int = 60, seed: int = 0) -> Ellipsoids:
     """n ellipsoids of any place and shape, values 0.1 … 1; where they overlap they add.
 
     They lie within the cylinder of radius 0.85 and half-height 1."""
-    table = _random_table(n, seed, 3)
-    z = np.random.default_rng([seed, 1]).uniform(-1, 1, n) * (1 - table[:, 3])
+    rng = _generator("random_ellipsoids", n, seed)
+    table = _random_table(rng, n, 3)
+    z = rng.uniform(-1, 1, n) * (1 - table[:, 3])
     return Ellipsoids(np.insert(table, 6, z, axis=1))
 
 
@@ -101,8 +107,8 @@ def foam(n: int = 300, seed: int = 0) -> Ellipsoids:
     what the neighbours leave, and a place too tight is given up.  ArgumentError when n voids find
     no room.  After the foam phantoms of Pelt, Hendriksen and Batenburg (2022), J. Synchrotron
     Rad. 29, 254."""
-    rng = np.random.default_rng(seed)
-    smallest, largest = 0.15 * max(n, 1) ** (-1 / 3), 0.7 * max(n, 1) ** (-1 / 3)
+    rng = _generator("foam", n, seed)
+    smallest, largest = np.array([0.2, 1.0]) * max(n, 1) ** (-1 / 3)
     centres, radii = np.empty((n, 3)), np.empty(n)
     placed = 0
     for _ in range(200 * n):

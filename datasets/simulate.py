@@ -81,7 +81,7 @@ class Simulation:
             ("views", _whole(self.views, 1), "a whole number >= 1"),
             ("phantom", self.phantom in PHANTOMS, f"one of {', '.join(PHANTOMS)}"),
             ("counts", 1 <= self.counts <= _MOST_COUNTS, f"1 to {_MOST_COUNTS} (16-bit counts)"),
-            ("center", np.isfinite(self.center), "a finite column"),
+            ("center", np.isfinite(float(self.center or 0)), "a finite column"),
             ("seed", _whole(self.seed, 0), "a whole number >= 0"),
             ("dead_pixels", _whole(self.dead_pixels, 0, nz * nx), f"0 to {nz * nx} pixels"),
             ("flats", _whole(self.flats, 1), "a whole number >= 1"),
@@ -118,18 +118,11 @@ class Simulation:
         The values are such that the densest ray of a coarse look at the object has the optical
         depth `depth`."""
         bodies = PHANTOMS[self.phantom](self.seed).fitted(self.grid)
-        pixels = [min(n, 256) for n in self.scan.detector_shape]
-        pitch = [
-            p * n / m
-            for p, n, m in zip(
-                self.scan.pixel_size,  # type: ignore[arg-type]
-                self.scan.detector_shape,
-                pixels,
-                strict=True,
-            )
-        ]
+        rows, columns = self.scan.detector_shape
+        high, wide = min(rows, 256), min(columns, 256)
+        pitch = (self.scan.row_pitch * rows / high, self.scan.column_pitch * columns / wide)
         coarse = ParallelBeam(
-            np.arange(0, 180, 4.0), tuple(pixels), angle_unit="deg", pixel_size=tuple(pitch)
+            np.arange(0, 180, 4.0), (high, wide), angle_unit="deg", pixel_size=pitch
         )
         densest = float(bodies.projections(coarse, supersample=1).max())
         return bodies.scaled(value=self.depth / densest) if densest > 0 else bodies
@@ -282,7 +275,7 @@ def simulate_scan(
     `length_unit`; None writes none, and attenuation is then per pixel.  depth: optical depth of
     the densest ray.  progress: called with frames done and in all.
 
-    Memory: about 40 MB besides two frames in float32.  The file takes its name when complete.
+    Memory: about 60 MB besides two frames in float32.  The file takes its name when complete.
 
     ArgumentError for values that make no scan, OutputError when the file exists or cannot be
     created, WriteError when writing fails."""
@@ -309,7 +302,12 @@ def read_simulation(path: str | os.PathLike[str]) -> Simulation:
     except OSError as error:
         raise MissingInputError(f"{path}: cannot be read ({error})") from error
     plain = {name: v.tolist() if hasattr(v, "tolist") else v for name, v in truth.items()}
-    return Simulation(**{**plain, "shape": tuple(plain["shape"])})
+    try:
+        return Simulation(**{**plain, "shape": tuple(plain["shape"])})
+    except (ArgumentError, TypeError) as error:
+        raise DataError(
+            f"{path}: /simulation is not what simulate_scan writes ({error})"
+        ) from error
 
 
 _FIELDS = tuple(field.name for field in fields(Simulation))
