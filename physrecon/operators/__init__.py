@@ -1,0 +1,15 @@
+"""Linear operators with exact adjoints, and their algebra."""
+
+from physrecon.operators.algebra import Diagonal, Identity, vstack
+from physrecon.operators.base import LinearOperator
+from physrecon.operators.checks import as_scipy, check_adjoint, norm_bounds
+
+__all__ = [
+    "Diagonal",
+    "Identity",
+    "LinearOperator",
+    "as_scipy",
+    "check_adjoint",
+    "norm_bounds",
+    "vstack",
+]

@@ -1,0 +1,177 @@
+"""The linear operator: y = A x and its exact transpose x = Aᵀ y, in Euclidean inner products.
+
+A subclass says its shapes and writes two methods, `_forward(x, out)` and `_adjoint(y, out)`, which
+fill memory they are given.  Everything else is here, once: the checks at the door, and the
+arithmetic `@ + − * / .T [views]`, whose results are operators too (`physrecon.operators.algebra`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+from physrecon import arrays, spaces
+from physrecon.errors import ArgumentError
+from physrecon.spaces import Axis, Shape, Vector
+
+
+class LinearOperator:
+    """y = A x between spaces of real arrays.
+
+    in_shape, out_shape: of x and y; a tuple of shapes stands for a tuple of arrays.
+    dtype: of arrays the operator makes itself; results have the dtype of the input.
+    nonnegative: no entry of the matrix is negative.
+    slices: (axis of x, axis of y) along which A treats every slice on its own, or None.
+
+    `A @ x` refuses a wrong shape or rank, anything but float32 and float64, and NaN or infinity,
+    each with ArgumentError; it copies what is not contiguous and answers on the machine where x
+    lives.  `forward` and `adjoint` do the same into given memory but let NaN and infinity
+    through: iterations look at their own sums."""
+
+    in_shape: Shape
+    out_shape: Shape
+    dtype: np.dtype[Any] = np.dtype(np.float32)
+    nonnegative: bool = False
+    slices: tuple[Axis, Axis] | None = None
+
+    __array_ufunc__ = None  # NumPy leaves `number * A` and `array @ A` to this class
+    __iter__ = None  # `A[views]` does not make an operator a sequence
+
+    def _forward(self, x: Vector, out: Vector) -> None:
+        """out ← A x, both checked, contiguous and not empty."""
+        raise NotImplementedError
+
+    def _adjoint(self, y: Vector, out: Vector) -> None:
+        """out ← Aᵀ y, both checked, contiguous and not empty."""
+        raise NotImplementedError
+
+    def one_slice(self) -> LinearOperator | None:
+        """The operator of a single slice when all are treated alike, else None."""
+        return None
+
+    def _norm_bounds(self, bounds: Callable[[LinearOperator], Any]) -> Any:
+        """(lower, upper) of ‖A‖ if they are known without iterating, else None.
+
+        Numbers, or arrays (slices,). `bounds(B)` gives those of an operator this one is made of."""
+        return None
+
+    # Calls ------------------------------------------------------------------------------------
+
+    def forward(self, x: Vector, out: Vector = None) -> Vector:
+        """A x, written into `out` if given."""
+        return self._checked_call(self.apply, x, self.in_shape, out, self.out_shape)
+
+    def adjoint(self, y: Vector, out: Vector = None) -> Vector:
+        """Aᵀ y, written into `out` if given."""
+        return self._checked_call(self.apply_adjoint, y, self.out_shape, out, self.in_shape)
+
+    def _checked_call(
+        self, call: Callable[..., None], x: Vector, shape: Shape, out: Vector, out_shape: Shape
+    ) -> Vector:
+        where = type(self).__name__
+        x = spaces.checked(where, x, shape)
+        if out is None:
+            out = spaces.empty(out_shape, x)
+        else:
+            spaces.check_out(where, out, out_shape, x)
+        call(x, out)
+        return out
+
+    def apply(self, x: Vector, out: Vector) -> None:
+        """out ← A x for vectors known to fit; what operators made of others call."""
+        _unless_empty(self._forward, x, self.in_shape, out, self.out_shape)
+
+    def apply_adjoint(self, y: Vector, out: Vector) -> None:
+        """out ← Aᵀ y for vectors known to fit."""
+        _unless_empty(self._adjoint, y, self.out_shape, out, self.in_shape)
+
+    def row_sums(self, like: Any = None) -> Vector:
+        """A·1, broadcastable to out_shape, on the machine and in the dtype of the array `like`."""
+        operator = self.one_slice() or self
+        return operator.forward(_ones(operator.in_shape, like, self.dtype))
+
+    def column_sums(self, like: Any = None) -> Vector:
+        """Aᵀ·1, broadcastable to in_shape, on the machine and in the dtype of the array `like`."""
+        return self.T.row_sums(like)
+
+    # Arithmetic -------------------------------------------------------------------------------
+
+    @property
+    def slice_count(self) -> int:
+        """Number of slices; 1 when the operator has none."""
+        return spaces.slice_count(self.in_shape, self.slices[0]) if self.slices else 1
+
+    @cached_property
+    def T(self) -> LinearOperator:
+        from physrecon.operators.algebra import Transpose
+
+        return Transpose(self)
+
+    def normal(self, weights: Any = None) -> LinearOperator:
+        """Aᵀ W A with W = diag(weights); an operator that knows a faster way overrides it."""
+        from physrecon.operators.algebra import Diagonal
+
+        if weights is None:
+            return self.T @ self
+        return self.T @ Diagonal(weights, self.out_shape, self.slices and self.slices[1]) @ self
+
+    def __matmul__(self, other: Any) -> Any:
+        if isinstance(other, LinearOperator):
+            from physrecon.operators.algebra import Composition
+
+            return Composition(self, other)
+        where = f"{type(self).__name__} @ x"
+        x = spaces.checked(where, other, self.in_shape)
+        spaces.check_finite(where, x)
+        return self.forward(x)
+
+    def __add__(self, other: Any) -> LinearOperator:
+        from physrecon.operators.algebra import Sum
+
+        return Sum(self, other) if isinstance(other, LinearOperator) else NotImplemented
+
+    def __sub__(self, other: Any) -> LinearOperator:
+        return self + -other if isinstance(other, LinearOperator) else NotImplemented
+
+    def __mul__(self, factor: Any) -> LinearOperator:
+        from physrecon.operators.algebra import Scaled
+
+        return Scaled(self, factor) if isinstance(factor, Real) else NotImplemented
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, divisor: Any) -> LinearOperator:
+        if not isinstance(divisor, Real):
+            return NotImplemented
+        if divisor == 0:
+            raise ArgumentError(f"{type(self).__name__} / number: expected a number, got 0")
+        return self * (1 / divisor)
+
+    def __neg__(self) -> LinearOperator:
+        return self * -1.0
+
+    def __getitem__(self, views: Any) -> LinearOperator:
+        """The rows of A that belong to some of the views (where the operator knows views)."""
+        raise ArgumentError(
+            f"{type(self).__name__}[views]: expected an operator with views, such as a Projector"
+        )
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.in_shape} → {self.out_shape})"
+
+
+def _unless_empty(
+    call: Callable[[Vector, Vector], None], x: Vector, shape: Shape, out: Vector, out_shape: Shape
+) -> None:
+    if spaces.size(shape) and spaces.size(out_shape):
+        call(x, out)
+    else:
+        spaces.fill(out, 0)  # the sum over nothing
+
+
+def _ones(shape: Shape, like: Any, dtype: np.dtype[Any]) -> Vector:
+    beside = np.empty(0, dtype) if like is None else like
+    return spaces.fill(spaces.build(shape, lambda s: arrays.like(beside, s)), 1)

@@ -1,0 +1,211 @@
+"""The one loop of all iterative solvers: advance, look at the stopping rules, note, go on.
+
+Every slice of a separable problem stops by itself, by the first rule that holds for it:
+
+    ‖x − previous x‖ ≤ rtol ‖x‖      or      ‖W^½ (A x − y)‖ ≤ discrepancy     (Morozov 1966)
+
+Not converging is a result with a reason, not an exception."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from physrecon.errors import ArgumentError
+from physrecon.problem import Problem
+from physrecon.solvers.state import Solver, State, refuse_unsuited
+from physrecon.spaces import Numbers, Vector
+
+MOVING, CONVERGED, FITTED, DIVERGED = range(4)
+
+
+@dataclass(frozen=True)
+class Stop:
+    """When to stop; the first rule that holds wins.
+
+    iterations: at most so many in all, those before a resume included.
+    rtol: relative change of x in one iteration (0: only when x no longer changes at all).
+    discrepancy: the norm ‖W^½ (A x − y)‖ expected from noise alone.  One number is the norm of
+    the whole data, of which n slices get 1/√n each; a sequence gives the norm of each slice.
+    seconds: of this call."""
+
+    iterations: int = 100
+    rtol: float = 0.0
+    discrepancy: float | Sequence[float] | None = None
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.iterations, Integral) or self.iterations < 0:
+            raise ArgumentError(
+                f"Stop.iterations: expected a whole number >= 0, got {self.iterations!r}"
+            )
+        for name in ("rtol", "discrepancy", "seconds"):
+            value = getattr(self, name)
+            if value is None and name != "rtol":
+                continue
+            try:
+                numbers = np.array(value, np.float64)
+            except (TypeError, ValueError):
+                numbers = np.array(np.nan)
+            most = 1 if name == "discrepancy" else 0
+            if numbers.ndim > most or not (np.isfinite(numbers) & (numbers >= 0)).all():
+                raise ArgumentError(f"Stop.{name}: expected a finite number >= 0, got {value!r}")
+            plain = tuple(numbers.tolist()) if numbers.ndim else float(numbers)
+            object.__setattr__(self, name, plain)
+
+    def norms(self, count: int) -> Numbers:
+        """The discrepancy of each of `count` slices."""
+        wanted = np.asarray(self.discrepancy, np.float64)
+        if wanted.ndim == 0:
+            return np.full(count, wanted / np.sqrt(max(count, 1)))
+        if wanted.shape != (count,):
+            raise ArgumentError(
+                f"Stop.discrepancy: expected one number or {count} (one a slice), got {len(wanted)}"
+            )
+        return wanted
+
+
+class Record(NamedTuple):
+    """One line of the history."""
+
+    iteration: int
+    value: float  # f(x), NaN where the solver does not know it
+    change: float  # the largest relative change among the slices that moved
+    active: int  # how many slices moved
+    seconds: float  # since the call began
+
+
+@dataclass
+class Result:
+    """x, why the loop ended (a sentence), the iterations done, one Record for each of this call,
+    and the state, which `solve(..., state=state)` takes to go on."""
+
+    x: Vector
+    reason: str
+    iterations: int
+    history: list[Record]
+    state: State
+
+
+def solve(
+    problem: Problem,
+    solver: Solver,
+    x0: Vector = None,
+    stop: Stop | None = None,
+    callback: Callable[[State], Any] | None = None,
+    state: State | None = None,
+) -> Result:
+    """Iterate until a stopping rule holds.
+
+    x0: where to start, of A.in_shape, left as it is; zeros when None.  The volume has the dtype
+    of the data.  callback(state): called after each iteration; a true answer stops.
+    state: a state to go on from instead of x0, bit for bit as if there had been no break; it is
+    used up.  Raises ArgumentError where the solver cannot honour the prior or the constraint."""
+    refuse_unsuited(problem, solver)
+    stop = Stop() if stop is None else stop
+    began = time.perf_counter()
+    if state is None:
+        state = solver.start(problem, x0)
+    elif x0 is not None:
+        raise ArgumentError("solve: expected x0 or state, got both")
+    verdict = _judge(problem, state, stop)
+    history: list[Record] = []
+    ending = ""
+    while (verdict == MOVING).any():
+        ending = _limit(state, stop, time.perf_counter() - began)
+        if ending:
+            break
+        state.active = verdict == MOVING
+        state = _advance(problem, solver, state)
+        verdict = _judge(problem, state, stop)
+        history.append(_record(state, time.perf_counter() - began))
+        if callback is not None and callback(state):
+            ending = f"stopped by the callback after {state.iteration} iterations"
+            break
+    return Result(state.x, _reason(state, stop, verdict, ending), state.iteration, history, state)
+
+
+def iterate(problem: Problem, solver: Solver, x0: Vector = None) -> Iterator[State]:
+    """The states after iteration 1, 2, 3, … without end: the caller owns the loop.
+
+    Arrays of a state are reused by the next; copy what is to be kept."""
+    refuse_unsuited(problem, solver)
+    state = solver.start(problem, x0)
+    while True:
+        state = _advance(problem, solver, state)
+        yield state
+
+
+def _advance(problem: Problem, solver: Solver, state: State) -> State:
+    with np.errstate(over="ignore", invalid="ignore"):  # overflow is seen and named by _judge
+        return solver.advance(problem, state)
+
+
+def _judge(problem: Problem, state: State, stop: Stop) -> Any:
+    """What has become of each slice.
+
+    A pure function of the state: a resumed run judges as the uninterrupted one, and a stricter
+    rule sets slices moving again exactly where they stood."""
+    verdict = np.full(len(state.active), MOVING)
+    if state.iteration > 0:
+        verdict[state.change <= stop.rtol] = CONVERGED
+    if stop.discrepancy is not None:
+        if not hasattr(problem.f, "residual_norms"):
+            raise ArgumentError(
+                f"Stop.discrepancy: expected LeastSquares, got {type(problem.f).__name__}"
+            )
+        if state.value is None:
+            state.value = problem.f.values(state.x)
+        norms = problem.f.residual_norms(state.value)
+        verdict[norms <= stop.norms(len(verdict))] = FITTED
+    if state.iteration > 0:
+        verdict[~np.isfinite(state.change)] = DIVERGED
+    if state.value is not None:
+        verdict[~np.isfinite(state.value)] = DIVERGED
+    return verdict
+
+
+def _limit(state: State, stop: Stop, seconds: float) -> str:
+    """The sentence of the limit that is reached, or nothing."""
+    if state.iteration >= stop.iterations:
+        return f"stopped at the limit of {stop.iterations} iterations"
+    if stop.seconds is not None and seconds >= stop.seconds:
+        return f"stopped at the limit of {stop.seconds:g} s after {state.iteration} iterations"
+    return ""
+
+
+def _record(state: State, seconds: float) -> Record:
+    moved = state.change[state.active]
+    value = float("nan") if state.value is None else float(state.value.sum())
+    return Record(state.iteration, value, float(moved.max(initial=0)), len(moved), seconds)
+
+
+def _reason(state: State, stop: Stop, verdict: Any, ending: str) -> str:
+    """Why the loop ended, in a sentence."""
+    after = f"after {state.iteration} iterations"
+    sentences = {
+        CONVERGED: f"converged {after}: x changes by no more than rtol = {stop.rtol:g}",
+        FITTED: f"fitted {after}: ‖W^½(Ax − y)‖ is down to the discrepancy",
+        DIVERGED: f"diverged {after}: x or f(x) is no longer finite; check the data and the scale",
+    }
+    counts = {kind: int((verdict == kind).sum()) for kind in sentences}
+    total = len(verdict)
+    if not total:
+        return "nothing to do: there are no slices"
+    for kind, sentence in sentences.items():
+        if counts[kind] == total:
+            return sentence
+    words = {CONVERGED: "converged", FITTED: "fitted", DIVERGED: "diverged"}
+    tally = ", ".join(f"{counts[k]} {word}" for k, word in words.items() if counts[k])
+    moving = verdict == MOVING
+    if not moving.any():
+        return f"all {total} slices stopped {after}: {tally}"
+    largest = state.change[moving].max()
+    if state.iteration:
+        ending += f", x still changing by {largest:.2g}"
+    return f"{ending} ({tally} of {total} slices)" if tally else ending

@@ -1,0 +1,81 @@
+"""Simultaneous iterative reconstruction, SIRT:  x ← P(x + C Aᵀ R (y − A x)).
+
+R = W / (A 1) and C = 1 / (Aᵀ W 1) make the matrix C Aᵀ R A of non-negative rows that sum to one:
+no step to choose, no divergence.  It minimises ‖R^½ (A x − y)‖² (Gilbert 1972; Gregor and Benson
+2008).  Rays that miss the grid and voxels that no ray crosses have sum zero and get weight zero."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+
+from physrecon import arrays, spaces
+from physrecon.errors import ArgumentError
+from physrecon.problem import Problem
+from physrecon.solvers.state import VECTOR, State, fresh, move, refuse_likelihood
+from physrecon.spaces import Vector
+
+
+@dataclass
+class SIRTState(State):
+    """r: W^½ (A x − y).  rows: W^½ / (A 1).  columns: 1 / (Aᵀ W 1)."""
+
+    r: Vector = field(metadata=VECTOR)
+    rows: Vector = field(metadata=VECTOR)
+    columns: Vector = field(metadata=VECTOR)
+
+
+@dataclass(frozen=True)
+class SIRT:
+    """Least squares weighted by ray length, any constraint, A ≥ 0.
+
+    Holds x and one more volume, r, and the sums `rows` and `columns`: one slice of each where A
+    treats all slices alike and there are no weights, else a data set and a volume."""
+
+    name: ClassVar[str] = "sirt"
+    takes_prior: ClassVar[bool] = False
+    takes_constraint: ClassVar[bool] = True
+
+    def start(self, problem: Problem, x0: Vector = None) -> SIRTState:
+        refuse_likelihood(problem, self, "pull")
+        f = problem.f
+        if not f.A.nonnegative:
+            raise ArgumentError(
+                f"SIRT: expected an operator without negative entries, got {f.A}; use Landweber"
+            )
+        fields = fresh(problem, x0)
+        rows, columns = self._sums(f, spaces.leaves(f.y)[0])
+        r = f.residual(fields["x"])
+        fields["value"] = f.values_of(r)
+        return SIRTState(**fields, r=r, rows=rows, columns=columns)
+
+    def advance(self, problem: Problem, state: SIRTState) -> SIRTState:
+        f = problem.f
+        spaces.multiply(state.r, state.rows)
+        direction = f.A.adjoint(state.r)
+        spaces.multiply(direction, state.columns)
+        move(problem, state, np.full(1, -1.0), direction)
+        f.residual(state.x, out=state.r)
+        state.value = f.values_of(state.r)
+        return state
+
+    @staticmethod
+    def _sums(f: Any, like: Any) -> tuple[Vector, Vector]:
+        rows = spaces.transform(_reciprocal, f.A.row_sums(like))
+        if f.weights is None:
+            return rows, spaces.transform(_reciprocal, f.A.column_sums(like))
+        weights = spaces.fill(spaces.empty(f.A.out_shape, like), 1)
+        f.weigh(weights)
+        full = spaces.copy(weights)
+        spaces.multiply(full, rows)
+        f.weigh(weights)
+        return full, spaces.transform(_reciprocal, f.A.adjoint(weights))
+
+
+def _reciprocal(sums: Any) -> Any:
+    """1 / sums, and 0 where the sum is zero or too small to have a reciprocal."""
+    xp = arrays.namespace(sums)
+    some = sums > np.finfo(sums.dtype).tiny
+    return xp.where(some, 1 / xp.where(some, sums, 1), 0).astype(sums.dtype)

@@ -1,0 +1,220 @@
+"""Vectors: arrays, or tuples of arrays, whole or cut into slices.
+
+A *vector* is an array or a tuple of vectors (the range of a `vstack` of unlike operators); its
+shape is a tuple of ints or a tuple of shapes.  `axis` says where the slices of a vector lie: None
+when it is one piece, else the axis of each of its arrays.  Numbers that belong to slices are
+float64 NumPy arrays (n,), with n = 1 for a vector of one piece."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physrecon import arrays
+from physrecon.errors import ArgumentError
+
+Vector = Any
+Shape = tuple[Any, ...]
+Axis = int | tuple[Any, ...] | None
+Numbers = NDArray[np.float64]
+
+CHUNK = 1 << 18  # elements updated at a time where there are no slices: two of them fit a cache
+
+
+def is_product(shape: Shape) -> bool:
+    """True for a tuple of shapes, False for one shape."""
+    return len(shape) > 0 and isinstance(shape[0], tuple)
+
+
+def leaves(vector: Vector) -> list[Any]:
+    """The arrays a vector is made of."""
+    if isinstance(vector, tuple):
+        return [leaf for part in vector for leaf in leaves(part)]
+    return [vector]
+
+
+def leaf_shapes(shape: Shape) -> list[tuple[int, ...]]:
+    return [s for part in shape for s in leaf_shapes(part)] if is_product(shape) else [shape]
+
+
+def size(shape: Shape) -> int:
+    """Number of elements."""
+    return sum(math.prod(s) for s in leaf_shapes(shape))
+
+
+def build(shape: Shape, make: Callable[[tuple[int, ...]], Any]) -> Vector:
+    """The vector of this shape whose arrays are `make(shape of the array)`."""
+    return tuple(build(s, make) for s in shape) if is_product(shape) else make(shape)
+
+
+def transform(function: Callable[[Any], Any], vector: Vector) -> Vector:
+    """The vector of `function(array)`."""
+    if isinstance(vector, tuple):
+        return tuple(transform(function, part) for part in vector)
+    return function(vector)
+
+
+def empty(shape: Shape, beside: Vector) -> Vector:
+    """Uninitialised vector on the machine and in the dtype of the vector `beside`."""
+    model = leaves(beside)[0]
+    return build(shape, lambda s: arrays.like(model, s))
+
+
+def copy(vector: Vector) -> Vector:
+    def one(array: Any) -> Any:
+        out = arrays.like(array)
+        out[...] = array
+        return out
+
+    return transform(one, vector)
+
+
+def fill(vector: Vector, value: float) -> Vector:
+    for leaf in leaves(vector):
+        leaf[...] = value
+    return vector
+
+
+def add(y: Vector, x: Vector) -> None:
+    """y ← y + x"""
+    for a, b in zip(leaves(y), leaves(x), strict=True):
+        a += b
+
+
+def subtract(y: Vector, x: Vector) -> None:
+    """y ← y − x"""
+    for a, b in zip(leaves(y), leaves(x), strict=True):
+        a -= b
+
+
+def multiply(y: Vector, x: Vector) -> None:
+    """y ← x ∘ y, element by element; the arrays of x may be broadcast."""
+    for a, b in zip(leaves(y), leaves(x), strict=True):
+        a *= b
+
+
+def dots(a: Vector, b: Vector, axis: Axis = None) -> Numbers:
+    """⟨a, b⟩ of each slice, in float64 and in an order that no other slice has a part in."""
+    pairs = zip(leaves(a), leaves(b), leaf_axes(axis, a), strict=True)
+    return sum(arrays.dots(p, q, where).reshape(-1) for p, q, where in pairs)  # type: ignore
+
+
+def slice_count(shape: Shape, axis: Axis) -> int:
+    """How many slices a vector of this shape has."""
+    if axis is None:
+        return 1
+    return slice_count(shape[0], axis[0]) if isinstance(axis, tuple) else shape[axis]
+
+
+def scale_add(y: Vector, b: Numbers, a: Numbers, x: Vector, axis: Axis, active: Any) -> None:
+    """y ← b y + a x with the numbers of each slice; slices that are not active keep every bit."""
+    for p, q, where in zip(leaves(y), leaves(x), leaf_axes(axis, y), strict=True):
+        for i, part in pieces(p.shape, where, active):
+            target, factor = p[part], float(a[i])
+            if b[i] != 1:
+                target *= float(b[i])
+            target += q[part] if factor == 1 else factor * q[part]
+
+
+def pieces(shape: tuple[int, ...], axis: int | None, active: Any) -> Iterator[tuple[int, Any]]:
+    """(slice number, index) of the active slices; one piece is gone through in chunks."""
+    if axis is not None:
+        for i in np.flatnonzero(active):
+            yield int(i), (slice(None),) * axis + (slice(i, i + 1),)
+    elif not shape:
+        yield from [(0, ...)] if active[0] else []
+    elif active[0]:
+        step = max(1, CHUNK // max(1, math.prod(shape[1:])))
+        for start in range(0, shape[0], step):
+            yield 0, slice(start, start + step)
+
+
+def leaf_axes(axis: Axis, vector: Vector) -> list[int | None]:
+    if not isinstance(vector, tuple):
+        return [axis]  # type: ignore[list-item]
+    parts = (None,) * len(vector) if axis is None else axis
+    return [a for one, v in zip(parts, vector, strict=True) for a in leaf_axes(one, v)]  # type: ignore[arg-type]
+
+
+def checked(where: str, vector: Vector, shape: Shape) -> Vector:
+    """The vector as native, C-contiguous floats, or ArgumentError when it does not fit the shape."""
+    if is_product(shape):
+        if not isinstance(vector, tuple | list) or len(vector) != len(shape):
+            raise ArgumentError(
+                f"{where}: expected a tuple of {len(shape)} arrays shaped {shape}, "
+                f"got {_describe(vector)}"
+            )
+        parts = tuple(checked(where, v, s) for v, s in zip(vector, shape, strict=True))
+        dtypes = {leaf.dtype for leaf in leaves(parts)}
+        if len(dtypes) > 1:
+            raise ArgumentError(f"{where}: expected one dtype in the tuple, got {dtypes}")
+        return parts
+    if not hasattr(vector, "dtype") or not hasattr(vector, "shape"):
+        raise ArgumentError(f"{where}: expected an array of {shape}, got {_describe(vector)}")
+    if isinstance(vector, np.ma.MaskedArray):
+        raise ArgumentError(
+            f"{where}: expected a plain array, got a masked one; fill it and give the masked "
+            "data the weight 0"
+        )
+    if tuple(vector.shape) != shape:
+        raise ArgumentError(f"{where}: expected an array of {shape}, got {_describe(vector)}")
+    dtype = np.dtype(vector.dtype)
+    if dtype.kind != "f" or dtype.itemsize not in (4, 8):
+        raise ArgumentError(
+            f"{where}: expected float32 or float64, got {dtype}; convert it with .astype(np.float32)"
+        )
+    if arrays.is_device(vector):
+        return arrays.namespace(vector).ascontiguousarray(vector)
+    return np.asarray(vector, dtype.newbyteorder("="), order="C")
+
+
+def assign(y: Vector, x: Vector, axis: Axis = None, active: Any = (True,)) -> None:
+    """y ← x in the active slices."""
+    for p, q, where in zip(leaves(y), leaves(x), leaf_axes(axis, y), strict=True):
+        for _, part in pieces(p.shape, where, active):
+            p[part] = q[part]
+
+
+def check_out(where: str, out: Vector, shape: Shape, beside: Vector) -> None:
+    """Complain unless `out` can be written as the result of a call on the vector `beside`."""
+    model = leaves(beside)[0]
+    fits = isinstance(out, tuple) == is_product(shape) and [
+        getattr(leaf, "shape", None) for leaf in leaves(out)
+    ] == leaf_shapes(shape)
+    if not fits or any(
+        leaf.dtype != model.dtype
+        or not leaf.flags["C_CONTIGUOUS"]
+        or arrays.is_device(leaf) != arrays.is_device(model)
+        for leaf in leaves(out)
+    ):
+        raise ArgumentError(
+            f"{where}: expected out as C-contiguous {model.dtype} of {shape} on the machine of the "
+            f"input, got {_describe(out)}"
+        )
+    if not arrays.is_device(model) and any(
+        np.may_share_memory(a, b) for a in leaves(out) for b in leaves(beside)
+    ):
+        raise ArgumentError(f"{where}: expected out apart from the input, got overlapping memory")
+
+
+def check_finite(where: str, vector: Vector) -> None:
+    """Complain about NaN and infinity, with their number."""
+    for leaf in leaves(vector):
+        if not arrays.all_finite(leaf):
+            finite = arrays.namespace(leaf).isfinite(leaf)
+            raise ArgumentError(
+                f"{where}: expected finite values, got {leaf.size - int(finite.sum())} NaN or "
+                f"infinite of {leaf.size}; fill them (and give data the weight 0 there)"
+            )
+
+
+def _describe(vector: Any) -> str:
+    if isinstance(vector, tuple):
+        return "(" + ", ".join(_describe(part) for part in vector) + ")"
+    if hasattr(vector, "shape"):
+        return f"{getattr(vector, 'dtype', 'array')} of {tuple(vector.shape)}"
+    return type(vector).__name__

@@ -1,0 +1,208 @@
+"""One list per concept: every case of a list is tested for every property it must have.
+
+Adding an operator, a likelihood or a solver to the tests is adding one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import physrecon as pr
+from physrecon.operators import Diagonal
+
+
+class Dense(pr.LinearOperator):
+    """The operator of a matrix, between arrays of any shapes."""
+
+    def __init__(self, M: np.ndarray, in_shape: Any = None, out_shape: Any = None) -> None:
+        self.M = np.asarray(M, np.float64)
+        self.in_shape = (M.shape[1],) if in_shape is None else in_shape
+        self.out_shape = (M.shape[0],) if out_shape is None else out_shape
+        self.nonnegative = bool((self.M >= 0).all())
+
+    def _forward(self, x: np.ndarray, out: np.ndarray) -> None:
+        out[...] = (self.M @ x.reshape(-1)).reshape(self.out_shape)
+
+    def _adjoint(self, y: np.ndarray, out: np.ndarray) -> None:
+        out[...] = (self.M.T @ y.reshape(-1)).reshape(self.in_shape)
+
+
+class SliceWise(pr.LinearOperator):
+    """A matrix for each slice, laid out like a parallel beam: (nz, ny, nx) → (views, nz, columns).
+
+    matrices: (nz, views, columns, ny * nx); with alike=True all are the first one."""
+
+    slices = (0, 1)
+
+    def __init__(self, matrices: np.ndarray, plane: Any, alike: bool = False) -> None:
+        nz, views, columns, _ = matrices.shape
+        self.matrices = np.repeat(matrices[:1], nz, axis=0) if alike else matrices
+        self.plane, self.alike = plane, alike
+        self.in_shape = (nz, *plane)
+        self.out_shape = (views, nz, columns)
+        self.nonnegative = bool((matrices >= 0).all())
+
+    def _forward(self, x: np.ndarray, out: np.ndarray) -> None:
+        for z, M in enumerate(self.matrices):
+            out[:, z] = M @ x[z].reshape(-1)
+
+    def _adjoint(self, y: np.ndarray, out: np.ndarray) -> None:
+        for z, M in enumerate(self.matrices):
+            out[z] = np.tensordot(y[:, z], M, axes=2).reshape(self.plane)
+
+    def one_slice(self) -> SliceWise | None:
+        return self.slab(slice(0, 1)) if self.alike else None
+
+    def slab(self, part: slice) -> SliceWise:
+        """The operator of some of the slices."""
+        return SliceWise(self.matrices[part], self.plane, self.alike)
+
+    def __getitem__(self, views: Any) -> SliceWise:
+        return SliceWise(self.matrices[:, views], self.plane, self.alike)
+
+
+class FastNormal(Dense):
+    """A dense operator that knows a short cut to AᵀWA."""
+
+    def normal(self, weights: Any = None) -> pr.LinearOperator:
+        W = 1 if weights is None else np.broadcast_to(weights, self.out_shape).reshape(-1, 1)
+        return Dense(self.M.T @ (W * self.M), self.in_shape, self.in_shape)
+
+
+def random_matrix(*shape: int, signed: bool = False, seed: int = 0) -> np.ndarray:
+    """Uniform numbers in (0, 1), a third of them zero; signed: in (−1, 1)."""
+    rng = np.random.default_rng(seed)
+    M = rng.uniform(-1 if signed else 0, 1, shape)
+    return np.where(rng.uniform(size=shape) < 1 / 3, 0, M)
+
+
+def signed() -> Dense:
+    return Dense(random_matrix(15, 12, signed=True), (3, 4), (5, 3))
+
+
+def positive(seed: int = 1) -> Dense:
+    return Dense(random_matrix(15, 12, seed=seed), (3, 4), (5, 3))
+
+
+def with_empty_rows() -> Dense:
+    """Rays that miss the grid, voxels that no ray crosses."""
+    M = random_matrix(15, 12, seed=2)
+    M[[0, 7]] = 0
+    M[:, [3, 11]] = 0
+    return Dense(M, (3, 4), (5, 3))
+
+
+def alike(nz: int = 3) -> SliceWise:
+    return SliceWise(random_matrix(nz, 4, 3, 6, seed=3), (2, 3), alike=True)
+
+
+def unlike(nz: int = 3, signed: bool = False) -> SliceWise:
+    return SliceWise(random_matrix(nz, 4, 3, 6, signed=signed, seed=4), (2, 3))
+
+
+VALUES = np.linspace(-1, 2, 15).reshape(5, 3)
+
+# name → (operator, its matrix by ordinary linear algebra)
+_OPERATORS: dict[str, Callable[[], tuple[pr.LinearOperator, np.ndarray]]] = {
+    "dense": lambda: (A := signed(), A.M),
+    "dense >= 0": lambda: (A := positive(), A.M),
+    "empty rows": lambda: (A := with_empty_rows(), A.M),
+    "slices alike": lambda: (A := alike(), slice_matrix(A)),
+    "slices unlike": lambda: (A := unlike(), slice_matrix(A)),
+    "identity": lambda: (pr.Identity((2, 3)), np.eye(6)),
+    "diagonal": lambda: (Diagonal(VALUES, (5, 3)), np.diag(VALUES.ravel())),
+    "2 A": lambda: (2 * (A := positive()), 2 * A.M),
+    "-A / 4": lambda: (-(A := positive()) / 4, A.M / -4),
+    "A + B": lambda: ((A := positive()) + (B := positive(5)), A.M + B.M),
+    "A - B": lambda: ((A := positive()) - (B := positive(5)), A.M - B.M),
+    "A B": lambda: ((A := positive()).T @ (B := positive(5)), A.M.T @ B.M),
+    "A B signed": lambda: (signed().T @ (B := positive(5)), signed().M.T @ B.M),
+    "A.T": lambda: ((A := positive()).T, A.M.T),
+    "A.T of slices": lambda: ((A := alike()).T, slice_matrix(A).T),
+    "normal": lambda: ((A := alike()).normal(), (M := slice_matrix(A)).T @ M),
+    "weighted normal": lambda: (
+        signed().normal(VALUES**2),
+        signed().M.T @ np.diag(VALUES.ravel() ** 2) @ signed().M,
+    ),
+    "views": lambda: ((A := unlike())[[2, 0]], slice_matrix(A).reshape(4, 9, 18)[[2, 0]]),
+    "views of 2 A I": lambda: (
+        (2 * (A := unlike()) @ pr.Identity((3, 2, 3)))[1:3],
+        2 * slice_matrix(A).reshape(4, 9, 18)[1:3],
+    ),
+    "vstack of views": lambda: (
+        pr.vstack([(A := unlike())[:3], A[3:]]),
+        slice_matrix(A),
+    ),
+    "vstack of unlike": lambda: (
+        pr.vstack([A := alike(), 0.5 * pr.Identity((3, 2, 3))]),
+        np.vstack([slice_matrix(A), 0.5 * np.eye(18)]),
+    ),
+    "vstack of signed": lambda: (
+        pr.vstack([A := signed(), pr.Identity((3, 4)), signed()]),
+        np.vstack([A.M, np.eye(12), A.M]),
+    ),
+    "vstack in vstack": lambda: (
+        pr.vstack([2 * pr.vstack([A := positive(), pr.Identity((3, 4))]), A]),
+        np.vstack([2 * A.M, 2 * np.eye(12), A.M]),
+    ),
+    "normal of vstack": lambda: (
+        pr.vstack([A := alike(), pr.Identity((3, 2, 3))]).normal(),
+        (M := slice_matrix(A)).T @ M + np.eye(18),
+    ),
+    "no rows": lambda: (Dense(np.zeros((0, 12)), (3, 4), (0, 3)), np.zeros((0, 12))),
+    "no columns": lambda: (Dense(np.zeros((15, 0)), (0, 4), (5, 3)), np.zeros((15, 0))),
+    "no slices": lambda: (unlike(0), np.zeros((0, 0))),
+    "through nothing": lambda: (unlike()[:0].normal() + alike().normal(), _normal(alike())),
+}
+
+
+def slice_matrix(A: SliceWise) -> np.ndarray:
+    """The matrix of a slice-wise operator, from its definition as blocks."""
+    nz, views, columns, n = A.matrices.shape
+    M = np.zeros((views, nz, columns, nz, n))
+    for z in range(nz):
+        M[:, z, :, z] = A.matrices[z]
+    return M.reshape(views * nz * columns, nz * n)
+
+
+def _normal(A: SliceWise) -> np.ndarray:
+    return (M := slice_matrix(A)).T @ M
+
+
+OPERATORS = [pytest.param(make, id=name) for name, make in _OPERATORS.items()]
+
+
+def data_for(A: Any, seed: int = 0, dtype: Any = np.float64) -> Any:
+    """Random data of the operator's range, of both signs."""
+    rng = np.random.default_rng(seed)
+
+    def one(shape: Any) -> Any:
+        if shape and isinstance(shape[0], tuple):
+            return tuple(one(s) for s in shape)
+        return rng.standard_normal(shape).astype(dtype)
+
+    return one(A.out_shape)
+
+
+# Likelihoods: f, to be compared with finite differences and formulas.
+_LIKELIHOODS: dict[str, Callable[[], Any]] = {
+    "least squares": lambda: pr.LeastSquares(A := signed(), data_for(A)),
+    "weighted": lambda: pr.LeastSquares(A := signed(), data_for(A), VALUES**2),
+    "weights a column": lambda: pr.LeastSquares(A := signed(), data_for(A), [1, 0, 2]),
+    "slices": lambda: pr.LeastSquares(A := unlike(), data_for(A), np.arange(12).reshape(4, 3, 1)),
+    "tuple": lambda: pr.LeastSquares(
+        A := pr.vstack([unlike(), pr.Identity((3, 2, 3))]), data_for(A), (np.ones(3), 0.1)
+    ),
+    "fast normal": lambda: pr.LeastSquares(A := FastNormal(signed().M), data_for(A)),
+    "fast weighted": lambda: pr.LeastSquares(
+        A := FastNormal(signed().M), data_for(A), np.arange(15)
+    ),
+}
+LIKELIHOODS = [pytest.param(make, id=name) for name, make in _LIKELIHOODS.items()]
+
+_SOLVERS = [pr.ConjugateGradient(), pr.GradientDescent(), pr.Landweber(), pr.SIRT()]
+SOLVERS = [pytest.param(solver, id=solver.name) for solver in _SOLVERS]
+CONSTRAINED = [pytest.param(s, id=s.name) for s in _SOLVERS if s.takes_constraint]
