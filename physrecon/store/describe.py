@@ -29,7 +29,8 @@ def describe(
         with open_scan(path, angle_unit, allow_root=allow_root) as scan:
             return _scan_lines(scan)
     except DataError as error:
-        return [str(error)]
+        first, *more = str(error).split("; ")
+        return [first, *(f"  {line}" for line in more)]
 
 
 def _scan_lines(scan: Scan) -> list[str]:

@@ -1,12 +1,13 @@
 """Frames of a detector dataset seen as one array (view, row, column).
 
 A scan may store its frames as θ:y:x or y:θ:x, and may mix projections, flats and darks in one
-dataset told apart by an image key.  `Frames` hides both: indexing reads exactly the wanted rows, one
-hyperslab per run of consecutive frames."""
+dataset told apart by an image key.  `Frames` hides both: indexing reads exactly the wanted rows,
+one hyperslab per run of consecutive frames."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import h5py
@@ -57,13 +58,13 @@ class Frames:
     def __getitem__(self, key: Any) -> NDArray[Any]:
         """Read [views, rows, columns]: views an int, slice, mask or indices; the others int or
         slice.  Raises ArgumentError for other keys and DataError where the file is damaged."""
-        keys = key if isinstance(key, tuple) else (key,)
+        keys: tuple[Any, ...] = key if isinstance(key, tuple) else (key,)
         if any(k is Ellipsis for k in keys):
             at = next(i for i, k in enumerate(keys) if k is Ellipsis)
-            keys = (*keys[:at], *[slice(None)] * (4 - len(keys)), *keys[at + 1 :])
+            keys = keys[:at] + (slice(None),) * (4 - len(keys)) + keys[at + 1 :]
         if len(keys) > 3:
             raise ArgumentError(f"Frames: expected at most 3 indices, got {len(keys)}.")
-        view_key, row_key, column_key = (*keys, *[slice(None)] * (3 - len(keys)))
+        view_key, row_key, column_key = keys + (slice(None),) * (3 - len(keys))
         frames = np.atleast_1d(self._index[view_key])
         rows = _range("row", row_key, self.shape[1])
         columns = _range("column", column_key, self.shape[2])
@@ -83,13 +84,13 @@ class Frames:
         ]
 
     def _read(self, out: NDArray[Any], frames: NDArray[np.intp], rows: range, cols: slice) -> None:
-        for start, stop in _runs(frames):
+        for start, stop in _runs(frames, 1):
             stored = slice(int(frames[start]), int(frames[stop - 1]) + 1)
             if not self._row_first:
                 source = np.s_[stored, _slice(rows), cols]
                 self._dataset.read_direct(out, source, np.s_[start:stop])
                 continue
-            for first, last in _blocks(rows, self.chunk_rows):
+            for first, last in _runs(np.asarray(rows) // self.chunk_rows, 0):
                 block = self._dataset[_slice(rows[first:last]), stored, cols]
                 out[start:stop, first:last] = np.moveaxis(block, 1, 0)
 
@@ -114,18 +115,7 @@ def _slice(numbers: range) -> slice:
     return slice(numbers.start, max(numbers.start, numbers.stop), numbers.step)
 
 
-def _runs(frames: NDArray[np.intp]) -> Iterator[tuple[int, int]]:
-    """(start, stop) of each stretch of consecutive frame numbers."""
-    cuts = np.flatnonzero(np.diff(frames) != 1) + 1
-    edges = [0, *cuts.tolist(), len(frames)]
-    return zip(edges[:-1], edges[1:], strict=True)
-
-
-def _blocks(rows: range, chunk: int) -> Iterator[tuple[int, int]]:
-    """(first, last) positions in `rows` of the rows that lie in one chunk."""
-    yield from _runs_of(np.asarray(rows) // chunk)
-
-
-def _runs_of(labels: NDArray[np.intp]) -> Iterator[tuple[int, int]]:
-    edges = [0, *(np.flatnonzero(np.diff(labels)) + 1).tolist(), len(labels)]
-    return zip(edges[:-1], edges[1:], strict=True)
+def _runs(numbers: NDArray[np.intp], step: int) -> Iterator[tuple[int, int]]:
+    """(start, stop) of each stretch in which the numbers rise by `step`."""
+    cuts = np.flatnonzero(np.diff(numbers) != step) + 1
+    return pairwise([0, *cuts.tolist(), len(numbers)])

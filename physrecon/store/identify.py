@@ -10,7 +10,7 @@ VOLUME = "/entry/reconstruction/results/data"
 SLAB_MARK = "physrecon_slab"
 ADVICE = {
     "NXstxm": (
-        "a scanning measurement: one transmitted intensity per beam position, no camera frames; "
+        "a scanning measurement: one transmitted intensity per beam position, no camera frames: "
         "divide data by monitor/data, take −log, write the result to /exchange/data (axes "
         "theta:y:x) with theta in /exchange/theta, and pass --line-integrals"
     ),
@@ -58,7 +58,7 @@ def not_a_scan(tree: Tree) -> str:
 
 def _definitions(tree: Tree) -> list[str]:
     """The NeXus application definitions that the file names, each once."""
-    found = {}
+    found: dict[str, None] = {}
     for path, node in tree.walk():
         named = path.endswith("/definition") and isinstance(node, h5py.Dataset) and node.size == 1
         if named and node.dtype.kind in "OS":
@@ -68,9 +68,10 @@ def _definitions(tree: Tree) -> list[str]:
 
 def _datasets(tree: Tree) -> tuple[list[str], list[str]]:
     """Image stacks and lists of numbers, largest first, as "path (shape, dtype)"."""
-    images, lists = [], []
+    images: list[tuple[int, str]] = []
+    lists: list[tuple[int, str]] = []
     for path, node in tree.walk():
         if isinstance(node, h5py.Dataset) and node.dtype.kind in "iuf" and node.size > 1:
             line = (node.size, f"{path} {node.shape} {node.dtype}")
             (images if node.ndim >= 3 else lists).append(line)
-    return tuple([line for _, line in sorted(group, reverse=True)] for group in (images, lists))  # type: ignore[return-value]
+    return [line for _, line in sorted(images)[::-1]], [line for _, line in sorted(lists)[::-1]]

@@ -28,7 +28,8 @@ def read(tree: Tree) -> Reading | None:
     nodes = dict(tree.walk())
     tomo = [p.rpartition("/")[0] for p, node in nodes.items() if _is_tomo_definition(p, node)]
     keys = [p for p in nodes if p.endswith("/image_key")]
-    keys.sort(key=lambda p: not p.startswith(tuple(f"{entry}/" for entry in tomo)))
+    entries = tuple(f"{entry}/" for entry in tomo)
+    keys.sort(key=lambda p: (not p.startswith(entries), "/instrument/" not in p))
     if not keys:
         if not tomo:
             return None
@@ -41,11 +42,16 @@ def read(tree: Tree) -> Reading | None:
     if not usable:
         raise found[keys[0]]
     group = usable[0].rpartition("/")[0]
-    is_tomo = usable[0].startswith(tuple(f"{entry}/" for entry in tomo))
     reading = _reading(tree, nodes, group, tree.sound(found[usable[0]], f"{group} data"))
-    reading.kind = "NXtomo" if is_tomo else "NeXus (image_key)"
-    if len(usable) > 1:
-        reading.notes.append(f"detector: {group} taken, {len(usable) - 1} more with an image_key")
+    reading.kind = "NXtomo" if usable[0].startswith(entries) else "NeXus (image_key)"
+    others = len({identity(found[p]) for p in usable}) - 1
+    if others:
+        reading.notes.append(f"detector: {group} taken, {others} more have an image_key")
+    if f"{group}/x_rotation_axis_pixel_position" in nodes:
+        reading.notes.append(
+            "rotation axis: x_rotation_axis_pixel_position is not used, because writers count it "
+            "from the edge or from the middle; give it with --center"
+        )
     reading.notes += _link_notes(nodes)
     return reading
 
@@ -166,9 +172,7 @@ def _same(node: Any, data: h5py.Dataset) -> bool:
     return isinstance(node, h5py.Dataset) and identity(node) == identity(data)
 
 
-def _pixel_size(
-    tree: Tree, entry: str, detector: str
-) -> tuple[tuple[float, float], str] | None:
+def _pixel_size(tree: Tree, entry: str, detector: str) -> tuple[tuple[float, float], str] | None:
     """Pixel size at the sample where the file states it, else that of the detector."""
     for group in (f"{entry}/sample", detector):
         row, column = (

@@ -28,7 +28,7 @@ class Scan:
     are read when indexed.  flat_positions: (n,) when each flat was taken, 0 before the first
     projection and 1 after the last; None where unknown.  angles: (views,) in `angle_unit`.
     pixel_size: (row, column) in `length_unit`, or None.  center: column of the axis that the file
-    states, or None.  line_integrals: the data are −log already.  notes: what the user should know."""
+    states, or None.  line_integrals: the data are −log already.  notes: to be told to the user."""
 
     path: Path
     kind: str
@@ -65,7 +65,7 @@ class Scan:
 
     @property
     def geometry(self) -> ParallelBeam:
-        """The scan's beam, with the axis in the middle of the detector unless the file states it."""
+        """The scan's beam; its axis is in the middle of the detector unless the file states it."""
         return ParallelBeam(
             self.angles,
             self.shape[1:],

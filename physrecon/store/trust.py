@@ -19,7 +19,7 @@ from typing import Any
 import h5py
 import hdf5plugin  # noqa: F401  importing it registers the compression filters
 
-from physrecon.errors import DataError, MissingInputError
+from physrecon.errors import DataError, MissingInputError, PhysreconError
 
 MAX_LINKS = 16  # links followed on one path, and virtual datasets upon virtual datasets
 MAX_OBJECTS = 20_000  # objects looked at when searching a file
@@ -86,7 +86,7 @@ def kind_of(head: bytes) -> str:
     """What a file is, from its first bytes."""
     if not head:
         return "an empty file"
-    return next((name for magic, name in MAGIC if head.startswith(magic)), "something else")
+    return next((name for magic, name in MAGIC if head.startswith(magic)), "a file of another kind")
 
 
 def text(value: Any) -> str:
@@ -183,7 +183,10 @@ class Tree:
         if path not in self.files:
             if len(self.files) >= MAX_FILES:
                 raise BadLink(f"{where}: expected links to at most {MAX_FILES} files, got more.")
-            self.files[path] = open_file(path)
+            try:
+                self.files[path] = open_file(path)
+            except PhysreconError as error:
+                raise BadLink(f"{where}: links to {error}") from error
         return self.files[path]
 
     def _locate(self, origin: h5py.File, name: str, where: str) -> Path:
@@ -259,12 +262,12 @@ class Tree:
         return dataset
 
     def _check_sources(self, dataset: h5py.Dataset, where: str) -> None:
+        """Every source of a virtual dataset is present, sound and as long as it is used."""
         sources = dataset.virtual_sources()
-        covered = sum(source.vspace.get_select_npoints() for source in sources)
-        if covered < dataset.size:
+        if sum(_points(source.vspace) for source in sources) < dataset.size:
             raise DataError(
-                f"{where}: expected {dataset.size} values, got a virtual dataset with {covered}; "
-                "the scan was not finished."
+                f"{where}: expected {dataset.size} values, got a virtual dataset that covers "
+                "fewer; the scan was not finished."
             )
         by_file: dict[str, list[Any]] = {}
         for source in sources:
@@ -273,25 +276,48 @@ class Tree:
             own = Path(dataset.file.filename).resolve()
             path = own if name == "." else self._locate(dataset.file, name, where)
             self.sources.add(path)
-            with Tree(path, parent=self) as tree:
-                for part in parts:
-                    inner = tree.dataset(part.dset_name)
-                    last = part.src_space.get_select_bounds()[1]
-                    if inner is None or any(
-                        n <= i for n, i in zip(inner.shape, last, strict=True)
-                    ):
-                        got = "none" if inner is None else f"one of shape {inner.shape}"
-                        raise DataError(
-                            f"{where}: expected a source {part.dset_name!r} in {path.name} up to "
-                            f"index {last}, got {got}; write or copy that file again."
-                        )
-                self.sources |= tree.sources
+            try:
+                with Tree(path, parent=self) as tree:
+                    for part in parts:
+                        _check_source(tree, part)
+                    self.sources |= tree.sources
+            except PhysreconError as error:
+                raise BadLink(f"{where}: relies on {error}") from error
 
 
 def identity(thing: Any) -> tuple[int, int]:
     """What tells two objects of open files apart, whatever path led to them."""
     info = h5py.h5o.get_info(thing.id)
     return info.fileno, info.addr
+
+
+def _points(selection: h5py.h5s.SpaceID) -> float:
+    """Number of selected points; without end where the selection grows with its source."""
+    try:
+        return selection.get_select_npoints()
+    except RuntimeError:
+        return math.inf
+
+
+def _check_source(tree: Tree, part: Any) -> None:
+    data = tree.dataset(part.dset_name)
+    if data is None:
+        raise DataError(
+            f"{tree.path.name}: expected {part.dset_name!r}, got none; copy the file again."
+        )
+    used = part.src_space
+    if used.get_select_type() == h5py.h5s.SEL_ALL:
+        short = data.size < _points(part.vspace)
+    elif _points(used) == math.inf:
+        short = False
+    else:
+        last = used.get_select_bounds()[1]
+        short = len(last) != data.ndim or any(n <= i for n, i in zip(data.shape, last, strict=True))
+    if short:
+        raise DataError(
+            f"{tree.path.name}: expected all that is used of {part.dset_name!r}, got only shape "
+            f"{data.shape}; the scan was not finished, or copy the file again."
+        )
 
 
 def _check_chunks(dataset: h5py.Dataset, where: str) -> None:

@@ -1,0 +1,97 @@
+"""How a volume lies in its HDF5 file.
+
+`/entry/reconstruction/results` is NXdata with the volume, its axes and their units, reached from
+the root by `default`, so viewers open on it; `/exchange/data` and `/data` are short names of it.
+`/entry/reconstruction/configuration` tells how it was made.  Files are built in memory."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from physrecon.geometry import Grid
+from physrecon.store.identify import SLAB_MARK, VOLUME
+
+CHUNK = 512  # columns and rows of a chunk: 1 MiB of float32, the size of HDF5's chunk cache
+
+
+def slab_image(values: NDArray[Any], mark: str) -> io.BytesIO:
+    """The file of one slab: `/data` (rows, ny, nx), and the mark that tells whose slab it is."""
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        file.attrs[SLAB_MARK] = mark
+        store_array(file, values)
+    return buffer
+
+
+def volume_image(
+    store: Callable[[h5py.Group], h5py.Dataset],
+    grid: Grid,
+    length_unit: str | None,
+    configuration: dict[str, str],
+) -> io.BytesIO:
+    """The file of a volume, whose dataset `data` is made by `store(group)`."""
+    buffer = io.BytesIO()
+    unit = length_unit or "pixel"
+    with h5py.File(buffer, "w") as file:
+        file.attrs["default"] = "entry"
+        file.attrs["creator"] = "physrecon"
+        entry = _group(file, "entry", "NXentry", "reconstruction")
+        reconstruction = _group(entry, "reconstruction", "NXprocess", "results")
+        reconstruction["program"] = "physrecon"
+        parameters = _group(reconstruction, "configuration", "NXcollection")
+        for name, value in configuration.items():
+            parameters[name] = value
+        results = _group(reconstruction, "results", "NXdata")
+        results.attrs["signal"] = "data"
+        results.attrs["axes"] = ["z", "y", "x"]
+        data = store(results)
+        data.attrs["interpretation"] = "image"
+        data.attrs["units"] = f"1/{unit}"
+        data.attrs["voxel_size"] = grid.pitch
+        data.attrs["length_unit"] = length_unit or ""
+        for axis, name in enumerate("zyx"):
+            results[name] = grid.axis(axis)
+            results[name].attrs["units"] = unit
+        file["/exchange/data"] = h5py.SoftLink(VOLUME)
+        file["/data"] = h5py.SoftLink(VOLUME)
+    return buffer
+
+
+def store_array(group: h5py.Group, values: NDArray[Any]) -> h5py.Dataset:
+    """The array as a dataset `data`, uncompressed and with checksums."""
+    chunks = (1, *(min(n, CHUNK) for n in values.shape[1:]))
+    return group.create_dataset("data", data=values, chunks=chunks, fletcher32=True)
+
+
+def store_links(
+    group: h5py.Group, grid: Grid, dtype: np.dtype, slabs: Sequence[slice], names: Sequence[str]
+) -> h5py.Dataset:
+    """A virtual dataset `data` over slab files, relative `names`; a missing one reads as NaN.
+
+    By the low-level calls, because h5py's own would store the date, and a resumed run is to give
+    the same bytes as an undisturbed one."""
+    plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    plist.set_obj_track_times(False)
+    plist.set_fill_value(np.array(np.nan, dtype))
+    for rows, name in zip(slabs, names, strict=True):
+        shape = (rows.stop - rows.start, *grid.shape[1:])
+        place = h5py.h5s.create_simple(grid.shape)
+        place.select_hyperslab((rows.start, 0, 0), shape)
+        plist.set_virtual(place, name.encode(), b"data", h5py.h5s.create_simple(shape))
+    space = h5py.h5s.create_simple(grid.shape)
+    kind = h5py.h5t.py_create(dtype, logical=True)
+    return h5py.Dataset(h5py.h5d.create(group.id, b"data", kind, space, plist))
+
+
+def _group(parent: h5py.Group, name: str, nx_class: str, default: str | None = None) -> h5py.Group:
+    group = parent.create_group(name)
+    group.attrs["NX_class"] = nx_class
+    if default:
+        group.attrs["default"] = default
+    return group

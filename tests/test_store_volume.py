@@ -1,0 +1,371 @@
+"""Volumes out and in again: the layout, refusals, and kills at any moment."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from store_files import data_exchange
+
+from physrecon.errors import (
+    ArgumentError,
+    DataError,
+    Interrupted,
+    MissingInputError,
+    OutputError,
+    PhysreconError,
+    WriteError,
+)
+from physrecon.store import VolumeWriter, describe, open_scan, open_volume, partial_slabs
+
+SHAPE = (7, 4, 5)
+SLABS = [slice(0, 3), slice(3, 6), slice(6, 7)]
+WHOLE = [slice(0, 7)]
+DATA = np.random.default_rng(0).normal(size=SHAPE).astype("f4")
+
+
+def writer(path, slabs=SLABS, **options):
+    settings = {"voxel_size": (2.0, 1.0, 1.5), "length_unit": "um"}
+    settings |= {"configuration": {"method": "fbp", "input": "scan.h5 1234"}}
+    return VolumeWriter(path, SHAPE, "f4", slabs, **(settings | options))
+
+
+def write(path, slabs=SLABS, only=None, **options):
+    """Write the missing slabs (or those of `only`); returns the numbers of those written."""
+    with writer(path, slabs, **options) as out:
+        numbers = [i for i in range(len(slabs)) if not out.done(i)] if only is None else only
+        for i in numbers:
+            out.write(i, DATA[slabs[i]])
+        if only is None:
+            out.finish()
+    return numbers
+
+
+def files(folder: Path) -> set[str]:
+    return {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()}
+
+
+MANY = {"v.h5", "v.h5.slabs/job.json", *(f"v.h5.slabs/0000{i}.h5" for i in range(3))}
+
+
+@pytest.mark.parametrize(("slabs", "expected"), [(WHOLE, {"v.h5"}), (SLABS, MANY)])
+def test_layout_opens_in_viewers(tmp_path, slabs, expected):
+    write(tmp_path / "v.h5", slabs)
+    assert files(tmp_path) == expected
+    with h5py.File(tmp_path / "v.h5") as file:
+        node = file
+        while "default" in node.attrs:  # the way a NeXus viewer finds what to plot
+            node = node[node.attrs["default"]]
+        assert node.name == "/entry/reconstruction/results"
+        assert node.attrs["NX_class"] == "NXdata" and file["entry"].attrs["NX_class"] == "NXentry"
+        data = node[node.attrs["signal"]]
+        assert list(node.attrs["axes"]) == ["z", "y", "x"]
+        assert data.attrs["interpretation"] == "image" and data.attrs["units"] == "1/um"
+        for axis, (name, pitch) in enumerate(zip("zyx", (2.0, 1.0, 1.5), strict=True)):
+            n = SHAPE[axis]
+            np.testing.assert_allclose(node[name], (np.arange(n) - (n - 1) / 2) * pitch)
+            assert node[name].attrs["units"] == "um"
+        for place in (data, file["exchange/data"], file["data"]):
+            np.testing.assert_array_equal(place[:], DATA)
+        assert file["entry/reconstruction/configuration/method"].asstr()[()] == "fbp"
+        if slabs is SLABS:
+            assert data.is_virtual and np.isnan(data.fillvalue)
+            assert all(not Path(s.file_name).is_absolute() for s in data.virtual_sources())
+        else:
+            assert data.fletcher32 and data.compression is None
+
+
+def test_a_volume_may_move_with_its_slabs(tmp_path):
+    write(tmp_path / "v.h5")
+    (tmp_path / "elsewhere").mkdir()
+    for name in ("v.h5", "v.h5.slabs"):
+        (tmp_path / name).rename(tmp_path / "elsewhere" / name)
+    with open_volume(tmp_path / "elsewhere/v.h5") as volume:
+        np.testing.assert_array_equal(volume[:], DATA)
+
+
+@pytest.mark.parametrize("slabs", [WHOLE, SLABS])
+def test_open_volume_gives_back_what_was_written(tmp_path, slabs):
+    write(tmp_path / "v.h5", slabs)
+    with open_volume(tmp_path / "v.h5") as volume:
+        assert (volume.shape, volume.dtype, len(volume)) == (SHAPE, np.dtype("f4"), 7)
+        assert volume.voxel_size == (2.0, 1.0, 1.5) and volume.length_unit == "um"
+        assert volume.configuration == {"method": "fbp", "input": "scan.h5 1234"}
+        np.testing.assert_array_equal(volume[2:5, 1], DATA[2:5, 1])
+        np.testing.assert_array_equal(np.asarray(volume), DATA)
+    text = "\n".join(describe(tmp_path / "v.h5"))
+    assert "reconstructed volume (7, 4, 5) float32" in text and "2 × 1 × 1.5 um" in text
+    with pytest.raises(DataError, match="reconstructed volume"):
+        open_scan(tmp_path / "v.h5")
+
+
+def test_open_volume_reads_others_and_refuses_the_rest(tmp_path):
+    other = tmp_path / "o.h5"
+    with h5py.File(other, "w") as file:
+        file["data"] = DATA.astype("f8")
+    with open_volume(other) as volume:
+        assert volume.voxel_size == (1, 1, 1) and volume.length_unit is None
+        assert volume[0].dtype == np.float64
+    with h5py.File(other, "w") as file:
+        file["picture"] = DATA[0]
+    with pytest.raises(DataError, match="expected a volume"):
+        open_volume(other)
+    with pytest.raises(MissingInputError):
+        open_volume(tmp_path / "absent.h5")
+
+
+def test_a_missing_slab_is_reported_and_never_reads_as_air(tmp_path):
+    write(tmp_path / "v.h5")
+    (tmp_path / "v.h5.slabs/00001.h5").unlink()
+    with pytest.raises(DataError, match=r"00001\.h5"):
+        open_volume(tmp_path / "v.h5")
+    assert "00001.h5" in " ".join(describe(tmp_path / "v.h5"))
+    with h5py.File(tmp_path / "v.h5") as file:
+        assert np.isnan(file["data"][3:6]).all()
+    assert "slab" in " ".join(describe(tmp_path / "v.h5.slabs/00000.h5"))
+
+
+@pytest.mark.parametrize("slabs", [WHOLE, SLABS])
+def test_finished_output_is_refused_until_overwritten(tmp_path, slabs):
+    path = tmp_path / "v.h5"
+    write(path, slabs)
+    before = path.read_bytes()
+    with pytest.raises(OutputError, match="--overwrite") as raised:
+        writer(path, slabs)
+    assert raised.value.exit_code == 73 and path.read_bytes() == before
+    write(path, slabs, overwrite=True, configuration={"method": "sirt"})
+    with open_volume(path) as volume:
+        assert volume.configuration == {"method": "sirt"}
+
+
+def test_overwriting_many_slabs_by_one_leaves_no_old_slabs(tmp_path):
+    write(tmp_path / "v.h5", SLABS)
+    write(tmp_path / "v.h5", WHOLE, overwrite=True)
+    assert files(tmp_path) == {"v.h5"}
+    write(tmp_path / "v.h5", SLABS, overwrite=True)
+    assert files(tmp_path) == MANY
+
+
+def test_overwriting_touches_nothing_before_the_first_slab_is_there(tmp_path):
+    write(tmp_path / "v.h5")
+    with (
+        pytest.raises(DataError),
+        writer(tmp_path / "v.h5", overwrite=True, configuration={}) as out,
+    ):
+        assert not out.done(0)
+        raise DataError("all-NaN")
+    with open_volume(tmp_path / "v.h5") as volume:
+        np.testing.assert_array_equal(volume[:], DATA)
+
+
+def test_a_strangers_file_is_not_touched(tmp_path):
+    stranger = tmp_path / "v.h5"
+    stranger.write_text("my notes")
+    with pytest.raises(OutputError):
+        writer(stranger)
+    assert stranger.read_text() == "my notes"
+    folder = tmp_path / "w.h5.slabs"
+    folder.mkdir()
+    (folder / "notes.txt").write_text("mine")
+    write(tmp_path / "w.h5")
+    write(tmp_path / "w.h5", WHOLE, overwrite=True)
+    assert (folder / "notes.txt").read_text() == "mine"
+    assert not (folder / "00000.h5").exists()
+
+
+@pytest.mark.parametrize("name", ["", "absent/v.h5", "/proc/v.h5", "v.h5"])
+def test_places_that_cannot_be_written(tmp_path, name):
+    if name == "v.h5":
+        (tmp_path / "v.h5.slabs").write_text("in the way")
+    if name.startswith("/proc") and not Path("/proc").is_dir():
+        pytest.skip("no read-only folder here")
+    with pytest.raises(OutputError) as raised:
+        writer(tmp_path / name)
+    assert raised.value.exit_code == 73 and "expected" in str(raised.value)
+
+
+def test_a_read_only_folder(tmp_path):
+    tmp_path.chmod(0o555)
+    try:
+        if os.access(tmp_path, os.W_OK):
+            pytest.skip("this user may write everywhere")
+        with pytest.raises(OutputError, match="permissions"):
+            writer(tmp_path / "v.h5")
+    finally:
+        tmp_path.chmod(0o755)
+
+
+def test_too_little_space_is_said_before_the_run(tmp_path):
+    with pytest.raises(OutputError, match="GB of free space"):
+        VolumeWriter(tmp_path / "v.h5", (10**6, 10**5, 10**5), "f4", [slice(0, 10**6)])
+    assert files(tmp_path) == set()
+
+
+@pytest.mark.parametrize("slabs", [WHOLE, SLABS])
+def test_a_full_disk_leaves_no_half_written_file(tmp_path, monkeypatch, slabs):
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with (
+        pytest.raises(WriteError, match="No space left") as raised,
+        writer(tmp_path / "v.h5", slabs) as out,
+    ):
+        if len(slabs) > 1:
+            out.write(0, DATA[slabs[0]])
+        monkeypatch.setattr(os, "fsync", full)
+        out.write(len(slabs) - 1, DATA[slabs[-1]])
+    assert raised.value.exit_code == 74
+    kept = {"v.h5.slabs/job.json", "v.h5.slabs/00000.h5"} if len(slabs) > 1 else set()
+    assert files(tmp_path) == kept
+    monkeypatch.undo()
+    write(tmp_path / "v.h5", slabs)
+
+
+@pytest.mark.parametrize(
+    ("error", "kept"), [(DataError, 0), (Interrupted, 2), (KeyboardInterrupt, 2), (WriteError, 2)]
+)
+def test_errors_in_the_data_leave_nothing_and_stops_leave_finished_slabs(tmp_path, error, kept):
+    with pytest.raises(error), writer(tmp_path / "v.h5") as out:
+        out.write(0, DATA[:3])
+        out.write(1, DATA[3:6])
+        raise error("stop")
+    assert sum(name.endswith(".h5") for name in files(tmp_path)) == kept
+    assert (tmp_path / "v.h5.slabs").exists() == bool(kept)
+
+
+def test_resume_writes_only_what_is_missing_and_gives_the_same_bytes(tmp_path):
+    write(tmp_path / "a.h5", only=[0, 2])
+    assert partial_slabs(tmp_path / "a.h5") == SLABS
+    (tmp_path / ".a.h5.0123abcd.part").write_bytes(b"half")
+    (tmp_path / "a.h5.slabs/.00001.h5.0123abcd.part").write_bytes(b"half")
+    assert write(tmp_path / "a.h5") == [1]
+    assert partial_slabs(tmp_path / "a.h5") is None
+    time.sleep(1.1)  # a date inside would show
+    (tmp_path / "b").mkdir()
+    write(tmp_path / "b/a.h5")
+    names = {name.replace("v.h5", "a.h5") for name in MANY}
+    assert files(tmp_path / "b") == names and files(tmp_path) == names | {f"b/{n}" for n in names}
+    for name in names:
+        assert (tmp_path / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+@pytest.mark.parametrize("harm", ["bits", "truncated", "empty", "other slab", "removed"])
+def test_a_harmed_slab_is_not_done(tmp_path, harm):
+    write(tmp_path / "v.h5", only=[0, 1, 2])
+    slab = tmp_path / "v.h5.slabs/00000.h5"
+    content = bytearray(slab.read_bytes())
+    if harm == "bits":
+        with h5py.File(slab) as file:
+            content[file["data"].id.get_chunk_info(1).byte_offset + 5] ^= 1
+        slab.write_bytes(content)
+    elif harm == "truncated":
+        slab.write_bytes(content[:-100])
+    elif harm == "empty":
+        slab.write_bytes(b"")
+    elif harm == "other slab":
+        slab.write_bytes((slab.parent / "00001.h5").read_bytes())
+    else:
+        slab.unlink()
+    assert write(tmp_path / "v.h5") == [0]
+    with open_volume(tmp_path / "v.h5") as volume:
+        np.testing.assert_array_equal(volume[:], DATA)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"configuration": {"method": "sirt"}},
+        {"voxel_size": 3.0},
+        {"length_unit": None},
+        {"slabs": [slice(0, 4), slice(4, 7)]},
+    ],
+)
+def test_slabs_of_another_job_are_refused_until_overwritten(tmp_path, change):
+    write(tmp_path / "v.h5", only=[0])
+    slabs = change.pop("slabs", SLABS)
+    with pytest.raises(OutputError, match="another job"):
+        writer(tmp_path / "v.h5", slabs, **change)
+    assert (tmp_path / "v.h5.slabs/00000.h5").exists()
+    assert write(tmp_path / "v.h5", slabs, overwrite=True, **change) == list(range(len(slabs)))
+    with open_volume(tmp_path / "v.h5") as volume:
+        np.testing.assert_array_equal(volume[:], DATA)
+
+
+def test_a_killed_overwrite_resumes(tmp_path):
+    write(tmp_path / "v.h5")
+    write(tmp_path / "v.h5", only=[0, 1], overwrite=True)
+    assert not (tmp_path / "v.h5").exists()  # never an old volume over new slabs
+    assert write(tmp_path / "v.h5", overwrite=True) == [2]
+
+
+def test_misuse_is_an_argument_error(tmp_path):
+    path = tmp_path / "v.h5"
+    for slabs in ([slice(0, 3)], [slice(0, 3), slice(4, 7)], []):
+        with pytest.raises(ArgumentError):
+            writer(path, slabs)
+    with pytest.raises(ArgumentError, match="float"):
+        VolumeWriter(path, SHAPE, "i4", SLABS)
+    with pytest.raises(ArgumentError, match="slab 1"), writer(path) as out:
+        out.write(1, DATA)
+    with pytest.raises(PhysreconError, match="all 3 slabs"), writer(path) as out:
+        out.finish()
+    assert files(tmp_path) == set()
+
+
+def test_float64_is_kept(tmp_path):
+    data = DATA.astype("f8")
+    with VolumeWriter(tmp_path / "v.h5", SHAPE, "f8", WHOLE) as out:
+        out.write(0, data)
+        out.finish()
+    with open_volume(tmp_path / "v.h5") as volume:
+        assert volume.dtype == np.float64 and (volume[:] == data).all()
+        assert volume.voxel_size == (1, 1, 1) and volume.length_unit is None
+
+
+KILLED = """
+import sys, numpy as np
+from physrecon.store import VolumeWriter
+slabs = [slice(i, i + 1) for i in range(60)]
+with VolumeWriter(sys.argv[1], (60, 64, 64), "f4", slabs) as out:
+    for i in range(60):
+        if not out.done(i):
+            out.write(i, np.full((1, 64, 64), i, "f4"))
+            print(i, flush=True)
+    out.finish()
+"""
+
+
+def test_kill_and_resume(tmp_path):
+    """After SIGKILL in the midst of writing, what is there is whole, and the next run ends it."""
+    path = tmp_path / "v.h5"
+    for killed in (True, False):
+        run = subprocess.Popen(
+            [sys.executable, "-c", KILLED, str(path)], stdout=subprocess.PIPE, text=True
+        )
+        assert run.stdout is not None
+        first = [int(run.stdout.readline()) for _ in range(7)]
+        if killed:
+            run.send_signal(signal.SIGKILL)
+            run.communicate()
+            assert first[0] == 0 and not path.exists()
+        else:
+            run.communicate()
+            assert run.returncode == 0 and first[0] >= 7
+    with open_volume(path) as volume:
+        expected = np.broadcast_to(np.arange(60, dtype="f4")[:, None, None], volume.shape)
+        np.testing.assert_array_equal(volume[:], expected)
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_a_scan_is_no_volume_by_accident(tmp_path):
+    """`/exchange/data` serves both; `info` tells them apart by the angles."""
+    path = data_exchange(tmp_path / "scan.h5")
+    assert "Data Exchange" in describe(path)[0]
