@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,10 +30,10 @@ from pydantic import (
 
 from physrecon.blocks import parse_bytes, parse_slices
 from physrecon.errors import ArgumentError, ConfigError, MissingInputError, PhysreconError
-from physrecon.names import FILTERS, ITERATIONS, METHODS, PADDINGS, STOP_SETTINGS, expected
+from physrecon.names import FILTERS, ITERATIONS, METHODS, PADDINGS, RINGS, STOP_SETTINGS, expected
 
-# How the work is done, not what comes out: two runs that differ in these are the same job.
-EXECUTION = ("output", "slab_rows", "memory", "threads", "overwrite")
+# How the work is done, not what comes out: runs that differ in these are runs of the same job.
+EXECUTION = ("slab_rows", "memory", "threads", "overwrite")
 
 Setting = bool | int | float | str
 
@@ -42,12 +43,15 @@ class _Model(BaseModel):
 
 
 class StopSettings(_Model):
-    """When an iterative method stops; the first rule that holds wins."""
+    """When an iterative method stops in a slice; the first rule that holds wins.
 
-    iterations: int | None = Field(None, ge=1)  # None: what suits the method
+    iterations: None is what suits the method.  discrepancy: ‖Ax − y‖ of all rows of the scan that
+    are chosen, of which n rows get 1/√n each.  A limit in seconds would make the volume depend on
+    the machine, so there is none."""
+
+    iterations: int | None = Field(None, ge=1)
     rtol: float = Field(0.0, ge=0)
     discrepancy: float | None = Field(None, gt=0)
-    seconds: float | None = Field(None, gt=0)
 
 
 class Job(_Model):
@@ -60,7 +64,7 @@ class Job(_Model):
     padding: str = "zero"
     center: float | Literal["auto"] = "auto"
     slices: str | None = None
-    rings: bool = False
+    rings: str = "none"
     nonnegative: bool = False
     angle_unit: Literal["deg", "rad"] | None = None
     line_integrals: bool = False
@@ -101,6 +105,12 @@ class Job(_Model):
                 values[key] = path.parent / values[key]
         return cls.build(merge(values, changes or {}), str(path), ConfigError)
 
+    def identity(self) -> Job:
+        """The job without what changes how the work is done but not what comes out."""
+        plain = {name: Job.model_fields[name].default for name in EXECUTION}
+        paths = {"input": self.input.resolve(), "output": Path(self.output.name)}
+        return self.model_copy(update={**plain, **paths})
+
     def to_toml(self) -> str:
         """The job as TOML that `from_toml` reads back to an equal job."""
         values = self.model_dump(mode="json", exclude_none=True)
@@ -123,10 +133,12 @@ class Job(_Model):
                 return {**values, "solver": solver, "stop": {**moved, **stop}}
         return values
 
-    @field_validator("method", "filter", "padding")
+    @field_validator("method", "filter", "padding", "rings")
     @classmethod
     def _known_name(cls, value: str, info: Any) -> str:
-        names = {"method": METHODS, "filter": FILTERS, "padding": PADDINGS}[info.field_name]
+        names = {"method": METHODS, "filter": FILTERS, "padding": PADDINGS, "rings": RINGS}[
+            info.field_name
+        ]
         if value not in names:
             raise ValueError(expected(value, names))
         return value
@@ -161,7 +173,29 @@ class Job(_Model):
                     f"{name}: expected an iterative method for it, got fbp; choose --method "
                     + "|".join(ITERATIONS)
                 )
+        else:
+            self.make_solver()
         return self
+
+    def make_solver(self) -> Any:
+        """The solver of an iterative method, with its settings.  Raises ArgumentError."""
+        from physrecon.solvers import METHODS as solvers
+
+        solver = solvers[self.method]
+        known = tuple(field.name for field in fields(solver))
+        for name in self.solver:
+            if name not in known:
+                raise ArgumentError(f"solver: {expected(name, (*known, *STOP_SETTINGS))}")
+        if self.nonnegative and not solver.takes_constraint:
+            able = [name for name, one in solvers.items() if one.takes_constraint]
+            raise ArgumentError(
+                f"nonnegative: expected a method that can honour it, got {self.method}; "
+                f"choose --method {'|'.join(able)}"
+            )
+        try:
+            return solver(**self.solver)
+        except TypeError as problem:
+            raise ArgumentError(f"solver: expected numbers, got {problem}") from None
 
     @field_serializer("input", "output")
     def _plain_path(self, path: Path) -> str:

@@ -10,10 +10,11 @@ ITERATIVE = ("cgls", "gd", "landweber", "sirt")
 METHODS = (*DIRECT, *ITERATIVE)
 FILTERS = ("ram-lak", "shepp-logan", "cosine", "hamming", "hann")
 PADDINGS = ("zero", "edge")
+RINGS = ("none", "sort")
 DEVICES = ("cpu", "cuda")
 ANGLE_UNITS = ("deg", "rad")
 ITERATIONS = {"cgls": 20, "gd": 100, "landweber": 200, "sirt": 100}
-STOP_SETTINGS = ("iterations", "rtol", "discrepancy", "seconds")
+STOP_SETTINGS = ("iterations", "rtol", "discrepancy")
 
 
 def expected(value: object, names: tuple[str, ...]) -> str:

@@ -48,7 +48,10 @@ def view(
     axes = figure.add_subplot()
     shown = draw_slice(axes, image, pitch, unit or "pixel", window)
     axes.set(xlabel=f"{names[1]} [{unit or 'pixel'}]", ylabel=f"{names[0]} [{unit or 'pixel'}]")
-    axes.set_title(f"{Path(volume).name}   {axis} = {index}", fontsize=10)
+    low, high = shown.get_clim()
+    axes.set_title(
+        f"{Path(volume).name}   {axis} = {index}   window {low:.4g} … {high:.4g}", fontsize=9
+    )
     bar = figure.colorbar(shown, ax=axes, fraction=0.046, pad=0.03, extend="both")
     bar.set_label(f"attenuation [1/{unit or 'pixel'}]")
     save(figure, path)
@@ -84,6 +87,7 @@ def draw_slice(
         vmax=high,
         extent=(-width, width, -height, height),
         origin="lower",
+        aspect="equal" if 0.1 < height / width < 10 else "auto",  # a few slices would be a line
     )
     length = round_length(width / 2)
     box = {"facecolor": "black", "alpha": 0.6, "edgecolor": "none", "boxstyle": "square,pad=0.2"}
@@ -100,8 +104,8 @@ def grey_window(image: NDArray[Any]) -> tuple[float, float]:
     """Grey values that 99.8 % of the finite pixels within the inscribed ellipse span.
 
     Outside it a parallel beam has not seen every ray, and values run wild."""
-    y, x = np.ogrid[-1 : 1 : image.shape[0] * 1j, -1 : 1 : image.shape[1] * 1j]
-    seen = image[(y * y + x * x <= 1) & np.isfinite(image)]
+    y, x = ((np.arange(n) - (n - 1) / 2) / (n / 2) for n in image.shape)
+    seen = image[(y[:, None] ** 2 + x**2 <= 1) & np.isfinite(image)]
     low, high = np.percentile(seen, (0.1, 99.9)) if seen.size else (0.0, 1.0)
     return float(low), float(high if high > low else low + 1)
 

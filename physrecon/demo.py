@@ -1,0 +1,120 @@
+"""The whole way on a known object: simulate a scan, reconstruct it twice, compare with the truth.
+
+Peak signal-to-noise ratio [dB]:  PSNR = 20 log₁₀(max truth / rms(volume − truth))."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physrecon.datasets import simulate_scan, simulated_truth
+from physrecon.errors import OutputError
+from physrecon.job import Job
+from physrecon.report import Report
+from physrecon.run import run
+from physrecon.store import open_volume
+from physrecon.view import draw_slice, new_figure, save
+
+SHAPE, VIEWS, COUNTS = (16, 256, 256), 180, 3000.0
+ITERATIVE: dict[str, Any] = {"method": "sirt", "nonnegative": True, "stop": {"iterations": 100}}
+
+
+def demo(folder: Path, report: Report, overwrite: bool = False, **execution: Any) -> None:
+    """Write scan.h5, fbp.h5, the iterative volume and demo.png into a folder, and print a table.
+
+    execution: fields of the jobs such as device and threads.
+    Raises OutputError where one of the files exists and `overwrite` is not given."""
+    scan, picture = folder / "scan.h5", folder / "demo.png"
+    volumes = {method: folder / f"{method}.h5" for method in ("fbp", ITERATIVE["method"])}
+    _make_folder(folder, [scan, picture, *volumes.values()], overwrite)
+    times = {"simulate": _timed(lambda: _simulate(scan, report))}
+    for method, path in volumes.items():
+        settings = ITERATIVE if method != "fbp" else {"method": "fbp"}
+        job = Job.build(
+            {"input": scan, "output": path, "overwrite": overwrite, **settings, **execution}, "demo"
+        )
+        times[method] = _timed(lambda job=job: run(job, report))
+    truth = simulated_truth(scan)
+    results = {method: _read(path) for method, path in volumes.items()}
+    times["picture"] = _timed(lambda: _draw(picture, scan, truth, results))
+    _table(report, times, {m: psnr(volume, truth) for m, volume in results.items()})
+    report.result(
+        f"files: {', '.join(p.name for p in (scan, *volumes.values(), picture))} in {folder}"
+    )
+
+
+def psnr(volume: NDArray[Any], truth: NDArray[Any]) -> float:
+    """Peak signal-to-noise ratio [dB] of a volume."""
+    error = volume.astype(np.float64) - truth
+    return float(20 * np.log10(truth.max() / np.sqrt(np.mean(error**2))))
+
+
+def _make_folder(folder: Path, files: list[Path], overwrite: bool) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise OutputError(
+            f"{folder}: expected a folder that can be made, got {problem.strerror}; choose another"
+        ) from None
+    there = [path.name for path in files if path.exists()]
+    if there and not overwrite:
+        raise OutputError(
+            f"{folder}: expected a folder without {', '.join(there)}, got one that has them; "
+            "choose another with -o, or pass --overwrite"
+        )
+
+
+def _timed(step: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    step()
+    return time.perf_counter() - start
+
+
+def _simulate(scan: Path, report: Report) -> None:
+    simulate_scan(scan, SHAPE, VIEWS, counts=COUNTS, overwrite=True)
+    report.note(
+        f"{scan}: {VIEWS} views of a Shepp–Logan phantom {SHAPE}, {COUNTS:g} photons a pixel"
+    )
+
+
+def _read(path: Path) -> NDArray[Any]:
+    with open_volume(path) as volume:
+        return volume[:]
+
+
+def _table(report: Report, times: dict[str, float], scores: dict[str, float]) -> None:
+    report.result(f"\n{'step':12}{'time':>9}{'PSNR':>12}")
+    for step, seconds in times.items():
+        score = f"{scores[step]:9.2f} dB" if step in scores else ""
+        report.result(f"{step:12}{seconds:7.1f} s{score:>12}")
+
+
+def _draw(path: Path, scan: Path, truth: NDArray[Any], results: dict[str, NDArray[Any]]) -> None:
+    """Truth, both volumes and their errors, of the middle slice."""
+    from physrecon.datasets import read_simulation
+
+    simulation = read_simulation(scan)
+    pitch, unit = simulation.grid.pitch[1:], simulation.length_unit
+    k = len(truth) // 2
+    window = (-0.1 * float(truth[k].max()), 0.6 * float(truth[k].max()))
+    figure = new_figure(11, 7, 2 * truth.shape[1])
+    grid = figure.subplots(2, 3)
+    panels = [("truth", truth)] + [
+        (f"{name}, PSNR {psnr(volume, truth):.1f} dB", volume) for name, volume in results.items()
+    ]
+    for axes, (title, volume) in zip(grid[0], panels, strict=True):
+        shown = draw_slice(axes, volume[k], pitch, unit, window)
+        axes.set_title(title)
+    figure.colorbar(shown, ax=grid[0], label=f"attenuation [1/{unit}]", extend="both")
+    limit = max(np.percentile(np.abs(v[k] - truth[k]), 99) for v in results.values())
+    grid[1, 0].set_axis_off()
+    for axes, (name, volume) in zip(grid[1, 1:], results.items(), strict=True):
+        shown = draw_slice(axes, volume[k] - truth[k], pitch, unit, (-limit, limit), "RdBu_r")
+        axes.set_title(f"{name} − truth")
+    figure.colorbar(shown, ax=grid[1], label=f"error [1/{unit}]", extend="both")
+    save(figure, path)

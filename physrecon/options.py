@@ -1,0 +1,283 @@
+"""The words of the command line: what may be said, checked as far as words can be checked.
+
+Only argparse is imported here, so that help and usage errors answer at once."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from physrecon.blocks import parse_bytes, parse_slices
+from physrecon.errors import ArgumentError
+from physrecon.names import (
+    ANGLE_UNITS,
+    DEVICES,
+    DIRECT,
+    FILTERS,
+    ITERATIVE,
+    METHODS,
+    PADDINGS,
+    RINGS,
+    expected,
+)
+
+COMMANDS = ("demo", "recon", "plan", "run", "info", "find-center", "simulate", "view")
+SUMMARY = "From a measured scan to a volume."
+EXAMPLES = """\
+examples:
+  physrecon demo                                  simulate, reconstruct, compare, draw
+  physrecon info scan.h5                          what is in a file, or what is wrong with it
+  physrecon recon scan.h5 -o volume.h5            filtered backprojection, axis found
+  physrecon recon scan.h5 -o volume.h5 --method cgls --iterations 30
+  physrecon plan scan.h5 --memory 4GB             slabs, memory and disk, without computing
+  physrecon view volume.h5                        a slice as PNG
+
+exit codes: 0 ok, 64 usage, 65 bad data, 66 missing input, 69 no such device, 70 a bug of ours,
+73 and 74 output, 75 stopped and can go on, 78 bad job file
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """Raises ArgumentError instead of leaving the process, and guesses what was meant."""
+
+    def __init__(self, **settings: Any) -> None:
+        settings.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(allow_abbrev=False, argument_default=argparse.SUPPRESS, **settings)
+        # `--window -0.1:2` is a value, not an option
+        self._negative_number_matcher = re.compile(r"^-\.?\d")
+
+    def error(self, message: str) -> NoReturn:
+        where = self.prog.removeprefix("physrecon ")
+        stray = re.match(r"unrecognized arguments: ([^\s=]+)", message)
+        command = re.match(r"argument COMMAND: invalid choice: '(.*?)'", message)
+        if stray and stray[1].startswith("-"):
+            names = (name for action in self._actions for name in action.option_strings)
+            options = tuple(name for name in names if name.startswith("--"))
+            message = f"{where}: {expected(stray[1], options)}"
+        elif stray:
+            message = f"{where}: expected no further argument, got {stray[1]!r}"
+        elif command:
+            message = f"{where}: {expected(command[1], COMMANDS)}"
+        elif message.startswith("argument "):
+            message = f"{where} " + message.removeprefix("argument ")
+        else:
+            missing = message.replace("the following arguments are required:", "expected")
+            message = f"{where}: {missing}, got none"
+        raise ArgumentError(f"{message}\n`{self.prog} --help` shows how it is used")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Unknown options are reported by the command they were given to: it knows its own."""
+        parsed, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return parsed, unknown
+
+
+def _one_of(names: Sequence[str]) -> Callable[[str], str]:
+    def check(value: str) -> str:
+        if value not in names:
+            raise argparse.ArgumentTypeError(expected(value, tuple(names)))
+        return value
+
+    return check
+
+
+def _checked(parse: Callable[[str], Any], keep: bool = False) -> Callable[[str], Any]:
+    """An argparse type from a function that raises ArgumentError; `keep` the text as it was."""
+
+    def check(value: str) -> Any:
+        try:
+            parsed = parse(value)
+        except ArgumentError as problem:
+            # the option's name stands before it already
+            raise argparse.ArgumentTypeError(str(problem).partition(": ")[2]) from None
+        return value if keep else parsed
+
+    return check
+
+
+def _number(kind: Callable[[str], Any], what: str, least: float) -> Callable[[str], Any]:
+    def check(value: str) -> Any:
+        try:
+            number = kind(value)
+        except ValueError:
+            number = math.nan
+        if not (math.isfinite(number) and number >= least):
+            raise argparse.ArgumentTypeError(f"expected {what}, got {value!r}")
+        return number
+
+    return check
+
+
+_count = _number(int, "a whole number >= 1", 1)
+_natural = _number(int, "a whole number >= 0", 0)
+
+
+def _center(value: str) -> float | str:
+    if value == "auto":
+        return value
+    return _number(float, "a column such as 296.0, or auto", -math.inf)(value)
+
+
+def _setting(text: str) -> dict[str, Any]:
+    """`solver.step=0.9` as {"solver": {"step": 0.9}}."""
+    import tomllib
+
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise argparse.ArgumentTypeError(f"expected key=value, got {text!r}")
+    try:
+        setting: Any = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        setting = value.strip()  # a bare word is a string
+    for name in reversed(key.strip().split(".")):
+        setting = {name: setting}
+    return setting
+
+
+def _shape(value: str) -> tuple[int, ...]:
+    shape = tuple(_count(n) for n in value.split(","))
+    if len(shape) != 3:
+        raise argparse.ArgumentTypeError(f"expected z,y,x such as 64,256,256, got {value!r}")
+    return shape
+
+
+def _window(value: str) -> tuple[float, float]:
+    low, _, high = value.partition(":")
+    try:
+        window = float(low), float(high)
+    except ValueError:
+        window = (1.0, 0.0)
+    if not window[0] < window[1]:
+        raise argparse.ArgumentTypeError(f"expected lo:hi with lo < hi, got {value!r}")
+    return window
+
+
+def parser() -> Parser:
+    """The whole command line."""
+    top = Parser(prog="physrecon", description=SUMMARY, epilog=EXAMPLES)
+    top.add_argument("--version", action="store_true", help="print the version and leave")
+    _debug(top)
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
+
+    def command(name: str, text: str) -> Parser:
+        sub = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        _debug(sub)
+        return sub
+
+    demo = command("demo", "simulate a scan, reconstruct it twice, compare with the truth")
+    demo.add_argument("-o", "--output", metavar="DIR", default="physrecon-demo")
+    _execution(demo, "--overwrite", "--device", "--threads")
+
+    recon = command("recon", "reconstruct a scan into a volume")
+    recon.add_argument("input", metavar="SCAN", help="HDF5: Data Exchange, NXtomo or NeXus")
+    recon.add_argument("-o", "--output", metavar="OUT", required=True)
+    _reconstruction(recon)
+
+    plan = command("plan", "explain slabs, memory and disk of a reconstruction, without computing")
+    plan.add_argument("input", metavar="SCAN|JOB.toml")
+    plan.add_argument("-o", "--output", metavar="OUT")
+    _reconstruction(plan)
+
+    run = command("run", "carry out a job file; running it again goes on where it stopped")
+    run.add_argument("job", metavar="JOB.toml")
+    run.add_argument("-o", "--output", metavar="OUT")
+    _execution(run, "--overwrite", "--device", "--threads", "--memory", "--slab-rows", "--set")
+
+    info = command("info", "say what a file is, or what is wrong with it")
+    info.add_argument("files", metavar="FILE", nargs="+")
+
+    center = command("find-center", "find the rotation axis by two methods")
+    center.add_argument("input", metavar="SCAN")
+    _reading(center)
+    _execution(center, "--threads")
+
+    simulate = command("simulate", "write a scan of a phantom as raw counts")
+    simulate.add_argument("-o", "--output", metavar="SCAN", required=True)
+    simulate.add_argument("--shape", type=_shape, metavar="z,y,x", required=True)
+    simulate.add_argument("--views", type=_count, metavar="N", required=True)
+    simulate.add_argument("--phantom", metavar="NAME", help="shepp-logan (default)")
+    simulate.add_argument(
+        "--counts", type=_number(float, "a number >= 1", 1), help="photons a pixel (default 1e4)"
+    )
+    simulate.add_argument("--seed", type=_natural, metavar="N")
+    simulate.add_argument("--center", type=_center, metavar="COLUMN", help="rotation axis")
+    simulate.add_argument("--dead-pixels", type=_natural, metavar="N")
+    _execution(simulate, "--overwrite", "--threads")
+
+    view = command("view", "draw a slice of a volume as PNG, with scale bar and grey values")
+    view.add_argument("input", metavar="VOLUME")
+    view.add_argument("-o", "--output", metavar="PNG", help="default: beside the volume")
+    view.add_argument("--axis", type=_one_of("zyx"), default="z", help="z (default), y or x")
+    view.add_argument(
+        "--slice", dest="index", type=_natural, metavar="K",
+        help="default: the middle one",
+    )  # fmt: skip
+    view.add_argument("--window", type=_window, metavar="LO:HI", help="grey values to show")
+    _execution(view, "--overwrite")
+    return top
+
+
+def _debug(into: Parser) -> None:
+    into.add_argument("--debug", action="store_true", help="show tracebacks")
+
+
+def _reading(into: Parser) -> None:
+    into.add_argument("--angle-unit", type=_one_of(ANGLE_UNITS), metavar="UNIT", help="deg or rad")
+    into.add_argument(
+        "--line-integrals", action="store_true", help="the data are -log(transmission) already"
+    )
+    into.add_argument(
+        "--slices", type=_checked(parse_slices, keep=True), metavar="a:b",
+        help="detector rows, b not included (default: all)",
+    )  # fmt: skip
+
+
+_EXECUTION: dict[str, dict[str, Any]] = {
+    "--overwrite": {"action": "store_true", "help": "replace a finished output"},
+    "--device": {"type": _one_of(DEVICES), "metavar": "NAME", "help": "cpu (default) or cuda"},
+    "--threads": {"type": _count, "metavar": "N", "help": "default: all cores"},
+    "--memory": {
+        "type": _checked(parse_bytes), "metavar": "SIZE",
+        "help": "such as 4GB (default: half of what is free)",
+    },
+    "--slab-rows": {"type": _count, "metavar": "N", "help": "rows in one go (default: by memory)"},
+    "--set": {
+        "dest": "settings", "action": "append", "type": _setting, "metavar": "KEY=VALUE",
+        "help": "any field of the job, e.g. solver.step=0.9, stop.rtol=1e-4",
+    },
+}  # fmt: skip
+
+
+def _execution(into: Parser, *options: str) -> None:
+    for option in options:
+        into.add_argument(option, **_EXECUTION[option])
+
+
+def _reconstruction(into: Parser) -> None:
+    """The options that make a Job."""
+    into.add_argument(
+        "--method", type=_one_of(METHODS), metavar="NAME",
+        help=f"{' '.join(DIRECT)} (default), or iterative: {' '.join(ITERATIVE)}",
+    )  # fmt: skip
+    into.add_argument(
+        "--center", type=_center, metavar="COLUMN", help="rotation axis, 0-based (default: auto)"
+    )
+    into.add_argument(
+        "--filter", type=_one_of(FILTERS), metavar="NAME", help=", ".join(FILTERS) + " (fbp)"
+    )
+    into.add_argument(
+        "--padding", type=_one_of(PADDINGS), metavar="NAME",
+        help="zero (default), or edge for an object wider than the detector (fbp)",
+    )  # fmt: skip
+    into.add_argument("--iterations", type=_count, metavar="N", help="iterative methods")
+    into.add_argument("--nonnegative", action="store_true", help="constraint (gd, landweber, sirt)")
+    into.add_argument(
+        "--rings", nargs="?", const="sort", type=_one_of(RINGS), metavar="NAME",
+        help="remove ring artefacts: sort (Vo 2018)",
+    )  # fmt: skip
+    _reading(into)
+    _execution(into, *_EXECUTION)
