@@ -1,0 +1,199 @@
+"""Pixels and values that cannot be used: found, filled from their neighbours, and counted.
+
+All work goes row by row of the detector: no row knows of another, so the result does not depend on
+how the rows were cut into slabs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.ndimage import median_filter
+
+from physrecon.errors import ArgumentError, DataError
+
+NEIGHBOURS = 11  # columns in the neighbourhood a pixel is compared with
+FAR_OFF = 3.0  # times weaker or stronger than the neighbours: dead
+
+
+@dataclass(frozen=True)
+class Repairs:
+    """What was mended, in detector pixels and in single values; `+` joins slabs."""
+
+    pixels: int = 0
+    values: int = 0
+    zero_flat: int = 0  # pixels without a positive flat - dark
+    dead: int = 0  # pixels that do not respond, or far more or less than their neighbours
+    hot: int = 0  # pixels whose dark level eats up half the range
+    nonfinite: int = 0  # NaN or infinite values outside those pixels
+    lost_views: int = 0  # rows of a view without any usable value
+    clamped: int = 0  # transmissions below the floor
+    floor: float = 0.0
+    no_darks: bool = False
+
+    def __add__(self, other: Repairs) -> Repairs:
+        total: dict[str, Any] = {
+            f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)
+        }
+        total["floor"] = max(self.floor, other.floor)
+        total["no_darks"] = self.no_darks or other.no_darks
+        return Repairs(**total)
+
+    def sentences(self) -> list[str]:
+        """What the user should know, one sentence each; empty when nothing was mended."""
+        told = []
+        if self.no_darks:
+            told.append("no dark frames: the dark level is taken as 0")
+        if bad := self.zero_flat + self.dead + self.hot:
+            told.append(
+                f"{bad} of {self.pixels} detector pixels filled from their neighbours: "
+                f"{self.zero_flat} with flat <= dark, {self.dead} dead, {self.hot} hot"
+            )
+        if self.nonfinite:
+            told.append(f"{self.nonfinite} of {self.values} values NaN or infinite: filled")
+        if self.lost_views:
+            told.append(
+                f"{self.lost_views} rows of a view without any usable value: "
+                "filled from the views before and after"
+            )
+        if self.clamped:
+            told.append(
+                f"{self.clamped} of {self.values} transmissions below {self.floor:g} raised to it, "
+                f"so no line integral exceeds {-np.log(self.floor):.3g}"
+            )
+        return told
+
+
+def bad_pixels(counts: ArrayLike, flats: ArrayLike, darks: ArrayLike) -> dict[str, NDArray]:
+    """Masks (rows, columns) of the pixels that cannot be used, by kind; no pixel is in two.
+
+    zero_flat: flat - dark is not positive, or not finite.  hot: the dark level exceeds
+    its neighbours' by more than half the response.  dead: the response is three times off its
+    neighbours', or the counts are NaN throughout, or do not vary over the views though those beside
+    do and the pixel does not just see air.  Neighbours are 11 columns of the same row."""
+    counts = checked_slab("projections", counts)
+    flats, darks = checked_frames("flats", flats, counts), checked_frames("darks", darks, counts)
+    if len(flats) == 0:
+        raise DataError(
+            "flats: expected flat fields (beam without object), got none; name a scan that has "
+            "them, or say that the data are -log already (--line-integrals)"
+        )
+    dark = average_fields(darks)
+    gain = average_fields(flats) - dark
+    zero_flat = ~((gain > 0) & np.isfinite(gain))
+    if zero_flat.all():
+        raise DataError(
+            f"flats: expected counts above the darks, got flats up to {np.max(flats):g} and a mean "
+            f"dark of {dark.mean():g} in all {gain.size} pixels; check that the flats are not "
+            "empty or exchanged with the darks"
+        )
+    usual = _neighbours(np.where(zero_flat, 0, gain))
+    excess = dark - _neighbours(np.where(np.isfinite(dark), dark, 0))
+    hot = ~zero_flat & (excess > usual / 2) & (usual > 0)
+    far_off = (gain * FAR_OFF < usual) | ((gain > usual * FAR_OFF) & (usual > 0))
+
+    lowest, highest = np.fmin.reduce(counts, axis=0), np.fmax.reduce(counts, axis=0)
+    lost = np.isnan(lowest.astype(np.float64))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        varies = ~(highest == lowest)
+        air = np.abs((lowest - dark) / gain - 1) < 0.01
+    enough = len(counts) >= 8
+    stuck = enough & ~varies & ~air & (_neighbours(varies.astype(np.float64)) > 0)
+    dead = ~zero_flat & ~hot & (far_off | lost | stuck)
+    return {"zero_flat": zero_flat, "dead": dead, "hot": hot}
+
+
+def fill(values: NDArray, bad: NDArray, first_row: int = 0) -> tuple[int, int]:
+    """Fill bad pixels and non-finite values in place from the nearest good columns of the row.
+
+    values (views, rows, columns) float; bad (rows, columns).  Linear between good columns, constant
+    beyond the last; a row of a view without any good value lies between the views around it.
+    Returns the counts of non-finite values outside `bad` and of such rows.
+    DataError: more than half of the values of a row are bad."""
+    finite = np.zeros(bad.shape, dtype=np.intp)
+    for view in values:
+        finite += np.isfinite(view)
+    finite[bad] = 0
+    _refuse_bad_rows(finite.sum(axis=1), bad, len(values), first_row)
+    nonfinite = int((len(values) - finite[~bad]).sum())
+
+    columns = np.arange(bad.shape[1])
+    for row in np.flatnonzero(bad.any(axis=1)):
+        _fill_columns(values[:, row], bad[row])
+    lost: dict[int, list[int]] = {}
+    for v, view in enumerate(values):
+        good = np.isfinite(view)
+        for row in np.flatnonzero(~good.all(axis=1)):
+            line, usable = view[row], good[row]
+            if usable.any():
+                line[~usable] = np.interp(columns[~usable], columns[usable], line[usable])
+            else:
+                lost.setdefault(int(row), []).append(v)
+    for lost_row, gone in lost.items():
+        _fill_columns(values[:, lost_row].T, np.isin(np.arange(len(values)), gone))
+    return nonfinite, sum(map(len, lost.values()))
+
+
+def average_fields(frames: ArrayLike) -> NDArray[np.float64]:
+    """Mean of flats or darks (n, rows, columns) -> (rows, columns) float64; zeros of none."""
+    frames = np.asarray(frames)
+    total = np.zeros(frames.shape[1:])
+    for frame in frames:  # one by one: the sum does not depend on the shape of the slab
+        total += frame
+    return total / max(len(frames), 1)
+
+
+def checked_slab(name: str, values: ArrayLike) -> NDArray:
+    values = np.asarray(values)
+    if values.ndim != 3 or 0 in values.shape:
+        raise ArgumentError(
+            f"{name}: expected (views, rows, columns), none of them 0, got shape {values.shape}"
+        )
+    return values
+
+
+def checked_frames(name: str, frames: ArrayLike | None, counts: NDArray) -> NDArray:
+    frames = np.empty((0, *counts.shape[1:])) if frames is None else np.asarray(frames)
+    if frames.ndim != 3 or frames.shape[1:] != counts.shape[1:]:
+        raise ArgumentError(
+            f"{name}: expected frames (n, {counts.shape[1]}, {counts.shape[2]}) as the projections "
+            f"have, got shape {frames.shape}"
+        )
+    return frames
+
+
+def _neighbours(image: NDArray) -> NDArray:
+    """Median over the columns around each pixel (rows, columns), row by row."""
+    return median_filter(image, (1, NEIGHBOURS), mode="mirror")
+
+
+def _refuse_bad_rows(usable: NDArray, bad: NDArray, views: int, first_row: int) -> None:
+    total = views * bad.shape[1]
+    if not usable.any():
+        raise DataError(
+            f"projections: expected finite counts, got no usable value in rows {first_row} to "
+            f"{first_row + len(usable) - 1} (NaN, infinite, or bad pixels); check the file"
+        )
+    refused = np.flatnonzero(2 * usable < total)
+    if len(refused):
+        row = refused[0]
+        raise DataError(
+            f"projections: expected at least half of a row to be usable, got {usable[row]} of "
+            f"{total} values in row {first_row + row} ({np.count_nonzero(bad[row])} of "
+            f"{bad.shape[1]} pixels zero in the flat, dead or hot), and {len(refused)} such rows "
+            f"in {first_row} to {first_row + len(usable) - 1}; reconstruct others (--slices)"
+        )
+
+
+def _fill_columns(lines: NDArray, bad: NDArray) -> None:
+    """Fill the bad columns of lines (n, columns) linearly between good ones, in place."""
+    good, gaps = np.flatnonzero(~bad), np.flatnonzero(bad)
+    after = np.searchsorted(good, gaps)
+    left, right = good[np.maximum(after - 1, 0)], good[np.minimum(after, len(good) - 1)]
+    share = (gaps - left) / np.maximum(right - left, 1)
+    share = np.where(left < right, share, 0).astype(lines.dtype)
+    # beyond the last good column left and right are both that one
+    left = np.minimum(left, right)
+    lines[:, gaps] = lines[:, left] * (1 - share) + lines[:, right] * share

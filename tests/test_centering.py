@@ -1,0 +1,152 @@
+"""The rotation axis: closed-form ellipses with noise, odd scans, the measured tooth."""
+
+from __future__ import annotations
+
+import h5py
+import numpy as np
+import pytest
+
+from physrecon.centering import find_center
+from physrecon.errors import ArgumentError, DataError
+
+
+def sinogram(angles, columns, center, counts=None, fill=0.9, offset=0.0, seed=0):
+    """Closed-form projections of random ellipses within `fill` of what fits on the detector."""
+    rng = np.random.default_rng(seed)
+    radius = fill * min(center, columns - 1 - center)
+    r, t = rng.uniform(0, 0.55, 6) * radius, rng.uniform(0, 2 * np.pi, 6)
+    small = np.stack([r * np.cos(t), r * np.sin(t), *(rng.uniform(0.05, 0.2, (2, 6)) * radius)], 1)
+    shapes = np.vstack([[0.1 * radius, -0.05 * radius, 0.8 * radius, 0.6 * radius], small])
+    densities = np.append(0.75, rng.uniform(-0.4, 1.2, 6)) / radius
+    u = (np.arange(4 * columns) + 0.5) / 4 - 0.5 - center  # 4 rays a pixel
+    cos, sin = np.cos(angles)[:, None], np.sin(angles)[:, None]
+    total = np.zeros((len(angles), 4 * columns))
+    for (x, y, a, b), density in zip(shapes, densities, strict=True):
+        reach = (a * cos) ** 2 + (b * sin) ** 2
+        chord = np.sqrt(np.maximum(reach - (u - x * cos - y * sin) ** 2, 0)) / reach
+        total += density * 2 * a * b * chord
+    total = total.reshape(len(angles), columns, 4).mean(axis=2)
+    if counts:
+        total = -np.log(np.maximum(rng.poisson(counts * np.exp(-total)), 0.5) / counts)
+    return total + offset
+
+
+def degrees(*arguments):
+    return np.deg2rad(np.arange(*arguments))
+
+
+GOLDEN = np.mod(np.arange(200) * np.pi * (3 - np.sqrt(5)), 2 * np.pi)
+SCANS = {
+    "half turn": degrees(0, 180, 1),
+    "both ends": degrees(0, 181, 1),
+    "full turn": degrees(0, 360, 2),
+    "full turn, both ends": degrees(-180, 182, 2),
+    "backwards": degrees(300, 120, -1),
+    "two turns": degrees(0, 720, 2.5),
+    "many views": degrees(0, 180, 0.25),
+    "60 views": degrees(0, 180, 3),
+    "golden angle": GOLDEN,
+    "shuffled": np.random.default_rng(1).permutation(degrees(0, 180, 1)),
+}
+
+
+@pytest.mark.parametrize("off", [0.0, -0.15, 0.1503])
+@pytest.mark.parametrize("scan", SCANS)
+def test_both_methods_find_the_axis_within_a_tenth_of_a_column(scan, off):
+    columns = 96
+    center = (columns - 1) / 2 + off * columns
+    p = sinogram(SCANS[scan], columns, center, counts=1e4)
+    found = find_center(p, SCANS[scan])
+    assert found.column == pytest.approx(center, abs=0.1)
+    assert set(found.methods) == {"correlation", "consistency"}
+    for column in found.methods.values():
+        assert column == pytest.approx(center, abs=0.25)
+    assert found.agrees and found.agreement < 0.3 and found.notes == []
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_wide_detector(seed):
+    p = sinogram(SCANS["half turn"], 640, 287.4, counts=1e4, seed=seed)
+    found = find_center(p, SCANS["half turn"])
+    assert found.column == pytest.approx(287.4, abs=0.1) and found.agrees
+
+
+def test_clean_views_give_the_axis_to_a_hundredth():
+    p = sinogram(SCANS["half turn"], 96, 44.37)
+    found = find_center(p, SCANS["half turn"])
+    assert found.methods["consistency"] == pytest.approx(44.37, abs=0.01)
+    assert found.methods["correlation"] == pytest.approx(44.37, abs=0.05)
+
+
+def test_a_constant_background_does_not_pull_the_axis():
+    p = sinogram(SCANS["60 views"], 96, 39.0, counts=1e4, offset=0.05)
+    assert find_center(p, SCANS["60 views"]).column == pytest.approx(39.0, abs=0.1)
+
+
+@pytest.mark.parametrize("scan", ["half turn", "full turn"])
+def test_an_object_wider_than_the_detector(scan):
+    p = sinogram(SCANS[scan], 96, 44.0, counts=1e4, fill=1.5)
+    found = find_center(p, SCANS[scan])
+    assert found.column == pytest.approx(44.0, abs=0.25)
+    assert any("edge of the detector" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(("span", "within"), [(150, 0.15), (120, 0.3), (90, 0.5)])
+def test_less_than_a_half_turn_is_said(span, within):
+    angles = degrees(0, span, 1)
+    found = find_center(sinogram(angles, 96, 44.0, counts=1e4), angles)
+    assert found.column == pytest.approx(44.0, abs=within)
+    assert "correlation" not in found.methods
+    assert f"{span}°" in found.notes[0] and "opposite" in found.notes[0]
+
+
+def test_disagreement_is_reported():
+    # the sample slips at the end of the scan: the last views see it 6 columns further
+    p = sinogram(SCANS["half turn"], 96, 44.0, counts=1e4)
+    p[165:] = np.roll(p[165:], 6, axis=1)
+    found = find_center(p, SCANS["half turn"])
+    assert not found.agrees and found.agreement > 1
+
+
+def test_rows_of_air_have_no_say():
+    angles = SCANS["half turn"]
+    air = np.random.default_rng(3).normal(0, 0.01, (len(angles), 96))
+    rows = [air] * 9 + [sinogram(angles, 96, 41.3, counts=1e4, seed=s) for s in range(3)]
+    found = find_center(np.stack(rows, axis=1).astype(np.float32), angles)
+    assert found.column == pytest.approx(41.3, abs=0.1) and found.agrees
+
+
+def test_one_spoilt_row_is_outvoted():
+    angles = SCANS["half turn"]
+    rows = [sinogram(angles, 96, c, counts=1e4, seed=1) for c in (41, 41, 55, 41, 41)]
+    assert find_center(np.stack(rows, axis=1), angles).column == pytest.approx(41, abs=0.1)
+
+
+def test_the_axis_outside_the_search_is_not_passed_over_in_silence():
+    angles = SCANS["full turn"]
+    found = find_center(sinogram(angles, 96, 12.0), angles)
+    assert not found.agrees or found.notes
+
+
+def test_wrong_input_is_refused():
+    p = sinogram(SCANS["60 views"], 40, 20.0)
+    with pytest.raises(ArgumentError, match="as many angles"):
+        find_center(p, np.zeros(7))
+    with pytest.raises(ArgumentError, match="at least 4 views"):
+        find_center(p[:3], np.zeros(3))
+    with pytest.raises(DataError, match="constant"):
+        find_center(np.ones_like(p), SCANS["60 views"])
+    p[4, 7] = np.nan
+    with pytest.raises(DataError, match="NaN"):
+        find_center(p, SCANS["60 views"])
+
+
+@pytest.mark.parametrize("rows", [slice(0, 1), slice(1, 2), slice(0, 2)])
+def test_the_tooth(shared_data, rows):
+    with h5py.File(shared_data / "aps_tooth/tooth.h5") as f:
+        counts, flats, darks = (f[f"exchange/data{k}"][:, rows] for k in ("", "_white", "_dark"))
+        angles = np.deg2rad(f["exchange/theta"][:])
+    dark = darks.mean(axis=0)
+    found = find_center(-np.log((counts - dark) / (flats.mean(axis=0) - dark)), angles)
+    assert found.column == pytest.approx(296.0, abs=0.5)
+    assert found.agrees and found.agreement < 0.2 and found.notes == []
