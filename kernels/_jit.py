@@ -1,0 +1,89 @@
+"""How kernels are compiled: the only file that names a compilation flag.
+
+`shared` functions hold the physics and are called by the CPU and the CUDA twin alike; `cpu` is a
+parallel entry, `inner` a serial piece of one; `gpu` marks a CUDA kernel of one thread per element
+of its output.  A `Twin` joins the two and lets the type of the output array, which is always the
+last argument, choose the machine."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from numba import config, njit
+from numba.extending import register_jitable
+
+
+def _ensure_cache_folder() -> None:
+    """Give Numba a cache folder it can write; without one a read-only install does not even start."""
+    if config.CACHE_DIR:
+        return
+    beside = Path(__file__).parent / "__pycache__"
+    home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+    for folder in (beside, home):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                return
+        except OSError:
+            continue
+    config.CACHE_DIR = os.path.join(tempfile.gettempdir(), f"physrecon-numba-{os.getuid()}")
+
+
+_ensure_cache_folder()
+
+# Never nnan or ninf: a NaN in the data must stay a NaN.
+_FLAGS: dict[str, Any] = {
+    "cache": True,
+    "nogil": True,
+    "error_model": "numpy",
+    "fastmath": {"nsz", "arcp", "contract", "reassoc"},
+}
+
+shared = register_jitable
+cpu = njit(parallel=True, **_FLAGS)
+inner = njit(**_FLAGS)
+
+GPU_BLOCK = (32, 4, 1)  # a warp takes 32 neighbours of the last axis
+
+
+class gpu:  # noqa: N801 - a decorator
+    """A CUDA kernel with one thread per element of its output, compiled when first launched.
+
+    The kernel finds its element with `cuda.grid(3)`, last axis first.  `numba.cuda` is imported
+    here and nowhere else, and only when a device array arrives."""
+
+    def __init__(self, function: Callable[..., None]) -> None:
+        self.function = function
+        self.__doc__ = function.__doc__
+
+    @property
+    def kernel(self) -> Any:
+        if "_kernel" not in self.__dict__:
+            from numba import cuda
+
+            self.function.__globals__["cuda"] = cuda
+            self._kernel = cuda.jit(self.function)
+        return self._kernel
+
+    def __call__(self, *args: Any) -> None:
+        extent = (args[-1].shape[::-1] + (1, 1))[:3]
+        if 0 in extent:
+            return
+        blocks = tuple(-(-n // b) for n, b in zip(extent, GPU_BLOCK, strict=True))
+        self.kernel[blocks, GPU_BLOCK](*args)
+
+
+class Twin:
+    """One physical kernel on two machines."""
+
+    def __init__(self, on_cpu: Callable[..., None], on_gpu: gpu) -> None:
+        self.cpu, self.gpu = on_cpu, on_gpu
+        self.__doc__ = on_cpu.__doc__
+
+    def __call__(self, *args: Any) -> None:
+        on_gpu = hasattr(args[-1], "__cuda_array_interface__")
+        (self.gpu if on_gpu else self.cpu)(*args)

@@ -1,0 +1,1 @@
+"""Direct reconstruction: closed formulas, no iterations."""

@@ -1,0 +1,136 @@
+"""Filtered backprojection of parallel-beam projections.
+
+    x(r) = Σ_θ w_θ (h ∗ y_θ)(r · θ)
+
+h is the ramp |f| cut off at the Nyquist frequency of the detector, sampled in space (Ramachandran and
+Lakshminarayanan 1971; Kak and Slaney 1988, eq. 61): sampled in frequency instead it would lose
+its mean, and the volume with it.  w_θ is the angle that a view stands for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physrecon import arrays
+from physrecon.errors import ArgumentError
+from physrecon.geometry import Grid, ParallelBeam, interpolation_table
+from physrecon.operators.projector import SlicewiseKernels, check_rows
+
+# Windows on the ramp; f is the frequency as a fraction of the Nyquist frequency.
+WINDOWS = {
+    "ram-lak": np.ones_like,
+    "shepp-logan": lambda f: np.sinc(f / 2),
+    "cosine": lambda f: np.cos(np.pi / 2 * f),
+    "hamming": lambda f: 0.54 + 0.46 * np.cos(np.pi * f),
+    "hann": lambda f: 0.5 + 0.5 * np.cos(np.pi * f),
+}
+FILTERS = tuple(WINDOWS)
+PADDINGS = ("zero", "edge")
+CHUNK_BYTES = 32 << 20  # of padded rows transformed at a time
+MISSING = 5  # a gap so many times wider than nearly all others is a missing wedge
+
+
+def fbp(
+    y: Any,
+    scan: ParallelBeam,
+    grid: Grid | None = None,
+    filter: str = "ram-lak",
+    padding: str = "zero",
+    out: Any = None,
+) -> Any:
+    """Volume (nz, ny, nx) [1/length] from line integrals y (views, rows, columns) [1].
+
+    filter: one of FILTERS.  padding: what lies beyond the detector, "zero" when the object fits,
+    "edge" (the outermost column, fading out) when it is wider.  y is left as it is; its machine and
+    dtype (float32 or float64) are kept.  Raises ArgumentError for what does not fit or is not finite."""
+    grid = scan.default_grid() if grid is None else grid
+    check_rows("fbp", scan, grid)
+    _check(y, scan, filter, padding)
+    out = arrays.like(y, grid.shape) if out is None else out
+    if 0 in y.shape or 0 in grid.shape:
+        out[...] = 0
+        return out
+    # One full set of views stands for π; the ramp's two factors 1/length leave one.
+    weights = angle_weights(scan.radians) / scan.column_pitch
+    table = interpolation_table(scan, grid, weights)
+    filtered = ramp_filtered(y, filter, padding)
+    SlicewiseKernels(table, grid, scan.shape[2]).backproject(filtered, out)
+    return out
+
+
+def _check(y: Any, scan: ParallelBeam, filter: str, padding: str) -> None:
+    if filter not in FILTERS:
+        raise ArgumentError(f"fbp.filter: expected one of {', '.join(FILTERS)}, got {filter!r}")
+    if padding not in PADDINGS:
+        raise ArgumentError(f"fbp.padding: expected one of {', '.join(PADDINGS)}, got {padding!r}")
+    if tuple(y.shape) != scan.shape:
+        raise ArgumentError(
+            f"fbp: expected y of shape (views, rows, columns) = {scan.shape}, got {tuple(y.shape)}"
+        )
+    if y.dtype not in (np.float32, np.float64):
+        raise ArgumentError(f"fbp: expected float32 or float64, got {y.dtype}; convert y first")
+    if not arrays.all_finite(y):
+        raise ArgumentError("fbp: expected finite line integrals, got NaN or infinity in y")
+
+
+def angle_weights(radians: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(views,) the angle [rad] that each view stands for; a full set of views adds up to π.
+
+    Views are taken modulo 180°, in any order and number of turns; each gets half of the gap to
+    either neighbour.  A missing wedge belongs to nobody."""
+    if len(radians) < 2:
+        return np.full(len(radians), np.pi)
+    direction = np.mod(radians, np.pi)
+    order = np.argsort(direction, kind="stable")
+    ordered = direction[order]
+    gaps = np.diff(ordered, append=ordered[0] + np.pi)
+    usual = np.quantile(gaps, 0.9, method="lower")
+    gaps = np.where((usual > 0) & (gaps > MISSING * usual), usual, gaps)
+    weights = np.empty_like(gaps)
+    weights[order] = (gaps + np.roll(gaps, 1)) / 2
+    return weights
+
+
+def ramp_filtered(y: Any, filter: str = "ram-lak", padding: str = "zero") -> Any:
+    """y with its rows convolved with the windowed ramp [1/column]; the shape stays."""
+    columns = y.shape[2]
+    margin = columns // 2 if padding == "edge" else 0
+    fft = _fft_library(y)
+    length = fft.next_fast_len(2 * (columns + 2 * margin), real=True)
+    xp = arrays.namespace(y)
+    response = xp.asarray(_ramp_response(length, filter).astype(y.dtype))
+    fade = xp.asarray(np.cos(np.linspace(0, np.pi / 2, margin + 2)[1:-1]).astype(y.dtype) ** 2)
+    options = {} if arrays.is_device(y) else {"workers": -1}
+    filtered = arrays.like(y)
+    chunk = max(1, CHUNK_BYTES // (y.shape[1] * length * y.dtype.itemsize))
+    for start in range(0, y.shape[0], chunk):
+        part = y[start : start + chunk]
+        if margin:
+            before, after = part[..., :1] * fade[::-1], part[..., -1:] * fade
+            part = xp.concatenate([before, part, after], axis=2)
+        spectrum = fft.rfft(part, length, axis=2, **options)
+        spectrum *= response
+        smooth = fft.irfft(spectrum, length, axis=2, overwrite_x=True, **options)
+        filtered[start : start + chunk] = smooth[..., margin : margin + columns]
+    return filtered
+
+
+def _ramp_response(length: int, filter: str) -> NDArray[np.float64]:
+    """(length // 2 + 1,) frequency response of the windowed ramp on `length` columns."""
+    ramp = np.zeros(length)
+    distance = np.minimum(np.arange(length), length - np.arange(length))
+    odd = distance % 2 == 1
+    ramp[odd] = -1 / (np.pi * distance[odd]) ** 2
+    ramp[0] = 1 / 4
+    response = np.fft.rfft(ramp).real
+    return response * WINDOWS[filter](2 * np.fft.rfftfreq(length))
+
+
+def _fft_library(array: Any) -> Any:
+    if arrays.is_device(array):
+        from cupyx.scipy import fft
+    else:
+        from scipy import fft
+    return fft

@@ -1,0 +1,62 @@
+"""What can go wrong, one class per exit code (sysexits).
+
+Every message reads *where: expected X, got Y; do Z.*  The command line prints the message and
+returns `exit_code`; a program catches the class."""
+
+
+class PhysreconError(Exception):
+    """Base of all errors that physrecon raises on purpose."""
+
+    exit_code = 70
+
+
+class ArgumentError(PhysreconError, ValueError):
+    """A value given by the caller has the wrong shape, type or range."""
+
+    exit_code = 64
+
+
+class DataError(PhysreconError):
+    """The measured data or their file cannot be used as they are."""
+
+    exit_code = 65
+
+
+class MissingInputError(PhysreconError):
+    """An input file does not exist or cannot be opened for reading."""
+
+    exit_code = 66
+
+
+class DeviceError(PhysreconError):
+    """The device that was asked for is absent or does not answer."""
+
+    exit_code = 69
+
+
+class OutputError(PhysreconError):
+    """The output cannot be created: it exists already, or its folder cannot be written."""
+
+    exit_code = 73
+
+
+class WriteError(PhysreconError):
+    """Writing the output failed half-way: a full disk, a lost mount."""
+
+    exit_code = 74
+
+
+class Interrupted(PhysreconError):
+    """Stopped on request with the finished part kept; run again to go on."""
+
+    exit_code = 75
+
+
+class ConfigError(PhysreconError):
+    """A job file does not say what can be done."""
+
+    exit_code = 78
+
+
+class DataWarning(UserWarning):
+    """Something in the data was mended or looks wrong; the message counts it."""

@@ -1,0 +1,170 @@
+"""Line integrals of a volume along the rays of a scan.
+
+The operator cuts a stack into blocks of slices, lays each block out with the slices innermost, and
+hands it to the kernels with the table of the views.  Slices never mix."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from physrecon import arrays
+from physrecon.errors import ArgumentError
+from physrecon.geometry import Grid, ParallelBeam, ViewTable, view_table
+from physrecon.operators.base import LinearOperator
+
+WIDTHS = (1, 4, 16, 32, 64)  # slices in a block: each is compiled on its own
+PAGE = 4096  # bytes after which addresses fall into the same set of the L1 cache
+STAGGER = 7 / 16  # of a page between neighbouring lines, so that they fall into different sets
+
+
+def block_widths(slices: int) -> Iterator[tuple[int, int]]:
+    """(slices, width of their block) that cover a stack: full blocks, then the narrowest that fits."""
+    while slices > 0:
+        width = next((w for w in WIDTHS if w >= slices), WIDTHS[-1])
+        yield min(slices, width), width
+        slices -= width
+
+
+def staggered(length: int, row_bytes: int) -> int:
+    """`length` padded so that lines of rows of so many bytes do not compete for the same cache sets."""
+    if row_bytes < 64:
+        return length
+    period = max(PAGE // row_bytes, 1)
+    return length + (int(period * STAGGER) - length) % period
+
+
+class SlicewiseKernels:
+    """The two kernels of a parallel beam on stacks of any height, block by block.
+
+    Holds the table and, between calls, the memory of one pair of blocks."""
+
+    def __init__(self, table: ViewTable, grid: Grid, columns: int) -> None:
+        self.table, self.columns = table, columns
+        self.ny, self.nx = grid.shape[1:]
+        self._lowered: dict[Any, Any] = {}
+        self._free: list[tuple[Any, Any, Any]] = []
+
+    def project(self, x: Any, out: Any) -> None:
+        """x (nz, ny, nx) → out (views, nz, columns), written."""
+        from physrecon.kernels import parallel_beam, stacking
+
+        table, order, lines = self._tables(x)
+        chunk = parallel_beam.views_per_chunk(len(order))
+        for part, width in self._parts(x.shape[0]):
+            key, volume, sino = self._blocks(x, width)
+            stacking.pack(x[part].transpose(1, 0, 2), lines, volume)
+            shape = self._shape(volume, sino)
+            parallel_beam.project(
+                table, self.table.split, shape, chunk, _rows(volume), _rows(sino)
+            )
+            stacking.unpack(sino, order, out[:, part])
+            self._free.append((key, volume, sino))
+
+    def backproject(self, y: Any, out: Any) -> None:
+        """y (views, nz, columns) → out (nz, ny, nx), written."""
+        from physrecon.kernels import parallel_beam, stacking
+
+        table, order, lines = self._tables(y)
+        taps = min(self.table.taps, self.columns)
+        for part, width in self._parts(y.shape[1]):
+            key, volume, sino = self._blocks(y, width)
+            stacking.pack(y[:, part], order, sino)
+            shape = self._shape(volume, sino)
+            parallel_beam.backproject(
+                table, self.table.split, shape, taps, _rows(sino), _rows(volume)
+            )
+            stacking.unpack(volume, lines, out[part].transpose(1, 0, 2))
+            self._free.append((key, volume, sino))
+
+    def _parts(self, slices: int) -> Iterator[tuple[slice, int]]:
+        start = 0
+        for count, width in block_widths(slices):
+            yield slice(start, start + count), width
+            start += count
+
+    def _shape(self, volume: Any, sino: Any) -> tuple[int, ...]:
+        return (self.ny, self.nx, volume.shape[1], sino.shape[0], self.columns, sino.shape[1])
+
+    def _blocks(self, near: Any, width: int) -> tuple[Any, Any, Any]:
+        """Memory for a block of volume and of projections; kept from the last call if it fits."""
+        key = (arrays.is_device(near), near.dtype, width)
+        if self._free:
+            free = self._free.pop()  # popped, not shared: another thread makes its own
+            if free[0] == key:
+                return free
+        row_bytes = width * near.dtype.itemsize
+        views = len(self.table.order)
+        volume = arrays.like(near, (self.ny, staggered(self.nx, row_bytes), width))
+        sino = arrays.like(near, (views, staggered(self.columns, row_bytes), width))
+        return key, volume, sino
+
+    def _tables(self, near: Any) -> tuple[Any, Any, Any]:
+        """(table, order of the views, order of the lines) on the machine and in the dtype of `near`."""
+        key = (arrays.is_device(near), near.dtype)
+        if key not in self._lowered:
+            device = "cuda" if key[0] else "cpu"
+            lines = np.arange(self.ny)
+            tables = (self.table.rows.astype(near.dtype), self.table.order, lines)
+            self._lowered[key] = tuple(arrays.to_device(t, device) for t in tables)
+        return self._lowered[key]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_free": [], "_lowered": {}}
+
+
+def _rows(block: Any) -> Any:
+    """A block as the kernels of its machine take it: on the CPU, a flat array of lanes."""
+    if arrays.is_device(block):
+        return block
+    from physrecon.kernels._lanes import lanes
+
+    return block.view(lanes(block.dtype, block.shape[2])).reshape(-1)
+
+
+class Projector(LinearOperator):
+    """y = A x: x (nz, ny, nx) [1/length] → y (views, rows, columns) [1], rows = nz.
+
+    Joseph's method (P. M. Joseph, IEEE Trans. Med. Imaging 1, 192, 1982) with its exact transpose.
+    scan: a ParallelBeam.  grid: a Grid; None is scan.default_grid().  `A[views]` sees some of the
+    views.  Raises ArgumentError when the grid has not one slice per detector row.
+
+    Holds, between calls, one copy of at most 64 slices of volume and projections."""
+
+    nonnegative = True
+    slices = (0, 1)
+
+    def __init__(self, scan: ParallelBeam, grid: Grid | None = None) -> None:
+        if not isinstance(scan, ParallelBeam):
+            raise ArgumentError(
+                f"Projector: expected a ParallelBeam, got {type(scan).__name__}; "
+                "make one from angles and detector_shape"
+            )
+        grid = scan.default_grid() if grid is None else grid
+        check_rows("Projector", scan, grid)
+        self.scan, self.grid = scan, grid
+        self.in_shape, self.out_shape = grid.shape, scan.shape
+        self._kernels = SlicewiseKernels(view_table(scan, grid), grid, scan.shape[2])
+
+    def _forward(self, x: Any, out: Any) -> None:
+        self._kernels.project(x, out)
+
+    def _adjoint(self, y: Any, out: Any) -> None:
+        self._kernels.backproject(y, out)
+
+    def one_slice(self) -> Projector:
+        return Projector(self.scan.with_rows(1), self.grid.with_slices(1))
+
+    def __getitem__(self, views: Any) -> Projector:
+        return Projector(self.scan[views], self.grid)
+
+
+def check_rows(where: str, scan: ParallelBeam, grid: Grid) -> None:
+    """An untilted parallel beam sees slice r in row r."""
+    if scan.shape[1] != grid.shape[0]:
+        raise ArgumentError(
+            f"{where}: expected a grid of {scan.shape[1]} slices, one per detector row, "
+            f"got {grid.shape[0]}; use grid.with_slices({scan.shape[1]})"
+        )
