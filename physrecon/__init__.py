@@ -41,63 +41,82 @@ if TYPE_CHECKING:
 
     __version__: str
 
-_MODULE_OF = {
-    "ParallelBeam": "physrecon.geometry",
-    "Grid": "physrecon.geometry",
-    "Projector": "physrecon.operators.projector",
-    "LinearOperator": "physrecon.operators.base",
-    "Identity": "physrecon.operators.algebra",
-    "vstack": "physrecon.operators.algebra",
-    "check_adjoint": "physrecon.operators.checks",
-    "norm_bounds": "physrecon.operators.checks",
-    "as_scipy": "physrecon.operators.checks",
-    "fbp": "physrecon.analytic.fbp",
-    "LeastSquares": "physrecon.likelihoods",
-    "NonNegative": "physrecon.priors",
-    "Problem": "physrecon.problem",
-    "solve": "physrecon.solvers.base",
-    "iterate": "physrecon.solvers.base",
-    "Stop": "physrecon.solvers.base",
-    "Result": "physrecon.solvers.base",
-    "ConjugateGradient": "physrecon.solvers.conjugate_gradient",
-    "GradientDescent": "physrecon.solvers.gradient_descent",
-    "Landweber": "physrecon.solvers.landweber",
-    "SIRT": "physrecon.solvers.sirt",
-    "save_state": "physrecon.checkpoint",
-    "load_state": "physrecon.checkpoint",
-    "open_scan": "physrecon.store",
-    "open_volume": "physrecon.store",
-    "PhysreconError": "physrecon.errors",
-    "ArgumentError": "physrecon.errors",
-    "ConfigError": "physrecon.errors",
-    "DataError": "physrecon.errors",
-    "DataWarning": "physrecon.errors",
-    "DeviceError": "physrecon.errors",
-    "Interrupted": "physrecon.errors",
-    "MissingInputError": "physrecon.errors",
-    "OutputError": "physrecon.errors",
-    "WriteError": "physrecon.errors",
-}
-_SUBMODULES = ("datasets", "errors")
-
 __all__ = [
-    *_MODULE_OF,
-    *_SUBMODULES,
+    "SIRT",
+    "ArgumentError",
+    "ConfigError",
+    "ConjugateGradient",
+    "DataError",
+    "DataWarning",
+    "DeviceError",
+    "GradientDescent",
+    "Grid",
+    "Identity",
+    "Interrupted",
+    "Landweber",
+    "LeastSquares",
+    "LinearOperator",
+    "MissingInputError",
+    "NonNegative",
+    "OutputError",
+    "ParallelBeam",
+    "PhysreconError",
+    "Problem",
+    "Projector",
+    "Result",
+    "Stop",
+    "WriteError",
     "__version__",
+    "as_scipy",
+    "check_adjoint",
+    "datasets",
+    "errors",
+    "fbp",
+    "iterate",
+    "load_state",
+    "norm_bounds",
+    "open_scan",
+    "open_volume",
+    "save_state",
+    "solve",
+    "vstack",
 ]
+
+_NAMES = {
+    "": "datasets errors",
+    "analytic.fbp": "fbp",
+    "checkpoint": "load_state save_state",
+    "errors": "ArgumentError ConfigError DataError DataWarning DeviceError Interrupted "
+    "MissingInputError OutputError PhysreconError WriteError",
+    "geometry": "Grid ParallelBeam",
+    "likelihoods": "LeastSquares",
+    "operators.algebra": "Identity vstack",
+    "operators.base": "LinearOperator",
+    "operators.checks": "as_scipy check_adjoint norm_bounds",
+    "operators.projector": "Projector",
+    "priors": "NonNegative",
+    "problem": "Problem",
+    "solvers.base": "Result Stop iterate solve",
+    "solvers.conjugate_gradient": "ConjugateGradient",
+    "solvers.gradient_descent": "GradientDescent",
+    "solvers.landweber": "Landweber",
+    "solvers.sirt": "SIRT",
+    "store": "open_scan open_volume",
+}  # module → what it gives
+_MODULE_OF = {name: module for module, names in _NAMES.items() for name in names.split()}
 
 
 def __getattr__(name: str) -> Any:
-    if name in _SUBMODULES:
-        return import_module(f"physrecon.{name}")
     if name == "__version__":
         from importlib.metadata import version
 
         value: Any = version("physrecon")
-    elif name in _MODULE_OF:
-        value = getattr(import_module(_MODULE_OF[name]), name)
-    else:
+    elif name not in _MODULE_OF:
         raise AttributeError(f"module 'physrecon' has no attribute {name!r}")
+    elif module := _MODULE_OF[name]:
+        value = getattr(import_module(f"physrecon.{module}"), name)
+    else:
+        value = import_module(f"physrecon.{name}")
     globals()[name] = value
     return value
 

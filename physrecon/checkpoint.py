@@ -36,12 +36,13 @@ def save_state(path: str | os.PathLike[str], state: State) -> None:
             os.fsync(written.fileno())
         os.replace(part, path)
     except OSError as error:
-        part.unlink(missing_ok=True)
         if path.parent.is_dir() and os.access(path.parent, os.W_OK):
             raise WriteError(f"save_state: writing {path} failed ({error})") from error
         raise OutputError(
             f"save_state: expected a folder that can be written, got {path.parent}"
         ) from error
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def load_state(path: str | os.PathLike[str], device: str = "cpu") -> State:
@@ -62,6 +63,8 @@ def load_state(path: str | os.PathLike[str], device: str = "cpu") -> State:
             content = {f.name: _read(file, f.name) for f in fields(cls)}
     except OSError as error:
         raise DataError(f"load_state: expected an HDF5 file, got {path} ({error})") from error
+    except KeyError as error:
+        raise DataError(f"load_state: expected a whole {kind} in {path}, got {error}") from error
     for field in fields(cls):
         if field.metadata.get("vector"):
             content[field.name] = _place(content[field.name], device)
@@ -73,16 +76,18 @@ def _write(group: h5py.Group, name: str, value: Any) -> None:
         inner = group.create_group(name)
         for i, item in enumerate(value):
             _write(inner, str(i), item)
-    elif value is not None:
+    elif value is None:
+        group[name] = h5py.Empty("f4")
+    else:
         group[name] = arrays.to_host(value) if hasattr(value, "dtype") else value
 
 
 def _read(group: h5py.Group, name: str) -> Any:
-    if name not in group:
-        return None
     item = group[name]
     if isinstance(item, h5py.Group):
         return tuple(_read(item, str(i)) for i in range(len(item)))
+    if item.shape is None:
+        return None
     if item.shape == ():
         return item[()].item()
     array = arrays.aligned_empty(item.shape, item.dtype)

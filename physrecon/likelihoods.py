@@ -11,7 +11,6 @@ import numpy as np
 
 from physrecon import arrays, spaces
 from physrecon.errors import ArgumentError
-from physrecon.operators.algebra import broadcastable
 from physrecon.operators.base import LinearOperator
 from physrecon.operators.checks import slice_norm_bounds
 from physrecon.spaces import Axis, Numbers, Vector
@@ -42,7 +41,7 @@ class LeastSquares:
         self.fast_normal = type(A).normal is not LinearOperator.normal
 
     def _root_of(self, weights: Any) -> Vector:
-        checked = broadcastable("LeastSquares.weights", weights, self.A.out_shape)
+        checked = spaces.broadcastable("LeastSquares.weights", weights, self.A.out_shape)
         model = spaces.leaves(self.y)[0]
         device = "cuda" if arrays.is_device(model) else "cpu"
 

@@ -99,8 +99,10 @@ def multiply(y: Vector, x: Vector) -> None:
 
 def dots(a: Vector, b: Vector, axis: Axis = None) -> Numbers:
     """⟨a, b⟩ of each slice, in float64 and in an order that no other slice has a part in."""
-    pairs = zip(leaves(a), leaves(b), leaf_axes(axis, a), strict=True)
-    return sum(arrays.dots(p, q, where).reshape(-1) for p, q, where in pairs)  # type: ignore
+    total = np.zeros(1)
+    for p, q, where in zip(leaves(a), leaves(b), leaf_axes(axis, a), strict=True):
+        total = total + arrays.dots(p, q, where).reshape(-1)
+    return total
 
 
 def slice_count(shape: Shape, axis: Axis) -> int:
@@ -141,7 +143,7 @@ def leaf_axes(axis: Axis, vector: Vector) -> list[int | None]:
 
 
 def checked(where: str, vector: Vector, shape: Shape) -> Vector:
-    """The vector as native, C-contiguous floats, or ArgumentError when it does not fit the shape."""
+    """The vector as native, C-contiguous floats, or ArgumentError when it does not fit."""
     if is_product(shape):
         if not isinstance(vector, tuple | list) or len(vector) != len(shape):
             raise ArgumentError(
@@ -165,7 +167,8 @@ def checked(where: str, vector: Vector, shape: Shape) -> Vector:
     dtype = np.dtype(vector.dtype)
     if dtype.kind != "f" or dtype.itemsize not in (4, 8):
         raise ArgumentError(
-            f"{where}: expected float32 or float64, got {dtype}; convert it with .astype(np.float32)"
+            f"{where}: expected float32 or float64, got {dtype}; "
+            "convert it with .astype(np.float32)"
         )
     if arrays.is_device(vector):
         return arrays.namespace(vector).ascontiguousarray(vector)
@@ -210,6 +213,29 @@ def check_finite(where: str, vector: Vector) -> None:
                 f"{where}: expected finite values, got {leaf.size - int(finite.sum())} NaN or "
                 f"infinite of {leaf.size}; fill them (and give data the weight 0 there)"
             )
+
+
+def broadcastable(where: str, values: Any, shape: Shape) -> Vector:
+    """The values as finite float arrays that multiply a vector of this shape."""
+    if is_product(shape):
+        if not isinstance(values, tuple | list) or len(values) != len(shape):
+            raise ArgumentError(f"{where}: expected a tuple of {len(shape)} arrays, got {values!r}")
+        return tuple(broadcastable(where, v, s) for v, s in zip(values, shape, strict=True))
+    array = values if arrays.is_device(values) else np.asarray(values)
+    if array.dtype.kind not in "fiub":
+        raise ArgumentError(f"{where}: expected real numbers, got {array.dtype}")
+    if array.dtype.kind != "f":
+        array = array.astype(np.float64)
+    try:
+        fits = np.broadcast_shapes(array.shape, shape) == shape
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ArgumentError(
+            f"{where}: expected values that broadcast to {shape}, got {array.shape}"
+        )
+    check_finite(where, array)
+    return array
 
 
 def _describe(vector: Any) -> str:

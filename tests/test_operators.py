@@ -198,6 +198,8 @@ def test_like_shapes_are_joined_and_unlike_ones_are_tuples():
     assert pr.vstack([A, A[:2]]).out_shape == (6, 3, 3)
     assert pr.vstack([A, pr.Identity((3, 2, 3))]).out_shape == ((4, 3, 3), (3, 2, 3))
     assert isinstance(pr.vstack([A, pr.Identity((3, 2, 3))]) @ np.ones(A.in_shape), tuple)
+    cube = zoo.SliceWise(zoo.random_matrix(3, 2, 3, 9), (3, 3))  # (2, 3, 3) beside (3, 3, 3):
+    assert pr.vstack([cube, pr.Identity((3, 3, 3))]).slices == (0, (1, 0))  # not alike by chance
 
 
 def test_what_the_algebra_passes_on():
@@ -215,6 +217,13 @@ def test_what_the_algebra_passes_on():
     assert pr.vstack([one, one]).slices is None  # joined along the axis of the slices
     assert (A.normal(np.ones((4, 1, 3)))).one_slice() is not None
     assert (A.normal(np.ones((4, 3, 3)))).one_slice() is None
+
+
+def test_an_identity_has_slices_where_a_volume_has_them():
+    assert pr.Identity((4, 2, 3)).slices == (0, 0)
+    assert pr.Identity((4, 2, 3), axis=1).one_slice().in_shape == (4, 1, 3)
+    assert pr.Identity((2, 3)).slices is None
+    assert pr.Identity(5).in_shape == (5,)
 
 
 def test_numpy_leaves_arithmetic_to_the_operator():

@@ -140,6 +140,10 @@ _OPERATORS: dict[str, Callable[[], tuple[pr.LinearOperator, np.ndarray]]] = {
         pr.vstack([A := alike(), 0.5 * pr.Identity((3, 2, 3))]),
         np.vstack([slice_matrix(A), 0.5 * np.eye(18)]),
     ),
+    "vstack of cubes": lambda: (
+        pr.vstack([A := SliceWise(random_matrix(3, 2, 3, 9), (3, 3)), pr.Identity((3, 3, 3))]),
+        np.vstack([slice_matrix(A), np.eye(27)]),
+    ),
     "vstack of signed": lambda: (
         pr.vstack([A := signed(), pr.Identity((3, 4)), signed()]),
         np.vstack([A.M, np.eye(12), A.M]),

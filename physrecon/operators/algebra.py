@@ -157,12 +157,11 @@ class Diagonal(LinearOperator):
     """diag(values): multiplies element by element.
 
     values: broadcastable to `shape` (a tuple of arrays for a tuple of shapes), finite.
-    axis: where the slices of the space lie."""
+    axis: where its slices lie; None: it has none."""
 
-    def __init__(self, values: Any, shape: Shape, axis: Axis = 0) -> None:
+    def __init__(self, values: Any, shape: Shape, axis: Axis = None) -> None:
         self.in_shape = self.out_shape = shape
-        self._values = broadcastable("Diagonal", values, shape)
-        self.dtype = np.result_type(np.float32, *spaces.leaves(self._values))
+        self._values = spaces.broadcastable("Diagonal", values, shape)
         self.nonnegative = all(bool((v >= 0).all()) for v in spaces.leaves(self._values))
         self.slices = None if axis is None else (axis, axis)
 
@@ -196,13 +195,14 @@ class Diagonal(LinearOperator):
 class Identity(LinearOperator):
     """x ↦ x.
 
-    shape: of x.  axis: where its slices lie (None: it has none)."""
+    shape: of x.  axis: where its slices lie; None is the first of three, and none otherwise."""
 
     nonnegative = True
 
-    def __init__(self, shape: int | Shape, axis: Axis = 0) -> None:
+    def __init__(self, shape: int | Shape, axis: Axis = None) -> None:
         self.in_shape = self.out_shape = (shape,) if isinstance(shape, int) else tuple(shape)
-        self._axis = None if spaces.is_product(self.in_shape) or not self.in_shape else axis
+        is_volume = len(self.in_shape) == 3 and not spaces.is_product(self.in_shape)
+        self._axis = 0 if axis is None and is_volume else axis
         self.slices = None if self._axis is None else (self._axis, self._axis)
 
     @property
@@ -229,8 +229,8 @@ class Identity(LinearOperator):
 class Stack(LinearOperator):
     """[A; B; …]: one x seen by several operators.  Made by `vstack`.
 
-    Results that differ only in the length of axis 0 (their views) are joined along it; others
-    make a tuple."""
+    Results that differ only in the length of axis 0 (their views) are joined along it.  Unlike
+    shapes, and slices that lie along unlike axes whatever the shapes, make a tuple."""
 
     def __init__(self, operators: Sequence[LinearOperator]) -> None:
         first = operators[0]
@@ -241,8 +241,10 @@ class Stack(LinearOperator):
         self.dtype = np.result_type(*(A.dtype for A in operators))
         self.nonnegative = all(A.nonnegative for A in operators)
         shapes = [A.out_shape for A in operators]
-        self._joined = not any(spaces.is_product(s) or s == () for s in shapes) and (
-            len({s[1:] for s in shapes}) == 1
+        self._joined = (
+            not any(spaces.is_product(s) or s == () for s in shapes)
+            and len({s[1:] for s in shapes}) == 1
+            and len({A.slices for A in operators if A.slices}) <= 1
         )
         if self._joined:
             self._starts = np.cumsum([0, *(s[0] for s in shapes)]).tolist()
@@ -293,7 +295,7 @@ def vstack(operators: Sequence[LinearOperator]) -> LinearOperator:
     """The operators one above the other: x ↦ (A x, B x, …).
 
     They take the same in_shape.  Results of like shape (all but axis 0) are joined along axis 0,
-    as numpy.vstack does with views; unlike ones come as a tuple of arrays."""
+    as views are; unlike ones, such as projections and a volume, come as a tuple of arrays."""
     operators = list(operators)
     if not operators or not all(isinstance(A, LinearOperator) for A in operators):
         raise ArgumentError(f"vstack: expected a list of operators, got {operators!r}")
@@ -303,26 +305,3 @@ def vstack(operators: Sequence[LinearOperator]) -> LinearOperator:
 def _with_one(shape: Shape, axis: int) -> Shape:
     """The shape of one slice."""
     return (*shape[:axis], 1, *shape[axis + 1 :])
-
-
-def broadcastable(where: str, values: Any, shape: Shape) -> Vector:
-    """The values as finite float arrays that multiply a vector of this shape."""
-    if spaces.is_product(shape):
-        if not isinstance(values, tuple | list) or len(values) != len(shape):
-            raise ArgumentError(f"{where}: expected a tuple of {len(shape)} arrays, got {values!r}")
-        return tuple(broadcastable(where, v, s) for v, s in zip(values, shape, strict=True))
-    array = values if arrays.is_device(values) else np.asarray(values)
-    if array.dtype.kind not in "fiub":
-        raise ArgumentError(f"{where}: expected real numbers, got {array.dtype}")
-    if array.dtype.kind != "f" or array.dtype.itemsize < 4:
-        array = array.astype(np.float32)
-    try:
-        fits = np.broadcast_shapes(array.shape, shape) == shape
-    except ValueError:
-        fits = False
-    if not fits:
-        raise ArgumentError(
-            f"{where}: expected values that broadcast to {shape}, got {array.shape}"
-        )
-    spaces.check_finite(where, array)
-    return array

@@ -2,7 +2,7 @@
 
 A subclass says its shapes and writes two methods, `_forward(x, out)` and `_adjoint(y, out)`, which
 fill memory they are given.  Everything else is here, once: the checks at the door, and the
-arithmetic `@ + − * / .T [views]`, whose results are operators too (`physrecon.operators.algebra`)."""
+arithmetic `@ + − * / .T [views]`, whose results are operators too (see `operators.algebra`)."""
 
 from __future__ import annotations
 

@@ -80,13 +80,15 @@ def _collatz_wielandt(A: LinearOperator, rtol: float, iterations: int) -> tuple[
     v = spaces.build(A.in_shape, lambda s: np.ones(s, A.dtype))
     lower, upper = np.zeros(A.slice_count), np.full(A.slice_count, np.inf)
     for _ in range(iterations):
+        open_ = upper > (1 + rtol) ** 2 * lower  # a slice that is settled takes no better bound
+        if not open_.any():
+            break
         y = A.forward(v)
         z = A.adjoint(y)
-        lower = np.maximum(lower, spaces.dots(y, y, _range_axis(A)) / spaces.dots(v, v, axis))
+        rayleigh = spaces.dots(y, y, _range_axis(A)) / spaces.dots(v, v, axis)
+        lower = np.where(open_, np.maximum(lower, rayleigh), lower)
         ratio = tuple(p / q for p, q in zip(spaces.leaves(z), spaces.leaves(v), strict=True))
-        upper = np.minimum(upper, _largest(ratio, axis))
-        if (upper <= (1 + rtol) ** 2 * lower).all():
-            break
+        upper = np.where(open_, np.minimum(upper, _largest(ratio, axis)), upper)
         peak = _largest(tuple(spaces.leaves(z)), axis)
         scale = np.where(peak > 0, 1 / np.where(peak > 0, peak, 1), 0)
         spaces.scale_add(v, np.zeros_like(scale), scale, z, axis, np.ones(len(scale), bool))

@@ -1,0 +1,131 @@
+"""A state in a file is the state: resumed elsewhere, the run ends with the same bytes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import zoo
+
+import physrecon as pr
+from physrecon.errors import DataError, MissingInputError, OutputError
+from physrecon.solvers import METHODS, State
+
+HERE = Path(__file__).parent
+
+ELSEWHERE = """
+import sys
+import numpy as np
+import physrecon as pr
+sys.path.insert(0, sys.argv[1])
+from physrecon.solvers import METHODS
+from test_checkpoint import STOP, problem
+for name in METHODS:
+    state = pr.load_state(f"{sys.argv[2]}/{name}.h5")
+    result = pr.solve(problem(), METHODS[name](), stop=STOP, state=state)
+    np.save(f"{sys.argv[2]}/{name}.npy", result.x)
+"""
+STOP = pr.Stop(iterations=40, rtol=1e-3)
+
+
+def problem() -> pr.Problem:
+    A = zoo.unlike(5)
+    weights = np.linspace(0.5, 1, 12).reshape(4, 1, 3)
+    return pr.Problem(pr.LeastSquares(A, zoo.data_for(A, dtype=np.float32), weights))
+
+
+def tuple_problem() -> pr.Problem:
+    A = pr.vstack([zoo.unlike(5), pr.Identity((5, 2, 3))])
+    return pr.Problem(pr.LeastSquares(A, zoo.data_for(A)))
+
+
+def same(a, b) -> bool:
+    if isinstance(a, tuple):
+        return all(same(p, q) for p, q in zip(a, b, strict=True))
+    if isinstance(a, np.ndarray):
+        return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+    return type(a) is type(b) and a == b
+
+
+@pytest.mark.parametrize("solver", zoo.SOLVERS)
+@pytest.mark.parametrize("make", [problem, tuple_problem])
+def test_what_is_loaded_is_what_was_saved(tmp_path, solver, make):
+    state = pr.solve(make(), solver, stop=pr.Stop(iterations=3)).state
+    pr.save_state(tmp_path / "state.h5", state)
+    loaded = pr.load_state(str(tmp_path / "state.h5"))
+    assert type(loaded) is type(state)
+    for field in fields(state):
+        assert same(getattr(loaded, field.name), getattr(state, field.name)), field.name
+    assert [path.name for path in tmp_path.iterdir()] == ["state.h5"]
+
+
+def test_a_run_resumed_in_another_process_ends_with_the_same_bytes(tmp_path):
+    for name, method in METHODS.items():
+        result = pr.solve(problem(), method(), stop=pr.Stop(iterations=4, rtol=STOP.rtol))
+        pr.save_state(tmp_path / f"{name}.h5", result.state)
+    command = [sys.executable, "-c", ELSEWHERE, str(HERE), str(tmp_path)]
+    subprocess.run(command, check=True, timeout=120)
+    for name, method in METHODS.items():
+        whole = pr.solve(problem(), method(), stop=STOP)
+        assert whole.iterations > 4
+        assert np.load(tmp_path / f"{name}.npy").tobytes() == whole.x.tobytes()
+
+
+def test_a_value_that_is_not_known_stays_unknown(tmp_path):
+    A = zoo.FastNormal(zoo.signed().M)
+    f = pr.LeastSquares(A, zoo.data_for(A))
+    state = next(pr.iterate(pr.Problem(f), pr.ConjugateGradient()))
+    pr.save_state(tmp_path / "state.h5", state)
+    assert state.value is None
+    assert pr.load_state(tmp_path / "state.h5").value is None
+
+
+def test_the_state_of_a_solver_of_ones_own(tmp_path):
+    @dataclass
+    class Mine(State):
+        momentum: float
+
+    state = Mine(np.ones(3), 2, np.ones(1), None, np.ones(1, bool), 0.25)
+    pr.save_state(tmp_path / "state.h5", state)
+    loaded = pr.load_state(tmp_path / "state.h5")
+    assert type(loaded) is Mine
+    assert (loaded.momentum, loaded.iteration) == (0.25, 2)
+
+
+def test_a_failed_save_leaves_the_old_file(tmp_path):
+    path = tmp_path / "state.h5"
+    state = next(pr.iterate(problem(), pr.SIRT()))
+    pr.save_state(path, state)
+    before = path.read_bytes()
+    state.x = object()  # cannot be written
+    with pytest.raises(TypeError):
+        pr.save_state(path, state)
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["state.h5"]
+
+
+def test_files_that_are_no_state_are_refused(tmp_path):
+    with pytest.raises(MissingInputError):
+        pr.load_state(tmp_path / "absent.h5")
+    text = tmp_path / "text.h5"
+    text.write_text("not HDF5")
+    with pytest.raises(DataError, match="expected an HDF5 file"):
+        pr.load_state(text)
+    other = tmp_path / "other.h5"
+    with h5py.File(other, "w") as file:
+        file["data"] = 1
+    with pytest.raises(DataError, match="got None"):
+        pr.load_state(other)
+    part = tmp_path / "part.h5"
+    with h5py.File(part, "w") as file:
+        file.attrs["physrecon_state"] = "SIRTState"
+        file["x"] = np.ones(3)
+    with pytest.raises(DataError, match="whole SIRTState"):
+        pr.load_state(part)
+    with pytest.raises(OutputError, match="nowhere"):
+        pr.save_state(tmp_path / "nowhere" / "state.h5", next(pr.iterate(problem(), pr.SIRT())))

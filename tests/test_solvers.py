@@ -1,0 +1,541 @@
+"""Likelihoods against finite differences, solvers against the solutions of linear algebra."""
+
+from __future__ import annotations
+
+import itertools
+import time
+
+import numpy as np
+import pytest
+import zoo
+from naive import flat, matrix, slope
+from scipy.optimize import nnls
+
+import physrecon as pr
+from physrecon import spaces
+from physrecon.errors import ArgumentError
+from physrecon.solvers import METHODS
+
+every_likelihood = pytest.mark.parametrize("make", zoo.LIKELIHOODS)
+every_solver = pytest.mark.parametrize("solver", zoo.SOLVERS)
+every_constrained = pytest.mark.parametrize("solver", zoo.CONSTRAINED)
+LONG = pr.Stop(iterations=20_000, rtol=1e-13)
+
+
+def overdetermined(seed=0, nz=None):
+    """An easy problem of non-negative entries: (A, y) with one least-squares solution."""
+    rng = np.random.default_rng(seed)
+    if nz is None:
+        A = zoo.Dense(np.eye(12)[:, :6] + 0.1 * rng.uniform(size=(12, 6)), (2, 3), (4, 3))
+    else:
+        blocks = np.eye(12)[:, :6] + rng.uniform(0.01, 0.2, (nz, 1, 1)) * rng.uniform(
+            size=(nz, 12, 6)
+        )
+        A = zoo.SliceWise(blocks.reshape(nz, 4, 3, 6), (2, 3))
+    truth = rng.standard_normal(A.in_shape)
+    return A, A @ truth + 0.1 * zoo.data_for(A, seed)
+
+
+def weights_of(solver, A, weights=None):
+    """The weights of the least squares that the solver minimises, (data,)."""
+    w = np.ones(A.M.shape[0]) if weights is None else flat(weights)
+    rows = A.M.sum(1)
+    return w * (rows > 0) / (rows + (rows == 0)) if isinstance(solver, pr.SIRT) else w
+
+
+# Likelihoods -----------------------------------------------------------------------------------
+
+
+@every_likelihood
+def test_gradient_is_the_slope_of_the_value(make):
+    f = make()
+    rng = np.random.default_rng(1)
+    x, direction = rng.standard_normal((2, *f.A.in_shape))
+    gradient = f.gradient(x)
+    assert slope(f.value, x, direction) == pytest.approx((gradient * direction).sum(), rel=1e-8)
+    value, same = f.value_and_gradient(x)
+    assert value == pytest.approx(f.value(x), rel=1e-14)
+    np.testing.assert_allclose(same, gradient, rtol=1e-10, atol=1e-12)
+
+
+@every_likelihood
+def test_lipschitz_bounds_the_curvature(make):
+    f = make()
+    try:
+        bound = f.lipschitz
+    except ArgumentError:
+        assert not f.A.nonnegative  # a signed matrix of which nothing is known
+        return
+    hessian = matrix(f.normal)
+    assert np.linalg.norm(hessian, 2) <= bound.max()
+
+
+def test_value_is_half_the_weighted_square():
+    A = zoo.signed()
+    y, x, w = zoo.data_for(A), np.ones(A.in_shape), zoo.VALUES**2
+    r = A.M @ x.ravel() - y.ravel()
+    assert pr.LeastSquares(A, y).value(x) == pytest.approx(r @ r / 2)
+    assert pr.LeastSquares(A, y, w).value(x) == pytest.approx(r @ (w.ravel() * r) / 2)
+    assert pr.LeastSquares(A, y, 3).value(x) == pytest.approx(1.5 * r @ r)
+
+
+def test_gradient_into_given_memory():
+    f = pr.LeastSquares(A := zoo.signed(), zoo.data_for(A))
+    x, out = np.ones(A.in_shape), np.full(A.in_shape, np.nan)
+    assert f.gradient(x, out=out) is out
+    np.testing.assert_array_equal(out, f.gradient(x))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda A, y: pr.LeastSquares(A, y[0]),
+        lambda A, y: pr.LeastSquares(A, np.where(y > 1, np.nan, y)),
+        lambda A, y: pr.LeastSquares(A, y.astype(int)),
+        lambda A, y: pr.LeastSquares(np.eye(3), y),
+        lambda A, y: pr.LeastSquares(A, y, -np.ones(3)),
+        lambda A, y: pr.LeastSquares(A, y, np.full(3, np.inf)),
+        lambda A, y: pr.LeastSquares(A, y, np.ones((2, 5, 3))),
+        lambda A, y: pr.LeastSquares(A, y, "heavy"),
+        lambda A, y: pr.LeastSquares(A, y).value(np.full(A.in_shape, np.nan)),
+        lambda A, y: pr.LeastSquares(A, y).gradient(np.ones(12)),
+        lambda A, y: pr.Problem(A),
+        lambda A, y: pr.Problem(pr.LeastSquares(A, y), constraint="positive"),
+        lambda A, y: pr.Problem(pr.LeastSquares(A, y), prior=3),
+    ],
+)
+def test_nonsense_is_refused(make):
+    A = zoo.signed()
+    with pytest.raises(ArgumentError):
+        make(A, zoo.data_for(A))
+
+
+def test_nonnegative_projects_in_place():
+    x = np.array([-1.0, 0, 2])
+    assert pr.NonNegative().project(x) is x
+    assert x.tolist() == [0, 0, 2]
+
+
+# Solutions -------------------------------------------------------------------------------------
+
+
+@every_solver
+@pytest.mark.parametrize("weights", [None, np.linspace(0.5, 2, 12).reshape(4, 3)])
+def test_solution_is_that_of_lstsq(solver, weights):
+    A, y = overdetermined()
+    result = pr.solve(pr.Problem(pr.LeastSquares(A, y, weights)), solver, stop=LONG)
+    root = np.sqrt(weights_of(solver, A, weights))
+    wanted = np.linalg.lstsq(root[:, None] * A.M, root * y.ravel())[0]
+    np.testing.assert_allclose(result.x.ravel(), wanted, rtol=1e-9, atol=1e-11)
+
+
+@every_constrained
+def test_solution_with_constraint_is_that_of_nnls(solver):
+    A, y = overdetermined()
+    problem = pr.Problem(pr.LeastSquares(A, y), constraint=pr.NonNegative())
+    result = pr.solve(problem, solver, stop=LONG)
+    root = np.sqrt(weights_of(solver, A))
+    wanted, _ = nnls(root[:, None] * A.M, root * y.ravel())
+    assert (wanted == 0).any()
+    assert (wanted > 0).any()
+    np.testing.assert_allclose(result.x.ravel(), wanted, rtol=1e-9, atol=1e-11)
+
+
+@every_solver
+def test_slices_are_solved_each_on_its_own(solver):
+    A, y = overdetermined(nz=4)
+    result = pr.solve(pr.Problem(pr.LeastSquares(A, y)), solver, stop=LONG)
+    for z in range(4):
+        M = A.matrices[z].reshape(12, 6)
+        root = 1 / np.sqrt(M.sum(1)) if isinstance(solver, pr.SIRT) else np.ones(12)
+        wanted = np.linalg.lstsq(root[:, None] * M, root * y[:, z].ravel())[0]
+        np.testing.assert_allclose(result.x[z].ravel(), wanted, rtol=1e-9, atol=1e-11)
+
+
+def test_conjugate_gradient_ends_after_as_many_iterations_as_unknowns():
+    A, y = overdetermined()
+    result = pr.solve(
+        pr.Problem(pr.LeastSquares(A, y)), pr.ConjugateGradient(), stop=pr.Stop(iterations=6)
+    )
+    np.testing.assert_allclose(result.x.ravel(), np.linalg.lstsq(A.M, y.ravel())[0], rtol=1e-8)
+
+
+@pytest.mark.parametrize("weights", [None, np.linspace(0.5, 2, 12)])
+@pytest.mark.parametrize("solver", [pr.ConjugateGradient(), pr.GradientDescent()])
+def test_a_fast_normal_operator_is_used_and_agrees(solver, weights):
+    A, y = overdetermined()
+    fast = zoo.FastNormal(A.M)
+    slow = zoo.Dense(A.M)
+    stop = pr.Stop(iterations=4)
+    x = [
+        pr.solve(pr.Problem(pr.LeastSquares(B, y.ravel(), weights)), solver, stop=stop)
+        for B in (fast, slow)
+    ]
+    np.testing.assert_allclose(x[0].x, x[1].x, rtol=1e-10)
+    assert np.isnan(x[0].history[-1].value)
+    fitted = pr.solve(
+        pr.Problem(pr.LeastSquares(fast, y.ravel(), weights)),
+        solver,
+        stop=pr.Stop(discrepancy=1.01 * np.sqrt(2 * x[1].history[-1].value)),
+    )
+    assert fitted.reason.startswith("fitted")
+
+
+@pytest.mark.parametrize("solver", [pr.ConjugateGradient(), pr.SIRT(), pr.Landweber()])
+def test_a_tuple_of_data(solver):
+    """Tikhonov: [A; c 1] x = (y, 0) minimises ‖A x − y‖² + c² ‖x‖²."""
+    A, y = overdetermined()
+    B = pr.vstack([zoo.Dense(A.M, A.in_shape, (12, 1)), 0.5 * pr.Identity(A.in_shape)])
+    data = (y.reshape(12, 1), np.zeros(A.in_shape))
+    result = pr.solve(pr.Problem(pr.LeastSquares(B, data)), solver, stop=LONG)
+    M = matrix(B)
+    root = 1 / np.sqrt(M.sum(1)) if isinstance(solver, pr.SIRT) else np.ones(len(M))
+    wanted = np.linalg.lstsq(root[:, None] * M, root * flat(data))[0]
+    np.testing.assert_allclose(result.x.ravel(), wanted, rtol=1e-9, atol=1e-11)
+
+
+@every_solver
+def test_rays_and_voxels_of_weight_zero_stay_as_they_are(solver):
+    A = zoo.with_empty_rows()
+    result = pr.solve(
+        pr.Problem(pr.LeastSquares(A, zoo.data_for(A))), solver, stop=pr.Stop(iterations=50)
+    )
+    assert np.isfinite(result.x).all()
+    assert result.x.ravel()[[3, 11]].tolist() == [0, 0]
+
+
+@every_solver
+def test_an_operator_of_zeros_is_solved_by_the_start(solver):
+    A = zoo.Dense(np.zeros((4, 3)))
+    x0 = np.arange(3.0)
+    result = pr.solve(pr.Problem(pr.LeastSquares(A, np.ones(4))), solver, x0)
+    assert result.x.tolist() == x0.tolist()
+    assert result.reason.startswith("converged after 1")
+
+
+@every_solver
+def test_small_random_problems_never_diverge(solver):
+    rng = np.random.default_rng(7)
+    for _ in range(250):
+        m, n = rng.integers(1, 9, 2)
+        scale = 10 ** rng.uniform(-3, 3)
+        A = zoo.Dense(rng.uniform(0, scale, (m, n)) * (rng.uniform(size=(m, n)) < 0.7))
+        y = rng.standard_normal(m).astype(np.float32)
+        result = pr.solve(pr.Problem(pr.LeastSquares(A, y)), solver, stop=pr.Stop(iterations=25))
+        assert "diverged" not in result.reason
+        assert np.isfinite(result.x).all()
+        weights = weights_of(solver, A)
+        before, after = (weights @ (A.M @ x - y) ** 2 for x in (np.zeros(n), result.x))
+        assert after <= before * (1 + 1e-5)
+
+
+@pytest.mark.parametrize(
+    "solver", [pr.ConjugateGradient(), pr.GradientDescent(1.9), pr.Landweber()]
+)
+def test_the_objective_falls_in_every_iteration(solver):
+    A = zoo.unlike()
+    f = pr.LeastSquares(A, zoo.data_for(A), np.linspace(0.1, 1, 12).reshape(4, 1, 3))
+    result = pr.solve(pr.Problem(f), solver, stop=pr.Stop(iterations=40, rtol=1e-12))
+    values = [f.value(np.zeros(A.in_shape))] + [record.value for record in result.history]
+    assert all(b <= a * (1 + 1e-12) for a, b in itertools.pairwise(values))
+    assert values[-1] == pytest.approx(f.value(result.x), rel=1e-10)
+
+
+# The loop --------------------------------------------------------------------------------------
+
+
+def problem_of(nz=None, dtype=np.float64):
+    A, y = overdetermined(nz=nz)
+    return pr.Problem(pr.LeastSquares(A, y.astype(dtype)))
+
+
+@every_solver
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_volume_has_the_dtype_of_the_data_and_x0_is_left_alone(solver, dtype):
+    problem = problem_of(dtype=dtype)
+    x0 = np.full((2, 3), 0.5, np.float64)
+    result = pr.solve(problem, solver, x0, pr.Stop(iterations=3))
+    assert result.x.dtype == dtype
+    assert (x0 == 0.5).all()
+    zeros = pr.solve(problem, solver, np.zeros((2, 3), dtype), pr.Stop(iterations=3))
+    none = pr.solve(problem, solver, stop=pr.Stop(iterations=3))
+    np.testing.assert_array_equal(zeros.x, none.x)
+
+
+@every_solver
+def test_iterate_gives_the_states_of_solve(solver):
+    problem = problem_of(nz=3)
+    for state in itertools.islice(pr.iterate(problem, solver), 5):
+        last = state
+    result = pr.solve(problem, solver, stop=pr.Stop(iterations=5))
+    assert last.iteration == 5
+    np.testing.assert_array_equal(last.x, result.x)
+
+
+@every_solver
+def test_history_tells_what_happened(solver):
+    problem = problem_of(nz=3)
+    result = pr.solve(problem, solver, stop=pr.Stop(iterations=5))
+    assert [record.iteration for record in result.history] == [1, 2, 3, 4, 5]
+    assert result.history[-1].value == pytest.approx(problem.f.value(result.x), rel=1e-8)
+    assert result.history[0].change == pytest.approx(1)  # from zero
+    assert result.iterations == 5
+    assert result.reason.startswith("stopped at the limit of 5 iterations, x still changing by")
+    seconds = [record.seconds for record in result.history]
+    assert seconds == sorted(seconds)
+
+
+@every_solver
+def test_rtol_is_the_relative_change_of_x(solver):
+    problem = problem_of()
+    result = pr.solve(problem, solver, stop=pr.Stop(iterations=1000, rtol=1e-3))
+    assert result.reason.startswith(f"converged after {result.iterations} iterations")
+    before = pr.solve(problem, solver, stop=pr.Stop(iterations=result.iterations - 1)).x
+    change = np.linalg.norm(result.x - before) / np.linalg.norm(result.x)
+    assert change <= 1e-3
+    assert result.history[-1].change == pytest.approx(change, rel=1e-6)
+    assert result.history[-2].change > 1e-3
+
+
+@every_solver
+def test_discrepancy_is_the_norm_of_the_weighted_residual(solver):
+    A, y = overdetermined()
+    w = np.linspace(0.5, 2, 12).reshape(4, 3)
+    problem = pr.Problem(pr.LeastSquares(A, y, w))
+
+    def residual(x):
+        return np.linalg.norm(np.sqrt(w) * (A @ x - y))
+
+    floor = residual(pr.solve(problem, solver, stop=LONG).x)
+    result = pr.solve(problem, solver, stop=pr.Stop(discrepancy=1.05 * floor))
+    before = pr.solve(problem, solver, stop=pr.Stop(iterations=result.iterations - 1)).x
+    assert result.reason.startswith("fitted")
+    assert residual(result.x) <= 1.05 * floor < residual(before)
+    assert pr.solve(problem, solver, stop=pr.Stop(discrepancy=1e3)).iterations == 0
+
+
+def test_one_discrepancy_is_that_of_the_whole_data():
+    A, y = overdetermined(nz=4)
+    problem = pr.Problem(pr.LeastSquares(A, y))
+    wanted = 0.3 * np.linalg.norm(y)
+    one = pr.solve(problem, pr.SIRT(), stop=pr.Stop(discrepancy=wanted))
+    assert np.linalg.norm(A @ one.x - y) <= wanted
+    each = pr.solve(problem, pr.SIRT(), stop=pr.Stop(discrepancy=np.full(4, wanted / 2)))
+    np.testing.assert_array_equal(each.x, one.x)
+    with pytest.raises(ArgumentError, match=r"one number or 4"):
+        pr.solve(problem, pr.SIRT(), stop=pr.Stop(discrepancy=[1, 2]))
+
+
+def test_seconds_and_callback_stop():
+    problem = problem_of()
+    result = pr.solve(
+        problem, pr.SIRT(), stop=pr.Stop(seconds=0.05), callback=lambda state: time.sleep(0.02)
+    )
+    assert 1 <= result.iterations <= 3
+    assert result.reason.startswith("stopped at the limit of 0.05 s")
+    seen = []
+    result = pr.solve(
+        problem, pr.SIRT(), callback=lambda state: seen.append(state.iteration) or len(seen) == 3
+    )
+    assert seen == [1, 2, 3]
+    assert result.reason.startswith("stopped by the callback after 3 iterations")
+    assert result.iterations == 3
+
+
+@every_solver
+@pytest.mark.parametrize("cut", [1, 2, 3])
+@pytest.mark.parametrize("rule", ["rtol", "discrepancy"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_volume_does_not_depend_on_the_slabs(solver, cut, rule, dtype):
+    nz = 7
+    A, y = overdetermined(nz=nz)
+    y = y.astype(dtype)
+    weights = np.linspace(0.5, 1, 12 * nz).reshape(A.out_shape)
+    norms = np.sqrt((y**2).sum((0, 2))) * np.geomspace(0.6, 0.1, nz)
+
+    def solve(part):
+        f = pr.LeastSquares(A.slab(part), y[:, part], weights[:, part])
+        stop = pr.Stop(30, rtol=2e-2) if rule == "rtol" else pr.Stop(30, discrepancy=norms[part])
+        return pr.solve(pr.Problem(f), solver, stop=stop)
+
+    whole = solve(slice(None))
+    slabs = [solve(slice(z, z + cut)) for z in range(0, nz, cut)]
+    np.testing.assert_array_equal(whole.x, np.concatenate([slab.x for slab in slabs]))
+    assert len({record.active for record in whole.history}) > 1  # they stopped one by one
+    assert whole.iterations == max(slab.iterations for slab in slabs)
+
+
+@every_solver
+def test_slabs_of_projections_give_the_bytes_of_the_volume(solver):
+    nz, views = 5, 20
+    rng = np.random.default_rng(0)
+    truth = rng.uniform(size=(nz, 15, 15)).astype(np.float32)
+
+    def projector(rows):
+        return pr.Projector(
+            pr.ParallelBeam(np.arange(views) * 9.0, (rows, 15), angle_unit="deg", center=6.7)
+        )
+
+    y = projector(nz) @ truth
+    norms = np.sqrt((y**2).sum((0, 2))) * np.geomspace(0.2, 0.02, nz)
+
+    def solve(part):
+        f = pr.LeastSquares(projector(y[:, part].shape[1]), y[:, part])
+        return pr.solve(pr.Problem(f), solver, stop=pr.Stop(30, discrepancy=norms[part]))
+
+    whole = solve(slice(None))
+    slabs = [solve(slice(z, z + 2)) for z in range(0, nz, 2)]
+    np.testing.assert_array_equal(whole.x, np.concatenate([slab.x for slab in slabs]))
+    assert len({record.active for record in whole.history}) > 1
+
+
+@every_solver
+def test_a_resumed_run_is_the_uninterrupted_one(solver):
+    A, y = overdetermined(nz=5)
+    problem = pr.Problem(pr.LeastSquares(A, y.astype(np.float32)))
+    stop = pr.Stop(iterations=60, rtol=1e-3)
+    whole = pr.solve(problem, solver, stop=stop)
+    first = next(record.iteration for record in whole.history if record.active < 5)
+    part = pr.solve(problem, solver, stop=pr.Stop(iterations=first, rtol=1e-3))
+    assert not part.state.active.all()  # some slices had stopped at the break
+    assert first < whole.iterations
+    rest = pr.solve(problem, solver, stop=stop, state=part.state)
+    np.testing.assert_array_equal(rest.x, whole.x)
+    assert (rest.iterations, rest.reason) == (whole.iterations, whole.reason)
+    again = pr.solve(problem, solver, stop=stop, state=rest.state)
+    assert (again.iterations, again.history) == (whole.iterations, [])
+
+
+def test_a_stricter_rule_sets_stopped_slices_moving_again():
+    problem = problem_of(nz=5)
+    loose = pr.solve(problem, pr.ConjugateGradient(), stop=pr.Stop(rtol=1e-1))
+    strict = pr.solve(problem, pr.ConjugateGradient(), stop=LONG, state=loose.state)
+    direct = pr.solve(problem, pr.ConjugateGradient(), stop=LONG)
+    np.testing.assert_allclose(strict.x, direct.x, rtol=1e-12, atol=1e-14)
+
+
+class Treacherous(zoo.SliceWise):
+    """Its adjoint is far too long in slice 1, which no honest bound foresees."""
+
+    def _adjoint(self, y, out):
+        super()._adjoint(y, out)
+        out[1] *= 1e200
+
+
+@every_solver
+def test_divergence_is_named_and_keeps_to_its_slice(solver):
+    A, y = overdetermined(nz=3)
+    bad = Treacherous(A.matrices, A.plane)
+    bad._norm_bounds = lambda bounds: (1, 2)
+    bad.nonnegative = isinstance(solver, pr.SIRT)
+    if bad.nonnegative:
+        bad.column_sums = A.column_sums
+    stop = pr.Stop(iterations=400, rtol=1e-6)
+    result = pr.solve(pr.Problem(pr.LeastSquares(bad, y)), solver, stop=stop)
+    assert "1 diverged" in result.reason
+    A._norm_bounds = bad._norm_bounds
+    A.nonnegative = bad.nonnegative
+    good = pr.solve(pr.Problem(pr.LeastSquares(A, y)), solver, stop=stop)
+    np.testing.assert_array_equal(result.x[[0, 2]], good.x[[0, 2]])
+
+
+@every_solver
+def test_nothing_to_do(solver):
+    A = zoo.unlike(0)
+    result = pr.solve(pr.Problem(pr.LeastSquares(A, zoo.data_for(A))), solver)
+    assert result.x.shape == (0, 2, 3)
+    assert result.reason == "nothing to do: there are no slices"
+    empty = zoo.Dense(np.zeros((0, 6)))
+    result = pr.solve(pr.Problem(pr.LeastSquares(empty, np.zeros(0))), solver)
+    assert result.x.tolist() == [0] * 6
+
+
+# Refusals --------------------------------------------------------------------------------------
+
+
+def test_constraints_are_refused_with_the_names_of_those_that_take_them():
+    A, y = overdetermined()
+    problem = pr.Problem(pr.LeastSquares(A, y), constraint=pr.NonNegative())
+    with pytest.raises(ArgumentError, match="GradientDescent, Landweber, SIRT"):
+        pr.solve(problem, pr.ConjugateGradient())
+    with pytest.raises(ArgumentError, match="NonNegative"):
+        next(pr.iterate(problem, pr.ConjugateGradient()))
+
+
+@every_solver
+def test_priors_are_refused_until_a_solver_takes_them(solver):
+    class Prior:
+        def prox(self, x, step):
+            return x
+
+    A, y = overdetermined()
+    with pytest.raises(ArgumentError, match="without prior"):
+        pr.solve(pr.Problem(pr.LeastSquares(A, y), prior=Prior()), solver)
+
+
+def test_sirt_refuses_negative_entries_and_landweber_an_unknown_norm():
+    A = zoo.signed()
+    problem = pr.Problem(pr.LeastSquares(A, zoo.data_for(A)))
+    with pytest.raises(ArgumentError, match="without negative entries"):
+        pr.solve(problem, pr.SIRT())
+    with pytest.raises(ArgumentError, match="_norm_bounds"):
+        pr.solve(problem, pr.Landweber())
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: pr.Stop(iterations=-1),
+        lambda: pr.Stop(iterations=2.5),
+        lambda: pr.Stop(iterations="many"),
+        lambda: pr.Stop(rtol=-1e-3),
+        lambda: pr.Stop(rtol=float("nan")),
+        lambda: pr.Stop(rtol=None),
+        lambda: pr.Stop(rtol=[1, 2]),
+        lambda: pr.Stop(discrepancy=-1),
+        lambda: pr.Stop(discrepancy=[1, float("inf")]),
+        lambda: pr.Stop(seconds="soon"),
+        lambda: pr.GradientDescent(step=2),
+        lambda: pr.GradientDescent(step=0),
+        lambda: pr.Landweber(step=1),
+    ],
+)
+def test_settings_out_of_range_are_refused(make):
+    with pytest.raises(ArgumentError):
+        make()
+
+
+@every_solver
+@pytest.mark.parametrize(
+    "x0", [np.zeros((3, 2)), np.full((2, 3), np.nan), np.zeros((2, 3), int), "zeros"]
+)
+def test_x0_that_does_not_fit_is_refused(solver, x0):
+    with pytest.raises(ArgumentError):
+        pr.solve(problem_of(), solver, x0)
+
+
+def test_x0_and_state_exclude_each_other():
+    problem = problem_of()
+    state = pr.solve(problem, pr.SIRT(), stop=pr.Stop(2)).state
+    with pytest.raises(ArgumentError, match="both"):
+        pr.solve(problem, pr.SIRT(), np.zeros((2, 3)), state=state)
+
+
+def test_start_is_inside_the_constraint():
+    A, y = overdetermined()
+    problem = pr.Problem(pr.LeastSquares(A, y), constraint=pr.NonNegative())
+    result = pr.solve(problem, pr.SIRT(), np.full((2, 3), -1.0), pr.Stop(iterations=0))
+    assert result.x.tolist() == np.zeros((2, 3)).tolist()
+
+
+def test_every_method_has_its_name():
+    assert sorted(METHODS) == ["cgls", "gd", "landweber", "sirt"]
+    assert all(method.name == name for name, method in METHODS.items())
+
+
+def test_chunks_of_a_volume_without_slices_cover_it():
+    covered = np.zeros((700, 1000))
+    for number, part in spaces.pieces(covered.shape, None, [True]):
+        assert number == 0
+        covered[part] += 1
+    assert (covered == 1).all()
