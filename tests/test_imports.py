@@ -21,7 +21,8 @@ ROOMS = [
     "operators",
     "likelihoods noise priors problem",
     "solvers",
-    "analytic blocks centering checkpoint datasets defects job memory names preprocess store",
+    "analytic axis_methods blocks centering checkpoint datasets defects job memory names "
+    "preprocess store",
     "plan report run view",
     "cli commands demo options __main__",
 ]
