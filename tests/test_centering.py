@@ -52,16 +52,16 @@ SCANS = {
 
 @pytest.mark.parametrize("off", [0.0, -0.15, 0.1503])
 @pytest.mark.parametrize("scan", SCANS)
-def test_both_methods_find_the_axis_within_a_tenth_of_a_column(scan, off):
+def test_all_methods_find_the_axis_within_a_tenth_of_a_column(scan, off):
     columns = 96
     center = (columns - 1) / 2 + off * columns
     p = sinogram(SCANS[scan], columns, center, counts=1e4)
     found = find_center(p, SCANS[scan])
     assert found.column == pytest.approx(center, abs=0.1)
-    assert set(found.methods) == {"correlation", "consistency"}
+    assert set(found.methods) == {"correlation", "consistency", "mass"}
     for column in found.methods.values():
-        assert column == pytest.approx(center, abs=0.25)
-    assert found.agrees and found.agreement < 0.3 and found.notes == []
+        assert column == pytest.approx(center, abs=0.3)
+    assert found.agrees and found.agreement < 0.4 and found.notes == []
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -91,7 +91,7 @@ def test_an_object_wider_than_the_detector(scan):
     assert any("edge of the detector" in note for note in found.notes)
 
 
-@pytest.mark.parametrize(("span", "within"), [(150, 0.15), (120, 0.3), (90, 0.5)])
+@pytest.mark.parametrize(("span", "within"), [(150, 0.05), (120, 0.1), (90, 0.2)])
 def test_less_than_a_half_turn_is_said(span, within):
     angles = degrees(0, span, 1)
     found = find_center(sinogram(angles, 96, 44.0, counts=1e4), angles)
@@ -103,7 +103,7 @@ def test_less_than_a_half_turn_is_said(span, within):
 def test_disagreement_is_reported():
     # the sample slips at the end of the scan: the last views see it 6 columns further
     p = sinogram(SCANS["half turn"], 96, 44.0, counts=1e4)
-    p[165:] = np.roll(p[165:], 6, axis=1)
+    p[175:] = np.roll(p[175:], 6, axis=1)
     found = find_center(p, SCANS["half turn"])
     assert not found.agrees and found.agreement > 1
 
@@ -128,6 +128,12 @@ def test_the_axis_outside_the_search_is_not_passed_over_in_silence():
     assert not found.agrees or found.notes
 
 
+def test_noise_alone_gives_a_number_or_a_refusal_but_no_crash():
+    for sign in (1, -1):
+        noise = sign * np.abs(np.random.default_rng(0).normal(size=(60, 40)))
+        assert np.isfinite(find_center(noise, SCANS["60 views"]).column)
+
+
 def test_wrong_input_is_refused():
     p = sinogram(SCANS["60 views"], 40, 20.0)
     with pytest.raises(ArgumentError, match="as many angles"):
@@ -149,4 +155,4 @@ def test_the_tooth(shared_data, rows):
     dark = darks.mean(axis=0)
     found = find_center(-np.log((counts - dark) / (flats.mean(axis=0) - dark)), angles)
     assert found.column == pytest.approx(296.0, abs=0.5)
-    assert found.agrees and found.agreement < 0.2 and found.notes == []
+    assert found.agrees and found.agreement < 0.5 and found.notes == []

@@ -1,0 +1,197 @@
+"""Three ways to find the rotation axis in one sinogram.
+
+Correlation.  Two views half a turn apart are mirror images about the axis: with p(θ, u) = f(u - c)
+the mirrored opposite view is f shifted by d = 2c - (N - 1), so c = (N - 1 + d) / 2.  Partners that
+miss the half turn by a small angle m see the axis displaced in proportion to m, so the two nearest
+partners of a view give the column at m = 0 by a straight line.  It uses only the opposite views.
+
+Consistency.  Taken about the axis, the transform of the views along the detector,
+g(θ) = exp(iωc) ∫ p(θ, u) exp(-iωu) du, is a trigonometric polynomial in θ of degree ≲ ωR for an
+object of radius R (the condition of Helgason 1965 and Ludwig 1966 in Fourier form; the "double
+wedge" of Vo et al. 2014, Optics Express 22, 19078).  A half turn conjugates g, so Re g holds even
+harmonics alone and Im g odd ones.  What they leave unexplained is, per frequency, a constant plus
+Re(s exp(2iωc)): one complex s per frequency gives the misfit of every column c.  It uses all
+views, at any angles.
+
+Mass.  The centre of mass of a view moves as c + a cos θ + b sin θ (the condition of first order).
+It weighs all views alike, where over a half turn the other two live on how the ends meet: a sample
+that slipped shows as a disagreement.  It serves alone where there are no opposite views."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
+
+Array = NDArray[np.float64]
+
+MOST_ANCHORS = 12
+NEAR_HALF_TURN = np.deg2rad(1.5)
+
+
+def edges(sinogram: Array) -> tuple[Array, Array]:
+    """Mean of each view (views,) over the outermost columns, left and right."""
+    some = max(1, sinogram.shape[1] // 50)
+    return sinogram[:, :some].mean(axis=1), sinogram[:, -some:].mean(axis=1)
+
+
+# --- correlation of opposite views ---------------------------------------------------------------
+
+
+def opposite_views(angles: Array) -> tuple[NDArray, NDArray, Array] | None:
+    """Views with a partner near the half turn: (n,) views, (n, 2) partners, (n, 2) misses [rad].
+
+    None where the best partner misses by more than twice the typical step between views."""
+    turned = np.mod(angles, 2 * np.pi)
+    order = np.argsort(turned, kind="stable")
+    around = turned[order]
+    target = np.mod(turned + np.pi, 2 * np.pi)
+    nearby = (np.searchsorted(around, target)[:, None] + np.arange(-2, 2)) % len(angles)
+    miss = np.mod(around[nearby] - target[:, None] + np.pi, 2 * np.pi) - np.pi
+    nearest = np.argsort(np.abs(miss), axis=1, kind="stable")[:, :2]
+    partners = order[np.take_along_axis(nearby, nearest, axis=1)]
+    miss = np.take_along_axis(miss, nearest, axis=1)
+    best = np.abs(miss[:, 0])
+    step = np.median(np.diff(np.sort(np.mod(angles, np.pi))))
+    if best.min() > max(2 * step, NEAR_HALF_TURN):
+        return None
+    usable = np.flatnonzero(best <= max(1.001 * best.min(), NEAR_HALF_TURN))
+    usable = usable[np.argsort(angles[usable], kind="stable")]
+    chosen = usable[np.linspace(0, len(usable) - 1, min(len(usable), MOST_ANCHORS)).astype(int)]
+    return chosen, partners[chosen], miss[chosen]
+
+
+def by_correlation(sinogram: Array, views: NDArray, partners: NDArray, miss: Array) -> float:
+    """Column where views and their mirrored partners correlate best, at a miss of zero."""
+    columns = sinogram.shape[1]
+    sinogram = gaussian_filter1d(sinogram, max(1.0, columns / 320), axis=1, mode="nearest")
+    first = np.repeat(sinogram[views], 2, axis=0)
+    second = sinogram[partners.ravel()][:, ::-1]
+    score = _correlation(first, second)
+    middle = score.sum(axis=0).argmax()
+    # a point at the edge of the detector moves by this much while the view turns by the miss
+    reach = 2 + int(columns * np.abs(miss).max() / 2)
+    low = max(middle - reach, 0)
+    shifts = np.array([low + _peak(s[low : middle + reach + 1]) for s in score])
+    shifts = shifts.reshape(-1, 2) - (score.shape[1] - 1) / 2
+    apart = miss[:, 1] - miss[:, 0]
+    twins = np.abs(apart) < 1e-6
+    line = (shifts[:, 0] * miss[:, 1] - shifts[:, 1] * miss[:, 0]) / np.where(twins, 1, apart)
+    at_half_turn = np.where(twins, shifts.mean(axis=1), line)
+    return float((columns - 1 + np.median(at_half_turn)) / 2)
+
+
+def _correlation(p: Array, q: Array) -> Array:
+    """Correlation coefficients of p(u) and q(u - d) over their overlap, |d| ≤ columns / 2.
+
+    (n, columns) each; (n, 2 · (columns // 2) + 1).  The mean is taken out of each overlap, so an
+    object cut off by the edges of the detector does not pull the answer to the middle."""
+    columns = p.shape[1]
+    shifts = np.arange(-(columns // 2), columns // 2 + 1)
+    p, q = p - p.mean(axis=1, keepdims=True), q - q.mean(axis=1, keepdims=True)
+
+    def overlap(a: Array, shift: NDArray) -> Array:
+        total = np.pad(np.cumsum(a, axis=1), ((0, 0), (1, 0)))
+        return total[:, columns + np.minimum(shift, 0)] - total[:, np.maximum(shift, 0)]
+
+    spectrum = np.fft.rfft(p, 2 * columns) * np.fft.rfft(q, 2 * columns).conj()
+    product = np.fft.irfft(spectrum, 2 * columns)[:, shifts]
+    count = columns - np.abs(shifts)
+    mean_p, mean_q = overlap(p, shifts) / count, overlap(q, -shifts) / count
+    spread_p = overlap(p * p, shifts) - count * mean_p**2
+    spread_q = overlap(q * q, -shifts) - count * mean_q**2
+    # an overlap that holds next to nothing of the object must not win by chance
+    floor = 0.05 * np.sqrt((p * p).sum(axis=1) * (q * q).sum(axis=1))[:, None]
+    energy = np.sqrt(np.maximum(spread_p, 0) * np.maximum(spread_q, 0))
+    return (product - count * mean_p * mean_q) / np.maximum(energy, floor + np.finfo(float).tiny)
+
+
+def _peak(score: Array) -> float:
+    """Position of the largest value, refined by the parabola through its neighbours."""
+    k = int(np.argmax(score))
+    if not 0 < k < len(score) - 1:
+        return float(k)
+    left, top, right = score[k - 1 : k + 2]
+    bend = left - 2 * top + right
+    return k if bend == 0 else k + float(0.5 * (left - right) / bend)
+
+
+# --- consistency of the whole sinogram -----------------------------------------------------------
+
+
+def by_mass(sinogram: Array, angles: Array) -> float:
+    """Column about which the centre of mass of the views goes round in a circle.
+
+    Only the columns that the object ever covers count, and what lies outside is background."""
+    width = sinogram.shape[1]
+    smooth = gaussian_filter1d(sinogram, max(1.0, width / 160), axis=1, mode="nearest")
+    highest = np.percentile(smooth, 98, axis=0)
+    highest -= highest.min()
+    covered = np.flatnonzero(highest >= 0.05 * highest.max())
+    inside = slice(covered[0], covered[-1] + 1)
+    outside = np.delete(sinogram, inside, axis=1)
+    views = sinogram[:, inside] - (outside.mean() if outside.size else 0.0)
+    # moment = mass · (c + a cos θ + b sin θ): no division by the mass of an empty view
+    terms = np.stack([np.ones_like(angles), np.cos(angles), np.sin(angles)], axis=1)
+    mass, moment = views.sum(axis=1), views @ np.arange(width)[inside]
+    return float(np.linalg.lstsq(terms * mass[:, None], moment, rcond=None)[0][0])
+
+
+def by_consistency(sinogram: Array, angles: Array, cut_off: bool) -> float:
+    """Column about which the sinogram obeys the consistency conditions best."""
+    width = sinogram.shape[1]
+    margin = width // 2 if cut_off else 0
+    omega, constant, wave, freedom = _misfit(_tapered(sinogram, margin), angles, width / 2)
+
+    def score(column: Array) -> Array:
+        rest = constant + (wave * np.exp(2j * (column[:, None] + margin) * omega)).real
+        # the likelihood of Gaussian noise whose level at each frequency is unknown
+        return -np.log(np.maximum(rest, 1e-12 * constant)) @ freedom
+
+    middle, reach = (width - 1) / 2, width / 4
+    for step in (0.25, 0.01):
+        trial = middle + step * np.arange(-int(reach / step), int(reach / step) + 1)
+        middle, reach = trial[0] + step * _peak(score(trial)), 0.5
+    return float(middle)
+
+
+def _tapered(sinogram: Array, margin: int) -> Array:
+    """The views continued smoothly to zero over `margin` columns on either side."""
+    fall = (1 + np.cos(np.pi * np.arange(1, margin + 1) / (margin + 1))) / 2
+    left, right = edges(sinogram)
+    return np.hstack([np.outer(left, fall[::-1]), sinogram, np.outer(right, fall)])
+
+
+def _misfit(sinogram: Array, angles: Array, radius: float) -> tuple[Array, Array, NDArray, Array]:
+    """What the harmonics leave of the views' energy for every column c of the axis.
+
+    Per frequency ω [rad/column], of n: ω, and constant, wave, freedom such that the misfit is
+    constant + Re(wave · exp(2iωc)) with `freedom` degrees of freedom.  Whole periods on the
+    detector only: they do not see a constant background."""
+    views, columns = sinogram.shape
+    omega = 2 * np.pi * np.arange(1, columns // 2) / columns
+    # degree ωR, and the tail of the Bessel function beyond it
+    degree = np.ceil(omega * radius + 3 * np.cbrt(omega * radius) + 2).astype(int)
+    use = max(1, int(np.searchsorted(degree, 0.95 * views)))
+    omega, degree = omega[:use], degree[:use]
+    g = np.fft.rfft(sinogram, axis=1)[:, 1 : use + 1]
+    parts = np.stack([g.real, g.imag])
+    total = np.einsum("aij,bij->abj", parts, parts)
+
+    def outside(parity: int) -> Array:
+        """What harmonics of one parity leave of the products of Re g and Im g, (2, 2, n)."""
+        harmonics = np.arange(parity, degree.max() + 1, 2)
+        turns = angles[:, None] * harmonics
+        basis = np.stack([np.cos(turns), np.sin(turns)], axis=2).reshape(views, -1)
+        basis = basis if parity else np.delete(basis, 1, axis=1)  # sin 0
+        # QR keeps the order of the harmonics, so one basis serves every degree
+        inside = np.einsum("vk,avj->akj", np.linalg.qr(basis)[0], parts)
+        explained = np.cumsum(np.einsum("akj,bkj->abkj", inside, inside), axis=2)
+        terms = 2 * np.searchsorted(harmonics, degree, side="right") - (1 - parity)
+        return total - explained[:, :, np.minimum(terms, explained.shape[2]) - 1, range(use)]
+
+    even, odd = outside(0), outside(1)
+    constant = (even[0, 0] + even[1, 1] + odd[0, 0] + odd[1, 1]) / 2
+    in_phase = (even[0, 0] + odd[1, 1] - even[1, 1] - odd[0, 0]) / 2
+    wave = in_phase - 1j * (odd[0, 1] - even[0, 1])
+    return omega, constant, wave, np.maximum(2 * (views - degree) - 1, 1).astype(float)
