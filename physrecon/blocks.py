@@ -1,12 +1,12 @@
 """Cut work into slabs under a byte budget: pure arithmetic, no arrays.
 
-A slab is a run of detector rows that is read, reconstructed and written in one go.  With `a` bytes
-a row and `b` bytes whatever the number of rows, a budget of `m` bytes holds ⌊(m − b)/a⌋ rows."""
+A slab is a run of detector rows that is read, reconstructed and written in one go."""
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 
 from physrecon.errors import ArgumentError
 
@@ -23,20 +23,19 @@ def slabs(count: int, size: int) -> list[slice]:
     return [slice(start, min(start + size, count)) for start in range(0, count, size)]
 
 
-def slab_rows(budget_bytes: int, bytes_per_row: int, fixed_bytes: int, rows: int) -> int:
-    """How many of `rows` fit into the budget, a multiple of 16 when it can be.
+def slab_rows(budget: int, cost: Callable[[int], int], rows: int) -> int:
+    """The most of `rows` that a slab can have in a budget of bytes, a multiple of 16 if it can be.
 
+    cost(n): bytes that a slab of n rows needs, rising with n.
     Raises ArgumentError when not even one row fits."""
-    fits = (budget_bytes - fixed_bytes) // bytes_per_row
-    if fits < 1:
-        need = format_bytes(fixed_bytes + bytes_per_row)
-        raise ArgumentError(
-            f"memory: expected at least {need} for one row, got "
-            f"{format_bytes(budget_bytes)}; raise --memory"
-        )
-    if fits >= rows:
-        return max(rows, 1)
-    return fits // LANES * LANES or fits
+    whole = range(rows // LANES * LANES, 0, -LANES)
+    for n in (rows, *whole, *range(min(rows, LANES) - 1, 0, -1)):
+        if cost(n) <= budget:
+            return n
+    raise ArgumentError(
+        f"memory: expected at least {format_bytes(cost(1))} for one row, got "
+        f"{format_bytes(budget)}; raise --memory"
+    )
 
 
 def parse_slices(text: str) -> slice:

@@ -11,27 +11,21 @@ from physrecon.report import Report
 
 
 def recon(**options: Any) -> int:
-    from physrecon.run import run as run_job
-
-    run_job(_job("recon", options), Report())
-    return 0
+    return _run(_job("recon", options))
 
 
 def run(job: str, **options: Any) -> int:
-    from physrecon.run import run as run_job
-
-    run_job(Job.from_toml(job, _values(options)), Report())
-    return 0
+    return _run(Job.from_toml(job, _values(options)))
 
 
 def plan(input: str, **options: Any) -> int:
-    from physrecon.run import plan as plan_job
-
     if input.endswith(".toml"):
         job = Job.from_toml(input, _values(options))
     else:
         options.setdefault("output", str(Path(input).with_suffix("")) + "_rec.h5")
         job = _job("plan", {"input": input, **options})
+    from physrecon.run import plan as plan_job
+
     print("\n".join(plan_job(job).lines()))
     return 0
 
@@ -45,24 +39,23 @@ def info(files: Sequence[str]) -> int:
 
 
 def find_center(input: str, **options: Any) -> int:
-    from physrecon.run import find_axis
+    job = _job("find-center", {"input": input, "output": "-", **options})
+    from physrecon.run import find_axis, open_input, say_axis
 
-    center = find_axis(_job("find-center", {"input": input, "output": "-", **options}), Report())
-    print(f"center: {center.column:.2f}")
-    for name, column in center.methods.items():
-        print(f"  {name}: {column:.2f}")
+    report = Report()
+    with open_input(job) as scan:
+        found = find_axis(job, scan)
+    say_axis(found, report)
+    for name, column in found.methods.items():
+        report.result(f"  {name} {column:.2f}")
     return 0
 
 
-def simulate(
-    output: str, overwrite: bool = False, threads: int | None = None, **options: Any
-) -> int:
+def simulate(output: str, **options: Any) -> int:
     from physrecon.datasets import simulate_scan
-    from physrecon.run import use_threads
 
-    use_threads(threads)
-    simulate_scan(output, overwrite=overwrite, **options)
-    print(f"{output}: {' × '.join(map(str, options['shape']))} voxels, {options['views']} views")
+    made = simulate_scan(output, **options)
+    print(f"{output}: {made.phantom} {made.shape}, {made.views} views, axis at {made.center:.2f}")
     return 0
 
 
@@ -77,6 +70,13 @@ def demo(output: str, **options: Any) -> int:
     from physrecon.demo import demo as show
 
     show(Path(output), Report(), **options)
+    return 0
+
+
+def _run(job: Job) -> int:
+    from physrecon.run import run as run_job
+
+    run_job(job, Report())
     return 0
 
 

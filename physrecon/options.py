@@ -206,7 +206,7 @@ def parser() -> Parser:
     simulate.add_argument("--seed", type=_natural, metavar="N")
     simulate.add_argument("--center", type=_center, metavar="COLUMN", help="rotation axis")
     simulate.add_argument("--dead-pixels", type=_natural, metavar="N")
-    _execution(simulate, "--overwrite", "--threads")
+    _execution(simulate, "--overwrite")
 
     view = command("view", "draw a slice of a volume as PNG, with scale bar and grey values")
     view.add_argument("input", metavar="VOLUME")

@@ -1,26 +1,31 @@
 """What a job will take, before it takes it: slabs, memory, disk.
 
-The model counts arrays.  A slab of n rows needs at most  fixed + n · per_row  bytes, where
-per_row is the largest of three moments: correcting the counts, reconstructing, writing."""
+The model counts arrays at three moments of a slab's life: correcting, reconstructing, writing."""
 
 from __future__ import annotations
 
 import math
 import shutil
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from physrecon import blocks
+from physrecon.analytic.fbp import CHUNK_BYTES
 from physrecon.blocks import format_bytes
 from physrecon.errors import ArgumentError
 from physrecon.geometry import Grid, ParallelBeam
 from physrecon.job import Job
 from physrecon.memory import available_memory
+from physrecon.operators.projector import block_widths, staggered
 from physrecon.store import Scan, partial_slabs
 
 BASE = 260 << 20  # the interpreter, its libraries, compiled kernels
 F4 = 4
-BLOCK_SLICES = 64  # slices that the kernels hold side by side
+# (data sets, volumes) that a method holds, the line integrals and the result included
+HELD = {"fbp": (2, 1), "cgls": (3, 3), "gd": (2, 2), "landweber": (2, 2), "sirt": (2, 2)}
 MOST_BUDGET = 8 << 30  # beyond this, larger slabs gain nothing and lose more when stopped
 
 
@@ -34,22 +39,16 @@ class Plan:
     geometry: ParallelBeam
     grid: Grid
     budget: int
-    fixed: int
-    per_row: int
+    peak: int
     slabs: list[slice]
 
     @property
     def output_bytes(self) -> int:
         return math.prod(self.grid.shape) * F4
 
-    @property
-    def peak(self) -> int:
-        """Bytes in use while the largest slab is worked on."""
-        return self.fixed + self.per_row * max(s.stop - s.start for s in self.slabs)
-
     def lines(self) -> list[str]:
         """The plan in words."""
-        shape, size = self.grid.shape, max(s.stop - s.start for s in self.slabs)
+        shape, size = self.grid.shape, largest(self.slabs)
         output = Path(self.job.output)
         free = shutil.disk_usage(_existing(output)).free
         files = f", as {len(self.slabs)} files in {output.name}.slabs" if self.slabs[1:] else ""
@@ -58,8 +57,7 @@ class Plan:
             f"method: {describe_method(self.job)}",
             f"center: {'found by the run' if self.job.center == 'auto' else self.job.center}",
             f"rows: {self.rows.start}:{self.rows.stop}, in {len(self.slabs)} slabs of {size}",
-            f"memory: {format_bytes(self.peak)} of {format_bytes(self.budget)}: "
-            f"{format_bytes(self.fixed)} and {format_bytes(self.per_row)} a row",
+            f"memory: {format_bytes(self.peak)} at most, of {format_bytes(self.budget)}",
             f"volume: {shape} float32, {format_bytes(self.output_bytes)}",
             f"output: {output}{files}; {format_bytes(free)} free there",
         ]
@@ -72,15 +70,42 @@ def make_plan(job: Job, scan: Scan) -> Plan:
     geometry = scan.geometry.with_rows(count)
     grid = geometry.default_grid()
     budget = job.memory or min(available_memory() // 2, MOST_BUDGET)
-    fixed, per_row = cost(job, scan, grid)
-    size = job.slab_rows or blocks.slab_rows(budget, per_row, fixed, count)
+    size = job.slab_rows or blocks.slab_rows(budget, partial(cost, job, scan, grid), count)
     slabs = blocks.slabs(count, size)
     earlier = partial_slabs(job.output)
     if earlier and earlier[-1].stop == count and not job.slab_rows:
         # What is finished stays of use, though more or less memory may be free today.
-        fits = max(s.stop - s.start for s in earlier) <= size
+        fits = largest(earlier) <= size
         slabs = earlier if fits or job.memory is None else slabs
-    return Plan(job, scan.summary(), rows, geometry, grid, budget, fixed, per_row, slabs)
+    peak = cost(job, scan, grid, largest(slabs))
+    return Plan(job, scan.summary(), rows, geometry, grid, budget, peak, slabs)
+
+
+def largest(slabs: list[slice]) -> int:
+    """Rows of the largest slab."""
+    return max(s.stop - s.start for s in slabs)
+
+
+def cost(job: Job, scan: Scan, grid: Grid, rows: int) -> int:
+    """Bytes in use while a slab of so many rows is worked on.
+
+    The largest of three moments: counts and line integrals while they are corrected; data sets and
+    volumes of the method, and the blocks of the kernels, while it reconstructs; the slab and its
+    file image while it is written."""
+    views, _, columns = scan.shape
+    itemsize = np.dtype(scan.dtype).itemsize
+    ny, nx = grid.shape[1:]
+    data, plane = views * columns * F4, ny * nx * F4
+    sets, planes = HELD[job.method]
+    width = max(w for _, w in block_widths(rows))
+    lane = width * F4
+    block = lane * (views * staggered(columns, lane) + ny * staggered(nx, lane))
+    correcting = rows * (data if scan.dtype == np.float32 else views * columns * itemsize + data)
+    padded = rows * columns * (4 if job.padding == "edge" else 2) * F4
+    transforming = 3 * min(views * padded, max(CHUNK_BYTES, padded)) if job.method == "fbp" else 0
+    reconstructing = rows * (sets * data + planes * plane) + max(block, transforming)
+    writing = int(rows * 2.25 * plane)  # the file image grows by steps of an eighth
+    return BASE + max(correcting, reconstructing, writing)
 
 
 def chosen_rows(job: Job, scan: Scan) -> slice:

@@ -7,6 +7,7 @@ work is cut."""
 
 from __future__ import annotations
 
+import gc
 import math
 import os
 from pathlib import Path
@@ -99,25 +100,32 @@ def resolved(job: Job, scan: Scan, report: Report) -> Job:
     if job.center != "auto":
         report.result(f"center: {job.center} (given)")
         return with_iterations(job)
-    found = find_axis(job, scan)
-    # Two decimals are finer than any method, and the same on every machine.
+    column = say_axis(find_axis(job, scan), report)
+    if scan.center is not None and abs(scan.center - column) > 1:
+        report.warn(f"center: the file states {scan.center:g}; give it with --center to use it")
+    return with_iterations(job).model_copy(update={"center": column})
+
+
+def say_axis(found: Center, report: Report) -> float:
+    """Tell where the axis is and how far that can be trusted; returns its column.
+
+    Two decimals of it: finer than any method, and the same on every machine."""
     column = round(found.column, 2)
-    report.result(f"center: {column} ({agreement(found)})")
+    count = len(found.methods)
+    alone = f"found by {next(iter(found.methods))} alone"
+    several = (
+        f"found, agreement of {('two', 'three')[count > 2]} methods ±{found.agreement / 2:.2g}"
+    )
+    report.result(f"center: {column} ({several if count > 1 else alone})")
     for note in found.notes:
         report.warn(f"center: {note}")
-    if len(found.methods) > 1 and not found.agrees:
+    if count > 1 and not found.agrees:
         columns = ", ".join(f"{name} {column:.2f}" for name, column in found.methods.items())
         report.warn(
             f"center: the methods disagree ({columns}); look at the volume, and give the column "
             "with --center if edges are doubled"
         )
-    return with_iterations(job).model_copy(update={"center": column})
-
-
-def agreement(found: Center) -> str:
-    if len(found.methods) == 1:
-        return f"found by {next(iter(found.methods))} alone"
-    return f"found, agreement of two methods ±{found.agreement:.2g}"
+    return column
 
 
 def find_axis(job: Job, scan: Scan) -> Center:
@@ -223,7 +231,8 @@ def _write_slab(
     geometry = plan.geometry.with_rows(rows).with_center(float(job.center))
     grid = plan.grid.with_slices(rows)
     volume, reason = reconstruct(job, y, geometry, grid, plan.grid.shape[0], follow)
-    del y  # the writer needs the room
+    del y  # the writer needs the room,
+    gc.collect()  # and operators that know their transposes hold on to each other
     writer.write(i, volume)
     progress.advance(rows, reason)
     return repairs

@@ -47,5 +47,6 @@ def write_scan(path: Path, rows=3, views=90, remove=(), **replace) -> Path:
 
 def disc_mask(size=COLUMNS, radius=RADIUS):
     """Voxels (size, size) well inside a disc at (DISC_Y, DISC_X)."""
-    y, x = np.ogrid[:size, :size] - np.array((size - 1) / 2)
-    return (y - DISC_Y) ** 2 + (x - DISC_X) ** 2 < (radius - 2) ** 2
+    y, x = np.ogrid[:size, :size]
+    middle = (size - 1) / 2
+    return np.hypot(y - middle - DISC_Y, x - middle - DISC_X) < radius - 2

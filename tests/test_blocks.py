@@ -19,21 +19,24 @@ def test_slabs_cover_every_row_once_and_in_order(count, size):
 @pytest.mark.parametrize("rows", [1, 15, 16, 17, 100, 1000])
 @pytest.mark.parametrize("budget", [1_000, 1_700, 5_000, 10**6])
 def test_a_slab_stays_within_the_budget_and_wastes_no_lane(rows, budget):
-    n = slab_rows(budget, bytes_per_row=50, fixed_bytes=100, rows=rows)
+    def cost(n):
+        return 100 + 50 * n
+
+    n = slab_rows(budget, cost, rows)
     assert 1 <= n <= rows
-    assert 100 + 50 * n <= budget
+    assert cost(n) <= budget
     assert n == rows or n % 16 == 0
     larger = n + 16 if n < rows else None
-    assert larger is None or larger > rows or 100 + 50 * larger > budget
+    assert larger is None or larger > rows or cost(larger) > budget
 
 
 def test_a_slab_narrower_than_the_lanes_is_taken_when_memory_allows_no_more():
-    assert slab_rows(650, 50, 100, 40) == 11
+    assert slab_rows(650, lambda n: 100 + 50 * n, 40) == 11
 
 
 def test_too_small_a_budget_says_what_would_do():
     with pytest.raises(ArgumentError, match="at least 150 B"):
-        slab_rows(120, 50, 100, 4)
+        slab_rows(120, lambda n: 100 + 50 * n, 4)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,344 @@
+"""The program as its user meets it: words, exit codes, streams, and nothing left half-written."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from discs import CENTER, COLUMNS, write_scan
+
+from physrecon import names
+from physrecon.cli import main
+
+HEAVY = ("numpy", "numba", "h5py", "scipy", "matplotlib", "pydantic", "tqdm")
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def scan(here):
+    return write_scan(here / "scan.h5")
+
+
+def files(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+
+
+# Words ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "argv, words",
+    [
+        (["recn"], ["recon", "find-center", "did you mean recon"]),
+        (["recon"], ["SCAN", "--output"]),
+        (["recon", "s.h5"], ["--output"]),
+        (["recon", "s", "-o", "v", "--itertions", "3"], ["did you mean --iterations"]),
+        (["recon", "s", "-o", "v", "--filter", "ramlak"], ["did you mean ram-lak", "hann"]),
+        (["recon", "s", "-o", "v", "--method", "sart"], ["did you mean sirt", "cgls"]),
+        (["recon", "s", "-o", "v", "--memory", "lots"], ["--memory", "4GB"]),
+        (["recon", "s", "-o", "v", "--slices", "5:2"], ["--slices", "a < b"]),
+        (["recon", "s", "-o", "v", "--center", "left"], ["--center", "auto"]),
+        (["recon", "s", "-o", "v", "--center", "nan"], ["--center", "auto"]),
+        (["recon", "s", "-o", "v", "--threads", "0"], ["--threads", ">= 1"]),
+        (["recon", "s", "-o", "v", "--device", "tpu"], ["cpu", "cuda"]),
+        (["recon", "s", "-o", "v", "--set", "centre=3"], ["did you mean center"]),
+        (["recon", "s", "-o", "v", "--set", "center"], ["key=value"]),
+        (["recon", "s", "-o", "v", "--set", "center=left"], ["column such as 296.0"]),
+        (["recon", "s", "-o", "v", "--iterations", "3"], ["iterative method", "cgls"]),
+        (["recon", "s", "-o", "v", "--nonnegative", "--method", "cgls"], ["sirt"]),
+        (["recon", "s", "-o", "v", "--method", "gd", "--set", "solver.stp=1"], ["step"]),
+        (["recon", "s", "-o", "v", "--method", "gd", "--set", "solver.step=9"], ["step < 2"]),
+        (["recon", "s", "t", "-o", "v"], ["no further argument", "'t'"]),
+        (["view", "v", "--window", "2:1"], ["lo < hi"]),
+        (["simulate", "-o", "s", "--shape", "3,4", "--views", "9"], ["z,y,x"]),
+    ],
+)
+def test_a_wrong_word_is_answered_with_the_right_one(argv, words, here, capsys):
+    assert main(argv) == 64
+    out, err = capsys.readouterr()
+    assert out == "" and "Traceback" not in err
+    for word in words:
+        assert word in err
+    assert not files(here)
+
+
+@pytest.mark.parametrize("argv", [["--help"], ["recon", "--help"], ["--version"], []])
+def test_help_goes_to_stdout(argv, capsys):
+    assert main(argv) == 0
+    out, err = capsys.readouterr()
+    assert "physrecon" in out and err == ""
+
+
+@pytest.mark.parametrize("argv", [["--help"], ["recon", "s", "-o", "v", "--filter", "ramlak"]])
+def test_help_and_usage_errors_answer_at_once(argv):
+    program = (
+        "import sys; from physrecon.cli import main; main(sys.argv[1:]);"
+        f"heavy = [name for name in {HEAVY} if name in sys.modules]; sys.exit(bool(heavy))"
+    )
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        done = subprocess.run([sys.executable, "-c", program, *argv], capture_output=True)
+        times.append(time.perf_counter() - start)
+        assert done.returncode == 0, "something heavy was imported"
+    assert min(times) < 0.3
+
+
+def test_the_names_of_the_command_line_are_those_of_the_library():
+    from physrecon.analytic.fbp import FILTERS
+    from physrecon.arrays import DEVICES
+    from physrecon.geometry import ANGLE_UNITS
+    from physrecon.options import COMMANDS, parser
+    from physrecon.preprocess import RINGS
+    from physrecon.solvers import METHODS
+
+    assert tuple(FILTERS) == names.FILTERS
+    assert set(METHODS) == set(names.ITERATIVE) == set(names.ITERATIONS)
+    assert DEVICES == names.DEVICES and ANGLE_UNITS == names.ANGLE_UNITS
+    assert ("none", *RINGS) == names.RINGS
+    commands = next(a for a in parser()._actions if a.dest == "command")
+    assert set(commands.choices) == set(COMMANDS)
+
+
+def test_a_negative_window_is_a_value(scan, here, capsys):
+    assert main(["recon", "scan.h5", "-o", "v.h5", "--center", "22.3"]) == 0
+    assert main(["view", "v.h5", "--window", "-0.1:0.2", "-o", "v.png"]) == 0
+    assert capsys.readouterr().out.endswith("v.png\n")
+    assert (here / "v.png").read_bytes().startswith(b"\x89PNG")
+
+
+# Bad input ------------------------------------------------------------------------------------
+
+
+def truncated(path):
+    whole = write_scan(path, views=300).read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+
+
+def no_flat_light(path):
+    dark = np.full((4, 3, COLUMNS), 50, np.uint16)
+    write_scan(path, data_white=dark)
+
+
+def external_storage(path):
+    write_scan(path, remove=["data"])
+    secret = path.with_name("secret")
+    secret.write_bytes(bytes(90 * 3 * COLUMNS * 2))
+    with h5py.File(path, "a") as file:
+        file["exchange"].create_dataset(
+            "data", (90, 3, COLUMNS), np.uint16, external=[(str(secret), 0, h5py.h5f.UNLIMITED)]
+        )
+
+
+def endless(path):
+    write_scan(path, remove=["data", "theta"])
+    with h5py.File(path, "a") as file:
+        file["exchange"].create_dataset("data", (10**6,) * 3, np.float32, chunks=(1, 100, 100))
+        file["exchange/theta"] = np.arange(10.0**6)
+        file["exchange/theta"].attrs["units"] = "degrees"
+
+
+NAN = np.full((90, 3, COLUMNS), np.nan, np.float32)
+BAD = {
+    "absent": (lambda path: None, 66, ["none", "check"]),
+    "folder": (lambda path: path.mkdir(), 66, ["folder"]),
+    "not HDF5": (lambda path: path.write_text("a scan"), 65, ["HDF5"]),
+    "empty": (lambda path: path.touch(), 65, ["empty"]),
+    "truncated": (truncated, 65, ["truncated", "copy"]),
+    "no projections": (lambda path: write_scan(path, remove=["data"]), 65, ["projections"]),
+    "angles too few": (lambda path: write_scan(path, theta=np.arange(7.0)), 65, ["90", "7"]),
+    "no angles": (lambda path: write_scan(path, remove=["theta"]), 65, ["theta"]),
+    "angles without unit": (
+        lambda path: write_scan(path, theta=np.linspace(0, 3.1, 90), unit=None),
+        65,
+        ["--angle-unit"],
+    ),
+    "all NaN": (lambda path: write_scan(path, data=NAN), 65, ["NaN"]),
+    "flats zero": (no_flat_light, 65, ["flats"]),
+    "flats missing": (
+        lambda path: write_scan(path, remove=["data_white"]),
+        65,
+        ["--line-integrals"],
+    ),
+    "external raw storage": (external_storage, 65, ["external", "h5repack"]),
+    "a million cubed": (endless, 65, ["never written"]),
+    "all the same": (
+        lambda path: write_scan(path, data=np.full((90, 3, COLUMNS), 10_000, np.uint16)),
+        65,
+        ["axis"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_refused_with_a_sentence_and_leaves_nothing(case, here, capsys):
+    make, code, words = BAD[case]
+    make(here / "scan.h5")
+    before = files(here)
+    assert main(["recon", "scan.h5", "-o", "v.h5", "--slab-rows", "1"]) == code
+    err = capsys.readouterr().err
+    assert "Traceback" not in err and "fault of ours" not in err
+    for word in (
+        ["scan.h5", *words] if case not in ("all NaN", "flats zero", "all the same") else words
+    ):
+        assert word in err
+    assert files(here) == before
+
+
+def test_bad_counts_in_a_late_slab_leave_nothing(here, capsys):
+    data = np.full((90, 3, COLUMNS), 5000.0, np.float32)
+    data[:, 2] = np.nan
+    write_scan(here / "scan.h5", data=data)
+    before = files(here)
+    argv = ["recon", "scan.h5", "-o", "v.h5", "--slab-rows", "1", "--center", "23"]
+    assert main(argv) == 65
+    assert "row" in capsys.readouterr().err
+    assert files(here) == before
+
+
+@pytest.mark.parametrize(
+    "output, code, words",
+    [
+        ("old.h5", 73, ["exists", "--overwrite"]),
+        ("scan.h5", 73, ["input"]),
+        ("nowhere/v.h5", 73, ["folder"]),
+        ("old.h5/v.h5", 73, ["folder"]),
+        ("/proc/v.h5", 73, ["folder"]),
+    ],
+)
+def test_an_output_that_cannot_be_is_refused_at_once(output, code, words, scan, here, capsys):
+    (here / "old.h5").write_text("precious")
+    before, whole = files(here), scan.read_bytes()
+    assert main(["recon", "scan.h5", "-o", output, "--center", "22"]) == code
+    err = capsys.readouterr().err
+    for word in words:
+        assert word in err
+    assert (here / "old.h5").read_text() == "precious" and scan.read_bytes() == whole
+    assert files(here) == before
+
+
+def test_overwriting_the_input_is_never_allowed(scan, here, capsys):
+    whole = scan.read_bytes()
+    assert main(["recon", "scan.h5", "-o", "./scan.h5", "--overwrite"]) == 73
+    assert scan.read_bytes() == whole
+
+
+def test_a_device_that_is_absent_is_named_with_its_package(scan, here, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    assert main(["recon", "scan.h5", "-o", "v.h5", "--device", "cuda"]) == 69
+    assert "pip install" in capsys.readouterr().err
+    assert files(here) == {"scan.h5"}
+
+
+def test_rows_that_are_not_there(scan, capsys):
+    assert main(["recon", "scan.h5", "-o", "v.h5", "--slices", "2:9"]) == 64
+    assert "0:3" in capsys.readouterr().err
+
+
+def test_debug_shows_the_traceback(scan, capsys):
+    assert main(["--debug", "recon", "nothing.h5", "-o", "v.h5"]) == 66
+    assert "Traceback" in capsys.readouterr().err
+    assert main(["recon", "nothing.h5", "-o", "v.h5", "--debug"]) == 66
+    assert "Traceback" in capsys.readouterr().err
+
+
+# Job files ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("input = ", ["TOML"]),
+        ('input = "scan.h5"\noutput = "v.h5"\nmethd = "fbp"', ["did you mean method"]),
+        ('output = "v.h5"', ["input"]),
+        ('input = "scan.h5"\noutput = "v.h5"\nmethod = "sart"', ["did you mean sirt"]),
+        ('input = "scan.h5"\noutput = "v.h5"\ncenter = "left"', ["center", "column"]),
+        ('input = "scan.h5"\noutput = "v.h5"\n[stop]\niters = 3', ["stop", "iterations"]),
+    ],
+)
+def test_a_job_file_that_makes_no_sense(text, words, scan, here, capsys):
+    (here / "job.toml").write_text(text)
+    assert main(["run", "job.toml"]) == 78
+    err = capsys.readouterr().err
+    for word in ["job.toml", *words]:
+        assert word in err
+
+
+def test_a_job_file_that_is_not_there(here, capsys):
+    assert main(["run", "job.toml"]) == 66
+
+
+def test_a_job_file_says_the_same_as_options(scan, here, capsys):
+    (here / "job.toml").write_text(
+        'input = "scan.h5"\noutput = "a.h5"\nmethod = "sirt"\nslices = "1:3"\ncenter = 22.3\n'
+        "nonnegative = true\n[solver]\niterations = 3\n"
+    )
+    assert main(["run", "job.toml"]) == 0
+    argv = "recon scan.h5 -o b.h5 --method sirt --slices 1:3 --center 22.3 --nonnegative"
+    assert main([*argv.split(), "--iterations", "3"]) == 0
+    with h5py.File("a.h5") as a, h5py.File("b.h5") as b:
+        assert np.array_equal(a["data"], b["data"]) and a["data"].shape == (2, COLUMNS, COLUMNS)
+
+
+# The other commands ---------------------------------------------------------------------------
+
+
+def test_plan_explains_and_computes_nothing(scan, here, capsys):
+    assert main(["plan", "scan.h5", "--slab-rows", "2", "--method", "cgls"]) == 0
+    out = capsys.readouterr().out
+    for word in ("cgls", "2 slabs", "memory", "(3, 48, 48)", "scan_rec.h5"):
+        assert word in out
+    assert files(here) == {"scan.h5"}
+    (here / "job.toml").write_text('input = "scan.h5"\noutput = "v.h5"\n')
+    assert main(["plan", "job.toml"]) == 0
+    assert "v.h5" in capsys.readouterr().out
+
+
+def test_info_says_what_files_are(scan, here, capsys):
+    (here / "notes.txt").write_text("no scan")
+    assert main(["info", "scan.h5", "notes.txt"]) == 0
+    out = capsys.readouterr().out
+    assert "Data Exchange" in out and "90 views" in out and "notes.txt" in out
+
+
+def test_find_center_tells_both_methods(scan, capsys):
+    assert main(["find-center", "scan.h5"]) == 0
+    out = capsys.readouterr().out
+    column = float(out.split()[1])
+    assert abs(column - CENTER) < 0.3
+    assert "correlation" in out and "consistency" in out and "±" in out
+
+
+def test_simulate_writes_what_recon_reads(here, capsys):
+    argv = "simulate -o s.h5 --shape 2,24,24 --views 30 --seed 3 --center 12.5"
+    assert main(argv.split()) == 0
+    assert main(argv.split()) == 73
+    assert main(["recon", "s.h5", "-o", "v.h5"]) == 0
+    out = capsys.readouterr().out
+    assert "1/mm" in out and "physrecon view v.h5" in out
+    assert (
+        main(["simulate", "-o", "t.h5", "--shape", "2,24,24", "--views", "3", "--phantom", "cat"])
+        == 64
+    )
+
+
+def test_results_and_progress_go_their_own_ways(scan, capsys):
+    assert main(["recon", "scan.h5", "-o", "v.h5", "--slab-rows", "1"]) == 0
+    out, err = capsys.readouterr()
+    lines = out.splitlines()
+    assert lines[0].startswith("scan.h5: Data Exchange, 90 views")
+    assert lines[1].startswith("center: 22") and "agreement of" in lines[1]
+    assert lines[-1].startswith("v.h5: (3, 48, 48) float32, 1/pixel")
+    assert [line.split()[1] for line in err.splitlines() if line.startswith("recon ")] == [
+        "1/3", "2/3", "3/3",
+    ]  # fmt: skip
