@@ -25,7 +25,7 @@ from scipy.ndimage import gaussian_filter1d
 
 Array = NDArray[np.float64]
 
-MOST_ANCHORS = 12
+MOST_ANCHORS, MOST_HARMONICS = 12, 128
 NEAR_HALF_TURN = np.deg2rad(1.5)
 
 
@@ -137,11 +137,25 @@ def by_mass(sinogram: Array, angles: Array) -> float:
     return float(np.linalg.lstsq(terms * mass[:, None], moment, rcond=None)[0][0])
 
 
-def by_consistency(sinogram: Array, angles: Array, cut_off: bool) -> float:
-    """Column about which the sinogram obeys the consistency conditions best."""
+def harmonics(angles: Array) -> tuple[Array, Array]:
+    """Orthonormal bases (views, n) of the even and the odd harmonics, low degrees first.
+
+    QR keeps that order, so the first columns of one basis serve each lower degree."""
+    degrees = np.arange(1, min(int(0.95 * len(angles)), MOST_HARMONICS) + 1)
+    turns = angles[:, None] * degrees
+    waves = np.stack([np.cos(turns), np.sin(turns)], axis=2)
+    even, odd = (waves[:, first::2].reshape(len(angles), -1) for first in (1, 0))
+    constant = np.ones((len(angles), 1))
+    return np.linalg.qr(np.hstack([constant, even]))[0], np.linalg.qr(odd)[0]
+
+
+def by_consistency(sinogram: Array, bases: tuple[Array, Array], cut_off: bool) -> float:
+    """Column about which the sinogram obeys the consistency conditions best.
+
+    bases: `harmonics` of its angles.  cut_off: the object is wider than the detector."""
     width = sinogram.shape[1]
     margin = width // 2 if cut_off else 0
-    omega, constant, wave, freedom = _misfit(_tapered(sinogram, margin), angles, width / 2)
+    omega, constant, wave, freedom = _misfit(_tapered(sinogram, margin), bases, width / 2)
 
     def score(column: Array) -> Array:
         rest = constant + (wave * np.exp(2j * (column[:, None] + margin) * omega)).real
@@ -162,7 +176,9 @@ def _tapered(sinogram: Array, margin: int) -> Array:
     return np.hstack([np.outer(left, fall[::-1]), sinogram, np.outer(right, fall)])
 
 
-def _misfit(sinogram: Array, angles: Array, radius: float) -> tuple[Array, Array, NDArray, Array]:
+def _misfit(
+    sinogram: Array, bases: tuple[Array, Array], radius: float
+) -> tuple[Array, Array, NDArray, Array]:
     """What the harmonics leave of the views' energy for every column c of the axis.
 
     Per frequency ω [rad/column], of n: ω, and constant, wave, freedom such that the misfit is
@@ -172,26 +188,22 @@ def _misfit(sinogram: Array, angles: Array, radius: float) -> tuple[Array, Array
     omega = 2 * np.pi * np.arange(1, columns // 2) / columns
     # degree ωR, and the tail of the Bessel function beyond it
     degree = np.ceil(omega * radius + 3 * np.cbrt(omega * radius) + 2).astype(int)
-    use = max(1, int(np.searchsorted(degree, 0.95 * views)))
+    use = max(1, int(np.searchsorted(degree, bases[0].shape[1])))
     omega, degree = omega[:use], degree[:use]
     g = np.fft.rfft(sinogram, axis=1)[:, 1 : use + 1]
     parts = np.stack([g.real, g.imag])
     total = np.einsum("aij,bij->abj", parts, parts)
 
-    def outside(parity: int) -> Array:
-        """What harmonics of one parity leave of the products of Re g and Im g, (2, 2, n)."""
-        harmonics = np.arange(parity, degree.max() + 1, 2)
-        turns = angles[:, None] * harmonics
-        basis = np.stack([np.cos(turns), np.sin(turns)], axis=2).reshape(views, -1)
-        basis = basis if parity else np.delete(basis, 1, axis=1)  # sin 0
-        # QR keeps the order of the harmonics, so one basis serves every degree
-        inside = np.einsum("vk,avj->akj", np.linalg.qr(basis)[0], parts)
+    def outside(basis: Array, terms: NDArray) -> Array:
+        """What the first terms of a basis leave of the products of Re g and Im g, (2, 2, n)."""
+        inside = np.einsum("vk,avj->akj", basis, parts)
         explained = np.cumsum(np.einsum("akj,bkj->abkj", inside, inside), axis=2)
-        terms = 2 * np.searchsorted(harmonics, degree, side="right") - (1 - parity)
-        return total - explained[:, :, np.minimum(terms, explained.shape[2]) - 1, range(use)]
+        return total - explained[:, :, np.minimum(terms, basis.shape[1]) - 1, range(use)]
 
-    even, odd = outside(0), outside(1)
+    even = outside(bases[0], 1 + 2 * (degree // 2))
+    odd = outside(bases[1], 2 * ((degree + 1) // 2))
     constant = (even[0, 0] + even[1, 1] + odd[0, 0] + odd[1, 1]) / 2
+    constant = np.maximum(constant, 1e-12 * (total[0, 0] + total[1, 1]) + np.finfo(float).tiny)
     in_phase = (even[0, 0] + odd[1, 1] - even[1, 1] - odd[0, 0]) / 2
     wave = in_phase - 1j * (odd[0, 1] - even[0, 1])
     return omega, constant, wave, np.maximum(2 * (views - degree) - 1, 1).astype(float)

@@ -17,6 +17,7 @@ from physrecon.axis_methods import (
     by_correlation,
     by_mass,
     edges,
+    harmonics,
     opposite_views,
 )
 from physrecon.errors import ArgumentError, DataError
@@ -69,7 +70,8 @@ def find_center(line_integrals: ArrayLike, angles_rad: ArrayLike) -> Center:
     methods = {}
     if opposite is not None:
         methods["correlation"] = [by_correlation(g, *opposite) for g in groups]
-    methods["consistency"] = [by_consistency(g, angles, cut_off) for g in groups]
+    bases = harmonics(angles)
+    methods["consistency"] = [by_consistency(g, bases, cut_off) for g in groups]
     if not cut_off:
         methods["mass"] = [by_mass(g, angles) for g in groups]
     columns = {name: _weighted_median(found, content) for name, found in methods.items()}
