@@ -120,6 +120,7 @@ def save(figure: Any, path: Path) -> None:
     """Write a figure as PNG.  Raises OutputError where nothing can be created."""
     try:
         with open(path, "wb") as file:
+            figure.draw_without_rendering()  # the layout settles in the second pass
             figure.savefig(file, format="png")
     except (FileNotFoundError, NotADirectoryError, PermissionError, IsADirectoryError) as problem:
         raise OutputError(

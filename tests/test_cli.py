@@ -10,10 +10,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from discs import CENTER, COLUMNS, write_scan
 
 from physrecon import names
 from physrecon.cli import main
+from tests.discs import CENTER, COLUMNS, write_scan
 
 HEAVY = ("numpy", "numba", "h5py", "scipy", "matplotlib", "pydantic", "tqdm")
 
