@@ -57,6 +57,13 @@ def test_truncated(tmp_path, fraction):
     refused(path, "copy it again")
 
 
+@pytest.mark.parametrize("signature", [b"SNOD", b"HEAP", b"TREE"])
+def test_damaged_insides(tmp_path, signature):
+    for path in (data_exchange(tmp_path / "a.h5"), nexus(tmp_path / "a.nxs", [1, 0, 0, 2])):
+        path.write_bytes(path.read_bytes().replace(signature, b"XXXX"))
+        refused(path, "copy it again")
+
+
 def test_unreadable(tmp_path):
     path = data_exchange(tmp_path / "scan.h5")
     path.chmod(0)

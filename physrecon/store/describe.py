@@ -9,7 +9,7 @@ import numpy as np
 from physrecon.errors import DataError
 from physrecon.store.identify import is_volume
 from physrecon.store.scan import Scan, open_scan
-from physrecon.store.trust import Tree
+from physrecon.store.trust import Tree, damage_reported
 from physrecon.store.volume import Volume, open_volume
 
 
@@ -21,7 +21,7 @@ def describe(
     A file that cannot be used is described, not refused; MissingInputError for one that is not
     there or cannot be read."""
     try:
-        with Tree(path, allow_root) as tree:
+        with Tree(path, allow_root) as tree, damage_reported(tree.path):
             volume = is_volume(tree)
         if volume:
             with open_volume(path) as opened:

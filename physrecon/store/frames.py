@@ -72,7 +72,7 @@ class Frames:
         if out.size:
             try:
                 self._read(out, frames, rows, _slice(columns))
-            except OSError as error:
+            except (OSError, RuntimeError) as error:
                 raise DataError(
                     f"{self._dataset.file.filename}: expected readable data in "
                     f"{self._dataset.name}, got {error}; copy the file again."

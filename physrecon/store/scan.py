@@ -17,7 +17,7 @@ from physrecon.geometry import ANGLE_UNITS, ParallelBeam
 from physrecon.store import exchange, identify, nexus, units
 from physrecon.store.frames import Frames
 from physrecon.store.reading import Reading
-from physrecon.store.trust import Tree
+from physrecon.store.trust import Tree, damage_reported
 
 
 @dataclass(eq=False)
@@ -124,7 +124,8 @@ def open_scan(
         raise ArgumentError(f'open_scan: expected angle_unit "deg" or "rad", got {angle_unit!r}.')
     tree = Tree(path, allow_root)
     try:
-        return _scan(tree, angle_unit, line_integrals)
+        with damage_reported(tree.path):
+            return _scan(tree, angle_unit, line_integrals)
     except BaseException:
         tree.close()
         raise

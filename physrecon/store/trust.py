@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,20 @@ def open_file(path: Path) -> h5py.File:
         got = "a truncated one" if truncated else f"a damaged one ({error})"
         raise DataError(
             f"{path}: expected a whole HDF5 file, got {got} of {path.stat().st_size} bytes; "
+            "copy it again from the source."
+        ) from error
+
+
+@contextmanager
+def damage_reported(path: Path) -> Iterator[None]:
+    """Turn what HDF5 raises on damaged insides, of many kinds, into one DataError."""
+    try:
+        yield
+    except PhysreconError:
+        raise
+    except (OSError, RuntimeError, ValueError, TypeError, KeyError) as error:
+        raise DataError(
+            f"{path}: expected a sound HDF5 file, got one that cannot be read ({error}); "
             "copy it again from the source."
         ) from error
 
@@ -218,6 +233,8 @@ class Tree:
             base, group = stack.pop()
             for name in islice(group, MAX_OBJECTS - count):
                 count += 1
+                if isinstance(name, bytes):  # not UTF-8: nothing that any format asks for
+                    continue
                 path = f"{base}/{name}"
                 try:
                     found = self._step(group, name, 0)

@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from physrecon.errors import DataError
 from physrecon.store.identify import VOLUME
-from physrecon.store.trust import Tree, text
+from physrecon.store.trust import Tree, damage_reported, text
 
 
 class Volume:
@@ -61,7 +61,7 @@ class Volume:
         """Read a part, as NumPy would index it.  Raises DataError where the file is damaged."""
         try:
             return self._data[key]
-        except OSError as error:
+        except (OSError, RuntimeError) as error:
             raise DataError(
                 f"{self.path}: expected readable data, got {error}; run the job again."
             ) from error
@@ -73,10 +73,11 @@ def open_volume(path: str | Path, allow_root: str | Path | None = None) -> Volum
     Raises MissingInputError and DataError, the latter also where a slab of it is missing."""
     tree = Tree(path, allow_root)
     try:
-        for place in (VOLUME, "/exchange/data", "/data"):
-            data = tree.dataset(place)
-            if data is not None and data.ndim == 3 and data.dtype.kind in "iuf":
-                return Volume(tree, data)
+        with damage_reported(tree.path):
+            for place in (VOLUME, "/exchange/data", "/data"):
+                data = tree.dataset(place)
+                if data is not None and data.ndim == 3 and data.dtype.kind in "iuf":
+                    return Volume(tree, data)
         raise DataError(
             f"{tree.path.name}: expected a volume in {VOLUME}, /exchange/data or /data, got none; "
             "see what the file is with `physrecon info`."
