@@ -8,10 +8,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from store_files import COLUMNS, ROWS, VIEWS, counts, data_exchange, nexus
 
 from physrecon.errors import DataError, MissingInputError
-from physrecon.store import describe, open_scan
+from physrecon.store import VolumeWriter, describe, open_scan
+from tests.store_files import COLUMNS, ROWS, VIEWS, counts, data_exchange, nexus
 
 
 def refused(path: Path, *words: str, **options) -> None:
@@ -64,6 +64,12 @@ def test_damaged_insides(tmp_path, signature):
         refused(path, "copy it again")
 
 
+def test_a_pipe_is_no_file(tmp_path):
+    os.mkfifo(tmp_path / "scan.h5")
+    with pytest.raises(MissingInputError, match="pipe"):
+        open_scan(tmp_path / "scan.h5")
+
+
 def test_unreadable(tmp_path):
     path = data_exchange(tmp_path / "scan.h5")
     path.chmod(0)
@@ -82,6 +88,26 @@ def test_external_raw_storage_is_refused(tmp_path):
         group.create_dataset("data", (VIEWS, ROWS, COLUMNS), "u2", external=where)
 
     refused(replace_data(tmp_path / "scan.h5", create), "external raw storage", "secret.bin")
+
+
+def test_no_other_text_of_the_file_is_read_from_elsewhere(tmp_path):
+    """A definition or a setting could otherwise show any file of the machine in `info`."""
+    secret = tmp_path / "secret.txt"
+    secret.write_text("password")
+    where = [(str(secret), 0, 8)]
+    scan, volume = tmp_path / "a.nxs", tmp_path / "v.h5"
+    nexus(scan, [1, 0, 0, 2], definition=None)
+    with h5py.File(scan, "a") as file:
+        file["entry"].create_dataset("definition", (1,), "S8", external=where)
+    with VolumeWriter(volume, (1, 2, 2), "f4", [slice(0, 1)]) as out:
+        out.write(0, np.zeros((1, 2, 2)))
+        out.finish()
+    with h5py.File(volume, "a") as file:
+        settings = file["entry/reconstruction/configuration"]
+        settings.create_dataset("method", (1,), "S8", external=where)
+    for path in (scan, volume):
+        text = " ".join(describe(path))
+        assert "external raw storage" in text and "password" not in text
 
 
 @pytest.mark.parametrize("chunks", [None, (1, 1000, 1000)])

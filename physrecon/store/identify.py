@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import h5py
 
-from physrecon.store.trust import Tree, text
+from physrecon.store.trust import Tree
 
 VOLUME = "/entry/reconstruction/results/data"
 SLAB_MARK = "physrecon_slab"
@@ -58,12 +58,8 @@ def not_a_scan(tree: Tree) -> str:
 
 def _definitions(tree: Tree) -> list[str]:
     """The NeXus application definitions that the file names, each once."""
-    found: dict[str, None] = {}
-    for path, node in tree.walk():
-        named = path.endswith("/definition") and isinstance(node, h5py.Dataset) and node.size == 1
-        if named and node.dtype.kind in "OS":
-            found[text(node[()])] = None
-    return list(found)
+    nodes = ((p, n) for p, n in tree.walk() if p.endswith("/definition"))
+    return sorted({tree.string(n, p) for p, n in nodes} - {""})
 
 
 def _datasets(tree: Tree) -> tuple[list[str], list[str]]:

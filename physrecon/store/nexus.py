@@ -26,7 +26,8 @@ ANGLE_NAME = re.compile(r"rotation_angle|theta|omega|rot_angle")
 def read(tree: Tree) -> Reading | None:
     """The scan of a NeXus file; None where it has neither NXtomo nor an image key."""
     nodes = dict(tree.walk())
-    tomo = [p.rpartition("/")[0] for p, node in nodes.items() if _is_tomo_definition(p, node)]
+    definitions = {p: n for p, n in nodes.items() if p.endswith("/definition")}
+    tomo = [p.rpartition("/")[0] for p, n in definitions.items() if tree.string(n, p) == "NXtomo"]
     keys = [p for p in nodes if p.endswith("/image_key")]
     entries = tuple(f"{entry}/" for entry in tomo)
     keys.sort(key=lambda p: (not p.startswith(entries), "/instrument/" not in p))
@@ -54,12 +55,6 @@ def read(tree: Tree) -> Reading | None:
         )
     reading.notes += _link_notes(nodes)
     return reading
-
-
-def _is_tomo_definition(path: str, node: Any) -> bool:
-    if not path.endswith("/definition") or not isinstance(node, h5py.Dataset) or node.size != 1:
-        return False
-    return node.dtype.kind in "OS" and text(node[()]) == "NXtomo"
 
 
 def _detector(tree: Tree, nodes: dict[str, Any], key_path: str) -> Any:

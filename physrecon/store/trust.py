@@ -54,9 +54,10 @@ def open_file(path: Path) -> h5py.File:
     Without a lock: read-only media and some cluster file systems have none to give, and a scan that
     is still being written shows by its missing chunks.
     Raises MissingInputError (absent, folder, no permission) or DataError (not HDF5, damaged)."""
-    if path.is_dir():
-        raise MissingInputError(f"{path}: expected an HDF5 file, got a folder; name the file.")
     try:
+        if path.exists() and not path.is_file():
+            kind = "folder" if path.is_dir() else "device or pipe"
+            raise MissingInputError(f"{path}: expected an HDF5 file, got a {kind}; name a file.")
         with path.open("rb") as file:
             head = file.read(512)
     except FileNotFoundError as error:
@@ -155,6 +156,11 @@ class Tree:
         """The dataset at `path`, found whole; None where there is none.  Raises DataError."""
         found = self.find(path)
         return self.sound(found, path) if isinstance(found, h5py.Dataset) else None
+
+    def string(self, node: Any, where: str) -> str:
+        """The text in a dataset of one string; "" for anything else.  Raises DataError."""
+        single = isinstance(node, h5py.Dataset) and node.size == 1 and node.dtype.kind in "OS"
+        return text(self.sound(node, where)[()]) if single else ""
 
     def child(self, group: h5py.Group, name: str) -> Any:
         """The member `name` of a group of this tree, as `find`."""

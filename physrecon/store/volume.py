@@ -92,8 +92,9 @@ def _configuration(tree: Tree) -> dict[str, str]:
     if not isinstance(group, h5py.Group):
         return {}
     members = {name: tree.child(group, name) for name in group}
-    return {
-        name: str(node.asstr()[()])
+    strings = {
+        name: tree.sound(node, name)
         for name, node in members.items()
         if isinstance(node, h5py.Dataset) and h5py.check_string_dtype(node.dtype) and node.size == 1
     }
+    return {name: str(node.asstr()[()]) for name, node in strings.items()}
