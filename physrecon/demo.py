@@ -21,7 +21,7 @@ from physrecon.store import open_volume
 from physrecon.view import draw_slice, new_figure, save
 
 SHAPE, VIEWS, COUNTS = (16, 256, 256), 180, 3000.0
-ITERATIVE: dict[str, Any] = {"method": "sirt", "nonnegative": True, "stop": {"iterations": 100}}
+ITERATIVE: dict[str, Any] = {"method": "sirt", "nonnegative": True, "stop": {"iterations": 200}}
 
 
 def demo(folder: Path, report: Report, overwrite: bool = False, **execution: Any) -> None:
@@ -76,9 +76,10 @@ def _timed(step: Callable[[], Any]) -> float:
 
 
 def _simulate(scan: Path, report: Report) -> None:
-    simulate_scan(scan, SHAPE, VIEWS, counts=COUNTS, overwrite=True)
-    report.note(
-        f"{scan}: {VIEWS} views of a Shepp–Logan phantom {SHAPE}, {COUNTS:g} photons a pixel"
+    made = simulate_scan(scan, SHAPE, VIEWS, counts=COUNTS, overwrite=True)
+    report.result(
+        f"{scan}: {VIEWS} views of a Shepp–Logan phantom {SHAPE}, {COUNTS:g} photons a pixel, "
+        f"axis at {made.center:.2f}"
     )
 
 

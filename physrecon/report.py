@@ -4,6 +4,7 @@ On a terminal progress is a bar; in a log it is one line per slab.  `Silent` tel
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 import warnings
@@ -49,8 +50,16 @@ class Report:
             return
         from tqdm import tqdm
 
+        room = shutil.get_terminal_size()  # tqdm shows nothing where a terminal states no size
         self._bar = tqdm(
-            total=total, initial=done, desc=what, unit=unit, bar_format=_BAR, file=sys.stderr
+            total=total,
+            initial=done,
+            desc=what,
+            unit=unit,
+            bar_format=_BAR,
+            file=sys.stderr,
+            ncols=room.columns - 1,
+            nrows=room.lines,
         )
         try:
             yield Progress(self, self._bar, what, total, unit, done)

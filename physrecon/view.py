@@ -92,7 +92,10 @@ def draw_slice(
     length = round_length(width / 2)
     box = {"facecolor": "black", "alpha": 0.6, "edgecolor": "none", "boxstyle": "square,pad=0.2"}
     left, bottom = -0.94 * width, -0.92 * height
-    axes.plot([left, left + length], [bottom, bottom], color="white", lw=3, solid_capstyle="butt")
+    for color, thick in (("black", 5), ("white", 3)):  # seen on any background
+        axes.plot(
+            [left, left + length], [bottom, bottom], color=color, lw=thick, solid_capstyle="butt"
+        )
     axes.text(
         left, bottom + 0.05 * height, f"{length:g} {unit}",
         color="white", fontsize=8, va="bottom", bbox=box,
