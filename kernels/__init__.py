@@ -1,1 +1,1 @@
-"""Numba kernels: functions on arrays and scalars, one physical pair per file, both machines in it."""
+"""Numba kernels: functions on arrays and scalars, one physical pair a file, on both machines."""

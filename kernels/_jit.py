@@ -1,24 +1,28 @@
 """How kernels are compiled: the only file that names a compilation flag.
 
-`shared` functions hold the physics and are called by the CPU and the CUDA twin alike; `cpu` is a
-parallel entry, `inner` a serial piece of one; `gpu` marks a CUDA kernel of one thread per element
-of its output.  A `Twin` joins the two and lets the type of the output array, which is always the
-last argument, choose the machine."""
+`shared` functions hold the physics and are called by the CPU and the CUDA twin alike.  `cpu` is a
+parallel entry, `inner` a serial piece of one, `exact` a piece whose rounding is as written.  `gpu`
+marks a CUDA kernel of one thread per element of its output.  A `Twin` joins the two and lets the
+type of the output array, which is always the last argument, choose the machine."""
 
 from __future__ import annotations
 
 import os
 import tempfile
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from numba import config, njit
+import numba
+from numba import njit
 from numba.extending import register_jitable
+
+config: Any = numba.config
 
 
 def _ensure_cache_folder() -> None:
-    """Give Numba a cache folder it can write; without one a read-only install does not even start."""
+    """Give Numba a cache folder it can write: without one a read-only install does not start."""
     if config.CACHE_DIR:
         return
     beside = Path(__file__).parent / "__pycache__"
@@ -46,11 +50,13 @@ _FLAGS: dict[str, Any] = {
 shared = register_jitable
 cpu = njit(parallel=True, **_FLAGS)
 inner = njit(**_FLAGS)
+# Where two versions of a kernel must round alike: the compiler may neither fuse nor reorder.
+exact = njit(**{**_FLAGS, "fastmath": False})
 
 GPU_BLOCK = (32, 4, 1)  # a warp takes 32 neighbours of the last axis
 
 
-class gpu:  # noqa: N801 - a decorator
+class gpu:
     """A CUDA kernel with one thread per element of its output, compiled when first launched.
 
     The kernel finds its element with `cuda.grid(3)`, last axis first.  `numba.cuda` is imported
@@ -60,17 +66,20 @@ class gpu:  # noqa: N801 - a decorator
         self.function = function
         self.__doc__ = function.__doc__
 
-    @property
-    def kernel(self) -> Any:
-        if "_kernel" not in self.__dict__:
-            from numba import cuda
+    def launchable(self) -> Callable[..., None]:
+        """The function with the `cuda` of its body in reach."""
+        from numba import cuda
 
-            self.function.__globals__["cuda"] = cuda
-            self._kernel = cuda.jit(self.function)
-        return self._kernel
+        self.function.__globals__["cuda"] = cuda
+        return self.function
+
+    @cached_property
+    def kernel(self) -> Any:
+        function = self.launchable()
+        return function.__globals__["cuda"].jit(function)
 
     def __call__(self, *args: Any) -> None:
-        extent = (args[-1].shape[::-1] + (1, 1))[:3]
+        extent = args[-1].shape[::-1]
         if 0 in extent:
             return
         blocks = tuple(-(-n // b) for n, b in zip(extent, GPU_BLOCK, strict=True))

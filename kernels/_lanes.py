@@ -1,10 +1,10 @@
 """A row of slices held in vector registers.
 
-A stack of slices is stored with the slices innermost.  Its element for the kernels is therefore not
-a number but a *row*: `lanes(dtype, S)`, S numbers side by side, one per slice.  The functions
-here read, write and accumulate such rows as one LLVM vector of S elements, which the code generator
-cuts into the registers of the machine at hand (four of AVX-512 for 64 float32 slices).  A plain loop
-over the slices cannot keep its sums in registers while the terms of a sum come one by one.
+A stack of slices is stored with the slices innermost.  Its element for the kernels is therefore
+not a number but a *row*: `lanes(dtype, S)`, S numbers side by side, one per slice.  The functions
+here read, write and accumulate such rows as one LLVM vector of S elements, which the code
+generator cuts into the registers of the machine at hand (four of AVX-512 for 64 float32 slices).
+A plain loop over the slices cannot keep its sums in registers while their terms come one by one.
 
 Each slice sees the same fused multiply-adds in the same order whatever S is, so the result for a
 slice does not depend on the width of the block that it travelled in, bit for bit."""

@@ -1,11 +1,11 @@
 """Parallel-beam line integrals and their exact transpose (Joseph 1982).
 
-Voxel (y, x) and ray (view, u) share one weight, `joseph`, wherever it is used: projecting gathers it
-along a ray, backprojecting gathers it over the rays that cross a voxel.  Every slice sees the same
-rays, so slices lie innermost (`_lanes`): a weight is computed once and applied to all of them.
+Voxel (y, x) and ray (view, u) share one weight, `joseph`, wherever it is used: projecting gathers
+it along a ray, backprojecting gathers it over the rays that cross a voxel.  Every slice sees the
+same rays, so slices lie innermost (`_lanes`): a weight is computed once and applied to all of them.
 
-A view is one row of a table made on the host (`geometry.view_table`).  Its *minor* axis is the one of
-x and y that a ray crosses slowly: the ray meets each line of the *major* axis once, between two
+A view is one row of a table made on the host (`geometry.view_table`).  Its *minor* axis is the one
+of x and y that a ray crosses slowly: the ray meets each line of the *major* axis once, between two
 neighbours of the minor axis.  Views with minor axis x come first, `split` of them."""
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numba import get_num_threads, prange
 
-from physrecon.kernels._jit import Twin, cpu, gpu, inner, shared
+from physrecon.kernels._jit import Twin, cpu, exact, gpu, inner, shared
 from physrecon.kernels._lanes import add_row, load, store, zero
 
 if TYPE_CHECKING:
@@ -25,13 +25,12 @@ if TYPE_CHECKING:
 f4 = np.float32
 
 # Columns of the view table.  Voxel (major j, minor i) lies at detector column
-# origin + along·i + across·j; the ray of column u meets line j at minor index (u - origin)/along + lean·j.
+# origin + along·i + across·j; ray u meets line j at minor index (u - origin)/along + lean·j.
 ALONG, ACROSS, ORIGIN = 0, 1, 2
 PITCH = 3  # minor voxels per detector column
-SLOPE = 4  # |cos| of the angle between minor axis and detector
+STRETCH = 4  # 1 / |cos| of the angle between minor axis and detector
 SCALE = 5  # length of a step along the major axis
 INVERSE, LEAN, RISE = 6, 7, 8  # 1/along, -across/along and its inverse (bounded)
-VIEW_COLUMNS = 9
 
 # Sizes of the pieces that stay in the caches (64 float32 slices: 256 bytes a voxel or ray).
 STRIP, WIDE = 16, 32  # forward: lines × neighbours of a tile of the volume, read from L2
@@ -42,34 +41,35 @@ BATCH = 8  # back: views summed in registers between load and store of a voxel
 
 
 @shared
-def joseph(distance, slope):
-    """Weight [voxels] of a voxel whose centre lies `distance` voxels from the ray, slope = max(|cos|, |sin|).
+def joseph(distance, stretch):
+    """Weight [voxels] of a voxel whose centre lies `distance` voxels from the ray,
+    stretch = 1 / max(|cos|, |sin|): the length of the ray between two lines of voxels.
 
-    The caller multiplies by the voxel size. Distance is in voxels, not detector columns: when the two
-    pitches differ, columns would scale the projection wrongly, and the dot test would not notice."""
-    return max(f4(0), f4(1) - abs(distance) / slope) / slope
+    The caller multiplies by the voxel size.  Distance is in voxels, not detector columns: when the
+    two pitches differ, columns would scale the projection wrongly, and no dot test would notice."""
+    return max(f4(0), f4(1) - abs(distance) * stretch) * stretch
 
 
 # ------------------------------------------------------------------------------ forward, CPU
 
 
-@inner
+@exact
 def _ray_weights(view, start, column, first, top, index, near, far):
     """Weights of the two neighbours that a ray passes between on STRIP lines from `first` on.
 
     index (STRIP,) minor index of the nearer-to-zero neighbour, kept inside the grid: a neighbour
     that the ray does not touch gets its weight, zero, from its distance."""
-    # Into registers first: stores into the weights might, for all the compiler knows, change the table.
+    # Into registers first: for all the compiler knows, storing a weight may change the table.
     along, across, origin, lean = view[ALONG], view[ACROSS], view[ORIGIN], view[LEAN]
-    pitch, slope, scale = view[PITCH], view[SLOPE], view[SCALE]
+    pitch, stretch, scale = view[PITCH], view[STRETCH], view[SCALE]
     step = along * pitch
     for k in range(STRIP):
         j = f4(first + k)
         i = min(max(np.floor(start + j * lean), f4(0)), top)
         distance = (column - (origin + i * along + j * across)) * pitch
         index[k] = np.int32(i)
-        near[k] = joseph(distance, slope) * scale
-        far[k] = joseph(distance - step, slope) * scale
+        near[k] = joseph(distance, stretch) * scale
+        far[k] = joseph(distance - step, stretch) * scale
 
 
 @inner
@@ -163,7 +163,7 @@ def _project_cpu(table, split, shape, chunk, volume, sino):
 # --------------------------------------------------------------------------------- back, CPU
 
 
-@inner
+@exact
 def _voxel_weights(view, swap, x, y, columns, index, weight):
     """Rays that cross the voxels of a cell: index (cells,) first column, weight (taps, cells)."""
     taps = weight.shape[0]
@@ -171,17 +171,17 @@ def _voxel_weights(view, swap, x, y, columns, index, weight):
     step_x, step_y, origin = view[ALONG], view[ACROSS], view[ORIGIN]
     if swap:
         step_x, step_y = step_y, step_x
-    pitch, slope, scale = view[PITCH], view[SLOPE], view[SCALE]
-    reach = slope / pitch
+    pitch, stretch, scale = view[PITCH], view[STRETCH], view[SCALE]
+    reach = f4(1) / (stretch * pitch)
     for n in range(CELL * CELL):
         place = origin + x[n] * step_x + y[n] * step_y
         index[n] = np.int32(min(max(np.ceil(place - reach), f4(0)), last))
     for tap in range(taps):
         for n in range(CELL * CELL):
-            # The column is read back: computed twice, it might be rounded twice, to different columns.
+            # The column is read back: computed twice, it might be rounded to two columns.
             place = origin + x[n] * step_x + y[n] * step_y
             distance = (f4(index[n]) + f4(tap) - place) * pitch
-            weight[tap, n] = joseph(distance, slope) * scale
+            weight[tap, n] = joseph(distance, stretch) * scale
 
 
 @inner
@@ -260,7 +260,7 @@ def _project_gpu(table, split, shape, chunk, volume, sino):
         low = int(math.floor(start + j * view[LEAN]))
         for i in range(max(low, 0), min(low + 2, minors)):
             place = view[ORIGIN] + f4(i) * view[ALONG] + j * view[ACROSS]
-            weight = joseph((f4(column) - place) * view[PITCH], view[SLOPE]) * view[SCALE]
+            weight = joseph((f4(column) - place) * view[PITCH], view[STRETCH]) * view[SCALE]
             y, x = (line, i) if v < split else (i, line)
             total += weight * volume[y, x, slice_]
     sino[v, column, slice_] = total
@@ -277,9 +277,9 @@ def _backproject_gpu(table, split, shape, taps, sino, volume):
         view = table[v]
         i, j = (x, y) if v < split else (y, x)
         place = view[ORIGIN] + f4(i) * view[ALONG] + f4(j) * view[ACROSS]
-        first = int(math.ceil(place - view[SLOPE] / view[PITCH]))
+        first = int(math.ceil(place - f4(1) / (view[STRETCH] * view[PITCH])))
         for column in range(max(first, 0), min(first + taps, columns)):
-            weight = joseph((f4(column) - place) * view[PITCH], view[SLOPE]) * view[SCALE]
+            weight = joseph((f4(column) - place) * view[PITCH], view[STRETCH]) * view[SCALE]
             total += weight * sino[v, column, slice_]
     volume[y, x, slice_] = total
 
@@ -287,9 +287,10 @@ def _backproject_gpu(table, split, shape, taps, sino, volume):
 project = Twin(_project_cpu, _project_gpu)
 """(table, split, shape, chunk, volume, sino): line integrals of a block of slices.
 
-table (views, VIEW_COLUMNS); shape (ny, nx, pitch, views, columns, ray_pitch); chunk: see `views_per_chunk`.  On the CPU volume (ny·pitch,) and
-sino (views·ray_pitch,) are flat arrays of lanes, on CUDA (ny, pitch, S) and (views, ray_pitch, S).
-volume [1/length] · sino [1], written."""
+table (views, 9) · shape (ny, nx, pitch, views, columns, ray_pitch): extents, and the padded lengths
+of lines and views in memory · chunk: see `views_per_chunk` · volume [1/length] · sino [1], written.
+On the CPU volume (ny·pitch,) and sino (views·ray_pitch,) are flat arrays of lanes; on CUDA
+(ny, pitch, S) and (views, ray_pitch, S) arrays of numbers."""
 
 backproject = Twin(_backproject_cpu, _backproject_gpu)
 """(table, split, shape, taps, sino, volume): the transpose of `project`; taps: most rays that cross

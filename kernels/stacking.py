@@ -62,7 +62,7 @@ def _unpack_gpu(block, order, stack):
 
 pack = Twin(_pack_cpu, _pack_gpu)
 """(stack, order, block): stack (lines, slices, length), any strides · order (lines,) int64 ·
-block (lines, ≥ length, ≥ slices), C order, written; slices beyond those of the stack become zero."""
+block (lines, ≥ length, ≥ slices), C order, written; slices the stack has not become zero."""
 
 unpack = Twin(_unpack_cpu, _unpack_gpu)
 """(block, order, stack): the inverse; stack is written."""

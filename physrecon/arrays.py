@@ -66,7 +66,7 @@ def to_host(array: Any) -> np.ndarray:
     return array.get() if hasattr(array, "get") else array.copy_to_host()
 
 
-def like(array: Any, shape: Sequence[int] | None = None, dtype: DTypeLike = None) -> Any:
+def like(array: Any, shape: Sequence[int] | None = None, dtype: DTypeLike | None = None) -> Any:
     """Uninitialised array on the machine of `array`, of its dtype unless told otherwise."""
     shape = array.shape if shape is None else tuple(shape)
     dtype = array.dtype if dtype is None else dtype
@@ -81,20 +81,22 @@ def zeros_like(array: Any, shape: Sequence[int] | None = None) -> Any:
 
 def all_finite(array: Any) -> bool:
     """True when no element is NaN or infinite."""
-    # The sum is NaN or infinite if any element is; a finite array may overflow it, hence the second look.
+    # The sum is not finite if any element is not; finite ones may overflow it, hence a second look.
     with np.errstate(all="ignore"):
         total = array.sum(dtype=np.float64)
     return bool(np.isfinite(float(total))) or bool(namespace(array).isfinite(array).all())
 
 
 def dots(a: Any, b: Any, axis: int | None = None) -> np.ndarray:
-    """⟨a, b⟩ in float64, for each index along `axis`, shaped to broadcast against `a` (0-d for None).
+    """⟨a, b⟩ in float64 for each index along `axis`, shaped to broadcast against `a`; None is 0-d.
 
     The products of one index are summed in an order that depends on the shape of that index alone:
     not on the threads, and not on how many neighbours it has."""
     xp = namespace(a)
     if axis is None:
         return np.asarray(float(np.sum(to_host(_line_dots(a, b, xp)))))
+    if axis == a.ndim - 1:
+        raise ArgumentError("dots: expected slices along an axis before the last, got the last")
     lines = np.moveaxis(to_host(_line_dots(a, b, xp)), axis, 0)
     totals = np.array([np.sum(np.ascontiguousarray(one)) for one in lines], np.float64)
     shape = [1] * a.ndim

@@ -22,9 +22,9 @@ from physrecon.errors import ArgumentError
 ANGLE_UNITS = ("deg", "rad")
 
 
-def _lengths(where: str, value: float | Sequence[float], count: int) -> tuple[float, ...]:
+def _lengths(where: str, value: Any, count: int) -> tuple[float, ...]:
     """`count` positive finite lengths from one number or `count` of them."""
-    lengths = (value,) * count if np.isscalar(value) else tuple(value)  # type: ignore[arg-type]
+    lengths: tuple[Any, ...] = (value,) * count if np.ndim(value) == 0 else tuple(value)
     if len(lengths) != count or not all(np.isfinite(v) and v > 0 for v in lengths):
         raise ArgumentError(
             f"{where}: expected one positive length or {count} of them, got {value!r}"
@@ -61,7 +61,7 @@ class Grid:
     def axis(self, which: int) -> NDArray[np.float64]:
         """Coordinates of the voxel centres along axis 0 (z), 1 (y) or 2 (x)."""
         n = self.shape[which]
-        return (np.arange(n) - (n - 1) / 2) * self.pitch[which]
+        return np.asarray((np.arange(n) - (n - 1) / 2) * self.pitch[which])
 
     def with_slices(self, count: int) -> Grid:
         """The same plane with `count` slices."""
@@ -80,7 +80,7 @@ class ParallelBeam:
     detector_shape: tuple[int, int]
     angle_unit: str = field(kw_only=True)
     pixel_size: float | tuple[float, float] = 1.0
-    center: float | None = None
+    center: float = None  # type: ignore[assignment]  # a number once made
 
     def __post_init__(self) -> None:
         if self.angle_unit not in ANGLE_UNITS:
@@ -110,8 +110,8 @@ class ParallelBeam:
     @property
     def radians(self) -> NDArray[np.float64]:
         """The angles in radians."""
-        angles: Any = self.angles
-        return np.deg2rad(angles) if self.angle_unit == "deg" else angles
+        angles = np.asarray(self.angles)
+        return np.asarray(np.deg2rad(angles) if self.angle_unit == "deg" else angles)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -205,7 +205,7 @@ def view_table(scan: ParallelBeam, grid: Grid) -> ViewTable:
             across,
             scan.center - step_x * (nx - 1) / 2 - step_y * (ny - 1) / 2,
             scan.column_pitch / minor_pitch,
-            np.where(x_minor, np.abs(cos), np.abs(sin)),
+            1 / np.where(x_minor, np.abs(cos), np.abs(sin)),
             major_pitch,
             1 / along,
             -across / along,

@@ -28,3 +28,36 @@ def slope(function: Any, x: np.ndarray, direction: np.ndarray, step: float = 1e-
     """Derivative of a function of an array along a direction, by central differences."""
     ahead, behind = function(x + step * direction), function(x - step * direction)
     return (ahead - behind) / (2 * step)
+
+
+def joseph_matrix(scan: Any, grid: Any) -> np.ndarray:
+    """Matrix (views·columns, ny·nx) of one slice of a parallel beam: Joseph (1982), ray by ray.
+
+    A ray steps over the lines of the axis it runs along; on each it takes the linear interpolation
+    between the two voxels it passes, times the length of the step."""
+    ny, nx = grid.shape[1:]
+    dy, dx = grid.pitch[1:]
+    A = np.zeros((scan.shape[0], scan.shape[2], ny, nx))
+    for v, angle in enumerate(scan.radians):
+        c, s = np.cos(angle), np.sin(angle)
+        for u in range(scan.shape[2]):
+            t = (u - scan.center) * scan.column_pitch
+            if abs(s) * dy <= abs(c) * dx:  # crosses every line y = const between two x
+                for iy in range(ny):
+                    y = (iy - (ny - 1) / 2) * dy
+                    at = (t - y * s) / c / dx + (nx - 1) / 2
+                    _interpolate(A[v, u, iy], at, dy / abs(c))
+            else:
+                for ix in range(nx):
+                    x = (ix - (nx - 1) / 2) * dx
+                    at = (t - x * c) / s / dy + (ny - 1) / 2
+                    _interpolate(A[v, u, :, ix], at, dx / abs(s))
+    return A.reshape(scan.shape[0] * scan.shape[2], ny * nx)
+
+
+def _interpolate(line: np.ndarray, at: float, length: float) -> None:
+    """Adds length · (linear interpolation at index `at`) to the weights of a line of voxels."""
+    below = int(np.floor(at))
+    for i, weight in ((below, below + 1 - at), (below + 1, at - below)):
+        if 0 <= i < len(line):
+            line[i] += weight * length

@@ -2,12 +2,13 @@
 
     x(r) = Σ_θ w_θ (h ∗ y_θ)(r · θ)
 
-h is the ramp |f| cut off at the Nyquist frequency of the detector, sampled in space (Ramachandran and
-Lakshminarayanan 1971; Kak and Slaney 1988, eq. 61): sampled in frequency instead it would lose
+h is the ramp |f| cut off at the Nyquist frequency of the detector, sampled in space (Ramachandran
+and Lakshminarayanan 1971; Kak and Slaney 1988, eq. 61): sampled in frequency instead it would lose
 its mean, and the volume with it.  w_θ is the angle that a view stands for."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from physrecon.geometry import Grid, ParallelBeam, interpolation_table
 from physrecon.operators.projector import SlicewiseKernels, check_rows
 
 # Windows on the ramp; f is the frequency as a fraction of the Nyquist frequency.
-WINDOWS = {
+WINDOWS: dict[str, Callable[[Any], Any]] = {
     "ram-lak": np.ones_like,
     "shepp-logan": lambda f: np.sinc(f / 2),
     "cosine": lambda f: np.cos(np.pi / 2 * f),
@@ -44,7 +45,8 @@ def fbp(
 
     filter: one of FILTERS.  padding: what lies beyond the detector, "zero" when the object fits,
     "edge" (the outermost column, fading out) when it is wider.  y is left as it is; its machine and
-    dtype (float32 or float64) are kept.  Raises ArgumentError for what does not fit or is not finite."""
+    dtype (float32 or float64) are kept.  Raises ArgumentError where y does not fit or is not
+    finite."""
     grid = scan.default_grid() if grid is None else grid
     check_rows("fbp", scan, grid)
     _check(y, scan, filter, padding)

@@ -21,7 +21,7 @@ STAGGER = 7 / 16  # of a page between neighbouring lines, so that they fall into
 
 
 def block_widths(slices: int) -> Iterator[tuple[int, int]]:
-    """(slices, width of their block) that cover a stack: full blocks, then the narrowest that fits."""
+    """(slices, width of their block) that cover a stack: full blocks, then the narrowest to fit."""
     while slices > 0:
         width = next((w for w in WIDTHS if w >= slices), WIDTHS[-1])
         yield min(slices, width), width
@@ -29,7 +29,7 @@ def block_widths(slices: int) -> Iterator[tuple[int, int]]:
 
 
 def staggered(length: int, row_bytes: int) -> int:
-    """`length` padded so that lines of rows of so many bytes do not compete for the same cache sets."""
+    """`length` padded so that lines of rows of so many bytes do not compete for cache sets."""
     if row_bytes < 64:
         return length
     period = max(PAGE // row_bytes, 1)
@@ -52,14 +52,12 @@ class SlicewiseKernels:
         from physrecon.kernels import parallel_beam, stacking
 
         table, order, lines = self._tables(x)
-        chunk = parallel_beam.views_per_chunk(len(order))
+        chunk = parallel_beam.views_per_chunk(len(self.table.order))
         for part, width in self._parts(x.shape[0]):
             key, volume, sino = self._blocks(x, width)
             stacking.pack(x[part].transpose(1, 0, 2), lines, volume)
             shape = self._shape(volume, sino)
-            parallel_beam.project(
-                table, self.table.split, shape, chunk, _rows(volume), _rows(sino)
-            )
+            parallel_beam.project(table, self.table.split, shape, chunk, _rows(volume), _rows(sino))
             stacking.unpack(sino, order, out[:, part])
             self._free.append((key, volume, sino))
 
@@ -102,7 +100,7 @@ class SlicewiseKernels:
         return key, volume, sino
 
     def _tables(self, near: Any) -> tuple[Any, Any, Any]:
-        """(table, order of the views, order of the lines) on the machine and in the dtype of `near`."""
+        """(table, order of views, order of lines) on the machine and in the dtype of `near`."""
         key = (arrays.is_device(near), near.dtype)
         if key not in self._lowered:
             device = "cuda" if key[0] else "cpu"

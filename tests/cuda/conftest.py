@@ -1,0 +1,52 @@
+"""A device made of host arrays, for the simulator."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from physrecon import arrays
+from physrecon.kernels import _jit
+
+
+class OnDevice:
+    """A host array that says it is the device's; views of it are too, its elements are numbers."""
+
+    def __init__(self, host):
+        self.host = host
+        self.__cuda_array_interface__ = host.__array_interface__
+
+    def __getattr__(self, name):
+        return getattr(self.host, name)
+
+    def __getitem__(self, index):
+        part = self.host[index]
+        return OnDevice(part) if isinstance(part, np.ndarray) else part
+
+    def __setitem__(self, index, value):
+        self.host[index] = value
+
+    def transpose(self, *axes):
+        return OnDevice(self.host.transpose(*axes))
+
+
+@pytest.fixture
+def simulated_device(monkeypatch):
+    """A function that puts an array on the simulated device."""
+
+    def asarray(array):
+        return array if isinstance(array, OnDevice) else OnDevice(np.array(array))
+
+    library = SimpleNamespace(
+        asarray=asarray,
+        ascontiguousarray=asarray,
+        empty=lambda shape, dtype: OnDevice(np.empty(shape, dtype)),
+        isfinite=lambda array: np.isfinite(array.host),
+        shares_memory=lambda a, b: np.shares_memory(a.host, b.host),
+    )
+    monkeypatch.setattr(arrays, "cupy", lambda: library)
+    # Every thread of the simulator is one of Python: start few that have nothing to do.
+    monkeypatch.setattr(_jit, "GPU_BLOCK", (4, 4, 1))
+    return asarray

@@ -1,0 +1,68 @@
+"""Every CUDA kernel compiles, without a GPU, to PTX and machine code that hide no double."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from types import SimpleNamespace
+
+import numba
+import pytest
+from numba import float32, int64, types
+
+import physrecon.kernels
+from physrecon.kernels._jit import gpu
+
+pytest.importorskip("numba_cuda", reason="needs numba-cuda, which the extra `test` installs")
+if numba.config.ENABLE_CUDASIM:
+    pytest.skip("the simulator does not compile", allow_module_level=True)
+
+from numba import cuda
+
+TARGETS = [(8, 0), (9, 0)]
+BLOCK, TABLE, INDEX = float32[:, :, ::1], float32[:, ::1], int64[::1]
+STACK = float32[:, :, :]
+SHAPE = types.UniTuple(int64, 6)
+
+# kernel → the types of its float32 instance
+SIGNATURES = {
+    "parallel_beam._project_gpu": (TABLE, int64, SHAPE, int64, BLOCK, BLOCK),
+    "parallel_beam._backproject_gpu": (TABLE, int64, SHAPE, int64, BLOCK, BLOCK),
+    "stacking._pack_gpu": (STACK, INDEX, BLOCK),
+    "stacking._unpack_gpu": (BLOCK, INDEX, STACK),
+}
+
+
+def kernels():
+    """Every `gpu` kernel of every module, by name."""
+    for info in pkgutil.iter_modules(physrecon.kernels.__path__):
+        module = importlib.import_module(f"physrecon.kernels.{info.name}")
+        for name, value in vars(module).items():
+            if isinstance(value, gpu):
+                yield f"{info.name}.{name}", value
+
+
+@pytest.fixture
+def no_gpu_needed(monkeypatch):
+    """Calls to shared functions ask the current device for its compute capability."""
+    import numba.cuda.dispatcher as dispatcher
+
+    def pretend(capability):
+        device = SimpleNamespace(compute_capability=capability)
+        monkeypatch.setattr(dispatcher, "get_current_device", lambda: device)
+
+    return pretend
+
+
+def test_no_kernel_is_forgotten():
+    assert set(SIGNATURES) == dict(kernels()).keys()
+
+
+@pytest.mark.parametrize("capability", TARGETS, ids=lambda cc: "sm_{}{}".format(*cc))
+@pytest.mark.parametrize("name", SIGNATURES)
+def test_ptx_has_no_double(name, capability, no_gpu_needed):
+    no_gpu_needed(capability)
+    function = dict(kernels())[name].launchable()
+    ptx, _ = cuda.compile_ptx(function, SIGNATURES[name], cc=capability)
+    assert ".visible .entry" in ptx
+    assert ".f64" not in ptx

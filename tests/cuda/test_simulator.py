@@ -1,0 +1,52 @@
+"""CUDA kernels against their CPU twins, in Numba's simulator.
+
+The simulator must be chosen before Numba is imported, hence in a process of its own:
+`NUMBA_ENABLE_CUDASIM=1 pytest tests/cuda/test_simulator.py`."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+import pytest
+from geometries import geometry
+
+import physrecon as pr
+from physrecon.geometry import interpolation_table
+from physrecon.operators.projector import SlicewiseKernels
+
+if not numba.config.ENABLE_CUDASIM:
+    pytest.skip("needs NUMBA_ENABLE_CUDASIM=1 in the environment", allow_module_level=True)
+
+CASES = ["right angles", "off-centre", "small pixels", "large pixels", "oblong voxels", "one voxel"]
+DTYPES = [np.float32, np.float64]
+CLOSE = {np.float32: 1e-5, np.float64: 1e-13}
+
+
+def random(shape, dtype, seed=0):
+    return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
+
+
+def assert_twins(cpu, gpu):
+    host = gpu.host  # the result lives where the input lives
+    np.testing.assert_allclose(host, cpu, atol=CLOSE[cpu.dtype.type] * np.abs(cpu).max())
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", CASES)
+def test_projector(name, dtype, simulated_device):
+    A = pr.Projector(*geometry(name))
+    x, y = random(A.in_shape, dtype), random(A.out_shape, dtype, 1)
+    assert_twins(A @ x, A @ simulated_device(x))
+    assert_twins(A.T @ y, A.T @ simulated_device(y))
+
+
+@pytest.mark.parametrize("name", ["off-centre", "small pixels"])
+def test_interpolating_backprojection(name, simulated_device):
+    scan, grid = geometry(name)
+    table = interpolation_table(scan, grid, np.linspace(1, 2, len(scan)))
+    kernels = SlicewiseKernels(table, grid, scan.shape[2])
+    y = random(scan.shape, np.float32)
+    cpu, gpu = np.empty(grid.shape, np.float32), simulated_device(np.empty(grid.shape, np.float32))
+    kernels.backproject(y, cpu)
+    kernels.backproject(simulated_device(y), gpu)
+    assert_twins(cpu, gpu)
