@@ -1,0 +1,122 @@
+"""physrecon beside ASTRA and scikit-image: projection, backprojection, FBP and SIRT.
+
+    python benchmarks/parallel_beam.py                  # everything (about ten minutes)
+    python benchmarks/parallel_beam.py --only projectors --rounds 9
+
+Prints milliseconds a slice (medians over rounds in which the programs take turns), the ratio to
+each peer, the arithmetic floor (two multiply-adds a voxel and view at the speed of this machine's
+matrix product, measured in the same run) and the gap to it.  Needs `pip install '.[bench]'`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+import numba
+import numpy as np
+from peers import Astra, Case, skimage
+from timing import Table, copy_rate, cores, in_turns, multiply_rate, seconds
+
+import physrecon as pr
+
+Call = Callable[[], object]
+
+
+def data(case: Case, slices: int) -> tuple[pr.ParallelBeam, np.ndarray, np.ndarray]:
+    """Scan, a volume (slices, size, size) and projections (views, slices, size)."""
+    scan = pr.ParallelBeam(case.angles, (slices, case.size), angle_unit="rad")
+    x = np.repeat(pr.datasets.shepp_logan((case.size, case.size))[None], slices, axis=0)
+    return scan, x, np.ones(scan.shape, np.float32)
+
+
+def projections(case: Case, slices: int) -> dict[str, Call]:
+    """Both directions, into memory that is there already."""
+    scan, x, y = data(case, slices)
+    A, Ax, Aty = pr.Projector(scan), np.empty_like(y), np.empty_like(x)
+    return {"forward": lambda: A.forward(x, Ax), "back": lambda: A.adjoint(y, Aty)}
+
+
+def milliseconds(times: list[float], slices: int) -> float:
+    return 1e3 * float(np.median(times)) / slices
+
+
+def projectors(astra: Astra, rounds: int, rate: float) -> None:
+    """Forward and back at 512, the time per slice at 1024, and one slice alone."""
+    small, large, slices = Case(512, 512), Case(1024, 1024), 64
+    floor = 1e3 * 4 * small.size**2 * small.views / rate
+    per_slice = {}
+    table = Table(("per slice", "physrecon", "ASTRA", "ratio", "skimage", "ratio", "floor", "gap"))
+    for what, call in projections(small, slices).items():
+        times = in_turns({"we": call, "astra": astra.run(small, what, repeats=2)}, rounds)
+        we = per_slice[what] = milliseconds(times["we"], slices)
+        peer = milliseconds(times["astra"], 2 * astra.processes)
+        other = 1e3 * seconds(skimage(small, what))
+        table.row(
+            f"{what} 512², 512 views, {slices} slices",
+            *(f"{we:.2f} ms", f"{peer:.0f} ms", f"{peer / we:.1f}x"),
+            *(f"{other:.0f} ms", f"{other / we:.0f}x", f"{floor:.2f} ms", f"{we / floor:.2f}x"),
+        )
+    for what, call in projections(large, slices).items():
+        we = milliseconds(in_turns({"we": call}, rounds)["we"], slices)
+        table.row(
+            f"{what} 1024², 1024 views, {slices} slices",
+            *(f"{we:.2f} ms", "", f"{we / per_slice[what]:.2f} x 512²", "", ""),
+            *(f"{8 * floor:.2f} ms", f"{we / floor / 8:.2f}x"),
+        )
+    with Astra(1) as single:
+        for what, call in projections(small, 1).items():
+            times = in_turns({"we": call, "astra": single.run(small, what)}, rounds)
+            we, peer = (milliseconds(times[name], 1) for name in ("we", "astra"))
+            cells = (f"{we:.0f} ms", f"{peer:.0f} ms", f"{peer / we:.1f}x", "", "", "", "")
+            table.row(f"{what} 512², 512 views, 1 slice", *cells)
+
+
+def fbp(astra: Astra, rounds: int, rate: float) -> None:
+    """Filtered backprojection, ramp filter."""
+    case, slices = Case(512, 512), 64
+    scan, _, y = data(case, slices)
+    table = Table(("per slice", "physrecon", "ASTRA", "ratio", "skimage", "ratio"))
+    times = in_turns({"we": lambda: pr.fbp(y, scan), "astra": astra.run(case, "FBP", 2)}, rounds)
+    we = milliseconds(times["we"], slices)
+    peer = milliseconds(times["astra"], 2 * astra.processes)
+    other = 1e3 * seconds(skimage(case, "FBP"))
+    table.row(
+        f"FBP 512², 512 views, {slices} slices",
+        *(f"{we:.2f} ms", f"{peer:.0f} ms", f"{peer / we:.1f}x"),
+        *(f"{other:.0f} ms", f"{other / we:.0f}x"),
+    )
+
+
+def sirt(astra: Astra, rounds: int, rate: float, iterations: int = 100, share: int = 10) -> None:
+    """SIRT; ASTRA runs a tenth of the iterations, at equal cost each, and is scaled."""
+    case, slices = Case(512, 512), 64
+    scan, _, y = data(case, slices)
+    problem = pr.Problem(pr.LeastSquares(pr.Projector(scan), y))
+
+    def we() -> object:
+        return pr.solve(problem, pr.SIRT(), stop=pr.Stop(iterations=iterations))
+
+    table = Table(("per slice", "physrecon", "ASTRA", "ratio"))
+    pr.solve(problem, pr.SIRT(), stop=pr.Stop(iterations=2))
+    mine = seconds(we) / slices
+    setup, part = (seconds(astra.run(case, "SIRT", 1, n)) for n in (1, 1 + iterations // share))
+    peer = (setup + (part - setup) * share) / astra.processes
+    cells = (f"{mine:.2f} s", f"{peer:.1f} s", f"{peer / mine:.1f}x")
+    table.row(f"SIRT 512², {iterations} iterations", *cells)
+
+
+PARTS = {"projectors": projectors, "fbp": fbp, "sirt": sirt}
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", choices=PARTS, action="append")
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    rate = multiply_rate()
+    print(
+        f"{cores()} cores, {numba.get_num_threads()} threads, one ASTRA process per core; "
+        f"matrix product {rate / 1e9:.0f} GFLOP/s, copy {copy_rate() / 1e9:.1f} GB/s"
+    )
+    with Astra(cores()) as astra:
+        for part in options.only or PARTS:
+            PARTS[part](astra, options.rounds, rate)

@@ -1,0 +1,77 @@
+"""The peers on this machine, each as its users would run it: ASTRA's CPU projectors use one thread,
+so they get one process per core, every process its own slices."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Case:
+    """A square slice of `size`² voxels seen by `views` over 180° on `size` columns."""
+
+    size: int
+    views: int
+
+    @property
+    def angles(self) -> np.ndarray:
+        return np.linspace(0, np.pi, self.views, endpoint=False)
+
+
+def _astra(case: Case, what: str, repeats: int, iterations: int) -> None:
+    import astra
+
+    volume = astra.create_vol_geom(case.size, case.size)
+    beam = astra.create_proj_geom("parallel", 1.0, case.size, case.angles)
+    projector = astra.create_projector("linear", beam, volume)
+    W = astra.OpTomo(projector)
+    x = np.ones((case.size, case.size), np.float32)
+    y = np.ones((case.views, case.size), np.float32)
+    for _ in range(repeats):
+        if what == "forward":
+            W.FP(x)
+        elif what == "back":
+            W.BP(y)
+        else:
+            W.reconstruct(what, y, iterations)
+    astra.clear()
+
+
+@dataclass
+class Astra:
+    """ASTRA's `linear` (Joseph) CPU projector in `processes` processes.  A context manager."""
+
+    processes: int
+    pool: multiprocessing.pool.Pool = field(init=False)
+
+    def __enter__(self) -> Astra:
+        self.pool = multiprocessing.get_context("spawn").Pool(self.processes)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.pool.terminate()
+
+    def run(
+        self, case: Case, what: str, repeats: int = 1, iterations: int = 1
+    ) -> Callable[[], object]:
+        """A call that does `what` ("forward", "back", "SIRT", "CGLS", "FBP") on processes · repeats
+        slices."""
+        jobs = [(case, what, repeats, iterations)] * self.processes
+        return lambda: self.pool.starmap(_astra, jobs, chunksize=1)
+
+
+def skimage(case: Case, what: str) -> Callable[[], object]:
+    """A call that does "forward", "back" or "FBP" on one slice with scikit-image."""
+    from skimage.transform import iradon, radon
+
+    degrees = np.rad2deg(case.angles)
+    if what == "forward":
+        x = np.zeros((case.size, case.size), np.float32)
+        return lambda: radon(x, degrees, circle=True)
+    y = np.ones((case.size, case.views), np.float32)
+    name = "ramp" if what == "FBP" else None
+    return lambda: iradon(y, degrees, filter_name=name, circle=True)
