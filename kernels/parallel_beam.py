@@ -82,9 +82,11 @@ def _lines_inside(view, start, first, last, minors):
     return np.int64(low), min(np.int64(high), last)
 
 
-@inner
+@exact
 def _column_right_of(view, i, j, minors, columns):
-    """First detector column past minor index i on line j; the grid's ends take the detector's."""
+    """First column past minor index i on line j/2; the ends of the grid take those of the detector.
+
+    Exact, because the end of one tile must be the beginning of the next."""
     if i <= 0 or i >= minors:
         return columns if (i > 0) == (view[ALONG] > f4(0)) else 0
     place = np.ceil(view[ORIGIN] + f4(i) * view[ALONG] + f4(0.5) * f4(j) * view[ACROSS])
