@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from physrecon.errors import PhysreconError
 from physrecon.job import Job, merge
 from physrecon.report import Report
 
@@ -33,9 +35,14 @@ def plan(input: str, **options: Any) -> int:
 def info(files: Sequence[str]) -> int:
     from physrecon.store import describe
 
-    for path in files:
-        print("\n".join(describe(path)))
-    return 0
+    code = 0
+    for path in files:  # one that cannot be read does not keep the others from being described
+        try:
+            print("\n".join(describe(path)), flush=True)
+        except PhysreconError as problem:
+            print(f"error: {problem}", file=sys.stderr)
+            code = problem.exit_code
+    return code
 
 
 def find_center(input: str, **options: Any) -> int:

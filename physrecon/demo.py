@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def demo(folder: Path, report: Report, overwrite: bool = False, **execution: Any
         job = Job.build(
             {"input": scan, "output": path, "overwrite": overwrite, **settings, **execution}, "demo"
         )
-        times[method] = _timed(lambda job=job: run(job, report))
+        times[method] = _timed(partial(run, job, report))
     truth = simulated_truth(scan)
     results = {method: _read(path) for method, path in volumes.items()}
     times["picture"] = _timed(lambda: _draw(picture, scan, truth, results))

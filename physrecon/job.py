@@ -49,9 +49,9 @@ class StopSettings(_Model):
     are chosen, of which n rows get 1/√n each.  A limit in seconds would make the volume depend on
     the machine, so there is none."""
 
-    iterations: int | None = Field(None, ge=1)
-    rtol: float = Field(0.0, ge=0)
-    discrepancy: float | None = Field(None, gt=0)
+    iterations: int | None = Field(default=None, ge=1)
+    rtol: float = Field(default=0.0, ge=0)
+    discrepancy: float | None = Field(default=None, gt=0)
 
 
 class Job(_Model):
@@ -69,9 +69,9 @@ class Job(_Model):
     angle_unit: Literal["deg", "rad"] | None = None
     line_integrals: bool = False
     device: Literal["cpu", "cuda"] = "cpu"
-    threads: int | None = Field(None, ge=1)
+    threads: int | None = Field(default=None, ge=1)
     memory: int | None = None
-    slab_rows: int | None = Field(None, ge=1)
+    slab_rows: int | None = Field(default=None, ge=1)
     overwrite: bool = False
     solver: dict[str, Setting] = {}
     stop: StopSettings = StopSettings()
@@ -181,13 +181,15 @@ class Job(_Model):
         """The solver of an iterative method, with its settings.  Raises ArgumentError."""
         from physrecon.solvers import METHODS as solvers
 
-        solver = solvers[self.method]
+        solver: Any = solvers[self.method]
         known = tuple(field.name for field in fields(solver))
         for name in self.solver:
             if name not in known:
                 raise ArgumentError(f"solver: {expected(name, (*known, *STOP_SETTINGS))}")
         if self.nonnegative and not solver.takes_constraint:
-            able = [name for name, one in solvers.items() if one.takes_constraint]
+            able = [
+                name for name, one in solvers.items() if getattr(one, "takes_constraint", False)
+            ]
             raise ArgumentError(
                 f"nonnegative: expected a method that can honour it, got {self.method}; "
                 f"choose --method {'|'.join(able)}"

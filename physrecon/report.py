@@ -136,5 +136,6 @@ def heard(report: Report) -> Iterator[None]:
 
     with warnings.catch_warnings(), event.install_listener("numba:compile", Compiling()):
         warnings.simplefilter("always", DataWarning)
-        usual, warnings.showwarning = warnings.showwarning, show
+        usual = warnings.showwarning
+        warnings.showwarning = show  # type: ignore[assignment]
         yield

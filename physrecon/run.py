@@ -81,7 +81,7 @@ def use_threads(count: int | None) -> None:
         return
     import numba
 
-    most = numba.config.NUMBA_NUM_THREADS
+    most: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
     if count > most:
         raise ArgumentError(f"threads: expected 1 … {most} on this machine, got {count}")
     numba.set_num_threads(count)
@@ -232,7 +232,8 @@ def _write_slab(
     grid = plan.grid.with_slices(rows)
     volume, reason = reconstruct(job, y, geometry, grid, plan.grid.shape[0], follow)
     del y  # the writer needs the room,
-    gc.collect()  # and operators that know their transposes hold on to each other
+    if job.method != "fbp":
+        gc.collect()  # and operators of a solver may hold on to each other
     writer.write(i, volume)
     progress.advance(rows, reason)
     return repairs

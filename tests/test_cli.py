@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 import time
@@ -10,10 +11,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from discs import CENTER, COLUMNS, write_scan
 
 from physrecon import names
 from physrecon.cli import main
-from tests.discs import CENTER, COLUMNS, write_scan
 
 HEAVY = ("numpy", "numba", "h5py", "scipy", "matplotlib", "pydantic", "tqdm")
 
@@ -309,6 +310,41 @@ def test_info_says_what_files_are(scan, here, capsys):
     assert main(["info", "scan.h5", "notes.txt"]) == 0
     out = capsys.readouterr().out
     assert "Data Exchange" in out and "90 views" in out and "notes.txt" in out
+
+
+def test_info_goes_on_after_a_file_that_is_not_there(scan, capsys):
+    assert main(["info", "nothing.h5", "scan.h5"]) == 66
+    out, err = capsys.readouterr()
+    assert "Data Exchange" in out and "nothing.h5" in err
+
+
+class Terminal(io.StringIO):
+    encoding = "utf-8"
+
+    def isatty(self):
+        return True
+
+
+def test_a_terminal_sees_a_bar(scan, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    assert main(["recon", "scan.h5", "-o", "v.h5", "--slab-rows", "1"]) == 0
+    shown = sys.stderr.getvalue().split("\r")
+    assert any(line.startswith("recon ██") and "3/3 slices" in line for line in shown)
+    assert "1/3 slices" in sys.stderr.getvalue()
+
+
+def test_demo_shows_that_iterating_pays(here, capsys, monkeypatch):
+    from physrecon import demo
+
+    monkeypatch.setattr(demo, "SHAPE", (3, 48, 48))
+    monkeypatch.setattr(demo, "VIEWS", 40)
+    assert main(["demo"]) == 0
+    out = capsys.readouterr().out
+    assert files(here / "physrecon-demo") == {"scan.h5", "fbp.h5", "sirt.h5", "demo.png"}
+    score = {line.split()[0]: float(line.split()[3]) for line in out.splitlines() if " dB" in line}
+    assert score["sirt"] > score["fbp"] + 1 > 15
+    assert main(["demo"]) == 73
+    assert "--overwrite" in capsys.readouterr().err
 
 
 def test_find_center_tells_both_methods(scan, capsys):

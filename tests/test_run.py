@@ -8,6 +8,7 @@ import tracemalloc
 import h5py
 import numpy as np
 import pytest
+from discs import CENTER, COLUMNS, MU, disc_mask, line_integrals, write_scan
 
 from physrecon.cli import main
 from physrecon.errors import ArgumentError, Interrupted, OutputError
@@ -16,7 +17,6 @@ from physrecon.plan import BASE
 from physrecon.report import Progress, Silent
 from physrecon.run import find_axis, open_input, plan, run
 from physrecon.store import open_volume
-from tests.discs import CENTER, COLUMNS, MU, disc_mask, line_integrals, write_scan
 
 METHODS = [
     {"method": "fbp"},
@@ -61,7 +61,7 @@ def test_a_volume_does_not_know_its_slabs(tmp_path, settings):
     counts = 50 + 9950 * np.exp(-line_integrals(np.arange(36) * 5.0, 7)) + noise
     scan = write_scan(tmp_path / "s.h5", rows=7, views=36, data=np.rint(counts).astype(np.uint16))
     whole = reconstruct(scan, "whole.h5", **settings)
-    for rows in (1, 3, 5):
+    for rows in (1, 3):
         cut = reconstruct(scan, f"{rows}.h5", slab_rows=rows, **settings)
         assert np.array_equal(cut, whole)
 
@@ -208,8 +208,10 @@ def test_the_volume_tells_the_job_that_made_it(scan, tmp_path):
 # Memory ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("settings", METHODS, ids=IDS)
-@pytest.mark.parametrize("dtype", [np.uint16, np.float32, np.float64])
+@pytest.mark.parametrize(
+    "settings, dtype",
+    [*((s, np.uint16) for s in METHODS[:4]), *((METHODS[0], t) for t in (np.float32, np.float64))],
+)
 def test_the_arrays_of_a_run_fit_its_plan(tmp_path, settings, dtype):
     if "stop" in settings:
         settings = {**settings, "stop": {"iterations": 2}}
