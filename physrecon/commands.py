@@ -24,7 +24,7 @@ def plan(input: str, **options: Any) -> int:
     if input.endswith(".toml"):
         job = Job.from_toml(input, _values(options))
     else:
-        options.setdefault("output", str(Path(input).with_suffix("")) + "_rec.h5")
+        options.setdefault("output", f"{Path(input).stem}_rec.h5")
         job = _job("plan", {"input": input, **options})
     from physrecon.run import plan as plan_job
 

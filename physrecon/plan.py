@@ -49,6 +49,7 @@ class Plan:
     def lines(self) -> list[str]:
         """The plan in words."""
         shape, size = self.grid.shape, largest(self.slabs)
+        slabs = f"in {len(self.slabs)} slabs of {size}" if self.slabs[1:] else "in one slab"
         output = Path(self.job.output)
         free = shutil.disk_usage(_existing(output)).free
         files = f", as {len(self.slabs)} files in {output.name}.slabs" if self.slabs[1:] else ""
@@ -56,7 +57,7 @@ class Plan:
             self.scan,
             f"method: {describe_method(self.job)}",
             f"center: {'found by the run' if self.job.center == 'auto' else self.job.center}",
-            f"rows: {self.rows.start}:{self.rows.stop}, in {len(self.slabs)} slabs of {size}",
+            f"rows: {self.rows.start}:{self.rows.stop}, {slabs}",
             f"memory: {format_bytes(self.peak)} at most, of {format_bytes(self.budget)}",
             f"volume: {shape} float32, {format_bytes(self.output_bytes)}",
             f"output: {output}{files}; {format_bytes(free)} free there",
