@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -80,7 +80,7 @@ class ParallelBeam:
     detector_shape: tuple[int, int]
     angle_unit: str = field(kw_only=True)
     pixel_size: float | tuple[float, float] = 1.0
-    center: float = None  # type: ignore[assignment]  # a number once made
+    center: float | None = None
 
     def __post_init__(self) -> None:
         if self.angle_unit not in ANGLE_UNITS:
@@ -203,7 +203,7 @@ def view_table(scan: ParallelBeam, grid: Grid) -> ViewTable:
         [
             along,
             across,
-            scan.center - step_x * (nx - 1) / 2 - step_y * (ny - 1) / 2,
+            cast(float, scan.center) - step_x * (nx - 1) / 2 - step_y * (ny - 1) / 2,
             scan.column_pitch / minor_pitch,
             1 / np.where(x_minor, np.abs(cos), np.abs(sin)),
             major_pitch,
