@@ -19,6 +19,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 
+CACHE_LINE = 64  # bytes
+
 
 def lanes(dtype: Any, slices: int) -> np.dtype:
     """The NumPy dtype of a row of `slices` numbers."""
@@ -85,6 +87,29 @@ def store(typingctx: Any, rows: Any, i: Any, value: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(rows, types.intp, value), generate
+
+
+@intrinsic
+def prefetch(typingctx: Any, rows: Any, i: Any) -> Any:
+    """Ask for row i to be brought near; i may lie outside of the array."""
+    vector = _vector_of(rows)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        pointer, _ = _pointer(context, builder, rows, *args)
+        byte, word = ir.IntType(8), ir.IntType(32)
+        start = builder.bitcast(pointer, byte.as_pointer())
+        hint = cgutils.get_or_insert_function(
+            builder.module,
+            ir.FunctionType(ir.VoidType(), (byte.as_pointer(), word, word, word)),
+            "llvm.prefetch.p0",
+        )
+        size = vector.count * context.get_abi_sizeof(context.get_value_type(vector.element))
+        for line in range(0, size, CACHE_LINE):
+            address = builder.gep(start, [ir.Constant(ir.IntType(64), line)])
+            builder.call(hint, (address, word(0), word(3), word(1)))
+        return context.get_dummy_value()
+
+    return types.void(rows, types.intp), generate
 
 
 @intrinsic

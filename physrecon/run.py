@@ -7,7 +7,6 @@ work is cut."""
 
 from __future__ import annotations
 
-import gc
 import math
 import os
 from pathlib import Path
@@ -231,9 +230,7 @@ def _write_slab(
     geometry = plan.geometry.with_rows(rows).with_center(float(job.center))
     grid = plan.grid.with_slices(rows)
     volume, reason = reconstruct(job, y, geometry, grid, plan.grid.shape[0], follow)
-    del y  # the writer needs the room,
-    if job.method != "fbp":
-        gc.collect()  # and operators of a solver may hold on to each other
+    del y  # the writer needs the room
     writer.write(i, volume)
     progress.advance(rows, reason)
     return repairs

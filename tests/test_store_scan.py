@@ -7,11 +7,11 @@ import os
 import h5py
 import numpy as np
 import pytest
+from store_files import COLUMNS, ROWS, VIEWS, counts, data_exchange, nexus
 
 from physrecon.errors import ArgumentError, DataError, MissingInputError
 from physrecon.store import describe, open_scan
 from physrecon.store.frames import Frames
-from tests.store_files import COLUMNS, ROWS, VIEWS, counts, data_exchange, nexus
 
 
 @pytest.mark.parametrize("order", ["theta:y:x", "y:theta:x"])

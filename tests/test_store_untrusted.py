@@ -8,10 +8,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from store_files import COLUMNS, ROWS, VIEWS, counts, data_exchange, nexus
 
 from physrecon.errors import DataError, MissingInputError
 from physrecon.store import VolumeWriter, describe, open_scan
-from tests.store_files import COLUMNS, ROWS, VIEWS, counts, data_exchange, nexus
 
 
 def refused(path: Path, *words: str, **options) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from store_files import data_exchange
 
 from physrecon.errors import (
     ArgumentError,
@@ -24,7 +25,6 @@ from physrecon.errors import (
     WriteError,
 )
 from physrecon.store import VolumeWriter, describe, open_scan, open_volume, partial_slabs
-from tests.store_files import data_exchange
 
 SHAPE = (7, 4, 5)
 SLABS = [slice(0, 3), slice(3, 6), slice(6, 7)]

@@ -6,8 +6,8 @@ arithmetic `@ + − * / .T [views]`, whose results are operators too (see `opera
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
-from functools import cached_property
 from numbers import Real
 from typing import Any
 
@@ -36,6 +36,7 @@ class LinearOperator:
     dtype: np.dtype[Any] = np.dtype(np.float32)
     nonnegative: bool = False
     slices: tuple[Axis, Axis] | None = None
+    _transpose: weakref.ref[LinearOperator] | None = None
 
     __array_ufunc__ = None  # NumPy leaves `number * A` and `array @ A` to this class
     __iter__ = None  # `A[views]` does not make an operator a sequence
@@ -104,11 +105,19 @@ class LinearOperator:
         """Number of slices; 1 when the operator has none."""
         return spaces.slice_count(self.in_shape, self.slices[0]) if self.slices else 1
 
-    @cached_property
+    @property
     def T(self) -> LinearOperator:
+        """Aᵀ, whose own T is A."""
         from physrecon.operators.algebra import Transpose
 
-        return Transpose(self)
+        transpose = self._transpose() if self._transpose else None
+        if transpose is None:
+            transpose = Transpose(self)
+            self._transpose = weakref.ref(transpose)  # weak: the two must not keep each other alive
+        return transpose
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {k: v for k, v in self.__dict__.items() if k != "_transpose"}
 
     def normal(self, weights: Any = None) -> LinearOperator:
         """Aᵀ W A with W = diag(weights); an operator that knows a faster way overrides it."""

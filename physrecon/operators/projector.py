@@ -30,8 +30,9 @@ def block_widths(slices: int) -> Iterator[tuple[int, int]]:
 
 def staggered(length: int, row_bytes: int) -> int:
     """`length` padded so that lines of rows of so many bytes do not compete for cache sets."""
-    if row_bytes < 64:
-        return length
+    line = arrays.CACHE_LINE
+    if row_bytes < line:
+        return (-(-length * row_bytes // line) | 1) * line // row_bytes  # an odd number of lines
     period = max(PAGE // row_bytes, 1)
     return length + (int(period * STAGGER) - length) % period
 
