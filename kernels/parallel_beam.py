@@ -33,7 +33,7 @@ SCALE = 5  # length of a step along the major axis
 INVERSE, LEAN, RISE = 6, 7, 8  # 1/along, -across/along and its inverse (bounded)
 
 # Sizes of the pieces that stay in the caches (64 float32 slices: 256 bytes a voxel or ray).
-STRIP, WIDE = 32, 32
+STRIP, WIDE = 32, 32  # forward: lines × neighbours of a tile of the volume, which stays in L2
 GROUP = 4  # forward: views interleaved so that their rays find each other's voxels in L1
 CHUNK = 64  # forward: most views that one thread takes at a time
 TILE, CELL = 32, 8  # back: sides of a tile (its sums in L2) and of a cell (its rays in L1)

@@ -32,13 +32,13 @@ def plan(input: str, **options: Any) -> int:
     return 0
 
 
-def info(files: Sequence[str]) -> int:
+def info(files: Sequence[str], allow_root: str | None = None) -> int:
     from physrecon.store import describe
 
     code = 0
     for path in files:  # one that cannot be read does not keep the others from being described
         try:
-            print("\n".join(describe(path)), flush=True)
+            print("\n".join(describe(path, allow_root=allow_root)), flush=True)
         except PhysreconError as problem:
             print(f"error: {problem}", file=sys.stderr)
             code = problem.exit_code

@@ -33,7 +33,7 @@ from physrecon.errors import ArgumentError, ConfigError, MissingInputError, Phys
 from physrecon.names import FILTERS, ITERATIONS, METHODS, PADDINGS, RINGS, STOP_SETTINGS, expected
 
 # How the work is done, not what comes out: runs that differ in these are runs of the same job.
-EXECUTION = ("slab_rows", "memory", "threads", "overwrite")
+EXECUTION = ("slab_rows", "memory", "threads", "overwrite", "allow_root")
 
 Setting = bool | int | float | str
 
@@ -68,6 +68,7 @@ class Job(_Model):
     nonnegative: bool = False
     angle_unit: Literal["deg", "rad"] | None = None
     line_integrals: bool = False
+    allow_root: Path | None = None
     device: Literal["cpu", "cuda"] = "cpu"
     threads: int | None = Field(default=None, ge=1)
     memory: int | None = None

@@ -189,6 +189,7 @@ def parser() -> Parser:
 
     info = command("info", "say what a file is, or what is wrong with it")
     info.add_argument("files", metavar="FILE", nargs="+")
+    _allow_root(info)
 
     center = command("find-center", "find the rotation axis by two methods")
     center.add_argument("input", metavar="SCAN")
@@ -230,10 +231,17 @@ def _reading(into: Parser) -> None:
     into.add_argument(
         "--line-integrals", action="store_true", help="the data are -log(transmission) already"
     )
+    _allow_root(into)
     into.add_argument(
         "--slices", type=_checked(parse_slices, keep=True), metavar="a:b",
         help="detector rows, b not included (default: all)",
     )  # fmt: skip
+
+
+def _allow_root(into: Parser) -> None:
+    into.add_argument(
+        "--allow-root", metavar="DIR", help="a further folder in which linked files may lie"
+    )
 
 
 _EXECUTION: dict[str, dict[str, Any]] = {

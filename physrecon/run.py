@@ -69,7 +69,7 @@ def open_input(job: Job) -> Scan:
     if job.device == "cuda":
         arrays.cupy()
     use_threads(job.threads)
-    scan = open_scan(job.input, job.angle_unit, job.line_integrals)
+    scan = open_scan(job.input, job.angle_unit, job.line_integrals, job.allow_root)
     scan.require_flats()
     return scan
 

@@ -241,6 +241,20 @@ def test_a_device_that_is_absent_is_named_with_its_package(scan, here, capsys, m
     assert files(here) == {"scan.h5"}
 
 
+def test_data_in_another_folder_are_read_when_that_is_allowed(scan, here, capsys):
+    elsewhere = here.parent / "elsewhere"
+    elsewhere.mkdir()
+    scan.rename(elsewhere / "data.h5")
+    with h5py.File("master.h5", "w") as file:
+        file["exchange"] = h5py.ExternalLink(str(elsewhere / "data.h5"), "/exchange")
+    for command in (["info", "master.h5"], ["recon", "master.h5", "-o", "v.h5"]):
+        main(command)
+        out, err = capsys.readouterr()
+        assert "--allow-root" in out + err and not Path("v.h5").exists()
+        assert main([*command, "--allow-root", str(elsewhere)]) == 0
+        assert "Data Exchange" in capsys.readouterr().out
+
+
 def test_rows_that_are_not_there(scan, capsys):
     assert main(["recon", "scan.h5", "-o", "v.h5", "--slices", "2:9"]) == 64
     assert "0:3" in capsys.readouterr().err
