@@ -20,6 +20,10 @@ from numba.extending import register_jitable
 
 config: Any = numba.config
 
+# Threads that wait for work must not spin: two programs side by side would take four times as long
+# as one.  Read when the threads start; a choice of the user stands.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 
 def _ensure_cache_folder() -> None:
     """Give Numba a cache folder it can write: without one a read-only install does not start."""

@@ -50,6 +50,14 @@ def joseph(distance, stretch):
     return max(f4(0), f4(1) - abs(distance) * stretch) * stretch
 
 
+@shared
+def place(origin, along, across, i, j):
+    """Detector column of voxel (major j, minor i).
+
+    Forward and back see one and the same rounded number, hence the same weights, bit for bit."""
+    return origin + i * along + j * across
+
+
 # ------------------------------------------------------------------------------ forward, CPU
 
 
@@ -62,15 +70,15 @@ def _ray_weights(view, start, column, first, minors, index, near, far):
     # Into registers first: for all the compiler knows, storing a weight may change the table.
     along, across, origin, lean = view[ALONG], view[ACROSS], view[ORIGIN], view[LEAN]
     pitch, stretch, scale = view[PITCH], view[STRETCH], view[SCALE]
-    step = along * pitch
     top = f4(max(minors - 2, 0))
     for k in range(STRIP):
         j = f4(first + k)
         i = min(max(np.floor(start + j * lean), f4(0)), top)
-        distance = (column - (origin + i * along + j * across)) * pitch
         index[k] = np.int32(i)
+        distance = (column - place(origin, along, across, i, j)) * pitch
         near[k] = joseph(distance, stretch) * scale
-        far[k] = joseph(distance - step, stretch) * scale
+        distance = (column - place(origin, along, across, i + f4(1), j)) * pitch
+        far[k] = joseph(distance, stretch) * scale
 
 
 @inner
@@ -90,8 +98,8 @@ def _column_right_of(view, i, j, minors, columns):
     Exact, because the end of one tile must be the beginning of the next."""
     if i <= 0 or i >= minors:
         return columns if (i > 0) == (view[ALONG] > f4(0)) else 0
-    place = np.ceil(view[ORIGIN] + f4(i) * view[ALONG] + f4(0.5) * f4(j) * view[ACROSS])
-    return np.int64(min(max(place, f4(0)), f4(columns)))
+    column = place(view[ORIGIN], view[ALONG], view[ACROSS], f4(i), f4(0.5) * f4(j))
+    return np.int64(min(max(np.ceil(column), f4(0)), f4(columns)))
 
 
 @inner
@@ -181,28 +189,28 @@ def _voxel_weights(view, swap, x, y, columns, index, weight):
     """Rays that cross the voxels of a cell: index (cells,) first column, weight (taps, cells)."""
     taps = weight.shape[0]
     last = f4(columns - taps)
-    step_x, step_y, origin = view[ALONG], view[ACROSS], view[ORIGIN]
-    if swap:
-        step_x, step_y = step_y, step_x
+    along, across, origin = view[ALONG], view[ACROSS], view[ORIGIN]
     pitch, stretch, scale = view[PITCH], view[STRETCH], view[SCALE]
     reach = f4(1) / (stretch * pitch)
+    minor, major = x, y
+    if swap:
+        minor, major = y, x
     if taps == 2:  # the common case, in one sweep
         for n in range(CELL * CELL):
-            place = origin + x[n] * step_x + y[n] * step_y
-            first = min(max(np.ceil(place - reach), f4(0)), last)
+            at = place(origin, along, across, minor[n], major[n])
+            first = min(max(np.ceil(at - reach), f4(0)), last)
             index[n] = np.int32(first)
-            distance = (first - place) * pitch
-            weight[0, n] = joseph(distance, stretch) * scale
-            weight[1, n] = joseph(distance + pitch, stretch) * scale
+            weight[0, n] = joseph((first - at) * pitch, stretch) * scale
+            weight[1, n] = joseph((first + f4(1) - at) * pitch, stretch) * scale
         return
     for n in range(CELL * CELL):
-        place = origin + x[n] * step_x + y[n] * step_y
-        first = min(max(np.ceil(place - reach), f4(0)), last)
-        index[n] = np.int32(first)
-        weight[0, n] = (first - place) * pitch
-    for tap in range(taps - 1, -1, -1):  # the first last: it holds the distance till then
+        at = place(origin, along, across, minor[n], major[n])
+        index[n] = np.int32(min(max(np.ceil(at - reach), f4(0)), last))
+        weight[0, n] = at
+    for tap in range(taps - 1, -1, -1):  # the first one last: till then it holds the place
         for n in range(CELL * CELL):
-            weight[tap, n] = joseph(weight[0, n] + f4(tap) * pitch, stretch) * scale
+            distance = (f4(index[n]) + f4(tap) - weight[0, n]) * pitch
+            weight[tap, n] = joseph(distance, stretch) * scale
 
 
 @inner
@@ -280,8 +288,8 @@ def _project_gpu(table, split, shape, chunk, volume, sino):
         j = f4(line)
         low = int(math.floor(start + j * view[LEAN]))
         for i in range(max(low, 0), min(low + 2, minors)):
-            place = view[ORIGIN] + f4(i) * view[ALONG] + j * view[ACROSS]
-            weight = joseph((f4(column) - place) * view[PITCH], view[STRETCH]) * view[SCALE]
+            at = place(view[ORIGIN], view[ALONG], view[ACROSS], f4(i), j)
+            weight = joseph((f4(column) - at) * view[PITCH], view[STRETCH]) * view[SCALE]
             y, x = (line, i) if v < split else (i, line)
             total += weight * volume[y, x, slice_]
     sino[v, column, slice_] = total
@@ -297,10 +305,10 @@ def _backproject_gpu(table, split, shape, taps, sino, volume):
     for v in range(views):
         view = table[v]
         i, j = (x, y) if v < split else (y, x)
-        place = view[ORIGIN] + f4(i) * view[ALONG] + f4(j) * view[ACROSS]
-        first = int(math.ceil(place - f4(1) / (view[STRETCH] * view[PITCH])))
+        at = place(view[ORIGIN], view[ALONG], view[ACROSS], f4(i), f4(j))
+        first = int(math.ceil(at - f4(1) / (view[STRETCH] * view[PITCH])))
         for column in range(max(first, 0), min(first + taps, columns)):
-            weight = joseph((f4(column) - place) * view[PITCH], view[STRETCH]) * view[SCALE]
+            weight = joseph((f4(column) - at) * view[PITCH], view[STRETCH]) * view[SCALE]
             total += weight * sino[v, column, slice_]
     volume[y, x, slice_] = total
 

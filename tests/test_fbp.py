@@ -50,8 +50,14 @@ def test_every_filter_gives_the_value_and_the_place(filter):
         np.linspace(0, 179, 121),
         np.concatenate([np.linspace(0, 60, 80, endpoint=False), np.linspace(60, 180, 60, False)]),
         np.arange(150) * 111.246,  # golden-angle sampling
+        np.arange(0, 3600, 1.5),
+        np.tile(HALF, 10) + np.random.default_rng(0).normal(0, 1e-4, 1200),
+        np.repeat(HALF, 3),
     ],
-    ids=["unsorted", "negative turn", "360", "540", "nearly closed", "two densities", "golden"],
+    ids=[
+        *("unsorted", "negative turn", "360", "540", "nearly closed", "two densities", "golden"),
+        *("ten turns", "ten turns with jitter", "each thrice"),
+    ],
 )
 def test_angle_weights_keep_the_value(angles):
     scan = beam(angles)
@@ -63,6 +69,15 @@ def test_angle_weights_keep_the_value(angles):
 def test_a_missing_wedge_belongs_to_nobody():
     weights = angle_weights(np.deg2rad(np.arange(0, 120, 1.0)))
     np.testing.assert_allclose(weights, np.deg2rad(1.0), rtol=1e-9)
+    many = angle_weights(np.deg2rad(np.tile(np.arange(0, 120, 1.0), 20)))
+    np.testing.assert_allclose(many, np.deg2rad(1.0) / 20, rtol=1e-6)
+
+
+def test_views_of_one_direction_share_its_weight():
+    np.testing.assert_allclose(angle_weights(np.deg2rad([30.0, 30.0, 210.0])), np.pi / 3)
+    # 0°, 180° and -1e-12° are one direction of three
+    weights = angle_weights(np.deg2rad([0.0, 60.0, 120.0, 180.0, -1e-12]))
+    np.testing.assert_allclose(weights, np.pi / 3 / np.array([3, 1, 1, 3, 3]))
 
 
 @pytest.mark.parametrize("pixel", [0.5, 1.0, 2.0])
@@ -124,6 +139,8 @@ def test_bad_arguments():
         ({"y": y.astype(np.int32)}, "expected float32 or float64"),
         ({"y": y + np.nan}, "expected finite"),
         ({"grid": pr.Grid((3, 5, 5))}, "one per detector row"),
+        ({"out": np.empty((1, 64, 65), np.float32)}, "fbp.out"),
+        ({"out": np.empty((1, 65, 65))}, "fbp.out"),
     ]:
         with pytest.raises(pr.ArgumentError, match=message):
             pr.fbp(**{"y": y, "scan": scan, **change})

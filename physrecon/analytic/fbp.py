@@ -12,9 +12,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numba import get_num_threads
 from numpy.typing import NDArray
 
-from physrecon import arrays
+from physrecon import arrays, spaces
 from physrecon.errors import ArgumentError
 from physrecon.geometry import Grid, ParallelBeam, interpolation_table
 from physrecon.operators.projector import SlicewiseKernels, check_rows
@@ -30,6 +31,7 @@ WINDOWS: dict[str, Callable[[Any], Any]] = {
 FILTERS = tuple(WINDOWS)
 PADDINGS = ("zero", "edge")
 CHUNK_BYTES = 32 << 20  # of padded rows transformed at a time
+SAME = 0.1  # views nearer than this part of the mean gap see the same direction
 MISSING = 5  # a gap so many times wider than nearly all others is a missing wedge
 
 
@@ -50,7 +52,10 @@ def fbp(
     grid = scan.default_grid() if grid is None else grid
     check_rows("fbp", scan, grid)
     _check(y, scan, filter, padding)
-    out = arrays.like(y, grid.shape) if out is None else out
+    if out is None:
+        out = arrays.like(y, grid.shape)
+    else:
+        spaces.check_out("fbp.out", out, grid.shape, y)
     if 0 in y.shape or 0 in grid.shape:
         out[...] = 0
         return out
@@ -80,18 +85,26 @@ def _check(y: Any, scan: ParallelBeam, filter: str, padding: str) -> None:
 def angle_weights(radians: NDArray[np.float64]) -> NDArray[np.float64]:
     """(views,) the angle [rad] that each view stands for; a full set of views adds up to π.
 
-    Views are taken modulo 180°, in any order and number of turns; each gets half of the gap to
-    either neighbour.  A missing wedge belongs to nobody."""
-    if len(radians) < 2:
-        return np.full(len(radians), np.pi)
+    Views are taken modulo 180°, in any order and number of turns.  A direction gets half of the gap
+    to either neighbour, in equal parts for the views that share it.  A missing wedge belongs to
+    nobody."""
+    views = len(radians)
+    if views == 0:
+        return np.zeros(0)
     direction = np.mod(radians, np.pi)
     order = np.argsort(direction, kind="stable")
     ordered = direction[order]
-    gaps = np.diff(ordered, append=ordered[0] + np.pi)
+    begins = np.diff(ordered, prepend=ordered[-1] - np.pi) > SAME * np.pi / views
+    if not begins.any():
+        return np.full(views, np.pi / views)  # one direction, seen many times
+    which = np.cumsum(begins) - 1  # -1, the last: those before the first lie across 180°
+    distinct = ordered[begins]
+    gaps = np.diff(distinct, append=distinct[0] + np.pi)
     usual = np.quantile(gaps, 0.9, method="lower")
-    gaps = np.where((usual > 0) & (gaps > MISSING * usual), usual, gaps)
-    weights = np.empty_like(gaps)
-    weights[order] = (gaps + np.roll(gaps, 1)) / 2
+    gaps = np.where(gaps > MISSING * usual, usual, gaps)
+    shares = (gaps + np.roll(gaps, 1)) / 2 / np.bincount(which % len(gaps))
+    weights = np.empty(views)
+    weights[order] = shares[which]
     return weights
 
 
@@ -104,7 +117,7 @@ def ramp_filtered(y: Any, filter: str = "ram-lak", padding: str = "zero") -> Any
     xp = arrays.namespace(y)
     response = xp.asarray(_ramp_response(length, filter).astype(y.dtype))
     fade = xp.asarray(np.cos(np.linspace(0, np.pi / 2, margin + 2)[1:-1]).astype(y.dtype) ** 2)
-    options = {} if arrays.is_device(y) else {"workers": -1}
+    options = {} if arrays.is_device(y) else {"workers": get_num_threads()}
     filtered = arrays.like(y)
     chunk = max(1, CHUNK_BYTES // (y.shape[1] * length * y.dtype.itemsize))
     for start in range(0, y.shape[0], chunk):
