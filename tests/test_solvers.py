@@ -539,3 +539,13 @@ def test_chunks_of_a_volume_without_slices_cover_it():
         assert number == 0
         covered[part] += 1
     assert (covered == 1).all()
+
+
+def test_a_state_of_something_else_is_refused():
+    problem = pr.Problem(pr.LeastSquares(A := zoo.positive(), zoo.data_for(A)))
+    state = pr.solve(problem, pr.SIRT(), stop=pr.Stop(iterations=2)).state
+    with pytest.raises(ArgumentError, match="expected a ConjugateGradientState, got SIRTState"):
+        pr.solve(problem, pr.ConjugateGradient(), state=state)
+    other = pr.Problem(pr.LeastSquares(B := zoo.alike(), zoo.data_for(B)))
+    with pytest.raises(ArgumentError, match="belongs to another problem"):
+        pr.solve(other, pr.SIRT(), state=state)

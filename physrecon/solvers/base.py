@@ -18,7 +18,7 @@ import numpy as np
 
 from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
-from physrecon.solvers.state import Solver, State, refuse_unsuited
+from physrecon.solvers.state import Solver, State, refuse_state, refuse_unsuited
 from physrecon.spaces import Numbers, Vector
 
 MOVING, CONVERGED, FITTED, DIVERGED = range(4)
@@ -113,6 +113,8 @@ def solve(
         state = solver.start(problem, x0)
     elif x0 is not None:
         raise ArgumentError("solve: expected x0 or state, got both")
+    else:
+        refuse_state(problem, solver, state)
     verdict = _judge(problem, state, stop)
     history: list[Record] = []
     ending = ""

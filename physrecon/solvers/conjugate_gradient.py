@@ -37,6 +37,7 @@ class ConjugateGradient:
     with a `normal` of its own is iterated as (AᵀWA) x = AᵀWy, without any data set."""
 
     name: ClassVar[str] = "cgls"
+    state_type: ClassVar[type[State]] = ConjugateGradientState
     takes_prior: ClassVar[bool] = False
     takes_constraint: ClassVar[bool] = False
 

@@ -32,6 +32,7 @@ class GradientDescent:
     step: float = 1.0
 
     name: ClassVar[str] = "gd"
+    state_type: ClassVar[type[State]] = GradientDescentState
     takes_prior: ClassVar[bool] = False
     takes_constraint: ClassVar[bool] = True
 

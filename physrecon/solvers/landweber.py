@@ -10,7 +10,7 @@ from typing import ClassVar
 from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
 from physrecon.solvers.gradient_descent import GradientDescent, GradientDescentState
-from physrecon.solvers.state import refuse_likelihood
+from physrecon.solvers.state import State, refuse_likelihood
 from physrecon.spaces import Vector
 
 
@@ -24,6 +24,7 @@ class Landweber:
     step: float = 0.95
 
     name: ClassVar[str] = "landweber"
+    state_type: ClassVar[type[State]] = GradientDescentState
     takes_prior: ClassVar[bool] = False
     takes_constraint: ClassVar[bool] = True
 

@@ -35,6 +35,7 @@ class SIRT:
     treats all slices alike and there are no weights, else a data set and a volume."""
 
     name: ClassVar[str] = "sirt"
+    state_type: ClassVar[type[State]] = SIRTState
     takes_prior: ClassVar[bool] = False
     takes_constraint: ClassVar[bool] = True
 

@@ -47,6 +47,7 @@ class Solver(Protocol):
     """Settings of an algorithm: a frozen dataclass."""
 
     name: ClassVar[str]
+    state_type: ClassVar[type[State]]
     takes_prior: ClassVar[bool]
     takes_constraint: ClassVar[bool]
 
@@ -71,6 +72,24 @@ def refuse_unsuited(problem: Problem, solver: Solver) -> None:
                 f"{type(solver).__name__}: expected a problem without {part}, got {given!r}; "
                 f"solvers that take one: {', '.join(able) or 'none yet'}"
             )
+
+
+def refuse_state(problem: Problem, solver: Solver, state: State) -> None:
+    """Complain about a state of another solver, shape or dtype."""
+    kind = solver.state_type
+    if not isinstance(state, kind):
+        raise ArgumentError(
+            f"{type(solver).__name__}: expected a {kind.__name__}, got {type(state).__name__}; "
+            "go on with the solver that made it"
+        )
+    model = spaces.leaves(problem.f.y)[0]
+    x = spaces.leaves(state.x)
+    shapes = spaces.leaf_shapes(problem.f.A.in_shape)
+    if [a.shape for a in x] != shapes or any(a.dtype != model.dtype for a in x):
+        raise ArgumentError(
+            f"{type(solver).__name__}: expected a state with x of {problem.f.A.in_shape} "
+            f"{model.dtype}, got {[a.shape for a in x]} {x[0].dtype}; it belongs to another problem"
+        )
 
 
 def refuse_likelihood(problem: Problem, solver: Solver, needs: str) -> None:
