@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from physrecon import datasets, errors
     from physrecon.analytic.fbp import fbp
+    from physrecon.centering import find_center
     from physrecon.checkpoint import load_state, save_state
     from physrecon.errors import (
         ArgumentError,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from physrecon.operators.base import LinearOperator
     from physrecon.operators.checks import as_scipy, check_adjoint, norm_bounds
     from physrecon.operators.projector import Projector
+    from physrecon.preprocess import prepare
     from physrecon.priors import NonNegative
     from physrecon.problem import Problem
     from physrecon.solvers.base import Result, Stop, iterate, solve
@@ -72,11 +74,13 @@ __all__ = [
     "datasets",
     "errors",
     "fbp",
+    "find_center",
     "iterate",
     "load_state",
     "norm_bounds",
     "open_scan",
     "open_volume",
+    "prepare",
     "save_state",
     "solve",
     "vstack",
@@ -85,6 +89,7 @@ __all__ = [
 _NAMES = {
     "": "datasets errors",
     "analytic.fbp": "fbp",
+    "centering": "find_center",
     "checkpoint": "load_state save_state",
     "errors": "ArgumentError ConfigError DataError DataWarning DeviceError Interrupted "
     "MissingInputError OutputError PhysreconError WriteError",
@@ -94,6 +99,7 @@ _NAMES = {
     "operators.base": "LinearOperator",
     "operators.checks": "as_scipy check_adjoint norm_bounds",
     "operators.projector": "Projector",
+    "preprocess": "prepare",
     "priors": "NonNegative",
     "problem": "Problem",
     "solvers.base": "Result Stop iterate solve",
@@ -122,4 +128,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted(__all__)
