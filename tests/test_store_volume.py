@@ -24,7 +24,15 @@ from physrecon.errors import (
     PhysreconError,
     WriteError,
 )
-from physrecon.store import VolumeWriter, describe, open_scan, open_volume, partial_slabs
+from physrecon.store import (
+    VolumeWriter,
+    describe,
+    open_scan,
+    open_volume,
+    partial_slabs,
+    slabs_done,
+    stored_bytes,
+)
 
 SHAPE = (7, 4, 5)
 SLABS = [slice(0, 3), slice(3, 6), slice(6, 7)]
@@ -204,7 +212,7 @@ def test_a_read_only_folder(tmp_path):
 
 
 def test_too_little_space_is_said_before_the_run(tmp_path):
-    with pytest.raises(OutputError, match="GB of free space"):
+    with pytest.raises(OutputError, match="PB of free space"):
         VolumeWriter(tmp_path / "v.h5", (10**6, 10**5, 10**5), "f4", [slice(0, 10**6)])
     assert files(tmp_path) == set()
 
@@ -299,11 +307,111 @@ def test_slabs_of_another_job_are_refused_until_overwritten(tmp_path, change):
         np.testing.assert_array_equal(volume[:], DATA)
 
 
-def test_a_killed_overwrite_resumes(tmp_path):
+def settings_of(path):
+    with open_volume(path) as volume:
+        np.testing.assert_array_equal(volume[:], DATA)
+        return volume.configuration
+
+
+def test_an_overwritten_volume_stays_readable_until_the_new_one_is_complete(tmp_path):
+    path, new = tmp_path / "v.h5", {"overwrite": True, "configuration": {"method": "sirt"}}
+    write(path)
+    before = files(tmp_path)
+    write(path, only=[0, 1], **new)
+    assert settings_of(path)["method"] == "fbp" and files(tmp_path) > before
+    assert partial_slabs(path) == SLABS and slabs_done(path) == 2
+    with pytest.raises(OutputError, match="--overwrite"):
+        writer(path, configuration=new["configuration"])
+    assert write(path, **new) == [2]  # it goes on where it was stopped
+    assert settings_of(path) == {"method": "sirt"} and files(tmp_path) == MANY
+    write(path, [slice(0, 6), slice(6, 7)], **new)  # fewer slabs: none of the old is left
+    assert files(tmp_path) == MANY - {"v.h5.slabs/00002.h5"}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork there")
+@pytest.mark.parametrize("steps", range(5))
+def test_an_overwrite_killed_as_the_folders_change_places(tmp_path, monkeypatch, steps):
+    """After 0 … 4 renames and before OUT is written: never a mixture, and nothing is lost."""
+    path, new = tmp_path / "v.h5", {"configuration": {"method": "sirt"}}
+    write(path)
+    with writer(path, overwrite=True, **new) as out:
+        for i, rows in enumerate(SLABS):
+            out.write(i, DATA[rows])
+        left = [steps]
+        replace = Path.replace
+
+        def killed(self, target):
+            if not left[0]:
+                os._exit(9)
+            left[0] -= 1
+            return replace(self, target)
+
+        child = os.fork()
+        if not child:
+            try:
+                monkeypatch.setattr(Path, "replace", killed)
+                out.finish()
+            finally:
+                os._exit(0)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    assert not path.exists()
+    assert partial_slabs(path) == SLABS and slabs_done(path) == 3
+    assert write(path, **new) == []
+    assert settings_of(path) == {"method": "sirt"} and files(tmp_path) == MANY
+
+
+HOLDER = """
+import sys, time
+from physrecon.store import VolumeWriter
+with VolumeWriter(sys.argv[1], (7, 4, 5), "f4", [slice(0, 7)]):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no locks there")
+@pytest.mark.parametrize("killed", [True, False])
+def test_only_one_run_writes_an_output(tmp_path, killed):
+    other = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(tmp_path / "v.h5")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert other.stdout is not None and other.stdout.readline() == "held\n"
+    with pytest.raises(OutputError, match="another run that is writing it now") as raised:
+        writer(tmp_path / "v.h5")
+    assert raised.value.exit_code == 73
+    write(tmp_path / "w.h5")  # another name is free
+    if killed:
+        other.kill()
+    other.communicate()
     write(tmp_path / "v.h5")
-    write(tmp_path / "v.h5", only=[0, 1], overwrite=True)
-    assert not (tmp_path / "v.h5").exists()  # never an old volume over new slabs
-    assert write(tmp_path / "v.h5", overwrite=True) == [2]
+    assert files(tmp_path) == MANY | {name.replace("v.h5", "w.h5") for name in MANY}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no locks there")
+def test_a_file_system_without_locks_is_written_all_the_same(tmp_path, monkeypatch):
+    def no_locks(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    write(tmp_path / "v.h5")
+    assert files(tmp_path) == MANY
+
+
+@pytest.mark.parametrize(
+    ("shape", "slabs"), [((2, 640, 641), 1), ((3, 640, 640), 3), ((2, 1025, 2100), 1)]
+)
+def test_a_volume_takes_the_room_that_is_foretold(tmp_path, shape, slabs):
+    cuts = [slice(i * shape[0] // slabs, (i + 1) * shape[0] // slabs) for i in range(slabs)]
+    with VolumeWriter(tmp_path / "v.h5", shape, "f4", cuts) as out:
+        for i, rows in enumerate(cuts):
+            out.write(i, np.ones((rows.stop - rows.start, *shape[1:]), "f4"))
+        out.finish()
+    real = sum((tmp_path / name).stat().st_size for name in files(tmp_path))
+    assert real == pytest.approx(stored_bytes(shape, "f4", slabs), rel=0.01)
+    assert real < 1.02 * 4 * np.prod(shape)
 
 
 def test_misuse_is_an_argument_error(tmp_path):

@@ -7,17 +7,20 @@ the root by `default`, so viewers open on it; `/exchange/data` and `/data` are s
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import h5py
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from physrecon.geometry import Grid
 from physrecon.store.identify import SLAB_MARK, VOLUME
 
-CHUNK = 512  # columns and rows of a chunk: 1 MiB of float32, the size of HDF5's chunk cache
+CHUNK = 1024  # most rows and columns of a chunk: 4 MiB of float32
+# Bytes that HDF5 itself takes, measured: for a chunk, for the file of a slab, for that of a volume
+CHUNK_OVERHEAD, SLAB_OVERHEAD, FILE_OVERHEAD = 64, 7_700, 14_000
 
 
 def slab_image(values: NDArray[Any], mark: str) -> io.BytesIO:
@@ -65,8 +68,24 @@ def volume_image(
 
 def store_array(group: h5py.Group, values: NDArray[Any]) -> h5py.Dataset:
     """The array as a dataset `data`, uncompressed and with checksums."""
-    chunks = (1, *(min(n, CHUNK) for n in values.shape[1:]))
+    chunks = (1, *chunk_shape(values.shape[1:]))
     return group.create_dataset("data", data=values, chunks=chunks, fletcher32=True)
+
+
+def chunk_shape(plane: Sequence[int]) -> tuple[int, ...]:
+    """Rows and columns of a chunk: the whole slice, or equal tiles of at most CHUNK.
+
+    HDF5 pads the last tile to full size, so tiles that leave a remainder waste the disk; with n
+    along an axis in the fewest equal parts, the padding is below 1/CHUNK of it for each part."""
+    return tuple(math.ceil(n / math.ceil(n / CHUNK)) for n in plane)
+
+
+def stored_bytes(shape: Sequence[int], dtype: DTypeLike, slabs: int = 1) -> int:
+    """Bytes on the disk of a volume in so many slabs: data, padding, checksums, axes, tables."""
+    tile = chunk_shape(shape[1:])
+    chunks = shape[0] * math.prod(math.ceil(n / t) for n, t in zip(shape[1:], tile, strict=True))
+    data = chunks * (math.prod(tile) * np.dtype(dtype).itemsize + CHUNK_OVERHEAD)
+    return data + 8 * sum(shape) + FILE_OVERHEAD + SLAB_OVERHEAD * (slabs if slabs > 1 else 0)
 
 
 def store_links(

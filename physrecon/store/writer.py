@@ -1,16 +1,14 @@
 """Writing a volume so that a kill at any moment loses at most the slab in work.
 
 One slab becomes one plain file OUT.  Several become `OUT.slabs/00000.h5 …`, and OUT, written last,
-is a virtual dataset over them whose missing parts would read as NaN, never as air."""
+is a virtual dataset over them whose missing parts would read as NaN, never as air.  An old OUT that
+is being overwritten stays whole until all of the new one is on the disk."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import io
 import json
 import os
-import re
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,6 +18,7 @@ import h5py
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
+from physrecon.blocks import format_bytes
 from physrecon.errors import (
     ArgumentError,
     ConfigError,
@@ -29,16 +28,32 @@ from physrecon.errors import (
 )
 from physrecon.geometry import Grid
 from physrecon.store.identify import SLAB_MARK
-from physrecon.store.layout import slab_image, store_array, store_links, volume_image
+from physrecon.store.layout import (
+    slab_image,
+    store_array,
+    store_links,
+    stored_bytes,
+    volume_image,
+)
+from physrecon.store.lock import Lock
 from physrecon.store.publish import check_writable, publish, remove_temporary, write_error
+from physrecon.store.slabs import (
+    claim,
+    discard,
+    edges,
+    owner,
+    slab_files,
+    slab_folder,
+    slab_name,
+    tidy,
+    work_folder,
+)
 from physrecon.store.trust import Tree, text
-
-JOB = "job.json"
-SLAB_NAME = re.compile(r"\d{5,}\.h5")
 
 
 class VolumeWriter:
-    """Writes a volume (z, y, x) slab by slab and resumes where a killed run stopped.
+    """Writes a volume (z, y, x) slab by slab and resumes where a killed run stopped; a context
+    manager, which nobody else can have for the same OUT meanwhile.
 
     path: OUT.  slabs: the z ranges, in order and without gaps.  configuration: the resolved job and
     the fingerprint of its input, text by name, stored in the file; together with the shape it tells
@@ -46,9 +61,9 @@ class VolumeWriter:
     voxel_size: one length or (z, y, x) in `length_unit`, None for pixels.
 
     Raises OutputError where OUT exists and `overwrite` is not given, belongs to another unfinished
-    job, or cannot be written; WriteError when the disk is full or fails.  An error in the data or
-    the job (DataError, ArgumentError, ConfigError) leaves nothing behind; anything else leaves the
-    finished slabs for the next run."""
+    job, is being written by another run, or cannot be written; WriteError when the disk is full or
+    fails.  An error in the data or the job (DataError, ArgumentError, ConfigError) leaves nothing
+    behind; anything else leaves the finished slabs for the next run."""
 
     def __init__(
         self,
@@ -75,8 +90,15 @@ class VolumeWriter:
         self._overwrite = overwrite
         self._claimed = False  # the slab folder is marked as this job's
         self._complete = False
-        self._stale = False  # slabs on disk belong to the volume being overwritten
-        self._check_target()
+        self._stale = False  # slabs in the work folder are of another job, to be overwritten
+        self._lock = Lock(self.path)
+        try:
+            self._keeps_old = os.path.lexists(self.path)
+            self._work = work_folder(self.path)
+            self._check_target()
+        except BaseException:
+            self._lock.release()
+            raise
 
     def __enter__(self) -> VolumeWriter:
         return self
@@ -85,18 +107,21 @@ class VolumeWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
         theirs = self._stale or self._complete
-        if isinstance(error, (DataError, ArgumentError, ConfigError)) and not theirs:
-            self._discard_slabs()
-        if error is not None:
-            self._tidy()
+        try:
+            if isinstance(error, (DataError, ArgumentError, ConfigError)) and not theirs:
+                discard(self._work)
+            if error is not None:
+                self._tidy()
+        finally:
+            self._lock.release()
 
     def done(self, slab: int) -> bool:
         """Whether the slab of this very job is on disk and every byte of it can be read back."""
         if slab in self._finished:
             return True
-        if len(self.slabs) == 1 or self._stale or not self._slab_path(slab).is_file():
+        if len(self.slabs) == 1 or self._stale:
             return False
-        if self._readable(slab):
+        if any(self._readable(slab, folder / slab_name(slab)) for folder in self._places()):
             self._finished.add(slab)
         return slab in self._finished
 
@@ -113,11 +138,11 @@ class VolumeWriter:
             )
         if len(self.slabs) == 1:
             self._publish_volume(lambda group: store_array(group, values))
-            if self._stale:
-                self._discard_slabs()
+            for folder in (self._work, self.folder):
+                discard(folder)  # of the volume that this one has replaced
         else:
             self._claim()
-            publish(slab_image(values, self._mark(slab)), self._slab_path(slab))
+            publish(slab_image(values, self._mark(slab)), self._work / slab_name(slab))
         self._finished.add(slab)
 
     def finish(self) -> None:
@@ -129,14 +154,29 @@ class VolumeWriter:
                 "write them before finish()."
             )
         if len(self.slabs) > 1:
-            names = [
-                f"{self.folder.name}/{self._slab_path(i).name}" for i in range(len(self.slabs))
-            ]
+            self._take_place()
+            names = [f"{self.folder.name}/{slab_name(i)}" for i in range(len(self.slabs))]
             self._publish_volume(
                 lambda group: store_links(group, self.grid, self.dtype, self.slabs, names)
             )
         self._complete = True
         self._tidy()
+
+    def _take_place(self) -> None:
+        """Put the new slabs where the old ones were; may be killed and called again anywhere."""
+        if self._work == self.folder:
+            return
+        names = {slab_name(i) for i in range(len(self.slabs))}
+        try:
+            self.path.unlink(missing_ok=True)  # never an old volume over new slabs
+            claim(self.folder, self._job, self.slabs)
+            for file in slab_files(self._work):
+                file.replace(self.folder / file.name)
+            for file in slab_files(self.folder):
+                if file.name not in names:
+                    file.unlink()
+        except OSError as error:
+            raise write_error(self.path, error) from error
 
     def _publish_volume(self, store: Callable[[h5py.Group], h5py.Dataset]) -> None:
         image = volume_image(store, self.grid, self.length_unit, self.configuration)
@@ -158,7 +198,7 @@ class VolumeWriter:
         job = {
             "shape": self.shape,
             "dtype": self.dtype.str,
-            "slabs": _edges(self.slabs),
+            "slabs": edges(self.slabs),
             "voxel_size": self.grid.pitch,
             "length_unit": self.length_unit,
             "configuration": self.configuration,
@@ -167,86 +207,74 @@ class VolumeWriter:
 
     def _check_target(self) -> None:
         """Raise OutputError unless OUT may be written, and decide what earlier slabs are worth."""
-        for path, usable in ((self.path, self.path.is_file()), (self.folder, self.folder.is_dir())):
+        for path, usable in (
+            (self.path, self.path.is_file()),
+            (self.folder, self.folder.is_dir()),
+            (self._work, self._work.is_dir()),
+        ):
             if path.exists() and not usable:
                 raise OutputError(
                     f"{self.path}: expected a name for a new file, got {path.name}, which is a "
                     "folder or a device or in the way; choose another name."
                 )
-        exists = os.path.lexists(self.path)
-        if exists and not self._overwrite:
+        if self._keeps_old and not self._overwrite:
             raise OutputError(
                 f"{self.path}: expected a new file, got one that exists; "
                 "choose another name or pass --overwrite."
             )
-        earlier = self._slab_files()
-        ours = _read_job(self.folder).get("job") == self._job
-        if earlier and not ours and not self._overwrite:
+        earlier = slab_files(self._work)
+        self._stale = bool(earlier) and owner(self._work) != self._job
+        if self._stale and not self._overwrite:
             raise OutputError(
                 f"{self.path}: expected no output or a part of this job's, got slabs of another "
-                f"job or input in {self.folder.name}; choose another name or pass --overwrite."
+                f"job or input in {self._work.name}; choose another name or pass --overwrite."
             )
-        self._stale = bool(earlier) and (exists or not ours)
         check_writable(self.path.parent)
-        if not exists and not self._stale:
-            self._check_space(sum(file.stat().st_size for file in earlier))
+        self._check_space()
 
-    def _check_space(self, present: int) -> None:
-        needed = int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize - present
+    def _places(self) -> set[Path]:
+        """Folders that may hold slabs of this job: a kill as they changed places leaves some in
+        either."""
+        return {self._work} if self._keeps_old else {self._work, self.folder}
+
+    def _check_space(self) -> None:
+        present = sum(f.stat().st_size for folder in self._places() for f in slab_files(folder))
+        needed = stored_bytes(self.shape, self.dtype, len(self.slabs)) - present
         free = shutil.disk_usage(self.path.parent).free
         if free < needed:
+            kept = "; the old volume is kept until the new one is complete" * self._keeps_old
             raise OutputError(
-                f"{self.path}: expected {needed / 1e9:.3g} GB of free space, "
-                f"got {free / 1e9:.3g} GB; free some or choose another folder."
+                f"{self.path}: expected {format_bytes(needed)} of free space, "
+                f"got {format_bytes(free)}{kept}; free some or choose another folder."
             )
 
     def _claim(self) -> None:
-        """Before the first slab: clear away what is overwritten, mark the folder as this job's."""
+        """Before the first slab: clear away another job's, mark the folder as this job's."""
         if self._claimed:
             return
         self._claimed = True
         try:
-            if self._overwrite:
-                self.path.unlink(missing_ok=True)
             if self._stale:
-                self._discard_slabs()
-            self.folder.mkdir(exist_ok=True)
+                discard(self._work)
+                self._stale = False
+            claim(self._work, self._job, self.slabs)
         except OSError as error:
             raise write_error(self.path, error) from error
-        if _read_job(self.folder).get("job") != self._job:
-            job = {"job": self._job, "slabs": _edges(self.slabs)}
-            publish(io.BytesIO(json.dumps(job).encode()), self.folder / JOB)
 
     def _mark(self, slab: int) -> str:
         return f"{self._job} {slab}"
 
-    def _slab_path(self, slab: int) -> Path:
-        return self.folder / f"{slab:05d}.h5"
-
-    def _slab_files(self) -> list[Path]:
-        if not self.folder.is_dir():
-            return []
-        return [path for path in self.folder.iterdir() if SLAB_NAME.fullmatch(path.name)]
-
-    def _discard_slabs(self) -> None:
-        for path in self._slab_files():
-            path.unlink(missing_ok=True)
-        self._tidy()
-        self._stale = False
-
     def _tidy(self) -> None:
-        """Remove what killed runs left, and a slab folder without slabs or strangers' files."""
         remove_temporary(self.path.parent, self.path.name)
-        remove_temporary(self.folder)
-        if not self._slab_files():
-            (self.folder / JOB).unlink(missing_ok=True)
-            with contextlib.suppress(OSError):
-                self.folder.rmdir()
+        for folder in (self._work, self.folder):
+            tidy(folder)
 
-    def _readable(self, slab: int) -> bool:
+    def _readable(self, slab: int, path: Path) -> bool:
         rows = self.slabs[slab]
+        if not path.is_file():
+            return False
         try:
-            with Tree(self._slab_path(slab)) as tree:
+            with Tree(path) as tree:
                 data = tree.dataset("/data")
                 mark = text(tree.file.attrs.get(SLAB_MARK, ""))
                 expected = (rows.stop - rows.start, *self.shape[1:])
@@ -257,27 +285,3 @@ class VolumeWriter:
                 return data.dtype == self.dtype
         except (OSError, PhysreconError):
             return False
-
-
-def slab_folder(path: str | Path) -> Path:
-    """Where the slabs of the volume OUT lie: OUT.slabs."""
-    return Path(f"{path}.slabs")
-
-
-def partial_slabs(path: str | Path) -> list[slice] | None:
-    """The slabs that an unfinished run chose for OUT, so that the next can choose the same."""
-    if os.path.lexists(path):
-        return None
-    edges = _read_job(slab_folder(path)).get("slabs")
-    return [slice(a, b) for a, b in edges] if edges else None
-
-
-def _read_job(folder: Path) -> dict:
-    try:
-        return json.loads((folder / JOB).read_text())
-    except (OSError, ValueError):
-        return {}
-
-
-def _edges(slabs: Sequence[slice]) -> list[tuple[int, int]]:
-    return [(s.start, s.stop) for s in slabs]
