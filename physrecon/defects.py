@@ -1,4 +1,4 @@
-"""Pixels and values that cannot be used: found, filled from their neighbours, and counted.
+"""Frames, pixels and values that cannot be used: found, left out or filled, and counted.
 
 All work goes row by row of the detector: no row knows of another, so the result does not depend on
 how the rows were cut into slabs."""
@@ -14,8 +14,12 @@ from scipy.ndimage import median_filter
 
 from physrecon.errors import ArgumentError, DataError
 
+Array = NDArray[np.float64]
+
 NEIGHBOURS = 11  # columns in the neighbourhood a pixel is compared with
 FAR_OFF = 3.0  # times weaker or stronger than the neighbours: dead
+FLAT_OFF = 2.0  # times weaker or stronger than the other flats: not a flat
+NO_BEAM = 0.05  # of the strongest flat: the shutter was closed
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,9 @@ class Repairs:
     clamped: int = 0  # transmissions below the floor
     floor: float = 0.0
     no_darks: bool = False
+    flat_rows: int = 0  # rows of all flat frames
+    flat_rows_off: int = 0  # those left out, too far from the other frames
+    field_values: int = 0  # NaN or infinite values of flats and darks
 
     def __add__(self, other: Repairs) -> Repairs:
         total: dict[str, Any] = {
@@ -46,10 +53,20 @@ class Repairs:
         told = []
         if self.no_darks:
             told.append("no dark frames: the dark level is taken as 0")
+        if self.flat_rows_off:
+            told.append(
+                f"{self.flat_rows_off} of {self.flat_rows} rows of flat frames left out: more than "
+                f"{FLAT_OFF:g} times off the median of the frames (empty, or the shutter closed)"
+            )
+        if self.field_values:
+            told.append(
+                f"{self.field_values} values of flats and darks NaN or infinite: "
+                "left out of their means"
+            )
         if bad := self.zero_flat + self.dead + self.hot:
             told.append(
                 f"{bad} of {self.pixels} detector pixels filled from their neighbours: "
-                f"{self.zero_flat} with flat <= dark, {self.dead} dead, {self.hot} hot"
+                f"{self.zero_flat} without a flat above the dark, {self.dead} dead, {self.hot} hot"
             )
         if self.nonfinite:
             told.append(f"{self.nonfinite} of {self.values} values NaN or infinite: filled")
@@ -66,28 +83,64 @@ class Repairs:
         return told
 
 
-def bad_pixels(counts: ArrayLike, flats: ArrayLike, darks: ArrayLike) -> dict[str, NDArray]:
-    """Masks (rows, columns) of the pixels that cannot be used, by kind; no pixel is in two.
+@dataclass(frozen=True)
+class Fields:
+    """What flats and darks say about the rows of a slab, all float64.
 
-    zero_flat: flat - dark is not positive, or not finite.  hot: the dark level exceeds
-    its neighbours' by more than half the response.  dead: the response is three times off its
-    neighbours', or the counts are NaN throughout, or do not vary over the views though those beside
-    do and the pixel does not just see air.  Neighbours are 11 columns of the same row."""
-    counts = checked_slab("projections", counts)
-    flats, darks = checked_frames("flats", flats, counts), checked_frames("darks", darks, counts)
+    dark (rows, columns); gain: flat - dark over all flats (rows, columns); gains: the same at each
+    of the positions (k,), 0 to 1 of the scan, (k, rows, columns).  NaN where no frame tells."""
+
+    dark: Array
+    gain: Array
+    positions: Array
+    gains: Array
+    repairs: Repairs
+
+
+def average_fields(flats: NDArray, darks: NDArray, positions: Array) -> Fields:
+    """Mean dark, and mean response at each position at which flats were taken.
+
+    flats and darks (n, rows, columns), positions (n,) of the flats.  Values that are NaN or
+    infinite are left out, and so are rows of flat frames that are more than twice off the median of
+    the frames.  A position left without any value lies on the line between those around it.
+    DataError: no flats."""
     if len(flats) == 0:
         raise DataError(
             "flats: expected flat fields (beam without object), got none; name a scan that has "
             "them, or say that the data are -log already (--line-integrals)"
         )
-    dark = average_fields(darks)
-    gain = average_fields(flats) - dark
-    zero_flat = ~((gain > 0) & np.isfinite(gain))
+    dark_sum, dark_count = _sum(darks, np.ones(darks.shape[:2], dtype=bool))
+    dark = _mean(dark_sum, dark_count) if len(darks) else dark_sum
+    used = _alike(flats, dark)
+    at, member = np.unique(positions, return_inverse=True)
+    groups = [_sum(flats[member == k], used[member == k]) for k in range(len(at))]
+    gains = _bridged(at, np.stack([_mean(*group) for group in groups]) - dark)
+    total, count = (np.sum(parts, axis=0) for parts in zip(*groups, strict=True))
+    finite = sum(int(np.isfinite(frame).sum()) for frames in (flats, darks) for frame in frames)
+    repairs = Repairs(
+        flat_rows=used.size,
+        flat_rows_off=int(np.count_nonzero(~used)),
+        field_values=flats.size + darks.size - finite,
+        no_darks=len(darks) == 0,
+    )
+    return Fields(dark, _mean(total, count) - dark, at, gains, repairs)
+
+
+def bad_pixels(counts: NDArray, fields: Fields) -> dict[str, NDArray]:
+    """Masks (rows, columns) of the pixels that cannot be used, by kind; no pixel is in two.
+
+    zero_flat: flat - dark is not positive, or not finite, at some position of the flats.  hot: the
+    dark level exceeds its neighbours' by more than half the response.  dead: the response is three
+    times off its neighbours', or the counts are NaN throughout, or do not vary over the views
+    though those beside do and the pixel does not just see air.  Neighbours are 11 columns of the
+    same row."""
+    dark, gain = fields.dark, fields.gain
+    zero_flat = ~((fields.gains > 0) & np.isfinite(fields.gains)).all(axis=0)
     if zero_flat.all():
         raise DataError(
-            f"flats: expected counts above the darks, got flats up to {np.max(flats):g} and a mean "
-            f"dark of {dark.mean():g} in all {gain.size} pixels; check that the flats are not "
-            "empty or exchanged with the darks"
+            f"flats: expected counts above the darks, got at most {np.fmax.reduce(gain, None):g} "
+            f"above a dark of {np.fmax.reduce(dark, None):g} in all {gain.size} pixels; check that "
+            "the flats are not empty or exchanged with the darks"
         )
     usual = _neighbours(np.where(zero_flat, 0, gain))
     excess = dark - _neighbours(np.where(np.isfinite(dark), dark, 0))
@@ -136,15 +189,6 @@ def fill(values: NDArray, bad: NDArray, first_row: int = 0) -> tuple[int, int]:
     return nonfinite, sum(map(len, lost.values()))
 
 
-def average_fields(frames: ArrayLike) -> NDArray[np.float64]:
-    """Mean of flats or darks (n, rows, columns) -> (rows, columns) float64; zeros of none."""
-    frames = np.asarray(frames)
-    total = np.zeros(frames.shape[1:])
-    for frame in frames:  # one by one: the sum does not depend on the shape of the slab
-        total += frame
-    return total / max(len(frames), 1)
-
-
 def checked_slab(name: str, values: ArrayLike) -> NDArray:
     values = np.asarray(values)
     if values.ndim != 3 or 0 in values.shape:
@@ -162,6 +206,55 @@ def checked_frames(name: str, frames: ArrayLike | None, counts: NDArray) -> NDAr
             f"have, got shape {frames.shape}"
         )
     return frames
+
+
+def _sum(frames: NDArray, used: NDArray) -> tuple[Array, NDArray]:
+    """Sum of the finite values of frames (n, rows, columns) in their used rows, and their count."""
+    total, count = np.zeros(frames.shape[1:]), np.zeros(frames.shape[1:], dtype=np.intp)
+    for frame, rows in zip(frames, used, strict=True):  # the sum does not depend on the slab
+        good = np.isfinite(frame) & rows[:, np.newaxis]
+        np.add(total, frame, out=total, where=good)
+        count += good
+    return total, count
+
+
+def _mean(total: Array, count: NDArray) -> Array:
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def _alike(flats: NDArray, dark: Array) -> NDArray:
+    """Which rows of which flats (n, rows) are as bright as most, or at most twice off.
+
+    The brightness of a row is that of its brightest tenth, so that a beam may light a part of it.
+    Frames that saw no beam have no vote, for there may be as many of them as of others."""
+    tenth = 9 * (flats.shape[2] - 1) // 10
+    level = np.zeros(flats.shape[:2])
+    for frame, found in zip(flats, level, strict=True):
+        above = frame - dark
+        above[~np.isfinite(above)] = 0
+        found[:] = np.maximum(np.partition(above, tenth, axis=1)[:, tenth], 0)
+    usual = np.zeros(flats.shape[1])
+    for row, found in enumerate(level.T):
+        votes = np.sort(found[found >= NO_BEAM * found.max()])
+        usual[row] = votes[len(votes) // 2]
+    return (level * FLAT_OFF >= usual) & (level <= usual * FLAT_OFF)
+
+
+def _bridged(at: Array, gains: Array) -> Array:
+    """Gains (k, rows, columns) at positions (k,), NaN replaced by the line between those around."""
+    valid = np.isfinite(gains)
+    if valid.all():
+        return gains
+    last = len(at) - 1
+    number = np.arange(len(at))[:, np.newaxis, np.newaxis]
+    before = np.maximum.accumulate(np.where(valid, number, -1), axis=0)
+    after = np.minimum.accumulate(np.where(valid, number, last + 1)[::-1], axis=0)[::-1]
+    left = np.minimum(np.where(before < 0, after, before), last)  # beyond the ends: constant
+    right = np.where(after > last, left, after)
+    width = at[right] - at[left]
+    share = np.where(width > 0, at[number] - at[left], 0) / np.where(width > 0, width, 1)
+    low, high = (np.take_along_axis(gains, side, axis=0) for side in (left, right))
+    return low * (1 - share) + high * share
 
 
 def _neighbours(image: NDArray) -> NDArray:

@@ -6,11 +6,14 @@ volume does not depend on how the rows were cut into slabs.  What `defects` mend
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import median_filter
 
 from physrecon.defects import (
+    Fields,
     Repairs,
     average_fields,
     bad_pixels,
@@ -62,17 +65,12 @@ def prepare(
         bad = np.zeros(counts.shape[1:], dtype=bool)
         repairs = Repairs()
     else:
-        flats, darks = (
-            checked_frames("flats", flats, counts),
-            checked_frames("darks", darks, counts),
-        )
-        kinds = bad_pixels(counts, flats, darks)
-        transmission(
-            counts, flats, darks, flat_positions=flat_positions, flats_mode=flats_mode, out=out
-        )
+        fields = mean_fields(counts, flats, darks, flat_positions, flats_mode)
+        kinds = bad_pixels(counts, fields)
+        transmission(counts, fields, out)
         bad = np.logical_or.reduce(list(kinds.values()))
-        found = {kind: int(np.count_nonzero(mask)) for kind, mask in kinds.items()}
-        repairs = Repairs(**found, no_darks=len(darks) == 0)
+        found: dict[str, Any] = {kind: int(np.count_nonzero(mask)) for kind, mask in kinds.items()}
+        repairs = fields.repairs + Repairs(**found)
 
     nonfinite, lost_views = fill(out, bad, first_row)
     clamped = 0 if line_integrals else minus_log(out, floor)
@@ -89,28 +87,38 @@ def prepare(
     return out, repairs
 
 
-def transmission(
-    counts: ArrayLike,
-    flats: ArrayLike,
-    darks: ArrayLike,
-    *,
-    flat_positions: ArrayLike | None = None,
-    flats_mode: str = "interpolate",
-    out: NDArray | None = None,
-) -> NDArray:
+def mean_fields(
+    counts: NDArray,
+    flats: ArrayLike | None,
+    darks: ArrayLike | None = None,
+    positions: ArrayLike | None = None,
+    mode: str = "interpolate",
+) -> Fields:
+    """What the flats and darks (n, rows, columns) of counts (views, rows, columns) say.
+
+    positions (n,) of the flats in 0..1; within a view is the same.  mode: one of `FLATS`."""
+    flats, darks = checked_frames("flats", flats, counts), checked_frames("darks", darks, counts)
+    if mode not in FLATS:
+        raise ArgumentError(f"flats_mode: expected one of {', '.join(FLATS)}, got {mode!r}")
+    if positions is None or mode == "average":
+        return average_fields(flats, darks, np.zeros(len(flats)))
+    where = np.asarray(positions, dtype=np.float64)
+    if where.shape != (len(flats),) or not ((where >= 0) & (where <= 1)).all():
+        raise ArgumentError(
+            f"flat_positions: expected {len(flats)} numbers from 0 to 1, got {positions!r}"
+        )
+    return average_fields(flats, darks, np.round(where * len(counts)) / len(counts))
+
+
+def transmission(counts: NDArray, fields: Fields, out: NDArray | None = None) -> NDArray:
     """(counts - dark) / (flat - dark), in floating point throughout.
 
-    counts (views, rows, columns), flats and darks (n, rows, columns), flat_positions (n,) in 0..1.
-    Flats of one position are averaged; between positions the flat changes linearly with the view,
-    or not at all with flats_mode="average".  out may be `counts`.  A pixel whose flat does not
-    exceed its dark gives NaN or inf: `fill` mends those that `bad_pixels` names."""
-    counts = checked_slab("projections", counts)
-    flats, darks = checked_frames("flats", flats, counts), checked_frames("darks", darks, counts)
+    counts (views, rows, columns).  Between the positions of the flats the flat changes linearly
+    with the view.  out may be `counts`.  A pixel whose flat does not exceed its dark gives NaN or
+    inf: `fill` mends those that `bad_pixels` names."""
     out = _result(counts, False) if out is None else out
-    positions, groups = _flat_groups(flats, flat_positions, flats_mode, len(counts))
-    average = average_fields(darks)
-    dark = average.astype(out.dtype)
-    gains = [(average_fields(flats[g]) - average).astype(out.dtype) for g in groups]
+    positions, dark = fields.positions, fields.dark.astype(out.dtype)
+    gains = fields.gains.astype(out.dtype)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         for v in range(len(counts)):
             np.subtract(counts[v], dark, out=out[v])
@@ -161,20 +169,3 @@ def _result(counts: NDArray, overwrite: bool) -> NDArray:
     if overwrite and counts.dtype == dtype and counts.flags.writeable and counts.flags.c_contiguous:
         return counts
     return np.empty(counts.shape, dtype=dtype)
-
-
-def _flat_groups(
-    flats: NDArray, positions: ArrayLike | None, mode: str, views: int
-) -> tuple[NDArray, list[NDArray]]:
-    """Positions (k,) in rising order and the frames taken at each; within a view is the same."""
-    if mode not in FLATS:
-        raise ArgumentError(f"flats_mode: expected one of {', '.join(FLATS)}, got {mode!r}")
-    if positions is None or mode == "average":
-        return np.zeros(1), [np.arange(len(flats))]
-    where = np.asarray(positions, dtype=np.float64)
-    if where.shape != (len(flats),) or not ((where >= 0) & (where <= 1)).all():
-        raise ArgumentError(
-            f"flat_positions: expected {len(flats)} numbers from 0 to 1, got {positions!r}"
-        )
-    at, member = np.unique(np.round(where * views) / views, return_inverse=True)
-    return at, [np.flatnonzero(member == k) for k in range(len(at))]

@@ -10,7 +10,14 @@ import pytest
 
 from physrecon.defects import Repairs, bad_pixels, fill
 from physrecon.errors import ArgumentError, DataError
-from physrecon.preprocess import FLOOR, minus_log, prepare, remove_rings, transmission
+from physrecon.preprocess import (
+    FLOOR,
+    mean_fields,
+    minus_log,
+    prepare,
+    remove_rings,
+    transmission,
+)
 
 
 def scan(views=12, rows=3, columns=24, counts=10_000.0, seed=0, dtype=np.uint16):
@@ -30,6 +37,10 @@ def scan(views=12, rows=3, columns=24, counts=10_000.0, seed=0, dtype=np.uint16)
     )
 
 
+def transmit(counts, *fields):
+    return transmission(counts, mean_fields(counts, *fields))
+
+
 # --- flat and dark -------------------------------------------------------------------------------
 
 
@@ -38,14 +49,14 @@ def test_transmission_by_hand_does_not_wrap_unsigned_counts():
     flats = np.array([[[100, 110], [60, 400]], [[120, 110], [60, 420]]], dtype=np.uint16)
     darks = np.array([[[10, 10], [0, 10]], [[10, 10], [0, 10]]], dtype=np.uint16)
     expected = np.array([[[50 / 100, -5 / 100], [30 / 60, 200 / 400]]], dtype=np.float32)
-    np.testing.assert_array_equal(transmission(counts, flats, darks), expected)
+    np.testing.assert_array_equal(transmit(counts, flats, darks), expected)
 
 
 def test_transmission_of_a_full_16_bit_detector():
     counts = np.full((1, 1, 2), 65535, dtype=np.uint16)
     flats = np.full((1000, 1, 2), 65535, dtype=np.uint16)  # their sum leaves any small integer
     darks = np.full((3, 1, 2), 535, dtype=np.uint16)
-    np.testing.assert_array_equal(transmission(counts, flats, darks), 1)
+    np.testing.assert_array_equal(transmit(counts, flats, darks), 1)
 
 
 def test_flats_at_both_ends_are_interpolated_or_averaged():
@@ -54,10 +65,10 @@ def test_flats_at_both_ends_are_interpolated_or_averaged():
     positions = [0, 0, 1]  # 100 before, 200 after
     middle = np.array([1 / 8, 3 / 8, 5 / 8, 7 / 8])
     expected = 60 / (100 + 100 * middle)
-    got = transmission(counts, flats, np.zeros((0, 1, 2)), flat_positions=positions)
+    got = transmit(counts, flats, None, positions)
     np.testing.assert_allclose(got[:, 0, 0], expected, rtol=1e-6)
-    for options in ({"flat_positions": positions, "flats_mode": "average"}, {}):
-        got = transmission(counts, flats, np.zeros((0, 1, 2)), **options)
+    for options in ((positions, "average"), ()):
+        got = transmit(counts, flats, None, *options)
         np.testing.assert_allclose(got, 60 / (400 / 3), rtol=1e-6)
 
 
@@ -146,13 +157,13 @@ def test_air_that_does_not_vary_is_not_dead():
     flats[:] = flats[:1]
     dark = darks.mean(axis=0)
     counts = dark + (flats[0] - dark) * t  # noise-free: the columns of air stand still
-    assert not bad_pixels(counts, flats, darks)["dead"].any()
+    assert not bad_pixels(counts, mean_fields(counts, flats, darks))["dead"].any()
 
 
 def test_a_beam_that_lights_part_of_the_detector_keeps_its_lit_pixels():
     counts, flats, darks, _ = scan(columns=60)
     flats[:, :, :10] = darks[:1, :, :10] + 1
-    kinds = bad_pixels(counts, flats, darks)
+    kinds = bad_pixels(counts, mean_fields(counts, flats, darks))
     assert not np.logical_or.reduce(list(kinds.values()))[:, 10:].any()
 
 
@@ -195,6 +206,66 @@ def test_repairs_of_slabs_add_up():
     assert (total.pixels, total.zero_flat, total.clamped) == (30, 1, 7)
     assert total.floor == 1e-5 and total.no_darks
     assert len(total.sentences()) == 5 and "11.5" in total.sentences()[-1]
+
+
+# --- bad frames among the flats ---
+
+
+SPOILT = {
+    "shutter closed before": (range(6), 110),
+    "shutter closed after": (range(14, 20), 110),
+    "as many closed as open": (range(10), 100),
+    "most closed": (range(12), 103),
+    "one empty": ([7], 0),
+    "one saturated": ([11], 65535),
+}
+
+
+@pytest.mark.parametrize("case", SPOILT)
+@pytest.mark.parametrize("positions", [None, np.repeat([0, 0.4, 1], [6, 8, 6])])
+def test_flats_without_the_beam_are_left_out_and_counted(case, positions):
+    frames, level = SPOILT[case]
+    counts, flats, darks, t = scan()
+    flats[list(frames)] = level
+    p, repairs = prepare(counts, flats, darks, flat_positions=positions)
+    assert np.abs(p + np.log(t)).max() < 0.1
+    assert (repairs.flat_rows_off, repairs.flat_rows) == (3 * len(frames), 60)
+    assert repairs.zero_flat == repairs.dead == repairs.hot == 0
+    assert [s[: s.index(" rows")] for s in repairs.sentences()] == [f"{3 * len(frames)} of 60"]
+
+
+def test_flats_that_drift_or_light_a_part_of_a_row_are_kept():
+    counts, flats, darks, _ = scan(columns=60)
+    flats = flats * np.linspace(0.7, 1.3, 20)[:, None, None]
+    flats[:, :, :50] = darks[0, :, :50]  # a sixth of the row is lit, by a drifting beam
+    fields = mean_fields(counts, flats, darks, np.linspace(0, 1, 20))
+    assert fields.repairs.flat_rows_off == 0 and len(fields.gains) > 3
+
+
+def test_a_position_without_a_flat_lies_between_those_around_it():
+    flats = np.array([200, 7, 300, 500])[:, None, None] * np.ones((4, 2, 30))
+    flats[3, 1] = np.nan  # row 0 lacks the second flat, row 1 the last one too
+    fields = mean_fields(np.full((10, 2, 30), 60.0), flats, None, [0, 0.2, 0.5, 1])
+    np.testing.assert_allclose(fields.gains[:, 0, 4], [200, 240, 300, 500])
+    np.testing.assert_allclose(fields.gains[:, 1, 4], [200, 240, 300, 300])
+
+
+def test_a_pixel_dark_in_one_group_of_flats_is_filled():
+    counts, flats, darks, t = scan()
+    flats[10:, 1, 9] = darks[0, 1, 9]
+    p, repairs = prepare(counts, flats, darks, flat_positions=np.repeat([0, 1], 10))
+    assert repairs.zero_flat == 1 and np.abs(p + np.log(t)).max() < 0.1
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_nan_in_one_flat_or_dark_costs_that_value_alone(value):
+    counts, flats, darks, _ = scan(dtype=np.float64)
+    flats[3, 1, 9], darks[2, 0, 5] = value, value
+    p, repairs = prepare(counts, flats, darks)
+    assert (repairs.field_values, repairs.zero_flat, repairs.dead) == (2, 0, 0)
+    assert len(repairs.sentences()) == 1 and "2 values of flats and darks" in repairs.sentences()[0]
+    gain = np.delete(flats[:, 1, 9], 3).mean() - darks[:, 1, 9].mean()
+    np.testing.assert_allclose(p[:, 1, 9], -np.log((counts[:, 1, 9] - darks[0, 1, 9]) / gain))
 
 
 # --- refusals ------------------------------------------------------------------------------------
@@ -254,6 +325,7 @@ def test_wrong_arguments_are_named(options):
 def test_the_result_does_not_depend_on_the_slabs(dtype):
     counts, flats, darks, _ = scan(rows=7, columns=37, dtype=dtype)
     flats[:, 3, 5] = 0
+    flats[10:, 2] = 90  # one row of the flats at the end saw no beam
     if dtype == np.float64:
         counts[2, 4, 8] = np.nan
     options = {"flat_positions": np.repeat([0, 1], 10), "rings": "sort"}
@@ -312,7 +384,7 @@ def test_k11_transmission_lies_where_it_should(shared_data: Path):
     positions = np.cumsum(key == 0)[key == 1] / (key == 0).sum()
     counts, flats, darks = (frames[key == k] for k in (0, 1, 2))
     for mode in ("average", "interpolate"):
-        t = transmission(counts, flats, darks, flat_positions=positions, flats_mode=mode)
+        t = transmit(counts, flats, darks, positions, mode)
         assert t.min() >= 0.36 and t.max() <= 1.31
         assert t.mean() == pytest.approx(0.85, abs=0.006)
     _, repairs = prepare(counts, flats, darks, flat_positions=positions)
