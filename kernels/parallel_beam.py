@@ -256,11 +256,10 @@ def _backproject_tile(table, split, shape, taps, corner, sino, volume):
 
 
 @cpu
-def _backproject_cpu(table, split, shape, taps, sino, volume):
-    ny, nx, _pitch, _views, _columns, _ray_pitch = shape
-    wide = -(-nx // TILE)
-    for t in prange(-(-ny // TILE) * wide):
-        corner = (t // wide * TILE, t % wide * TILE)
+def _backproject_cpu(table, split, shape, taps, lines, sino, volume):
+    wide = -(-shape[1] // TILE)
+    for t in prange(-(-(lines[1] - lines[0]) // TILE) * wide):
+        corner = (lines[0] + t // wide * TILE, t % wide * TILE)
         _backproject_tile(table, split, shape, taps, corner, sino, volume)
 
 
@@ -296,10 +295,10 @@ def _project_gpu(table, split, shape, chunk, volume, sino):
 
 
 @gpu
-def _backproject_gpu(table, split, shape, taps, sino, volume):
+def _backproject_gpu(table, split, shape, taps, lines, sino, volume):
     slice_, x, y = cuda.grid(3)
-    ny, nx, _pitch, views, columns, _ray_pitch = shape
-    if y >= ny or x >= nx or slice_ >= volume.shape[2]:
+    _ny, nx, _pitch, views, columns, _ray_pitch = shape
+    if y < lines[0] or y >= lines[1] or x >= nx or slice_ >= volume.shape[2]:
         return
     total = table[0, SCALE] * f4(0)
     for v in range(views):
@@ -322,5 +321,7 @@ On the CPU volume (ny·pitch,) and sino (views·ray_pitch,) are flat arrays of l
 (ny, pitch, S) and (views, ray_pitch, S) arrays of numbers."""
 
 backproject = Twin(_backproject_cpu, _backproject_gpu)
-"""(table, split, shape, taps, sino, volume): the transpose of `project`; taps: most rays that cross
-a voxel in one view.  volume is written."""
+"""(table, split, shape, taps, lines, sino, volume): the transpose of `project`.
+
+taps: most rays that cross a voxel in one view · lines (begin, end) in y, begin a multiple of TILE ·
+volume, of which these lines are written."""

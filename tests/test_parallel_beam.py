@@ -139,6 +139,16 @@ def test_same_bits_in_any_slab(rows):
         np.testing.assert_array_equal(B.T @ np.ascontiguousarray(y[:, part]), z[part])
 
 
+@pytest.mark.parametrize("name", ["several tiles", "any angles", "small pixels"])
+def test_same_bits_in_many_launches(name, monkeypatch):
+    A = pr.Projector(*geometry(name))
+    x, y = random(A.in_shape, np.float32), random(A.out_shape, np.float32)
+    whole = A @ x, A.T @ y
+    monkeypatch.setattr("physrecon.operators.projector.LAUNCH", 1)
+    np.testing.assert_array_equal(A @ x, whole[0])
+    np.testing.assert_array_equal(A.T @ y, whole[1])
+
+
 def test_views_are_selected():
     scan, grid = geometry("any angles")
     A = pr.Projector(scan, grid)

@@ -16,6 +16,7 @@ from physrecon.geometry import Grid, ParallelBeam, ViewTable, view_table
 from physrecon.operators.base import LinearOperator
 
 WIDTHS = (1, 4, 16, 32, 64)  # slices in a block: each is compiled on its own
+LAUNCH = 1 << 35  # weights applied in one launch: a second or so on two cores
 PAGE = 4096  # bytes after which addresses fall into the same set of the L1 cache
 STAGGER = 7 / 16  # of a page between neighbouring lines, so that they fall into different sets
 
@@ -52,13 +53,17 @@ class SlicewiseKernels:
         """x (nz, ny, nx) → out (views, nz, columns), written."""
         from physrecon.kernels import parallel_beam, stacking
 
-        table, order, lines = self._tables(x)
+        table, order, natural = self._tables(x)
         chunk = parallel_beam.views_per_chunk(len(self.table.order))
         for part, width in self._parts(x.shape[0]):
             key, volume, sino = self._blocks(x, width)
-            stacking.pack(x[part].transpose(1, 0, 2), lines, volume)
+            stacking.pack(x[part].transpose(1, 0, 2), natural, volume)
             shape = self._shape(volume, sino)
-            parallel_beam.project(table, self.table.split, shape, chunk, _rows(volume), _rows(sino))
+            for views in self._pieces(shape[3], shape[0] * self.nx * width, parallel_beam.GROUP):
+                split = min(max(self.table.split - views.start, 0), views.stop - views.start)
+                some = (*shape[:3], views.stop - views.start, *shape[4:])
+                rays = _rows(sino[views])
+                parallel_beam.project(table[views], split, some, chunk, _rows(volume), rays)
             stacking.unpack(sino, order, out[:, part])
             self._free.append((key, volume, sino))
 
@@ -66,16 +71,18 @@ class SlicewiseKernels:
         """y (views, nz, columns) → out (nz, ny, nx), written."""
         from physrecon.kernels import parallel_beam, stacking
 
-        table, order, lines = self._tables(y)
+        table, order, natural = self._tables(y)
         taps = min(self.table.taps, self.columns)
         for part, width in self._parts(y.shape[1]):
             key, volume, sino = self._blocks(y, width)
             stacking.pack(y[:, part], order, sino)
             shape = self._shape(volume, sino)
-            parallel_beam.backproject(
-                table, self.table.split, shape, taps, _rows(sino), _rows(volume)
-            )
-            stacking.unpack(volume, lines, out[part].transpose(1, 0, 2))
+            for lines in self._pieces(self.ny, shape[3] * self.nx * width, parallel_beam.TILE):
+                parallel_beam.backproject(
+                    *(table, self.table.split, shape, taps, (lines.start, lines.stop)),
+                    *(_rows(sino), _rows(volume)),
+                )
+            stacking.unpack(volume, natural, out[part].transpose(1, 0, 2))
             self._free.append((key, volume, sino))
 
     def _parts(self, slices: int) -> Iterator[tuple[slice, int]]:
@@ -83,6 +90,15 @@ class SlicewiseKernels:
         for count, width in block_widths(slices):
             yield slice(start, start + count), width
             start += count
+
+    @staticmethod
+    def _pieces(count: int, work: int, unit: int) -> Iterator[slice]:
+        """Cut `count` things of `work` steps each into launches of a second or so, in whole units.
+
+        Python sees signals only between launches."""
+        size = max(LAUNCH // (max(work, 1) * unit), 1) * unit
+        for start in range(0, count, size):
+            yield slice(start, min(start + size, count))
 
     def _shape(self, volume: Any, sino: Any) -> tuple[int, ...]:
         return (self.ny, self.nx, volume.shape[1], sino.shape[0], self.columns, sino.shape[1])
@@ -101,7 +117,7 @@ class SlicewiseKernels:
         return key, volume, sino
 
     def _tables(self, near: Any) -> tuple[Any, Any, Any]:
-        """(table, order of views, order of lines) on the machine and in the dtype of `near`."""
+        """(table, order of views, natural order of lines) on the machine and dtype of `near`."""
         key = (arrays.is_device(near), near.dtype)
         if key not in self._lowered:
             device = "cuda" if key[0] else "cpu"

@@ -22,12 +22,12 @@ from numba import cuda
 TARGETS = [(8, 0), (9, 0)]
 BLOCK, TABLE, INDEX = float32[:, :, ::1], float32[:, ::1], int64[::1]
 STACK = float32[:, :, :]
-SHAPE = types.UniTuple(int64, 6)
+SHAPE, PAIR = types.UniTuple(int64, 6), types.UniTuple(int64, 2)
 
 # kernel → the types of its float32 instance
 SIGNATURES = {
     "parallel_beam._project_gpu": (TABLE, int64, SHAPE, int64, BLOCK, BLOCK),
-    "parallel_beam._backproject_gpu": (TABLE, int64, SHAPE, int64, BLOCK, BLOCK),
+    "parallel_beam._backproject_gpu": (TABLE, int64, SHAPE, int64, PAIR, BLOCK, BLOCK),
     "stacking._pack_gpu": (STACK, INDEX, BLOCK),
     "stacking._unpack_gpu": (BLOCK, INDEX, STACK),
 }
