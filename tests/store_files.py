@@ -7,6 +7,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from physrecon.errors import DataError
+from physrecon.store import describe
+
 VIEWS, ROWS, COLUMNS = 7, 5, 6
 
 
@@ -69,3 +72,11 @@ def nexus(
         if angle_units:
             file[angle_path].attrs["units"] = angle_units
     return path
+
+
+def told(path: Path) -> str:
+    """All that `info` says about a file, usable or not."""
+    try:
+        return "\n".join(describe(path))
+    except DataError as error:
+        return str(error)

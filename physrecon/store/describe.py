@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from physrecon.errors import DataError
-from physrecon.store.identify import is_volume
+from physrecon.errors import MissingInputError
+from physrecon.store.identify import NotAScan, is_volume
 from physrecon.store.scan import Scan, open_scan
+from physrecon.store.slabs import partial_slabs, slab_folder, slabs_done
 from physrecon.store.trust import Tree, damage_reported
 from physrecon.store.volume import Volume, open_volume
 
@@ -16,10 +17,10 @@ from physrecon.store.volume import Volume, open_volume
 def describe(
     path: str | Path, angle_unit: str | None = None, allow_root: str | Path | None = None
 ) -> list[str]:
-    """Lines that say what any file is.
+    """Lines that say what a file is: a scan, a volume, or a known part or relative of them.
 
-    A file that cannot be used is described, not refused; MissingInputError for one that is not
-    there or cannot be read."""
+    angle_unit, allow_root: as for `open_scan`.  Raises DataError where the file is damaged, is no
+    HDF5, or lacks what a scan needs; MissingInputError where there is none or it cannot be read."""
     try:
         with Tree(path, allow_root) as tree, damage_reported(tree.path):
             volume = is_volume(tree)
@@ -28,9 +29,17 @@ def describe(
                 return _volume_lines(opened)
         with open_scan(path, angle_unit, allow_root=allow_root) as scan:
             return _scan_lines(scan)
-    except DataError as error:
+    except NotAScan as error:
         first, *more = str(error).split("; ")
         return [first, *(f"  {line}" for line in more)]
+    except MissingInputError as error:
+        slabs = None if Path(path).exists() else partial_slabs(path)
+        if not slabs:
+            raise
+        raise MissingInputError(
+            f"{path}: expected a finished volume, got {slabs_done(path)} of its {len(slabs)} slabs "
+            f"in {slab_folder(path).name}; run the same job again to finish it."
+        ) from error
 
 
 def _scan_lines(scan: Scan) -> list[str]:

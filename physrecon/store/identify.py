@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import h5py
 
+from physrecon.errors import DataError
 from physrecon.store.trust import Tree
 
 VOLUME = "/entry/reconstruction/results/data"
@@ -11,7 +12,8 @@ SLAB_MARK = "physrecon_slab"
 ADVICE = {
     "NXstxm": (
         "a scanning measurement: one transmitted intensity per beam position, no camera frames: "
-        "divide data by monitor/data, take −log, write the result to /exchange/data (axes "
+        "divide data by monitor/data, take −log, subtract its level where the beam passes beside "
+        "the sample (there a line integral is 0), write the result to /exchange/data (axes "
         "theta:y:x) with theta in /exchange/theta, and pass --line-integrals"
     ),
     "NXfluo": "a fluorescence map: one spectrum per beam position, not transmission",
@@ -20,13 +22,30 @@ ADVICE = {
 }
 
 
+class NotAScan(DataError):
+    """The file is sound and of a known kind, but holds no scan."""
+
+
 def is_volume(tree: Tree) -> bool:
     """Whether the file holds a volume in physrecon's own layout."""
     return isinstance(tree.find(VOLUME), h5py.Dataset)
 
 
-def not_a_scan(tree: Tree) -> str:
-    """One sentence: no projections were found, this is what was, and this is what to do."""
+def not_a_scan(tree: Tree) -> DataError:
+    """No projections were found, this is what was, and this is what to do.
+
+    NotAScan where the kind of file is known."""
+    known = _known_kind(tree)
+    if known and tree.find("/exchange") is None:
+        return NotAScan(f"{tree.path.name}: {known}")
+    return DataError(
+        f"{tree.path.name}: expected projections in /exchange/data (Data Exchange) or detector "
+        "data with an image_key (NXtomo, NeXus), got neither; convert the file."
+    )
+
+
+def _known_kind(tree: Tree) -> str | None:
+    """One sentence on a file that holds something else; None where nothing is known of it."""
     if SLAB_MARK in tree.file.attrs:
         return (
             "expected a scan, got one slab of an unfinished or virtual volume; "
@@ -50,10 +69,7 @@ def not_a_scan(tree: Tree) -> str:
             f"expected projections, got lists of values only ({lists[0]}): positions or monitors "
             "that belong to a scan; give the NeXus or master file that links to them."
         )
-    return (
-        "expected projections in /exchange/data (Data Exchange) or detector data with an "
-        "image_key (NXtomo, NeXus), got neither; convert the file."
-    )
+    return None
 
 
 def _definitions(tree: Tree) -> list[str]:

@@ -139,7 +139,7 @@ def _scan(tree: Tree, asked_unit: str | None, line_integrals: bool) -> Scan:
         )
     reading = exchange.read(tree) or nexus.read(tree)
     if reading is None:
-        raise DataError(f"{tree.path.name}: {identify.not_a_scan(tree)}")
+        raise identify.not_a_scan(tree)
     unit, unit_notes = units.angle_unit(
         tree.path.name, reading.angles, reading.angle_unit, asked_unit
     )
