@@ -28,17 +28,21 @@ def plan(input: str, **options: Any) -> int:
         job = _job("plan", {"input": input, **options})
     from physrecon.run import plan as plan_job
 
-    print("\n".join(plan_job(job).lines()))
+    report = Report()
+    planned = plan_job(job)
+    report.result("\n".join(planned.lines()))
+    for warning in planned.warnings():
+        report.warn(warning)
     return 0
 
 
-def info(files: Sequence[str], allow_root: str | None = None) -> int:
+def info(files: Sequence[str], **options: Any) -> int:
     from physrecon.store import describe
 
     code = 0
     for path in files:  # one that cannot be read does not keep the others from being described
         try:
-            print("\n".join(describe(path, allow_root=allow_root)), flush=True)
+            print("\n".join(describe(path, **options)), flush=True)
         except PhysreconError as problem:
             print(f"error: {problem}", file=sys.stderr)
             code = problem.exit_code

@@ -189,6 +189,7 @@ def parser() -> Parser:
 
     info = command("info", "say what a file is, or what is wrong with it")
     info.add_argument("files", metavar="FILE", nargs="+")
+    _angle_unit(info)
     _allow_root(info)
 
     center = command("find-center", "find the rotation axis by two methods")
@@ -226,8 +227,12 @@ def _debug(into: Parser) -> None:
     into.add_argument("--debug", action="store_true", help="show tracebacks")
 
 
-def _reading(into: Parser) -> None:
+def _angle_unit(into: Parser) -> None:
     into.add_argument("--angle-unit", type=_one_of(ANGLE_UNITS), metavar="UNIT", help="deg or rad")
+
+
+def _reading(into: Parser) -> None:
+    _angle_unit(into)
     into.add_argument(
         "--line-integrals", action="store_true", help="the data are -log(transmission) already"
     )

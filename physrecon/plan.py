@@ -4,7 +4,7 @@ The model counts arrays at three moments of a slab's life: correcting, reconstru
 
 from __future__ import annotations
 
-import math
+import os
 import shutil
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +20,7 @@ from physrecon.geometry import Grid, ParallelBeam
 from physrecon.job import Job
 from physrecon.memory import available_memory
 from physrecon.operators.projector import block_widths, staggered
-from physrecon.store import Scan, partial_slabs
+from physrecon.store import Scan, partial_slabs, slabs_done, stored_bytes
 
 BASE = 260 << 20  # the interpreter, its libraries, compiled kernels
 F4 = 4
@@ -44,14 +44,14 @@ class Plan:
 
     @property
     def output_bytes(self) -> int:
-        return math.prod(self.grid.shape) * F4
+        return stored_bytes(self.grid.shape, np.float32, len(self.slabs))
 
     def lines(self) -> list[str]:
         """The plan in words."""
         shape, size = self.grid.shape, largest(self.slabs)
         slabs = f"in {len(self.slabs)} slabs of {size}" if self.slabs[1:] else "in one slab"
         output = Path(self.job.output)
-        free = shutil.disk_usage(_existing(output)).free
+        free = format_bytes(self._free())
         files = f", as {len(self.slabs)} files in {output.name}.slabs" if self.slabs[1:] else ""
         return [
             self.scan,
@@ -60,8 +60,38 @@ class Plan:
             f"rows: {self.rows.start}:{self.rows.stop}, {slabs}",
             f"memory: {format_bytes(self.peak)} at most, of {format_bytes(self.budget)}",
             f"volume: {shape} float32, {format_bytes(self.output_bytes)}",
-            f"output: {output}{files}; {format_bytes(free)} free there",
+            f"output: {output}{files}; {free} free there",
         ]
+
+    def warnings(self) -> list[str]:
+        """What the run would stumble over, as far as the disk shows it now."""
+        output, folder = self.job.output, self.job.output.parent
+        found = []
+        if not folder.is_dir():
+            found.append(f"output: the folder {folder} is not there; create it")
+        exists = os.path.lexists(output)
+        if exists and not self.job.overwrite:
+            found.append(f"output: {output} exists; the run needs --overwrite or another name")
+        cut, done = partial_slabs(output), slabs_done(output)
+        if cut and done:
+            fate = (
+                "kept if they are of this very job and input" if cut == self.slabs else "of no use"
+            )
+            found.append(
+                f"output: {done} of {len(cut)} slabs are there already, {fate}; "
+                "others need --overwrite or another name"
+            )
+        present = done * self.output_bytes // len(self.slabs) if cut == self.slabs else 0
+        needed, free = self.output_bytes - present, self._free()
+        if needed > free:
+            kept = ", the old volume being kept until the new one is whole" * exists
+            found.append(
+                f"output: needs {format_bytes(needed)}{kept}, and {format_bytes(free)} are free"
+            )
+        return found
+
+    def _free(self) -> int:
+        return shutil.disk_usage(_existing(self.job.output)).free
 
 
 def make_plan(job: Job, scan: Scan) -> Plan:

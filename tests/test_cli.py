@@ -321,9 +321,17 @@ def test_plan_explains_and_computes_nothing(scan, here, capsys):
 
 def test_info_says_what_files_are(scan, here, capsys):
     (here / "notes.txt").write_text("no scan")
-    assert main(["info", "scan.h5", "notes.txt"]) == 0
-    out = capsys.readouterr().out
-    assert "Data Exchange" in out and "90 views" in out and "notes.txt" in out
+    assert main(["info", "notes.txt", "scan.h5"]) == 65
+    out, err = capsys.readouterr()
+    assert "Data Exchange" in out and "90 views" in out and "notes.txt" in err
+    assert main(["info", "scan.h5"]) == 0
+    with h5py.File("scan.h5", "a") as file:
+        del file["exchange/theta"].attrs["units"]
+        file["exchange/theta"][:] /= 60
+    capsys.readouterr()
+    assert main(["info", "scan.h5"]) == 65
+    assert "--angle-unit" in capsys.readouterr().err  # and so it must be an option of info
+    assert main(["info", "scan.h5", "--angle-unit", "deg"]) == 0
 
 
 def test_info_goes_on_after_a_file_that_is_not_there(scan, capsys):
