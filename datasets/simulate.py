@@ -14,6 +14,7 @@ depends neither on the memory nor on the number of threads it was made with."""
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -26,10 +27,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from physrecon.blocks import format_bytes
 from physrecon.datasets.ellipses import Ellipsoids, line_integrals, sub_cells
 from physrecon.datasets.phantoms import foam, random_ellipsoids, shepp_logan_phantom
 from physrecon.errors import ArgumentError, DataError, MissingInputError, OutputError, WriteError
 from physrecon.geometry import Grid, ParallelBeam
+from physrecon.memory import available_memory
 
 Counts = NDArray[np.uint16]
 
@@ -45,6 +48,7 @@ _SUPERSAMPLE = 2
 _STRIP = 1 << 18  # pixels of a frame simulated at once: part of what the seed means
 _BLOCK_BYTES = 32 << 20  # frames in memory at once: changes nothing but the memory
 _EXACT_BELOW = 100  # mean counts
+_HELD_FRAMES, _HELD_ANGLES = 6, 6  # copies in memory, of 4 and of 8 bytes a number
 
 
 def _whole(value: Any, least: int, most: float = np.inf) -> bool:
@@ -76,12 +80,13 @@ class Simulation:
         object.__setattr__(self, "shape", shape)
         if self.center is None:
             object.__setattr__(self, "center", (nx - 1) / 2 + 0.03 * nx + 0.3)
+        off_middle = float(self.center or 0) - (nx - 1) / 2
         for name, good, expected in (
             ("shape", min(shape) > 0, "at least one voxel along each axis"),
             ("views", _whole(self.views, 1), "a whole number >= 1"),
             ("phantom", self.phantom in PHANTOMS, f"one of {', '.join(PHANTOMS)}"),
             ("counts", 1 <= self.counts <= _MOST_COUNTS, f"1 to {_MOST_COUNTS} (16-bit counts)"),
-            ("center", np.isfinite(float(self.center or 0)), "a finite column"),
+            ("center", abs(off_middle) < 1.2 * nx, "a column in or near the detector"),
             ("seed", _whole(self.seed, 0), "a whole number >= 0"),
             ("dead_pixels", _whole(self.dead_pixels, 0, nz * nx), f"0 to {nz * nx} pixels"),
             ("flats", _whole(self.flats, 1), "a whole number >= 1"),
@@ -99,6 +104,11 @@ class Simulation:
     def grid(self) -> Grid:
         """The grid of the truth: cubic voxels of the pixel size (1 when there is none)."""
         return Grid(self.shape, self.pixel_size or 1.0)
+
+    @property
+    def scan_shape(self) -> tuple[int, int, int]:
+        """(views, rows, columns) of the scan."""
+        return self.views, self.shape[0], self.shape[2]
 
     @property
     def scan(self) -> ParallelBeam:
@@ -229,6 +239,10 @@ def _new_file(path: Path, overwrite: bool) -> Iterator[Any]:
 
     if path.exists() and not overwrite:
         raise OutputError(f"{path}: exists already; give another name or ask to overwrite")
+    if not path.parent.is_dir():
+        raise OutputError(
+            f"{path}: expected a folder to write to, got no folder {path.parent}; create it"
+        )
     partial_path = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
         file = h5py.File(partial_path, "w")
@@ -284,8 +298,27 @@ def simulate_scan(
         pixel_size, length_unit, depth,
     )  # fmt: skip
     with _new_file(Path(path), overwrite) as file:
+        _check_room(Path(path), sim)
         _write(file, sim, progress)
     return sim
+
+
+def _check_room(path: Path, sim: Simulation) -> None:
+    """Refuse a scan for which there is no room on the disk or in memory, before it is begun."""
+    rows, columns = sim.scan_shape[1:]
+    size = 2 * (sim.views + sim.flats + sim.darks) * rows * columns
+    free = shutil.disk_usage(path.parent).free
+    if size > free:
+        raise OutputError(
+            f"{path}: expected {format_bytes(size)} of free space for shape {sim.shape} and "
+            f"{sim.views} views, got {format_bytes(free)}; ask for less or choose another folder"
+        )
+    held = _HELD_FRAMES * 4 * rows * columns + _HELD_ANGLES * 8 * sim.views
+    if held > available_memory():
+        raise ArgumentError(
+            f"simulate_scan: expected {format_bytes(held)} of free memory for shape {sim.shape} "
+            f"and {sim.views} views, got {format_bytes(available_memory())}; ask for less"
+        )
 
 
 def read_simulation(path: str | os.PathLike[str]) -> Simulation:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -379,7 +381,7 @@ def test_a_finished_scan_is_kept_unless_told(tmp_path):
         datasets.simulate_scan(path, **SMALL)
     assert datasets.simulate_scan(path, **SMALL, seed=1, overwrite=True).seed == 1
     assert datasets.read_simulation(path).seed == 1
-    with pytest.raises(OutputError, match="cannot be created"):
+    with pytest.raises(OutputError, match="no folder"):
         datasets.simulate_scan(tmp_path / "none" / "scan.h5", **SMALL)
 
 
@@ -420,6 +422,21 @@ def test_what_makes_no_scan_is_refused(tmp_path, bad):
     with pytest.raises(ArgumentError, match=next(iter(bad))):
         datasets.simulate_scan(tmp_path / "scan.h5", **{**SMALL, **bad})
     assert not list(tmp_path.iterdir())
+
+
+def test_a_scan_without_room_is_refused_before_it_is_begun(tmp_path, monkeypatch):
+    nz, _, nx = SMALL["shape"]
+    need = 2 * (SMALL["views"] + 20) * nz * nx
+    monkeypatch.setattr(simulate, "_write", lambda *_: None)
+    for free, refused in ((need - 1, True), (need, False)):
+        usage = SimpleNamespace(free=free)
+        monkeypatch.setattr(simulate.shutil, "disk_usage", lambda _, usage=usage: usage)
+        with pytest.raises(OutputError, match="free space") if refused else nullcontext():
+            datasets.simulate_scan(tmp_path / f"{free}.h5", **SMALL)
+    monkeypatch.setattr(simulate, "available_memory", lambda: 1000)
+    with pytest.raises(ArgumentError, match="free memory"):
+        datasets.simulate_scan(tmp_path / "memory.h5", **SMALL)
+    assert [path.name for path in tmp_path.iterdir()] == [f"{need}.h5"]
 
 
 def test_only_simulated_scans_have_a_known_truth(tmp_path):
