@@ -7,6 +7,7 @@ compared."""
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import reduce
 from itertools import pairwise
 
 import numpy as np
@@ -50,12 +51,12 @@ def find_center(line_integrals: ArrayLike, angles_rad: ArrayLike) -> Center:
     and a method answers with their median weighted by content, so rows of air have no say.  The
     column is the median of the three methods, that of mass where there are no opposite views, or
     that of correlation where the object is wider than the detector.
-    ArgumentError: shapes.  DataError: NaN, or nothing to be seen in any row."""
-    sinograms, angles = _checked(line_integrals, angles_rad)
-    members = _neighbours(angles)
-    groups = _groups(sinograms, members)
-    angles = np.mod(angles, 2 * np.pi)[members].mean(axis=1)
-    content = _content(groups)
+    ArgumentError: shapes.  DataError: NaN, nothing to be seen in any row, views of one direction
+    only, or an answer outside the middle half."""
+    sinograms, angles = average_views(*_checked(line_integrals, angles_rad))
+    width = sinograms.shape[2]
+    groups = _groups(sinograms)
+    content = np.array([_content(g) for g in groups])
     if not content.max() > 0:
         raise DataError(
             "find_center: expected an object that varies along the detector, got constant views; "
@@ -63,8 +64,8 @@ def find_center(line_integrals: ArrayLike, angles_rad: ArrayLike) -> Center:
         )
     # what is far emptier than the fullest group holds noise, not information
     seen = content > 0.05 * content.max()
-    groups, content = groups[seen], content[seen]
-    cut_off = _cut_off(groups.sum(axis=0))
+    groups, content = [g for g, fit in zip(groups, seen, strict=True) if fit], content[seen]
+    cut_off = _cut_off(reduce(np.add, groups))
     opposite = opposite_views(angles)
 
     methods = {}
@@ -82,9 +83,22 @@ def find_center(line_integrals: ArrayLike, angles_rad: ArrayLike) -> Center:
         column = columns["mass"]
     else:
         column = float(np.median(list(columns.values())))
+    _refuse_out_of_range(column, width, columns)
     apart = max(columns.values()) - min(columns.values()) if len(columns) > 1 else np.nan
-    notes = _notes(angles, groups.shape[2], columns, opposite is None, cut_off)
+    notes = _notes(angles, width, columns, opposite is None, cut_off)
     return Center(column, columns, float(apart), bool(apart <= 1.0), notes)
+
+
+def _refuse_out_of_range(column: float, width: int, columns: dict[str, float]) -> None:
+    """Raise DataError for an axis where nothing was searched: that is no finding."""
+    middle, reach = (width - 1) / 2, width / 4 + 1
+    if not abs(column - middle) <= reach:
+        answers = ", ".join(f"{name} {found:.2f}" for name, found in columns.items())
+        raise DataError(
+            f"find_center: expected an axis in the middle half of the detector, columns "
+            f"{middle - reach:.0f} to {middle + reach:.0f}, got {answers}; check the unit of the "
+            "angles, and give the column of the axis with --center"
+        )
 
 
 def _notes(
@@ -123,38 +137,51 @@ def _checked(line_integrals: ArrayLike, angles_rad: ArrayLike) -> tuple[NDArray,
             "find_center: expected at least 4 views, 1 row and 8 columns, got shape "
             f"{sinograms.shape}; give the column of the axis instead"
         )
+    if np.abs(np.exp(2j * angles) - np.exp(2j * angles[0])).max() < 1e-3:
+        raise DataError(
+            "find_center: expected views of different directions, got one direction "
+            f"{len(angles)} times; check the angles, or give the column of the axis with --center"
+        )
     return sinograms, angles
 
 
-def _neighbours(angles: Array) -> NDArray:
-    """Indices (views, n) of views next to each other on the turn, to be averaged: at most 361."""
-    order = np.argsort(np.mod(angles, 2 * np.pi), kind="stable")
-    size = -(-len(angles) // MOST_VIEWS)
+def average_views(line_integrals: NDArray, angles_rad: Array) -> tuple[NDArray, Array]:
+    """Means of views next to each other on the turn, at most 361, and their angles.
+
+    (views, rows, columns), float32 stays so, and (views,) in radians.  What a scan of many views
+    tells about its axis is in them, in a fraction of the memory."""
+    turned = np.mod(angles_rad, 2 * np.pi)
+    members = _neighbours(turned)
+    dtype = np.result_type(line_integrals, np.float32)
+    means = np.empty((len(members), *line_integrals.shape[1:]), dtype=dtype)
+    for mean, some in zip(means, members, strict=True):
+        mean[...] = line_integrals[some].mean(axis=0, dtype=np.float64)
+    return means, turned[members].mean(axis=1)
+
+
+def _neighbours(turned: Array) -> NDArray:
+    """Indices (n, views) of views next to each other on the turn, [0, 2π): n is at most 361."""
+    order = np.argsort(turned, kind="stable")
+    size = -(-len(turned) // MOST_VIEWS)
     members = order[: len(order) // size * size].reshape(-1, size)
-    turned = np.mod(angles, 2 * np.pi)[members]
-    spread = turned[:, -1] - turned[:, 0]
+    spread = turned[members[:, -1]] - turned[members[:, 0]]
     # those on both sides of a gap in the scan have no common view
     return members[spread <= 3 * np.median(spread)]
 
 
-def _groups(sinograms: NDArray, members: NDArray) -> Array:
-    """Sums of adjacent rows, line integrals of a thicker slice: (groups, views, columns)."""
+def _groups(sinograms: NDArray) -> list[Array]:
+    """Sums of adjacent rows, line integrals of a thicker slice: each (views, columns)."""
     rows = sinograms.shape[1]
     bounds = np.linspace(0, rows, min(MOST_GROUPS, rows) + 1).astype(int)
-    groups = np.stack(
-        [
-            sinograms[:, a:b].sum(axis=1, dtype=np.float64)[members].mean(axis=1)
-            for a, b in pairwise(bounds)
-        ]
-    )
-    if not np.isfinite(groups).all():
+    groups = [sinograms[:, a:b].sum(axis=1, dtype=np.float64) for a, b in pairwise(bounds)]
+    if not all(np.isfinite(g).all() for g in groups):
         raise DataError("find_center: expected finite line integrals, got NaN or inf; repair first")
     return groups
 
 
-def _content(groups: Array) -> Array:
-    """How much object each group holds: the variance of its mean view, in which noise has died."""
-    return groups.mean(axis=1).var(axis=1)
+def _content(group: Array) -> float:
+    """How much object a group holds: the variance of its mean view, in which noise has died."""
+    return float(group.mean(axis=0).var())
 
 
 def _cut_off(sinogram: Array) -> bool:

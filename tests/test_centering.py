@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
-from physrecon.centering import find_center
+from physrecon.centering import average_views, find_center
 from physrecon.errors import ArgumentError, DataError
 
 
@@ -100,6 +100,18 @@ def test_less_than_a_half_turn_is_said(span, within):
     assert f"{span}°" in found.notes[0] and "opposite" in found.notes[0]
 
 
+@pytest.mark.parametrize("scan", ["many views", "two turns", "golden angle", "shuffled"])
+def test_averaged_views_are_few_and_know_the_axis(scan):
+    angles = np.concatenate([SCANS[scan] + 0.001 * k for k in range(5)])
+    p = sinogram(angles, 96, 44.0, counts=1e4)[:, None].astype(np.float32)
+    views, turned = average_views(p, angles)
+    assert len(views) == len(turned) <= 361 and views.dtype == np.float32
+    np.testing.assert_allclose(views[:, 0], sinogram(turned, 96, 44.0), atol=0.1)
+    again, same = average_views(views, turned)
+    assert np.array_equal(again, views) and np.array_equal(same, turned)
+    assert find_center(views, turned).column == find_center(p, angles).column
+
+
 def test_disagreement_is_reported():
     # the sample slips at the end of the scan: the last views see it 6 columns further
     p = sinogram(SCANS["half turn"], 96, 44.0, counts=1e4)
@@ -126,6 +138,20 @@ def test_the_axis_outside_the_search_is_not_passed_over_in_silence():
     angles = SCANS["full turn"]
     found = find_center(sinogram(angles, 96, 12.0), angles)
     assert not found.agrees or found.notes
+
+
+def test_an_answer_where_nothing_was_searched_is_no_finding():
+    # the centre of mass cannot come back by so short a turn: it may end anywhere
+    angles = SCANS["half turn"] * np.pi / 180
+    with pytest.raises(DataError, match=r"middle half .*columns 22 to 72.*--center"):
+        find_center(sinogram(SCANS["half turn"], 96, 44.0, counts=1e4), angles)
+
+
+@pytest.mark.parametrize("turns", [0, 0.5])
+def test_views_of_one_direction_have_no_axis(turns):
+    angles = 0.3 + 2 * np.pi * turns * (np.arange(60) % 2)
+    with pytest.raises(DataError, match="one direction"):
+        find_center(sinogram(angles, 40, 20.0, counts=1e4), angles)
 
 
 def test_noise_alone_gives_a_number_or_a_refusal_but_no_crash():
