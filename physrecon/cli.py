@@ -4,6 +4,7 @@ Nothing heavy is imported until a command needs it."""
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -20,6 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the program on `argv`; returns the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
+    _print_any_character()
     try:
         with _terminate_like_interrupt():
             return _command(arguments)
@@ -64,6 +66,13 @@ def _complain(text: str, code: int, debug: bool) -> int:
         traceback.print_exc()
     print(f"error: {text}", file=sys.stderr)
     return code
+
+
+def _print_any_character() -> None:
+    """A terminal without ° or ± gets their code, not an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 @contextmanager

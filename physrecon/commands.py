@@ -7,12 +7,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from physrecon.errors import PhysreconError
+from physrecon.errors import ArgumentError, PhysreconError
 from physrecon.job import Job, merge
 from physrecon.report import Report
 
 
 def recon(**options: Any) -> int:
+    if options["input"].endswith(".toml"):
+        raise ArgumentError(
+            f"{options['input']}: expected a scan, got a job file; "
+            f"use `physrecon run {options['input']}`"
+        )
     return _run(_job("recon", options))
 
 
@@ -29,7 +34,7 @@ def plan(input: str, **options: Any) -> int:
     from physrecon.run import plan as plan_job
 
     report = Report()
-    planned = plan_job(job)
+    planned = plan_job(job, report)
     report.result("\n".join(planned.lines()))
     for warning in planned.warnings():
         report.warn(warning)
@@ -54,7 +59,7 @@ def find_center(input: str, **options: Any) -> int:
     from physrecon.run import find_axis, open_input, say_axis
 
     report = Report()
-    with open_input(job) as scan:
+    with open_input(job, report) as scan:
         found = find_axis(job, scan)
     say_axis(found, report)
     for name, column in found.methods.items():

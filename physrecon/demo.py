@@ -17,7 +17,7 @@ from physrecon.datasets import simulate_scan, simulated_truth
 from physrecon.errors import OutputError
 from physrecon.job import Job
 from physrecon.report import Report
-from physrecon.run import run
+from physrecon.run import require_machine, run
 from physrecon.store import open_volume
 from physrecon.view import draw_slice, new_figure, save
 
@@ -33,12 +33,14 @@ def demo(folder: Path, report: Report, overwrite: bool = False, **execution: Any
     scan, picture = folder / "scan.h5", folder / "demo.png"
     volumes = {method: folder / f"{method}.h5" for method in ("fbp", ITERATIVE["method"])}
     _make_folder(folder, [scan, picture, *volumes.values()], overwrite)
+    common = {"input": scan, "overwrite": overwrite, **execution}
+    jobs = {
+        method: Job.build({**common, "output": volumes[method], **settings}, "demo")
+        for method, settings in (("fbp", {}), (ITERATIVE["method"], ITERATIVE))
+    }
+    require_machine(jobs["fbp"])  # before anything is written
     times = {"simulate": _timed(lambda: _simulate(scan, report))}
-    for method, path in volumes.items():
-        settings = ITERATIVE if method != "fbp" else {"method": "fbp"}
-        job = Job.build(
-            {"input": scan, "output": path, "overwrite": overwrite, **settings, **execution}, "demo"
-        )
+    for method, job in jobs.items():
         times[method] = _timed(partial(run, job, report))
     truth = simulated_truth(scan)
     results = {method: _read(path) for method, path in volumes.items()}
@@ -118,5 +120,7 @@ def _draw(path: Path, scan: Path, truth: NDArray[Any], results: dict[str, NDArra
     for axes, (name, volume) in zip(grid[1, 1:], results.items(), strict=True):
         shown = draw_slice(axes, volume[k] - truth[k], pitch, unit, (-limit, limit), "RdBu_r")
         axes.set_title(f"{name} − truth")
+    for axes in (*grid[0], *grid[1, 1:]):
+        axes.set(xlabel=f"x [{unit}]", ylabel=f"y [{unit}]")
     figure.colorbar(shown, ax=grid[1], label=f"error [1/{unit}]", extend="both")
     save(figure, path)

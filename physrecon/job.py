@@ -30,7 +30,17 @@ from pydantic import (
 
 from physrecon.blocks import parse_bytes, parse_slices
 from physrecon.errors import ArgumentError, ConfigError, MissingInputError, PhysreconError
-from physrecon.names import FILTERS, ITERATIONS, METHODS, PADDINGS, RINGS, STOP_SETTINGS, expected
+from physrecon.names import (
+    DIRECT,
+    FILTERS,
+    ITERATIONS,
+    METHODS,
+    PADDINGS,
+    RINGS,
+    STOP_SETTINGS,
+    expected,
+    nearest,
+)
 
 # How the work is done, not what comes out: runs that differ in these are runs of the same job.
 EXECUTION = ("slab_rows", "memory", "threads", "overwrite", "allow_root")
@@ -85,7 +95,7 @@ class Job(_Model):
         try:
             return cls.model_validate(values)
         except ValidationError as problem:
-            raise error("; ".join(_sentence(where, p) for p in problem.errors())) from None
+            raise error(_complaint(where, problem)) from None
 
     @classmethod
     def from_toml(cls, path: str | Path, changes: dict[str, Any] | None = None) -> Job:
@@ -99,7 +109,12 @@ class Job(_Model):
             raise MissingInputError(
                 f"{path}: expected a job file, got {problem.strerror or problem}; check the path"
             ) from None
-        except (UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
+        except UnicodeDecodeError:
+            raise ConfigError(
+                f"{path}: expected a job file in TOML, got something that is no text; "
+                "reconstruct a scan with `physrecon recon`"
+            ) from None
+        except tomllib.TOMLDecodeError as problem:
             raise ConfigError(f"{path}: expected TOML, got {problem}") from None
         for key in ("input", "output"):
             if isinstance(values.get(key), str):
@@ -154,7 +169,8 @@ class Job(_Model):
     @field_validator("memory", mode="before")
     @classmethod
     def _bytes(cls, value: Any) -> Any:
-        return parse_bytes(value) if isinstance(value, str) else value
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        return parse_bytes(value) if whole or isinstance(value, str) else value
 
     @field_validator("slices")
     @classmethod
@@ -175,6 +191,12 @@ class Job(_Model):
                     + "|".join(ITERATIONS)
                 )
         else:
+            for name in ("filter", "padding"):
+                if (got := getattr(self, name)) != Job.model_fields[name].default:
+                    raise ValueError(
+                        f"{name}: expected fbp for {name} {got}, got {self.method}; "
+                        f"drop it or choose --method {'|'.join(DIRECT)}"
+                    )
             self.make_solver()
         return self
 
@@ -220,12 +242,30 @@ def _toml(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
+def _complaint(where: str, problem: ValidationError) -> str:
+    """What is wrong with a job: one sentence a field, and what there is where no name is near."""
+    first = {_place(p): p for p in reversed(problem.errors())}  # a union complains once a type
+    lines = [_sentence(where, p) for p in reversed(first.values())]
+    strange = {p["loc"][0] == "stop" for p in first.values() if p["type"] == "extra_forbidden"}
+    for in_stop in sorted(strange):
+        keys = (StopSettings if in_stop else Job).model_fields
+        lines.append(f"the keys{' of [stop]' if in_stop else ''} are {', '.join(keys)}")
+    return "; ".join(lines) if len(lines) == 1 else "\n  ".join(lines)
+
+
+def _place(problem: Any) -> str:
+    return ".".join(str(part) for part in problem["loc"][:2])
+
+
 def _sentence(where: str, problem: Any) -> str:
     """One pydantic complaint in the words of this program."""
-    place = ".".join(str(part) for part in problem["loc"][:2])
+    place = _place(problem)
     if problem["type"] == "extra_forbidden":
         fields = StopSettings.model_fields if problem["loc"][0] == "stop" else Job.model_fields
-        return f"{where}: {place}: {expected(problem['loc'][-1], tuple(fields))}"
+        near = nearest(problem["loc"][-1], tuple(fields))
+        return f"{where}: {place}: expected a key that is known, got {place!r}{near}"
+    if problem["loc"][:1] == ("solver",) and len(problem["loc"]) > 1:
+        return f"{where}: {place}: expected a finite number, got {problem['input']!r}"
     if problem["type"] == "missing":
         return f"{where}: {place}: expected a value, got none; set it"
     message = problem["msg"].removeprefix("Value error, ").removeprefix(f"{place}: ")

@@ -11,6 +11,7 @@ METHODS = (*DIRECT, *ITERATIVE)
 FILTERS = ("ram-lak", "shepp-logan", "cosine", "hamming", "hann")
 PADDINGS = ("zero", "edge")
 RINGS = ("none", "sort")
+PHANTOMS = ("shepp-logan", "ellipsoids", "foam")
 DEVICES = ("cpu", "cuda")
 ANGLE_UNITS = ("deg", "rad")
 ITERATIONS = {"cgls": 20, "gd": 100, "landweber": 200, "sirt": 100}
@@ -19,8 +20,12 @@ STOP_SETTINGS = ("iterations", "rtol", "discrepancy")
 
 def expected(value: object, names: tuple[str, ...]) -> str:
     """What a sentence about a wrong name says: the names there are, and the nearest."""
+    return f"expected one of {', '.join(names)}, got {str(value)!r}{nearest(value, names)}"
+
+
+def nearest(value: object, names: tuple[str, ...]) -> str:
+    """`; did you mean x?`, or nothing where no name is near."""
     from difflib import get_close_matches
 
     near = get_close_matches(str(value), names, n=1)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    return f"expected one of {', '.join(names)}, got {str(value)!r}{hint}"
+    return f"; did you mean {near[0]}?" if near else ""

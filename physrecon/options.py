@@ -20,6 +20,7 @@ from physrecon.names import (
     ITERATIVE,
     METHODS,
     PADDINGS,
+    PHANTOMS,
     RINGS,
     expected,
 )
@@ -116,6 +117,9 @@ _count = _number(int, "a whole number >= 1", 1)
 _natural = _number(int, "a whole number >= 0", 0)
 
 
+_column = _number(float, "a column such as 296.0", -math.inf)
+
+
 def _center(value: str) -> float | str:
     if value == "auto":
         return value
@@ -192,7 +196,9 @@ def parser() -> Parser:
     _angle_unit(info)
     _allow_root(info)
 
-    center = command("find-center", "find the rotation axis by two methods")
+    center = command(
+        "find-center", "find the rotation axis, in up to three ways that check each other"
+    )
     center.add_argument("input", metavar="SCAN")
     _reading(center)
     _execution(center, "--threads")
@@ -201,12 +207,17 @@ def parser() -> Parser:
     simulate.add_argument("-o", "--output", metavar="SCAN", required=True)
     simulate.add_argument("--shape", type=_shape, metavar="z,y,x", required=True)
     simulate.add_argument("--views", type=_count, metavar="N", required=True)
-    simulate.add_argument("--phantom", metavar="NAME", help="shepp-logan (default)")
+    simulate.add_argument(
+        "--phantom", type=_one_of(PHANTOMS), metavar="NAME",
+        help=f"{PHANTOMS[0]} (default), {', '.join(PHANTOMS[1:])}",
+    )  # fmt: skip
     simulate.add_argument(
         "--counts", type=_number(float, "a number >= 1", 1), help="photons a pixel (default 1e4)"
     )
     simulate.add_argument("--seed", type=_natural, metavar="N")
-    simulate.add_argument("--center", type=_center, metavar="COLUMN", help="rotation axis")
+    simulate.add_argument(
+        "--center", type=_column, metavar="COLUMN", help="rotation axis (default: off the middle)"
+    )
     simulate.add_argument("--dead-pixels", type=_natural, metavar="N")
     _execution(simulate, "--overwrite")
 

@@ -1,6 +1,7 @@
 """What a run tells its user: results on stdout, progress and problems on stderr.
 
-On a terminal progress is a bar; in a log it is one line per slab.  `Silent` tells nothing."""
+On a terminal progress is a bar, and how the solver ended stands below it; in a log it is one line
+per slab.  `Silent` tells nothing."""
 
 from __future__ import annotations
 
@@ -40,7 +41,7 @@ class Report:
         """Say once that the wait is the compiler's."""
         if not self._compiled:
             self._compiled = True
-            self.note("compiling kernels, once; they are kept for the next run")
+            self.note("compiling kernels for this method and size; later runs find them ready")
 
     @contextmanager
     def progress(self, what: str, total: int, unit: str, done: int = 0) -> Iterator[Progress]:
@@ -61,11 +62,14 @@ class Report:
             ncols=room.columns - 1,
             nrows=room.lines,
         )
+        progress = Progress(self, self._bar, what, total, unit, done)
         try:
-            yield Progress(self, self._bar, what, total, unit, done)
+            yield progress
         finally:
             self._bar.close()
             self._bar = None
+            for text, units in progress.texts.items():
+                self.note(text if len(progress.texts) == 1 else f"{units} {unit}: {text}")
 
     def _print(self, text: str, stream: Any) -> None:
         if self._bar is None:
@@ -83,6 +87,7 @@ class Progress:
         self._report, self._bar = report, bar
         self._what, self._total, self._unit, self._done = what, total, unit, done
         self._start = time.perf_counter()
+        self.texts: dict[str, int] = {}  # how steps ended, and how many units of work did so
 
     def partial(self, units: float, text: str = "") -> None:
         """`units` (may be a fraction) of the present step are done."""
@@ -93,6 +98,8 @@ class Progress:
     def advance(self, units: int, text: str = "") -> None:
         """A step of `units` is finished."""
         self._done += units
+        if text:
+            self.texts[text] = self.texts.get(text, 0) + units
         if self._bar is not None:
             self._bar.set_postfix_str("", refresh=False)
             self._bar.n = self._done

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import math
 import os
+import shlex
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,9 @@ from numpy.typing import NDArray
 
 from physrecon import arrays
 from physrecon.analytic.fbp import fbp
-from physrecon.centering import Center, find_center
+from physrecon.blocks import slabs
+from physrecon.centering import Center, average_views, find_center
+from physrecon.doubts import doubts
 from physrecon.errors import ArgumentError, DataError, Interrupted, OutputError
 from physrecon.geometry import Grid, ParallelBeam
 from physrecon.job import Job
@@ -30,10 +35,18 @@ from physrecon.priors import NonNegative
 from physrecon.problem import Problem
 from physrecon.report import Progress, Report, Silent, heard
 from physrecon.solvers import Stop, solve
+from physrecon.solvers.state import State
 from physrecon.store import Scan, VolumeWriter, open_scan
 
 Array = NDArray[np.floating[Any]]
-CENTER_ROWS = 8  # rows that are asked for the axis
+SAMPLE_ROWS = 8  # rows that are asked for the axis, and whether they can be used at all
+SAMPLE_BYTES = 128 << 20  # of them are read at a time
+FBP_ROWS = 64  # slices between two steps of the progress bar
+# Endings of files that we do not write.
+OTHER_FORMATS = (
+    *("tif", "tiff", "png", "jpg", "jpeg", "raw", "npy", "npz", "nc", "mrc", "zarr", "nii", "nrrd"),
+    *("vtk", "toml", "txt", "csv"),
+)
 
 
 def run(job: Job, report: Report | None = None) -> Path:
@@ -42,36 +55,47 @@ def run(job: Job, report: Report | None = None) -> Path:
     Finished slabs of an earlier run of the same job on the same input are kept as they are.
     Raises the errors of `physrecon.errors`; Interrupted when stopped with something kept."""
     report = report or Silent()
-    with open_input(job) as scan, heard(report):
+    with open_input(job, report) as scan, heard(report):
         report.result(scan.summary())
         for note in scan.notes:
             report.note(note)
         plan = make_plan(job, scan)
-        _check_output(job)
+        _check_output(job, scan)
         job = resolved(job, scan, report)
         _write_volume(job, scan, plan, report)
     unit = scan.length_unit or "pixel"
     report.result(
         f"{job.output}: {plan.grid.shape} float32, 1/{unit} — "
-        f"open with `physrecon view {job.output}`"
+        f"open with `physrecon view {shlex.quote(str(job.output))}`"
     )
     return job.output
 
 
-def plan(job: Job) -> Plan:
+def plan(job: Job, report: Report | None = None) -> Plan:
     """What the job would take, without computing."""
-    with open_input(job) as scan:
+    with open_input(job, report) as scan:
         return make_plan(with_iterations(job), scan)
 
 
-def open_input(job: Job) -> Scan:
-    """The scan of a job, once the machine has what the job asks for."""
+def open_input(job: Job, report: Report | None = None) -> Scan:
+    """The scan of a job, once the machine has what the job asks for; doubts about it are told."""
+    require_machine(job)
+    scan = open_scan(job.input, job.angle_unit, job.line_integrals, job.allow_root)
+    try:
+        scan.require_flats()
+        for sentence in doubts(job, scan):
+            (report or Silent()).warn(sentence)
+    except BaseException:
+        scan.close()
+        raise
+    return scan
+
+
+def require_machine(job: Job) -> None:
+    """Raise DeviceError or ArgumentError where the machine lacks what the job asks for."""
     if job.device == "cuda":
         arrays.cupy()
     use_threads(job.threads)
-    scan = open_scan(job.input, job.angle_unit, job.line_integrals, job.allow_root)
-    scan.require_flats()
-    return scan
 
 
 def use_threads(count: int | None) -> None:
@@ -98,6 +122,7 @@ def resolved(job: Job, scan: Scan, report: Report) -> Job:
     """The job with nothing left to be found out."""
     if job.center != "auto":
         report.result(f"center: {job.center} (given)")
+        sample(job, scan, chosen_rows(job, scan))
         return with_iterations(job)
     column = say_axis(find_axis(job, scan), report)
     if scan.center is not None and abs(scan.center - column) > 1:
@@ -112,9 +137,8 @@ def say_axis(found: Center, report: Report) -> float:
     column = round(found.column, 2)
     count = len(found.methods)
     alone = f"found by {next(iter(found.methods))} alone"
-    several = (
-        f"found, agreement of {('two', 'three')[count > 2]} methods ±{found.agreement / 2:.2g}"
-    )
+    word = "agreement" if found.agrees else "disagreement"
+    several = f"found, {word} of {('two', 'three')[count > 2]} methods ±{found.agreement / 2:.2g}"
     report.result(f"center: {column} ({several if count > 1 else alone})")
     for note in found.notes:
         report.warn(f"center: {note}")
@@ -128,48 +152,99 @@ def say_axis(found: Center, report: Report) -> float:
 
 
 def find_axis(job: Job, scan: Scan) -> Center:
-    """The rotation axis, from a few rows spread over those of the job."""
-    chosen = chosen_rows(job, scan)
-    count = chosen.stop - chosen.start
-    some = min(count, CENTER_ROWS)
-    at = [chosen.start + int((k + 0.5) * count / some) for k in range(some)]
-    rows = np.concatenate([line_integrals(job, scan, slice(r, r + 1))[0] for r in at], axis=1)
-    return find_center(rows, scan.geometry.radians)
+    """The rotation axis, from rows of the whole scan: a part of it has the axis of the whole."""
+    return find_center(*sample(job, scan, slice(0, scan.shape[1])))
+
+
+def sample(job: Job, scan: Scan, rows: slice) -> tuple[Array, Array]:
+    """Line integrals (views, n, columns) of a few rows spread over some, and their angles [rad].
+
+    Views next to each other are averaged to at most 361, one row after the other.  Rows that cannot
+    be used or carry no light are left out; DataError where none is left."""
+    views, _, columns = scan.shape
+    step = -(-(rows.stop - rows.start) // SAMPLE_ROWS)
+    at = range(rows.start + step // 2, rows.stop, step)
+    together = max(1, SAMPLE_BYTES // (views * columns * np.dtype(scan.dtype).itemsize))
+    found, problem = [], None
+    for first in range(0, len(at), together):
+        some = at[first : first + together]
+        wanted = slice(some.start, some.stop, step)
+        # one read: a frame that is compressed as a whole is unpacked once for all its rows
+        stacks = [s[:, wanted] for s in (scan.projections, scan.flats, scan.darks)]
+        for i, row in enumerate(some):
+            try:
+                y, repairs = corrected(job, scan, [s[:, i : i + 1] for s in stacks], row)
+                _require_light(scan, row, repairs)
+            except DataError as error:
+                problem = error
+            else:
+                found.append(average_views(y, scan.geometry.radians))
+    if problem and not found:
+        raise problem
+    return np.concatenate([y for y, _ in found], axis=1), found[0][1]
+
+
+def _require_light(scan: Scan, row: int, mended: Repairs) -> None:
+    if 2 * mended.clamped > mended.values:
+        raise DataError(
+            f"{scan.path.name}: expected light through the object, got {mended.clamped} of "
+            f"{mended.values} transmissions in row {row}, and as little in others, below "
+            f"{mended.floor:g}; check that projections, flats and darks are not empty or exchanged"
+        )
 
 
 def line_integrals(job: Job, scan: Scan, rows: slice) -> tuple[Array, Repairs]:
     """-log(transmission) of some detector rows, (views, rows, columns) float32, all finite."""
-    counts = scan.projections[:, rows]
+    stacks = [s[:, rows] for s in (scan.projections, scan.flats, scan.darks)]
+    return corrected(job, scan, stacks, rows.start)
+
+
+def corrected(job: Job, scan: Scan, stacks: list[NDArray], first_row: int) -> tuple[Array, Repairs]:
+    """Line integrals of counts, flats and darks that have been read from `first_row` on.
+
+    The counts leave the list: their memory is used."""
+    counts = stacks.pop(0)
     if counts.dtype == np.float64:
         counts = counts.astype(np.float32)
+    flats, darks = stacks
     return prepare(
         counts,
-        scan.flats[:, rows],
-        scan.darks[:, rows],
+        flats,
+        darks,
         flat_positions=scan.flat_positions,
         rings=None if job.rings == "none" else job.rings,
         line_integrals=job.line_integrals,
-        first_row=rows.start,
+        first_row=first_row,
         overwrite=True,
     )
 
 
 def reconstruct(
-    job: Job, y: Array, scan: ParallelBeam, grid: Grid, rows: int, callback: Any = None
+    job: Job,
+    y: Array,
+    scan: ParallelBeam,
+    grid: Grid,
+    rows: int,
+    callback: Callable[[float, str], Any] = lambda done, text: None,
 ) -> tuple[Array, str]:
     """A volume (nz, ny, nx) from line integrals (views, nz, columns), and why the solver stopped.
 
-    rows: how many the whole job has.  callback(state): called after each iteration.
+    rows: how many the whole job has.  callback(done, text): called with the fraction that is done.
     Raises DataError where the volume is not finite."""
     y = arrays.to_device(y, job.device)
     if job.method == "fbp":
-        volume, reason = fbp(y, scan, grid, filter=job.filter, padding=job.padding), ""
+        volume, reason = _fbp_in_parts(job, y, scan, grid, callback), ""
     else:
         problem = Problem(
             LeastSquares(Projector(scan, grid), y),
             constraint=NonNegative() if job.nonnegative else None,
         )
-        result = solve(problem, job.make_solver(), stop=_stop(job, grid, rows), callback=callback)
+        stop = _stop(job, grid, rows)
+
+        def follow(state: State) -> None:
+            callback(state.iteration / max(stop.iterations, 1), f"iteration {state.iteration}")
+
+        result = solve(problem, job.make_solver(), stop=stop, callback=follow)
         volume, reason = result.x, result.reason
     if not arrays.all_finite(volume):
         raise DataError(
@@ -177,6 +252,26 @@ def reconstruct(
             "check the counts, or choose another method"
         )
     return arrays.to_host(volume), reason
+
+
+def _fbp_in_parts(
+    job: Job, y: Array, scan: ParallelBeam, grid: Grid, callback: Callable[[float, str], Any]
+) -> Array:
+    """The same volume, bit for bit, with something to tell while a large slab is under way."""
+    count = grid.shape[0]
+    volume: Array = arrays.like(y, grid.shape)
+    for part in slabs(count, FBP_ROWS):
+        rows = _rows(part)
+        fbp(
+            y[:, part],
+            scan.with_rows(rows),
+            grid.with_slices(rows),
+            filter=job.filter,
+            padding=job.padding,
+            out=volume[part],
+        )
+        callback(part.stop / count, "")
+    return volume
 
 
 def _stop(job: Job, grid: Grid, rows: int) -> Stop:
@@ -211,7 +306,7 @@ def _write_volume(job: Job, scan: Scan, plan: Plan, report: Report) -> None:
             writer.finish()
         except KeyboardInterrupt:
             raise _stopped(job, plan, writer) from None
-    for sentence in mended.sentences():
+    for sentence in replace(mended, no_darks=False).sentences():  # the scan has said so
         report.note(sentence)
 
 
@@ -222,9 +317,8 @@ def _write_slab(
     slab, first = plan.slabs[i], plan.rows.start
     rows = _rows(slab)
 
-    def follow(state: Any) -> None:
-        iterations = job.stop.iterations or 1
-        progress.partial(rows * state.iteration / iterations, f"iteration {state.iteration}")
+    def follow(done: float, text: str) -> None:
+        progress.partial(rows * done, text)
 
     y, repairs = line_integrals(job, scan, slice(first + slab.start, first + slab.stop))
     geometry = plan.geometry.with_rows(rows).with_center(float(job.center))
@@ -265,9 +359,25 @@ def _configuration(job: Job, scan: Scan) -> dict[str, str]:
     }
 
 
-def _check_output(job: Job) -> None:
+def _check_output(job: Job, scan: Scan) -> None:
     """Refuse what can be refused before hours of work: the writer looks again, and closer."""
-    if job.output.resolve() == job.input.resolve():
+    if job.output.is_dir():
+        raise OutputError(
+            f"{job.output}: expected the name of a file, got a folder; "
+            f"choose a name in it, such as {job.output / 'volume.h5'}"
+        )
+    if job.output.suffix.lower().removeprefix(".") in OTHER_FORMATS:
+        raise ArgumentError(
+            f"{job.output}: expected a name for an HDF5 file, got {job.output.suffix}; "
+            f"choose {job.output.with_suffix('.h5').name}"
+        )
+    if not job.output.parent.is_dir():
+        raise OutputError(
+            f"{job.output}: expected a folder to write to, got no folder {job.output.parent}; "
+            "create it or choose another"
+        )
+    inputs = {job.input, *scan.tree.files, *scan.tree.sources}
+    if job.output.exists() and any(job.output.samefile(path) for path in inputs):
         raise OutputError(
             f"{job.output}: expected another file than the input, got the same; choose a new name"
         )

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from physrecon.errors import ArgumentError, OutputError, WriteError
+from physrecon.errors import ArgumentError, DataError, OutputError, WriteError
 
 AXES = "zyx"
 
@@ -27,9 +27,11 @@ def view(
 
     Returns its path.  window: grey values shown as black and white; by default what 99.8 % of the
     voxels span.  Rows point up, so that x, y and a turn about z look as they do on paper.
-    Raises ArgumentError for a slice that does not exist, OutputError for a PNG that does."""
+    Raises ArgumentError for a slice that does not exist, DataError for a scan, OutputError for a
+    PNG that exists."""
     from physrecon.store import open_volume
 
+    _refuse_scan(volume)
     with open_volume(volume) as v:
         across = AXES.index(axis)
         index = v.shape[across] // 2 if index is None else index
@@ -38,8 +40,7 @@ def view(
                 f"--slice: expected 0 … {v.shape[across] - 1} along {axis}, got {index}"
             )
         path = Path(output or Path(volume).with_suffix(f".{axis}{index}.png"))
-        if path.exists() and not overwrite:
-            raise OutputError(f"{path}: expected a new file, got one that exists; add --overwrite")
+        _check_picture(path, Path(volume), overwrite)
         image = np.asarray(v[(slice(None),) * across + (index,)])
         pitch = [v.voxel_size[i] for i in range(3) if i != across]
         unit = v.length_unit
@@ -56,6 +57,34 @@ def view(
     bar.set_label(f"attenuation [1/{unit or 'pixel'}]")
     save(figure, path)
     return path
+
+
+def _refuse_scan(path: str | Path) -> None:
+    """Raise DataError for a raw scan: its counts are no attenuation and its views no slices."""
+    from physrecon.store import open_scan
+
+    try:
+        open_scan(path, angle_unit="deg").close()
+    except DataError:  # no scan; whether it is a volume will be seen
+        return
+    raise DataError(
+        f"{path}: expected a volume, got a raw scan; make the volume with `physrecon recon` first"
+    )
+
+
+def _check_picture(path: Path, volume: Path, overwrite: bool) -> None:
+    """Raise where a PNG cannot go by this name, or would take the place of the volume."""
+    if path.suffix.lower() != ".png":
+        raise ArgumentError(
+            f"{path}: expected a name that ends in .png, got {path.suffix or 'none'}; "
+            f"choose {path.with_suffix('.png').name}"
+        )
+    if path.exists() and path.samefile(volume):
+        raise OutputError(
+            f"{path}: expected another file than the input, got the same; choose a new name"
+        )
+    if path.exists() and not overwrite:
+        raise OutputError(f"{path}: expected a new file, got one that exists; add --overwrite")
 
 
 def new_figure(width: float, height: float, pixels: int) -> Any:
@@ -124,7 +153,8 @@ def save(figure: Any, path: Path) -> None:
     try:
         with open(path, "wb") as file:
             figure.draw_without_rendering()  # the layout settles in the second pass
-            figure.savefig(file, format="png")
+            # wide tick labels beside a colour bar can outgrow the layout
+            figure.savefig(file, format="png", bbox_inches="tight")
     except (FileNotFoundError, NotADirectoryError, PermissionError, IsADirectoryError) as problem:
         raise OutputError(
             f"{path}: expected a folder to write to, got {problem.strerror}; choose another"

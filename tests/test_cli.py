@@ -98,6 +98,7 @@ def test_help_and_usage_errors_answer_at_once(argv):
 def test_the_names_of_the_command_line_are_those_of_the_library():
     from physrecon.analytic.fbp import FILTERS
     from physrecon.arrays import DEVICES
+    from physrecon.datasets.simulate import PHANTOMS
     from physrecon.geometry import ANGLE_UNITS
     from physrecon.options import COMMANDS, parser
     from physrecon.preprocess import RINGS
@@ -107,6 +108,7 @@ def test_the_names_of_the_command_line_are_those_of_the_library():
     assert set(METHODS) == set(names.ITERATIVE) == set(names.ITERATIONS)
     assert DEVICES == names.DEVICES and ANGLE_UNITS == names.ANGLE_UNITS
     assert ("none", *RINGS) == names.RINGS
+    assert tuple(PHANTOMS) == names.PHANTOMS
     commands = next(a for a in parser()._actions if a.dest == "command")
     assert set(commands.choices) == set(COMMANDS)
 
@@ -369,7 +371,7 @@ def test_demo_shows_that_iterating_pays(here, capsys, monkeypatch):
     assert "--overwrite" in capsys.readouterr().err
 
 
-def test_find_center_tells_both_methods(scan, capsys):
+def test_find_center_tells_its_methods(scan, capsys):
     assert main(["find-center", "scan.h5"]) == 0
     out = capsys.readouterr().out
     column = float(out.split()[1])
@@ -400,3 +402,236 @@ def test_results_and_progress_go_their_own_ways(scan, capsys):
     assert [line.split()[1] for line in err.splitlines() if line.startswith("recon ")] == [
         "1/3", "2/3", "3/3",
     ]  # fmt: skip
+
+
+# What must not go through in silence ------------------------------------------------------------
+
+
+@pytest.fixture
+def volume(here):
+    write_scan(here / "scan.h5")
+    assert main(["recon", "scan.h5", "-o", "v.h5", "--center", "22.3"]) == 0
+    return here / "v.h5"
+
+
+@pytest.mark.parametrize(
+    "name, code", [("p.png", 73), ("v.h5", 64), ("pic.jpg", 64), ("pic.txt", 64), ("pic", 64)]
+)
+def test_a_picture_takes_no_other_files_place(name, code, volume, here, capsys):
+    (here / "p.png").symlink_to(volume)  # the volume under a name that looks right
+    whole, before = volume.read_bytes(), files(here)
+    assert main(["view", "v.h5", "-o", name, "--overwrite"]) == code
+    assert "expected" in capsys.readouterr().err
+    assert volume.read_bytes() == whole and files(here) == before
+
+
+def test_a_raw_scan_is_no_volume_to_look_at(scan, here, capsys):
+    before = files(here)
+    assert main(["view", "scan.h5"]) == 65
+    assert "physrecon recon" in capsys.readouterr().err
+    assert files(here) == before
+
+
+def test_nothing_of_a_picture_is_cut_off(here, capsys):
+    from matplotlib.image import imread
+
+    values = np.linspace(0, 1e-4, 3 * 40 * 40).reshape(3, 40, 40)  # wide labels on all sides
+    for name, unit in (("a", "mm"), ("b", None)):
+        with h5py.File(f"{name}.h5", "w") as file:
+            data = file.create_dataset("entry/reconstruction/results/data", data=values)
+            data.attrs["voxel_size"] = (1.0, 11.7, 11.7)
+            if unit:
+                data.attrs["length_unit"] = unit
+        for axis in "zyx":
+            assert main(["view", f"{name}.h5", "-o", f"{name}{axis}.png", "--axis", axis]) == 0
+            pixels = imread(f"{name}{axis}.png")[..., :3]
+            for edge in (pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]):
+                assert (edge == 1).all()
+
+
+STEPS = np.arange(90) * 2.0
+DOUBTFUL = {
+    "radians called degrees": ({"theta": np.deg2rad(STEPS)}, [], "radians"),
+    "a full turn of them": ({"theta": np.deg2rad(2 * STEPS)}, [], "2π"),
+    "degrees taken as radians": ({}, ["--angle-unit", "rad"], "degrees"),
+    "one direction": ({"theta": np.full(90, 30.0)}, [], "one line"),
+    "forth and back": ({"theta": 180.0 * (np.arange(90) % 2)}, [], "one line"),
+    "a single view": ({"views": 1}, [], "single view"),
+    "counts as floats": (
+        {"data": np.full((90, 3, COLUMNS), 9e3, np.float32), "remove": ["data_white"]},
+        ["--line-integrals"],
+        "median",
+    ),
+    "flats beside line integrals": (
+        {"data": np.ones((90, 3, COLUMNS), np.float32)},
+        ["--line-integrals"],
+        "flats",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", DOUBTFUL)
+def test_a_doubtful_scan_is_reconstructed_with_a_warning(case, here, capsys):
+    contents, options, word = DOUBTFUL[case]
+    write_scan(here / "scan.h5", **contents)
+    for argv in (["recon", "scan.h5", "-o", "v.h5"], ["plan", "scan.h5"]):
+        assert main([*argv, "--center", "22.3", *options]) == 0
+        warnings = [x for x in capsys.readouterr().err.splitlines() if x.startswith("warning: ")]
+        assert any(word in line for line in warnings), warnings
+
+
+def test_sound_angles_give_no_warning(scan, here, capsys):
+    few = write_scan(here / "few.h5", views=4, theta=np.arange(4) * 1.0)
+    for path in (scan, few):
+        assert main(["plan", str(path)]) == 0
+        assert "warning" not in capsys.readouterr().err
+
+
+BEYOND = 1.3 * COLUMNS + COLUMNS / 2
+NO_LIGHT = np.zeros((90, 3, COLUMNS), np.uint16)
+REFUSED = {
+    "counts as line integrals": ({}, ["--line-integrals"], 65, "drop --line-integrals"),
+    "axis far left": ({}, ["--center", "-1e9"], 64, "axis"),
+    "axis beyond all numbers": ({}, ["--center", "1e300"], 64, "axis"),
+    "axis where no ray is": ({}, ["--center", f"{BEYOND}"], 64, "axis"),
+    "no light": ({"data": NO_LIGHT}, ["--center", "22"], 65, "light"),
+    "less than none": (
+        {"data": NO_LIGHT.astype(np.int32) - 9},
+        ["--center", "22"],
+        65,
+        "light",
+    ),
+    "one direction": ({"theta": np.full(90, 30.0)}, [], 65, "--center"),
+    "a tiff": ({}, ["-o", "v.tif"], 64, "v.h5"),
+    "a folder": ({}, ["-o", "."], 73, "volume.h5"),
+    "no such folder": ({}, ["-o", "nodir/v.h5"], 73, "no folder nodir"),
+    "filter of an iterative method": (
+        {},
+        ["--method", "cgls", "--filter", "hann"],
+        64,
+        "--method fbp",
+    ),
+    "padding of an iterative method": ({}, ["--method", "sirt", "--padding", "edge"], 64, "fbp"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_nonsense_is_refused_and_leaves_nothing(case, here, capsys):
+    contents, options, code, word = REFUSED[case]
+    write_scan(here / "scan.h5", **contents)
+    before = files(here)
+    output = [] if "-o" in options else ["-o", "v.h5"]
+    assert main(["recon", "scan.h5", *output, *options]) == code
+    out, err = capsys.readouterr()
+    assert word in err and "RuntimeWarning" not in err
+    if output == []:
+        assert "center" not in out, "the output must be looked at before the axis is searched"
+    assert files(here) == before
+
+
+def test_radians_called_degrees_have_no_axis_to_be_found(here, capsys):
+    write_scan(here / "scan.h5", theta=np.deg2rad(STEPS))
+    assert main(["find-center", "scan.h5"]) == 65
+    out, err = capsys.readouterr()
+    assert "found" not in out and "--center" in err and "--angle-unit rad" in err
+
+
+def test_a_linked_file_is_an_input_too(scan, here, capsys):
+    with h5py.File("master.h5", "w") as file:
+        file["exchange"] = h5py.ExternalLink("scan.h5", "/exchange")
+    whole = scan.read_bytes()
+    assert main(["recon", "master.h5", "-o", "scan.h5", "--overwrite"]) == 73
+    assert scan.read_bytes() == whole
+
+
+def test_methods_that_disagree_are_not_said_to_agree(capsys):
+    from physrecon.centering import Center
+    from physrecon.report import Report
+    from physrecon.run import say_axis
+
+    for apart, agrees in ((0.2, True), (4.8, False)):
+        columns = {"correlation": 20.0, "mass": 20.0 + apart}
+        say_axis(Center(20.0, columns, apart, agrees), Report())
+        assert (", agreement of two" in capsys.readouterr().out) == agrees
+
+
+def test_a_terminal_is_told_why_the_solver_stopped(scan, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    argv = ["recon", "scan.h5", "-o", "v.h5", "--method", "cgls", "--iterations", "3"]
+    assert main([*argv, "--center", "22.3"]) == 0
+    last = sys.stderr.getvalue().replace("\r", "\n").rstrip().splitlines()[-1]
+    assert last.startswith("stopped at the limit of 3 iterations")
+
+
+def test_a_device_that_is_absent_is_seen_before_the_demo_writes(here, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    assert main(["demo", "--device", "cuda"]) == 69
+    assert not files(here / "physrecon-demo")
+
+
+def test_a_stream_without_our_characters_is_no_error(scan, monkeypatch):
+    for encoding in ("ascii", "latin-1"):
+        plain = io.BytesIO()
+        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(plain, encoding))
+        assert main(["recon", "scan.h5", "-o", f"{encoding}.h5"]) == 0
+        sys.stdout.flush()
+        assert b"90 views over" in plain.getvalue()
+
+
+@pytest.mark.parametrize(
+    "argv, code, words",
+    [
+        ("--center auto", 64, ["--center", "column such as"]),
+        ("--center 1e9", 64, ["center", "detector"]),
+        ("--shape 100000,100000,100000", 73, ["free space"]),
+        ("--views 1000000000000", 73, ["free space"]),
+        ("-o nodir/s.h5", 73, ["no folder nodir"]),
+        ("--phantom cat", 64, ["shepp-logan", "foam"]),
+    ],
+)
+def test_what_cannot_be_simulated_is_refused_at_once(argv, code, words, here, capsys):
+    usual = "simulate -o s.h5 --shape 2,24,24 --views 30"
+    assert main([*usual.split(), *argv.split()]) == code
+    err = capsys.readouterr().err
+    assert all(word in err for word in words), err
+    assert not files(here)
+
+
+def test_help_names_the_phantoms(capsys):
+    main(["simulate", "--help"])
+    shown = capsys.readouterr().out
+    assert all(name in shown for name in names.PHANTOMS)
+
+
+@pytest.mark.parametrize(
+    "argv, code, words",
+    [
+        (["recon", "s.h5", "-o", "v.h5", "--method", "gd", "--set", "solver.step=inf"], 64, "inf"),
+        (["recon", "job.toml", "-o", "v.h5"], 64, "physrecon run job.toml"),
+        (["run", "binary.h5"], 78, "physrecon recon"),
+        (["run", "negative.toml"], 78, "4GB"),
+        (["run", "typos.toml"], 78, "did you mean method"),
+    ],
+)
+def test_an_error_is_short(argv, code, words, here, capsys):
+    (here / "binary.h5").write_bytes(b"\x89HDF\r\n")
+    io_lines = 'input = "s.h5"\noutput = "v.h5"\n'
+    (here / "negative.toml").write_text(f"{io_lines}memory = -4\n")
+    (here / "typos.toml").write_text(f"{io_lines}methd = 'fbp'\nxyzzy = 1\nplugh = 2\n")
+    assert main(argv) == code
+    err = capsys.readouterr().err
+    assert words in err and "codec" not in err
+    assert err.count("nonnegative") <= 1 and err.count("solver.step") <= 1
+    assert max(map(len, err.splitlines())) < 260
+
+
+def test_a_hint_can_be_pasted(here, capsys):
+    write_scan(here / "scan.h5")
+    assert main(["recon", "scan.h5", "-o", "my volume.h5"]) == 0
+    assert "physrecon view 'my volume.h5'" in capsys.readouterr().out
+
+
+def test_missing_darks_are_told_once(here, capsys):
+    write_scan(here / "scan.h5", remove=["data_dark"])
+    assert main(["recon", "scan.h5", "-o", "v.h5"]) == 0
+    assert capsys.readouterr().err.count("dark") == 1

@@ -23,7 +23,7 @@ ROOMS = [
     "solvers",
     "analytic axis_methods blocks centering checkpoint datasets defects job memory names "
     "preprocess store",
-    "plan report run view",
+    "doubts plan report run view",
     "cli commands demo options __main__",
 ]
 LEVEL = {name: level for level, room in enumerate(ROOMS) for name in room.split()}

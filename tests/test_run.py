@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import tomllib
 import tracemalloc
+from contextlib import contextmanager
 
 import h5py
 import numpy as np
 import pytest
 from discs import CENTER, COLUMNS, MU, disc_mask, line_integrals, write_scan
 
+from physrecon.analytic.fbp import fbp
 from physrecon.cli import main
 from physrecon.errors import ArgumentError, Interrupted, OutputError
+from physrecon.geometry import ParallelBeam
 from physrecon.job import Job
 from physrecon.plan import BASE
 from physrecon.report import Progress, Silent
-from physrecon.run import find_axis, open_input, plan, run
+from physrecon.run import FBP_ROWS, find_axis, open_input, plan, run
+from physrecon.run import line_integrals as read_line_integrals
 from physrecon.store import open_volume
 
 METHODS = [
@@ -64,6 +68,33 @@ def test_a_volume_does_not_know_its_slabs(tmp_path, settings):
     for rows in (1, 3):
         cut = reconstruct(scan, f"{rows}.h5", slab_rows=rows, **settings)
         assert np.array_equal(cut, whole)
+
+
+class Partial(Silent):
+    """Keeps what a terminal would show."""
+
+    def __init__(self):
+        self.shown = []
+
+    @contextmanager
+    def progress(self, what, total, unit, done=0):
+        progress = Progress(self, None, what, total, unit, done)
+        progress.partial = lambda units, text="": self.shown.append(units)
+        yield progress
+
+
+def test_a_large_slab_shows_progress_and_keeps_every_bit(tmp_path):
+    rows = 2 * FBP_ROWS + 9
+    noise = np.random.default_rng(1).normal(0, 20, (24, rows, COLUMNS))
+    counts = np.maximum(50 + 9950 * np.exp(-line_integrals(np.arange(24) * 7.5, rows)) + noise, 60)
+    scan = write_scan(tmp_path / "s.h5", rows=rows, views=24, data=counts.astype(np.uint16))
+    report = Partial()
+    volume = reconstruct(scan, report=report, center=CENTER)
+    assert report.shown == [FBP_ROWS, 2 * FBP_ROWS, rows]
+    geometry = ParallelBeam(np.arange(24) * 7.5, (rows, COLUMNS), angle_unit="deg", center=CENTER)
+    with open_input(Job(input=scan, output="-")) as opened:
+        y, _ = read_line_integrals(Job(input=scan, output="-"), opened, slice(0, rows))
+    assert np.array_equal(volume, fbp(y, geometry))
 
 
 def test_a_discrepancy_does_not_know_the_slabs_either(scan):
