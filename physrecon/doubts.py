@@ -69,25 +69,26 @@ def check_center(where: str, center: float, columns: int) -> None:
 
 
 def _line_integral_doubts(scan: Scan) -> list[str]:
-    told = []
-    if len(scan.flats):
-        if np.dtype(scan.dtype).kind in "iu":
-            raise DataError(
-                f"{scan.path.name}: expected line integrals for --line-integrals, got whole "
-                f"numbers and {len(scan.flats)} flats, which are counts; drop --line-integrals"
-            )
-        told.append(
-            f"line integrals: the file holds {len(scan.flats)} flats, as for raw counts; "
-            "drop --line-integrals unless the data are -log(transmission) already"
-        )
+    """What speaks against --line-integrals; DataError where the data are counts for certain."""
     views, rows, _ = scan.shape
     some = [scan.projections[view, rows // 2] for view in {0, views // 2, views - 1}]
-    finite = np.concatenate(some)
-    finite = finite[np.isfinite(finite)]
-    usual = float(np.median(finite)) if finite.size else 0.0
+    values = np.concatenate(some)
+    values = values[np.isfinite(values)]
+    usual = float(np.median(values)) if values.size else 0.0
+    flats, whole = len(scan.flats), np.dtype(scan.dtype).kind in "iu"
+    if flats and (whole or usual > MOST_INTEGRAL):
+        raise DataError(
+            f"{scan.path.name}: expected line integrals for --line-integrals, got values around "
+            f"{usual:.4g} and {flats} flats, which are counts; drop --line-integrals"
+        )
+    if flats:
+        return [
+            f"line integrals: the file holds {flats} flats, as for raw counts; "
+            "drop --line-integrals unless the data are -log(transmission) already"
+        ]
     if usual > MOST_INTEGRAL:
-        told.append(
+        return [
             f"line integrals: a median of {usual:.4g} is more than any beam gets through; if the "
             "data are counts, drop --line-integrals"
-        )
-    return told
+        ]
+    return []

@@ -491,6 +491,12 @@ BEYOND = 1.3 * COLUMNS + COLUMNS / 2
 NO_LIGHT = np.zeros((90, 3, COLUMNS), np.uint16)
 REFUSED = {
     "counts as line integrals": ({}, ["--line-integrals"], 65, "drop --line-integrals"),
+    "float counts as line integrals": (
+        {"data": np.full((90, 3, COLUMNS), 9e3, np.float32)},
+        ["--line-integrals", "--center", "22"],
+        65,
+        "drop --line-integrals",
+    ),
     "axis far left": ({}, ["--center", "-1e9"], 64, "axis"),
     "axis beyond all numbers": ({}, ["--center", "1e300"], 64, "axis"),
     "axis where no ray is": ({}, ["--center", f"{BEYOND}"], 64, "axis"),
