@@ -19,7 +19,7 @@ BLUE, ORANGE, GREEN = "#1f6feb", "#c2570c", "#1a7f4b"
 
 ROOMS = [
     ("command line", "cli · commands · options · demo", "words → Job → run → exit code", BLUE),
-    ("run", "run · plan · report · view", "the only place where everything meets", BLUE),
+    ("run", "run · plan · doubts · report · view", "the only place where everything meets", BLUE),
     (
         "data and direct methods",
         "job · store · datasets · analytic · preprocess · defects\n"
