@@ -22,6 +22,10 @@ class DataError(PhysreconError):
     exit_code = 65
 
 
+class ReadError(DataError):
+    """The input could not be read just now: a disk or a network share that failed for a while."""
+
+
 class MissingInputError(PhysreconError):
     """An input file does not exist or cannot be opened for reading."""
 

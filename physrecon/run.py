@@ -293,6 +293,7 @@ def _write_volume(job: Job, scan: Scan, plan: Plan, report: Report) -> None:
         scan.length_unit,
         _configuration(job, scan),
         job.overwrite,
+        middle=(plan.rows.start + plan.rows.stop - scan.shape[1]) / 2 * plan.grid.pitch[0],
     ) as writer:
         todo = [i for i in range(len(plan.slabs)) if not writer.done(i)]
         done = count - sum(_rows(plan.slabs[i]) for i in todo)

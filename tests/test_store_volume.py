@@ -22,6 +22,7 @@ from physrecon.errors import (
     MissingInputError,
     OutputError,
     PhysreconError,
+    ReadError,
     WriteError,
 )
 from physrecon.store import (
@@ -480,3 +481,34 @@ def test_a_scan_is_no_volume_by_accident(tmp_path):
     """`/exchange/data` serves both; `info` tells them apart by the angles."""
     path = data_exchange(tmp_path / "scan.h5")
     assert "Data Exchange" in describe(path)[0]
+
+
+@pytest.mark.parametrize("name", ["50%bin.h5", "a%%b.h5", "%d%s.h5"])
+def test_a_name_with_a_percent_sign(tmp_path, name):
+    write(tmp_path / name)
+    with open_volume(tmp_path / name) as volume:
+        np.testing.assert_array_equal(volume[:], DATA)
+    with h5py.File(tmp_path / name) as file:  # what other programs see
+        np.testing.assert_array_equal(file["data"][()], DATA)
+
+
+def test_a_read_error_keeps_what_is_finished(tmp_path):
+    path = tmp_path / "v.h5"
+    with pytest.raises(ReadError), writer(path) as out:
+        out.write(0, DATA[SLABS[0]])
+        raise ReadError("scan.h5: the share was away")
+    assert write(path) == [1, 2]
+
+
+def test_a_mark_that_is_no_mark(tmp_path):
+    folder = tmp_path / "v.h5.slabs"
+    folder.mkdir()
+    (folder / "job.json").write_text("[1]")
+    write(tmp_path / "v.h5")
+
+
+def test_a_part_knows_its_place(tmp_path):
+    write(tmp_path / "v.h5", middle=10.0)
+    with h5py.File(tmp_path / "v.h5") as file:
+        z = file["entry/reconstruction/results/z"][()]
+    np.testing.assert_allclose(z, 10 + (np.arange(7) - 3) * 2.0)

@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from physrecon.errors import ArgumentError, DataError
+from physrecon.errors import ArgumentError, ReadError
 
 THETA_FIRST = "theta:y:x"
 ROW_FIRST = "y:theta:x"
@@ -57,7 +57,7 @@ class Frames:
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
         """Read [views, rows, columns]: views an int, slice, mask or indices; the others int or
-        slice.  Raises ArgumentError for other keys and DataError where the file is damaged."""
+        slice.  Raises ArgumentError for other keys and ReadError where the file cannot be read."""
         keys: tuple[Any, ...] = key if isinstance(key, tuple) else (key,)
         if any(k is Ellipsis for k in keys):
             at = next(i for i, k in enumerate(keys) if k is Ellipsis)
@@ -73,9 +73,10 @@ class Frames:
             try:
                 self._read(out, frames, rows, _slice(columns))
             except (OSError, RuntimeError) as error:
-                raise DataError(
+                raise ReadError(
                     f"{self._dataset.file.filename}: expected readable data in "
-                    f"{self._dataset.name}, got {error}; copy the file again."
+                    f"{self._dataset.name}, got {error}; run again if the disk was away for a "
+                    "while, else copy the file again."
                 ) from error
         return out[
             0 if isinstance(view_key, (int, np.integer)) else slice(None),

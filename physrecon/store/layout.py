@@ -37,8 +37,9 @@ def volume_image(
     grid: Grid,
     length_unit: str | None,
     configuration: dict[str, str],
+    middle: float = 0.0,
 ) -> io.BytesIO:
-    """The file of a volume, whose dataset `data` is made by `store(group)`."""
+    """The file of a volume, whose dataset `data` is made by `store(group)`; middle: its z."""
     buffer = io.BytesIO()
     unit = length_unit or "pixel"
     with h5py.File(buffer, "w") as file:
@@ -59,7 +60,7 @@ def volume_image(
         data.attrs["voxel_size"] = grid.pitch
         data.attrs["length_unit"] = length_unit or ""
         for axis, name in enumerate("zyx"):
-            results[name] = grid.axis(axis)
+            results[name] = grid.axis(axis) + (middle if name == "z" else 0)
             results[name].attrs["units"] = unit
         file["/exchange/data"] = h5py.SoftLink(VOLUME)
         file["/data"] = h5py.SoftLink(VOLUME)
@@ -102,7 +103,9 @@ def store_links(
         shape = (rows.stop - rows.start, *grid.shape[1:])
         place = h5py.h5s.create_simple(grid.shape)
         place.select_hyperslab((rows.start, 0, 0), shape)
-        plist.set_virtual(place, name.encode(), b"data", h5py.h5s.create_simple(shape))
+        # HDF5 takes names of sources for printf patterns.
+        pattern = name.replace("%", "%%").encode()
+        plist.set_virtual(place, pattern, b"data", h5py.h5s.create_simple(shape))
     space = h5py.h5s.create_simple(grid.shape)
     kind = h5py.h5t.py_create(dtype, logical=True)
     return h5py.Dataset(h5py.h5d.create(group.id, b"data", kind, space, plist))

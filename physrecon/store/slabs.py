@@ -90,6 +90,7 @@ def edges(slabs: Sequence[slice]) -> list[tuple[int, int]]:
 
 def _read(folder: Path) -> dict:
     try:
-        return json.loads((folder / JOB).read_text())
+        job = json.loads((folder / JOB).read_text())
     except (OSError, ValueError):
         return {}
+    return job if isinstance(job, dict) else {}

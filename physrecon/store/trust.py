@@ -297,7 +297,8 @@ class Tree:
             by_file.setdefault(source.file_name, []).append(source)
         for name, parts in by_file.items():
             own = Path(dataset.file.filename).resolve()
-            path = own if name == "." else self._locate(dataset.file, name, where)
+            plain = name.replace("%%", "%")  # sources are named by printf patterns
+            path = own if name == "." else self._locate(dataset.file, plain, where)
             self.sources.add(path)
             try:
                 with Tree(path, parent=self) as tree:

@@ -25,6 +25,7 @@ from physrecon.errors import (
     DataError,
     OutputError,
     PhysreconError,
+    ReadError,
 )
 from physrecon.geometry import Grid
 from physrecon.store.identify import SLAB_MARK
@@ -58,7 +59,8 @@ class VolumeWriter:
     path: OUT.  slabs: the z ranges, in order and without gaps.  configuration: the resolved job and
     the fingerprint of its input, text by name, stored in the file; together with the shape it tells
     this job from another, so it must not hold what changes from run to run (a date, say).
-    voxel_size: one length or (z, y, x) in `length_unit`, None for pixels.
+    voxel_size: one length or (z, y, x) in `length_unit`, None for pixels.  middle: z of the middle
+    of the volume, where it is a part of something larger.
 
     Raises OutputError where OUT exists and `overwrite` is not given, belongs to another unfinished
     job, is being written by another run, or cannot be written; WriteError when the disk is full or
@@ -75,6 +77,7 @@ class VolumeWriter:
         length_unit: str | None = None,
         configuration: dict[str, str] | None = None,
         overwrite: bool = False,
+        middle: float = 0.0,
     ) -> None:
         self.path = Path(path)
         self.folder = slab_folder(path)
@@ -84,6 +87,7 @@ class VolumeWriter:
         self.slabs = list(slabs)
         self.length_unit = length_unit
         self.configuration = dict(configuration or {})
+        self.middle = middle
         self._check_slabs()
         self._job = self._identity()
         self._finished: set[int] = set()
@@ -108,7 +112,7 @@ class VolumeWriter:
     ) -> None:
         theirs = self._stale or self._complete
         try:
-            if isinstance(error, (DataError, ArgumentError, ConfigError)) and not theirs:
+            if _is_wrong(error) and not theirs:
                 discard(self._work)
             if error is not None:
                 self._tidy()
@@ -179,7 +183,7 @@ class VolumeWriter:
             raise write_error(self.path, error) from error
 
     def _publish_volume(self, store: Callable[[h5py.Group], h5py.Dataset]) -> None:
-        image = volume_image(store, self.grid, self.length_unit, self.configuration)
+        image = volume_image(store, self.grid, self.length_unit, self.configuration, self.middle)
         publish(image, self.path)
 
     def _check_slabs(self) -> None:
@@ -201,6 +205,7 @@ class VolumeWriter:
             "slabs": edges(self.slabs),
             "voxel_size": self.grid.pitch,
             "length_unit": self.length_unit,
+            "middle": self.middle,
             "configuration": self.configuration,
         }
         return hashlib.sha256(json.dumps(job, sort_keys=True).encode()).hexdigest()
@@ -285,3 +290,9 @@ class VolumeWriter:
                 return data.dtype == self.dtype
         except (OSError, PhysreconError):
             return False
+
+
+def _is_wrong(error: BaseException | None) -> bool:
+    """Whether the data or the job are at fault, so that what they gave is worth nothing."""
+    at_fault = isinstance(error, (DataError, ArgumentError, ConfigError))
+    return at_fault and not isinstance(error, ReadError)
