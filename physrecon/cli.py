@@ -13,8 +13,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
-from physrecon.errors import PhysreconError
+from physrecon.errors import Interrupted, PhysreconError
 from physrecon.options import parser
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM: a batch system wants the machine back, and will run the job again."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -32,6 +36,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `| head` is no error
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except _Terminated:  # before a first slab was finished
+        return _complain(
+            "stopped with nothing finished; run it again", Interrupted.exit_code, debug
+        )
     except KeyboardInterrupt:
         return _complain("interrupted", 130, debug)
     except MemoryError:
@@ -83,7 +91,7 @@ def _terminate_like_interrupt() -> Iterator[None]:
         return
 
     def interrupt(number: int, frame: Any) -> NoReturn:
-        raise KeyboardInterrupt
+        raise _Terminated
 
     before = signal.signal(signal.SIGTERM, interrupt)
     try:

@@ -116,7 +116,7 @@ class Job(_Model):
             ) from None
         except tomllib.TOMLDecodeError as problem:
             raise ConfigError(f"{path}: expected TOML, got {problem}") from None
-        for key in ("input", "output"):
+        for key in ("input", "output", "allow_root"):
             if isinstance(values.get(key), str):
                 values[key] = path.parent / values[key]
         return cls.build(merge(values, changes or {}), str(path), ConfigError)
@@ -128,7 +128,7 @@ class Job(_Model):
         return self.model_copy(update={**plain, **paths})
 
     def to_toml(self) -> str:
-        """The job as TOML that `from_toml` reads back to an equal job."""
+        """The job as TOML, which `from_toml` reads back in the folder its paths start from."""
         values = self.model_dump(mode="json", exclude_none=True)
         tables = {k: v for k, v in values.items() if isinstance(v, dict)}
         lines = [f"{k} = {_toml(v)}" for k, v in values.items() if k not in tables]

@@ -99,15 +99,15 @@ def require_machine(job: Job) -> None:
 
 
 def use_threads(count: int | None) -> None:
-    """Let kernels run on `count` threads.  Raises ArgumentError when there are not so many."""
-    if count is None:
-        return
+    """Let kernels run on `count` threads, None for all cores, whatever an earlier job wanted.
+
+    Raises ArgumentError when there are not so many."""
     import numba
 
     most: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
-    if count > most:
+    if count is not None and count > most:
         raise ArgumentError(f"threads: expected 1 … {most} on this machine, got {count}")
-    numba.set_num_threads(count)
+    numba.set_num_threads(count or most)
 
 
 def with_iterations(job: Job) -> Job:

@@ -641,3 +641,15 @@ def test_missing_darks_are_told_once(here, capsys):
     write_scan(here / "scan.h5", remove=["data_dark"])
     assert main(["recon", "scan.h5", "-o", "v.h5"]) == 0
     assert capsys.readouterr().err.count("dark") == 1
+
+
+def test_sigterm_before_the_first_slab_asks_for_another_run(scan, here, capsys, monkeypatch):
+    import os
+    import signal
+
+    from physrecon import run
+
+    monkeypatch.setattr(run, "find_axis", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    assert main(["recon", "scan.h5", "-o", "v.h5"]) == 75
+    assert "run it again" in capsys.readouterr().err
+    assert files(here) == {"scan.h5"}

@@ -305,3 +305,15 @@ def test_the_measured_tooth(shared_data, tmp_path, capsys):
             ]
             other = iradon(np.transpose(views), theta=angles, filter_name="ramp", circle=True)[::-1]
             assert np.corrcoef(ours[seen], other[seen])[0, 1] >= 0.985
+
+
+def test_the_threads_of_one_job_are_not_those_of_the_next():
+    import numba
+
+    from physrecon.run import use_threads
+
+    most = numba.config.NUMBA_NUM_THREADS
+    use_threads(1)
+    assert numba.get_num_threads() == 1
+    use_threads(None)
+    assert numba.get_num_threads() == most
