@@ -17,7 +17,6 @@ if TYPE_CHECKING:
         ArgumentError,
         ConfigError,
         DataError,
-        DataWarning,
         DeviceError,
         Interrupted,
         MissingInputError,
@@ -49,7 +48,6 @@ __all__ = [
     "ConfigError",
     "ConjugateGradient",
     "DataError",
-    "DataWarning",
     "DeviceError",
     "GradientDescent",
     "Grid",
@@ -91,7 +89,7 @@ _NAMES = {
     "analytic.fbp": "fbp",
     "centering": "find_center",
     "checkpoint": "load_state save_state",
-    "errors": "ArgumentError ConfigError DataError DataWarning DeviceError Interrupted "
+    "errors": "ArgumentError ConfigError DataError DeviceError Interrupted "
     "MissingInputError OutputError PhysreconError WriteError",
     "geometry": "Grid ParallelBeam",
     "likelihoods": "LeastSquares",

@@ -60,7 +60,3 @@ class ConfigError(PhysreconError):
     """A job file does not say what can be done."""
 
     exit_code = 78
-
-
-class DataWarning(UserWarning):
-    """Something in the data was mended or looks wrong; the message counts it."""

@@ -8,12 +8,9 @@ from __future__ import annotations
 import shutil
 import sys
 import time
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-
-from physrecon.errors import DataWarning
 
 _BAR = "{desc} {bar:20} {n:.0f}/{total:.0f} {unit}  {elapsed_s:.1f} s{postfix}"
 
@@ -125,7 +122,7 @@ class Silent(Report):
 
 @contextmanager
 def heard(report: Report) -> Iterator[None]:
-    """Let the user hear of repairs in the data, and of the compiler when it is at work."""
+    """Let the user hear of the compiler when it is at work."""
     from numba.core import event
 
     class Compiling(event.Listener):
@@ -135,14 +132,5 @@ def heard(report: Report) -> Iterator[None]:
         def on_end(self, event: Any) -> None:
             pass
 
-    def show(message: Warning | str, category: type[Warning], *rest: Any) -> None:
-        if issubclass(category, DataWarning):
-            report.warn(str(message))
-        else:
-            usual(message, category, *rest)
-
-    with warnings.catch_warnings(), event.install_listener("numba:compile", Compiling()):
-        warnings.simplefilter("always", DataWarning)
-        usual = warnings.showwarning
-        warnings.showwarning = show  # type: ignore[assignment]
+    with event.install_listener("numba:compile", Compiling()):
         yield

@@ -76,12 +76,11 @@ class SlicewiseKernels:
         for part, width in self._parts(y.shape[1]):
             key, volume, sino = self._blocks(y, width)
             stacking.pack(y[:, part], order, sino)
-            shape = self._shape(volume, sino)
-            for lines in self._pieces(self.ny, shape[3] * self.nx * width, parallel_beam.TILE):
-                parallel_beam.backproject(
-                    *(table, self.table.split, shape, taps, (lines.start, lines.stop)),
-                    *(_rows(sino), _rows(volume)),
-                )
+            shape, split = self._shape(volume, sino), self.table.split
+            rays, voxels = _rows(sino), _rows(volume)
+            for part_y in self._pieces(self.ny, shape[3] * self.nx * width, parallel_beam.TILE):
+                lines = (part_y.start, part_y.stop)
+                parallel_beam.backproject(table, split, shape, taps, lines, rays, voxels)
             stacking.unpack(volume, natural, out[part].transpose(1, 0, 2))
             self._free.append((key, volume, sino))
 
