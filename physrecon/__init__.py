@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from physrecon.operators.checks import as_scipy, check_adjoint, norm_bounds
     from physrecon.operators.projector import Projector
     from physrecon.preprocess import prepare
-    from physrecon.priors import NonNegative
+    from physrecon.priors.base import Prior
+    from physrecon.priors.constraints import Box, NonNegative
     from physrecon.problem import Problem
     from physrecon.solvers.base import Result, Stop, iterate, solve
     from physrecon.solvers.conjugate_gradient import ConjugateGradient
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 __all__ = [
     "SIRT",
     "ArgumentError",
+    "Box",
     "ConfigError",
     "ConjugateGradient",
     "DataError",
@@ -61,6 +63,7 @@ __all__ = [
     "OutputError",
     "ParallelBeam",
     "PhysreconError",
+    "Prior",
     "Problem",
     "Projector",
     "Result",
@@ -98,7 +101,8 @@ _NAMES = {
     "operators.checks": "as_scipy check_adjoint norm_bounds",
     "operators.projector": "Projector",
     "preprocess": "prepare",
-    "priors": "NonNegative",
+    "priors.base": "Prior",
+    "priors.constraints": "Box NonNegative",
     "problem": "Problem",
     "solvers.base": "Result Stop iterate solve",
     "solvers.conjugate_gradient": "ConjugateGradient",

@@ -1,0 +1,109 @@
+"""What is known of x before it is measured, as a penalty  weight · R(x).
+
+A prior says in `kinds` what a solver may ask of it:
+
+    "quadratic"  ½ ‖L x‖²                 `root`: conjugate gradients solve it with the data
+    "smooth"     has a gradient           `values_and_gradient`, `lipschitz`
+    "prox"       has a proximal map       `prox`:  argmin_u  step · prior(u) + ½ ‖u − x‖²
+    "split"      g(K x), K linear         `operator` is K, `conjugate_prox` belongs to g
+
+By Moreau's identity  z = prox_{t g}(z) + t prox_{g*/t}(z/t)  one of the two proximal maps of g
+gives the other (Moreau 1965)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from physrecon import spaces
+from physrecon.errors import ArgumentError
+from physrecon.operators.base import LinearOperator
+from physrecon.priors.constraints import Constraint
+from physrecon.spaces import Axis, Numbers, Shape, Vector
+
+
+@dataclass(frozen=True)
+class Prior:
+    """weight · R(x); subclasses are frozen dataclasses.  weight: positive and finite."""
+
+    weight: float
+
+    kinds: ClassVar[tuple[str, ...]] = ()
+    convex: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if not (np.isscalar(self.weight) and np.isfinite(self.weight) and self.weight > 0):
+            raise ArgumentError(
+                f"{type(self).__name__}.weight: expected a finite number > 0, got {self.weight!r}"
+            )
+
+    def with_weight(self, weight: float) -> Self:
+        return replace(self, weight=weight)
+
+    def couples(self, axis: Axis, shape: Shape) -> bool:
+        """Whether slices that lie along `axis` of an x of this shape depend on each other."""
+        raise NotImplementedError
+
+    def value(self, x: Vector) -> float:
+        """The prior of x, which must be finite."""
+        for leaf in spaces.leaves(x):
+            spaces.check_finite(f"{type(self).__name__}(x)", leaf)
+        return float(self.values(x).sum())
+
+    def values(self, x: Vector, axis: Axis = None) -> Numbers:
+        """The prior of each slice along an axis that it does not couple, or (1,)."""
+        raise NotImplementedError
+
+    # "quadratic"
+
+    def root(self, shape: Shape) -> LinearOperator:
+        """L in  prior(x) = ½ ‖L x‖²."""
+        raise NotImplementedError
+
+    # "smooth"
+
+    def values_and_gradient(self, x: Vector, axis: Axis, out: Vector) -> tuple[Numbers, Vector]:
+        """The values, and `out` with the gradient added to it."""
+        raise NotImplementedError
+
+    def lipschitz(self, shape: Shape) -> float:
+        """A certified bound of the curvature for x of this shape."""
+        raise NotImplementedError
+
+    # "prox"
+
+    def prox(self, x: Vector, step: Any, constraint: Constraint | None = None) -> Vector:
+        """x ← argmin_u  step · prior(u) + ½ ‖u − x‖²  over the u that the constraint allows.
+
+        step: a number, or an array with one number a slice that broadcasts against x."""
+        raise NotImplementedError
+
+    # "split"
+
+    def operator(self, shape: Shape) -> LinearOperator:
+        """K in  prior(x) = g(K x)."""
+        raise NotImplementedError
+
+    def conjugate_prox(self, q: Vector, sigma: Any) -> Vector:
+        """q ← prox_{σ g*}(q).  sigma: a number, or arrays that broadcast against those of q."""
+        raise NotImplementedError
+
+    def split_prox(self, z: Vector, step: Any) -> Vector:
+        """z ← prox_{t g}(z) = z − t prox_{g*/t}(z/t)."""
+        steps = step if isinstance(step, tuple) else (step,) * len(spaces.leaves(z))
+        q = spaces.copy(z)
+        for part, t in zip(spaces.leaves(q), steps, strict=True):
+            part /= t
+        inverse = tuple(1 / t for t in steps) if isinstance(step, tuple) else 1 / step
+        self.conjugate_prox(q, inverse)
+        for out, part, t in zip(spaces.leaves(z), spaces.leaves(q), steps, strict=True):
+            part *= t
+            out -= part
+        return z
+
+    def __add__(self, other: Any) -> Prior:
+        from physrecon.priors.sum import PriorSum
+
+        return PriorSum((self, other)) if isinstance(other, Prior) else NotImplemented

@@ -1,0 +1,59 @@
+"""Sets that x must lie in: constraints, which a solver honours by projecting onto them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from physrecon import arrays, spaces
+from physrecon.errors import ArgumentError
+from physrecon.spaces import Vector
+
+
+class Constraint(Protocol):
+    """A closed convex set of volumes; slices of a volume are constrained each on its own.
+
+    A set of the form lower ≤ x ≤ upper also says so in `bounds`, a pair of numbers."""
+
+    def project(self, x: Vector) -> Vector:
+        """Move x, in place, to the nearest point of the set, and return it."""
+        ...
+
+
+@dataclass(frozen=True)
+class Box:
+    """lower ≤ x ≤ upper, element by element; either may be infinite.  NaN stays NaN."""
+
+    lower: float = -math.inf
+    upper: float = math.inf
+
+    def __post_init__(self) -> None:
+        if not self.lower < self.upper:  # NaN is refused too
+            raise ArgumentError(f"Box: expected lower < upper, got {self.lower}, {self.upper}")
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        return float(self.lower), float(self.upper)
+
+    def project(self, x: Any) -> Any:
+        for leaf in spaces.leaves(x):
+            arrays.namespace(leaf).clip(leaf, self.lower, self.upper, out=leaf)
+        return x
+
+
+@dataclass(frozen=True)
+class NonNegative:
+    """x ≥ 0: an attenuation, a density, a number of photons.  NaN stays NaN."""
+
+    bounds = (0.0, math.inf)
+
+    def project(self, x: Any) -> Any:
+        for leaf in spaces.leaves(x):
+            arrays.namespace(leaf).maximum(leaf, 0, out=leaf)
+        return x
+
+
+def is_nonnegative(constraint: Constraint | None) -> bool:
+    """True when the constraint leaves no negative x."""
+    return getattr(constraint, "bounds", (-math.inf, math.inf))[0] >= 0
