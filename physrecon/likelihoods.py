@@ -80,14 +80,14 @@ class LeastSquares:
         self.weigh(r)
         return r
 
-    def pull(self, r: Vector, scratch: Vector = None) -> Vector:
+    def pull(self, r: Vector, scratch: Vector = None, out: Vector = None) -> Vector:
         """Aᵀ W^½ r; `scratch` is a data set that may be overwritten."""
         if self._root is None:
-            return self.A.adjoint(r)
+            return self.A.adjoint(r, out)
         weighted = spaces.empty(self.A.out_shape, r) if scratch is None else scratch
         spaces.assign(weighted, r)
         self.weigh(weighted)
-        return self.A.adjoint(weighted)
+        return self.A.adjoint(weighted, out)
 
     def values_of(self, r: Vector) -> Numbers:
         """½ ‖r‖² of each slice of a weighted residual."""
