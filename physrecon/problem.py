@@ -1,23 +1,32 @@
-"""The problem: minimise  f(x) + prior(x)  over the x that the constraint allows."""
+"""The problem: minimise  f(x) + prior(x)  over the x that the constraint allows.
+
+Slices of a volume are separate problems when neither the operator nor the prior couples them; each
+then has its own numbers.  Where the prior couples them the whole is one problem with one number."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+import numpy as np
+
+from physrecon import spaces
 from physrecon.errors import ArgumentError
-from physrecon.priors import Constraint
+from physrecon.operators.base import LinearOperator
+from physrecon.priors import Constraint, Prior, is_nonnegative
+from physrecon.spaces import Axis, Numbers, Vector
 
 
 @dataclass(frozen=True, eq=False)
 class Problem:
     """What is to be solved, apart from how.
 
-    f: a likelihood, such as LeastSquares(A, y).  prior: a penalty with `value` and `prox`.
+    f: a likelihood, such as LeastSquares(A, y).  prior: such as TotalVariation(0.1).
     constraint: has `project(x)`, such as NonNegative()."""
 
     f: Any
-    prior: Any = None
+    prior: Prior | None = None
     constraint: Constraint | None = None
 
     def __post_init__(self) -> None:
@@ -25,12 +34,118 @@ class Problem:
             raise ArgumentError(
                 f"Problem.f: expected a likelihood such as LeastSquares(A, y), got {self.f!r}"
             )
-        if self.prior is not None and not hasattr(self.prior, "prox"):
+        if self.prior is not None and not hasattr(self.prior, "kinds"):
             raise ArgumentError(
-                f"Problem.prior: expected something with a prox, got {self.prior!r}"
+                f"Problem.prior: expected a prior such as TotalVariation(0.1), got {self.prior!r}"
             )
         if self.constraint is not None and not hasattr(self.constraint, "project"):
             raise ArgumentError(
                 f"Problem.constraint: expected something that can project, such as NonNegative(), "
                 f"got {self.constraint!r}"
             )
+
+    # Slices -----------------------------------------------------------------------------------
+
+    @cached_property
+    def separable(self) -> bool:
+        """Whether every slice is a problem of its own."""
+        axis = self.f.axis
+        if axis is None:
+            return False
+        return self.prior is None or not self.prior.couples(axis, self.f.A.in_shape)
+
+    @property
+    def axis(self) -> Axis:
+        """Axis of x along which the problem falls into slices, or None."""
+        return self.f.axis if self.separable else None
+
+    @property
+    def data_axis(self) -> Axis:
+        return self.f.data_axis if self.separable else None
+
+    @property
+    def count(self) -> int:
+        """Number of slices that are solved each on its own; 1 where they are coupled."""
+        return spaces.slice_count(self.f.A.in_shape, self.axis)
+
+    def gather(self, numbers: Numbers) -> Numbers:
+        """Sums over slices of the likelihood as sums over those of the problem."""
+        return numbers if self.separable else numbers.sum(keepdims=True)
+
+    # Values -----------------------------------------------------------------------------------
+
+    @property
+    def smooth_prior(self) -> Any:
+        """The prior where it has a gradient, else None."""
+        return self.prior if self.prior is not None and "smooth" in self.prior.kinds else None
+
+    def values(self, x: Vector) -> Numbers:
+        """f of each slice."""
+        return self.gather(self.f.values(x))
+
+    def objective(self, x: Vector) -> Numbers:
+        """f + prior of each slice."""
+        values = self.values(x)
+        return values if self.prior is None else values + self.prior.values(x, self.axis)
+
+    def gradient_and_free_values(
+        self, x: Vector, out: Vector = None
+    ) -> tuple[Vector, Numbers | None]:
+        """∇(f + smooth prior), and the values of f if they came with it."""
+        gradient, values = self.f.gradient_and_free_values(x, out)
+        if self.smooth_prior is not None:
+            self.smooth_prior.values_and_gradient(x, self.axis, gradient)
+        return gradient, None if values is None else self.gather(values)
+
+    def objective_and_gradient(
+        self, x: Vector, out: Vector = None
+    ) -> tuple[Numbers, Numbers, Vector]:
+        """f + smooth prior, f alone, and the gradient of the sum."""
+        values, gradient = self.f.values_and_gradient(x, out)
+        values = self.gather(values)
+        if self.smooth_prior is None:
+            return values, values, gradient
+        penalty, gradient = self.smooth_prior.values_and_gradient(x, self.axis, gradient)
+        return values + penalty, values, gradient
+
+    # Quadratic priors -------------------------------------------------------------------------
+
+    @cached_property
+    def root(self) -> LinearOperator | None:
+        """L of a prior ½ ‖L x‖², or None without a prior."""
+        return None if self.prior is None else self.prior.root(self.f.A.in_shape)
+
+    @property
+    def root_axis(self) -> Axis:
+        """Where the slices lie in the range of L."""
+        if not self.separable or self.root is None:
+            return None
+        assert self.root.slices is not None  # it does not couple them
+        return self.root.slices[1]
+
+    @cached_property
+    def normal(self) -> LinearOperator:
+        """AᵀWA + LᵀL"""
+        normal = self.f.normal
+        return normal if self.root is None else normal + self.root.T @ self.root
+
+    # Steps ------------------------------------------------------------------------------------
+
+    @cached_property
+    def lipschitz(self) -> Numbers:
+        """Certified bounds of the curvature of f + smooth prior, one a slice.
+
+        Raises ArgumentError where there is none, or none for x of both signs."""
+        if getattr(self.f, "needs_nonnegative", False) and not is_nonnegative(self.constraint):
+            raise ArgumentError(
+                f"Problem: expected constraint=NonNegative() for a certified step on "
+                f"{type(self.f).__name__}, whose curvature is bounded only for x >= 0, got "
+                f"{self.constraint!r}; add it, or use LBFGS or GradientDescent(rule='armijo')"
+            )
+        bound = np.asarray(self.f.lipschitz, np.float64)
+        bound = np.broadcast_to(bound, spaces.slice_count(self.f.A.in_shape, self.f.axis))
+        if not self.separable:
+            bound = bound.max(keepdims=True)
+        if self.smooth_prior is None:
+            return bound
+        return bound + self.smooth_prior.lipschitz(self.f.A.in_shape)

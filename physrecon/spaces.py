@@ -8,7 +8,7 @@ float64 NumPy arrays (n,), with n = 1 for a vector of one piece."""
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -21,8 +21,6 @@ Vector = Any
 Shape = tuple[Any, ...]
 Axis = int | tuple[Any, ...] | None
 Numbers = NDArray[np.float64]
-
-CHUNK = 1 << 18  # elements updated at a time where there are no slices: two of them fit a cache
 
 
 def is_product(shape: Shape) -> bool:
@@ -99,9 +97,18 @@ def multiply(y: Vector, x: Vector) -> None:
 
 def dots(a: Vector, b: Vector, axis: Axis = None) -> Numbers:
     """⟨a, b⟩ of each slice, in float64 and in an order that no other slice has a part in."""
+    return _summed(arrays.dots, a, b, axis)
+
+
+def distances(a: Vector, b: Vector, axis: Axis = None) -> Numbers:
+    """‖a − b‖² of each slice; as `dots`."""
+    return _summed(arrays.distances, a, b, axis)
+
+
+def _summed(function: Callable[..., Numbers], a: Vector, b: Vector, axis: Axis) -> Numbers:
     total = np.zeros(1)
     for p, q, where in zip(leaves(a), leaves(b), leaf_axes(axis, a), strict=True):
-        total = total + arrays.dots(p, q, where).reshape(-1)
+        total = total + function(p, q, where)
     return total
 
 
@@ -112,27 +119,27 @@ def slice_count(shape: Shape, axis: Axis) -> int:
     return slice_count(shape[0], axis[0]) if isinstance(axis, tuple) else shape[axis]
 
 
-def scale_add(y: Vector, b: Numbers, a: Numbers, x: Vector, axis: Axis, active: Any) -> None:
-    """y ← b y + a x with the numbers of each slice; slices that are not active keep every bit."""
+def scale_add(y: Vector, b: Numbers, a: Numbers, x: Vector, axis: Axis, active: Any) -> Numbers:
+    """y ← b y + a x with the numbers of each slice, and ‖y‖² of each slice afterwards.
+
+    One pass over memory.  Slices that are not active keep every bit."""
+    total = np.zeros(1)
     for p, q, where in zip(leaves(y), leaves(x), leaf_axes(axis, y), strict=True):
-        for i, part in pieces(p.shape, where, active):
-            target, factor = p[part], float(a[i])
-            if b[i] != 1:
-                target *= float(b[i])
-            target += q[part] if factor == 1 else factor * q[part]
+        total = total + arrays.combine(p, b, a, q, where, active)
+    return total
 
 
-def pieces(shape: tuple[int, ...], axis: int | None, active: Any) -> Iterator[tuple[int, Any]]:
-    """(slice number, index) of the active slices; one piece is gone through in chunks."""
-    if axis is not None:
-        for i in np.flatnonzero(active):
-            yield int(i), (slice(None),) * axis + (slice(i, i + 1),)
-    elif not shape:
-        yield from [(0, ...)] if active[0] else []
-    elif active[0]:
-        step = max(1, CHUNK // max(1, math.prod(shape[1:])))
-        for start in range(0, shape[0], step):
-            yield 0, slice(start, start + step)
+def step_within(
+    x: Vector, t: Numbers, d: Vector, bounds: tuple[float, float], axis: Axis, active: Any
+) -> tuple[Numbers, Numbers]:
+    """x ← x + t d, held within bounds, in the active slices: one pass over memory.
+
+    Returns ‖x − previous x‖² and ‖x‖² of each slice."""
+    moved = size = np.zeros(1)
+    for p, q, where in zip(leaves(x), leaves(d), leaf_axes(axis, x), strict=True):
+        m, n = arrays.step(p, t, q, bounds, where, active)
+        moved, size = moved + m, size + n
+    return moved, size
 
 
 def leaf_axes(axis: Axis, vector: Vector) -> list[int | None]:
@@ -178,8 +185,12 @@ def checked(where: str, vector: Vector, shape: Shape) -> Vector:
 def assign(y: Vector, x: Vector, axis: Axis = None, active: Any = (True,)) -> None:
     """y ← x in the active slices."""
     for p, q, where in zip(leaves(y), leaves(x), leaf_axes(axis, y), strict=True):
-        for _, part in pieces(p.shape, where, active):
-            p[part] = q[part]
+        if all(active):
+            p[...] = q
+        elif where is not None:
+            for i in np.flatnonzero(active):
+                part = (slice(None),) * where + (slice(i, i + 1),)
+                p[part] = q[part]
 
 
 def check_out(where: str, out: Vector, shape: Shape, beside: Vector) -> None:

@@ -207,6 +207,14 @@ _LIKELIHOODS: dict[str, Callable[[], Any]] = {
 }
 LIKELIHOODS = [pytest.param(make, id=name) for name, make in _LIKELIHOODS.items()]
 
-_SOLVERS = [pr.ConjugateGradient(), pr.GradientDescent(), pr.Landweber(), pr.SIRT()]
+# Every solver of the package once.
+ALL_SOLVERS: list[Any] = [
+    pr.ConjugateGradient(),
+    pr.GradientDescent(),
+    pr.Landweber(),
+    pr.SIRT(),
+]
+# Those that reach the solution of least squares within some thousand cheap iterations.
+_SOLVERS = [s for s in ALL_SOLVERS if s.name in ("cgls", "gd", "landweber", "sirt")]
 SOLVERS = [pytest.param(solver, id=solver.name) for solver in _SOLVERS]
 CONSTRAINED = [pytest.param(s, id=s.name) for s in _SOLVERS if s.takes_constraint]

@@ -162,7 +162,7 @@ def _judge(problem: Problem, state: State, stop: Stop) -> Any:
                 f"Stop.discrepancy: expected LeastSquares, got {type(problem.f).__name__}"
             )
         if state.value is None:
-            state.value = problem.f.values(state.x)
+            state.value = problem.values(state.x)
         norms = problem.f.residual_norms(state.value)
         verdict[norms <= stop.norms(len(verdict))] = FITTED
     if state.iteration > 0:

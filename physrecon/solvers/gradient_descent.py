@@ -33,8 +33,10 @@ class GradientDescent:
 
     name: ClassVar[str] = "gd"
     state_type: ClassVar[type[State]] = GradientDescentState
-    takes_prior: ClassVar[bool] = False
+    takes_prior: ClassVar[tuple[str, ...]] = ("smooth",)
     takes_constraint: ClassVar[bool] = True
+    certified: ClassVar[bool] = True
+    holds: ClassVar[tuple[int, int]] = (2, 2)
 
     def __post_init__(self) -> None:
         if not 0 < self.step < 2:
@@ -42,11 +44,10 @@ class GradientDescent:
 
     def start(self, problem: Problem, x0: Vector = None) -> GradientDescentState:
         fields = fresh(problem, x0)
-        gradient, fields["value"] = problem.f.gradient_and_free_values(fields["x"])
+        gradient, fields["value"] = problem.gradient_and_free_values(fields["x"])
         return GradientDescentState(**fields, gradient=gradient)
 
     def advance(self, problem: Problem, state: GradientDescentState) -> GradientDescentState:
-        f = problem.f
-        move(problem, state, ratio(-self.step, f.lipschitz), state.gradient)
-        _, state.value = f.gradient_and_free_values(state.x, out=state.gradient)
+        move(problem, state, ratio(-self.step, problem.lipschitz), state.gradient)
+        _, state.value = problem.gradient_and_free_values(state.x, out=state.gradient)
         return state

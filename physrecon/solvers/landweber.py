@@ -25,8 +25,10 @@ class Landweber:
 
     name: ClassVar[str] = "landweber"
     state_type: ClassVar[type[State]] = GradientDescentState
-    takes_prior: ClassVar[bool] = False
+    takes_prior: ClassVar[tuple[str, ...]] = ()
     takes_constraint: ClassVar[bool] = True
+    certified: ClassVar[bool] = True
+    holds: ClassVar[tuple[int, int]] = (2, 2)
 
     def __post_init__(self) -> None:
         if not 0 < self.step < 1:

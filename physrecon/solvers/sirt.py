@@ -11,10 +11,17 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from physrecon import arrays, spaces
+from physrecon import spaces
 from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
-from physrecon.solvers.state import VECTOR, State, fresh, move, refuse_likelihood
+from physrecon.solvers.state import (
+    VECTOR,
+    State,
+    fresh,
+    move,
+    reciprocal,
+    refuse_likelihood,
+)
 from physrecon.spaces import Vector
 
 
@@ -36,8 +43,10 @@ class SIRT:
 
     name: ClassVar[str] = "sirt"
     state_type: ClassVar[type[State]] = SIRTState
-    takes_prior: ClassVar[bool] = False
+    takes_prior: ClassVar[tuple[str, ...]] = ()
     takes_constraint: ClassVar[bool] = True
+    certified: ClassVar[bool] = True
+    holds: ClassVar[tuple[int, int]] = (2, 2)
 
     def start(self, problem: Problem, x0: Vector = None) -> SIRTState:
         refuse_likelihood(problem, self, "pull")
@@ -49,34 +58,27 @@ class SIRT:
         fields = fresh(problem, x0)
         rows, columns = self._sums(f, spaces.leaves(f.y)[0])
         r = f.residual(fields["x"])
-        fields["value"] = f.values_of(r)
+        fields["value"] = problem.gather(f.values_of(r))
         return SIRTState(**fields, r=r, rows=rows, columns=columns)
 
     def advance(self, problem: Problem, state: SIRTState) -> SIRTState:
         f = problem.f
         spaces.multiply(state.r, state.rows)
-        direction = f.A.adjoint(state.r)
+        direction = f.A.adjoint(state.r, state.scratch("direction", f.A.in_shape))
         spaces.multiply(direction, state.columns)
         move(problem, state, np.full(1, -1.0), direction)
         f.residual(state.x, out=state.r)
-        state.value = f.values_of(state.r)
+        state.value = problem.gather(f.values_of(state.r))
         return state
 
     @staticmethod
     def _sums(f: Any, like: Any) -> tuple[Vector, Vector]:
-        rows = spaces.transform(_reciprocal, f.A.row_sums(like))
+        rows = spaces.transform(reciprocal, f.A.row_sums(like))
         if f.weights is None:
-            return rows, spaces.transform(_reciprocal, f.A.column_sums(like))
+            return rows, spaces.transform(reciprocal, f.A.column_sums(like))
         weights = spaces.fill(spaces.empty(f.A.out_shape, like), 1)
         f.weigh(weights)
         full = spaces.copy(weights)
         spaces.multiply(full, rows)
         f.weigh(weights)
-        return full, spaces.transform(_reciprocal, f.A.adjoint(weights))
-
-
-def _reciprocal(sums: Any) -> Any:
-    """1 / sums, and 0 where the sum is zero or too small to have a reciprocal."""
-    xp = arrays.namespace(sums)
-    some = sums > np.finfo(sums.dtype).tiny
-    return xp.where(some, 1 / xp.where(some, sums, 1), 0).astype(sums.dtype)
+        return full, spaces.transform(reciprocal, f.A.adjoint(weights))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from physrecon import arrays, spaces
 from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
-from physrecon.spaces import Numbers, Vector
+from physrecon.spaces import Numbers, Shape, Vector
 
 STATES: dict[str, type[State]] = {}  # by name, for files
 
@@ -30,7 +30,7 @@ class State:
 
     x: the volume, updated in place (copy it to keep it).  iteration: how many are done.
     change: ‖x − previous x‖ / ‖x‖ of each slice, infinite before the first iteration.
-    value: f(x) of each slice, None where the solver does not know it.
+    value: f(x) of each slice, the prior not included; None where the solver does not know it.
     active: which slices the next iteration moves."""
 
     x: Vector = field(metadata=VECTOR)
@@ -42,14 +42,29 @@ class State:
     def __init_subclass__(cls) -> None:
         STATES[cls.__qualname__] = cls
 
+    def scratch(self, name: str, shape: Shape) -> Vector:
+        """Memory like that of x, uninitialised, which lasts from iteration to iteration.
+
+        New memory costs as much time as an update; it holds nothing that a resume would need."""
+        kept = self.__dict__.setdefault("_scratch", {})
+        if name not in kept:
+            kept[name] = spaces.empty(shape, self.x)
+        return kept[name]
+
 
 class Solver(Protocol):
-    """Settings of an algorithm: a frozen dataclass."""
+    """Settings of an algorithm: a frozen dataclass.
+
+    takes_prior: the kinds of prior it can use (see `priors.base`).  certified: its steps come from
+    bounds that hold, so that it cannot diverge on a convex problem.  holds: (data sets, volumes) in
+    memory at the same time, those of the problem and the result included."""
 
     name: ClassVar[str]
     state_type: ClassVar[type[State]]
-    takes_prior: ClassVar[bool]
+    takes_prior: ClassVar[tuple[str, ...]]
     takes_constraint: ClassVar[bool]
+    certified: ClassVar[bool]
+    holds: ClassVar[tuple[int, int]]
 
     def start(self, problem: Problem, x0: Vector = None) -> State:
         """The state before the first iteration."""
@@ -64,14 +79,23 @@ def refuse_unsuited(problem: Problem, solver: Solver) -> None:
     """Complain about a prior or constraint the solver cannot honour, and name those that can."""
     from physrecon.solvers import METHODS
 
-    for part in ("prior", "constraint"):
-        given = getattr(problem, part)
-        if given is not None and not getattr(solver, f"takes_{part}"):
-            able = [m.__name__ for m in METHODS.values() if getattr(m, f"takes_{part}")]
-            raise ArgumentError(
-                f"{type(solver).__name__}: expected a problem without {part}, got {given!r}; "
-                f"solvers that take one: {', '.join(able) or 'none yet'}"
-            )
+    def refuse(part: str, given: Any, able: list[str]) -> None:
+        raise ArgumentError(
+            f"{type(solver).__name__}: expected a problem without {part}, got {given!r}; "
+            f"solvers that take one: {', '.join(able) or 'none'}"
+        )
+
+    if problem.prior is not None and not suits(solver, problem.prior):
+        able = [m.__name__ for m in METHODS.values() if suits(m, problem.prior)]
+        refuse(f"a {type(problem.prior).__name__} prior", problem.prior, able)
+    if problem.constraint is not None and not solver.takes_constraint:
+        able = [m.__name__ for m in METHODS.values() if getattr(m, "takes_constraint", False)]
+        refuse("constraint", problem.constraint, able)
+
+
+def suits(solver: Any, prior: Any) -> bool:
+    """Whether the solver can use any of the ways in which the prior can be used."""
+    return any(kind in solver.takes_prior for kind in prior.kinds)
 
 
 def refuse_state(problem: Problem, solver: Solver, state: State) -> None:
@@ -101,12 +125,12 @@ def refuse_likelihood(problem: Problem, solver: Solver, needs: str) -> None:
         )
 
 
-def fresh(problem: Problem, x0: Vector) -> dict[str, Any]:
-    """The fields every state starts with: x a copy of x0 (zeros for None) inside the constraint."""
+def fresh(problem: Problem, x0: Vector, default: float = 0.0) -> dict[str, Any]:
+    """The fields every state starts with: x, a copy of x0 or all `default`, in the constraint."""
     f = problem.f
     model = spaces.leaves(f.y)[0]
     if x0 is None:
-        x = spaces.fill(spaces.empty(f.A.in_shape, model), 0)
+        x = spaces.fill(spaces.empty(f.A.in_shape, model), default)
     else:
         x0 = spaces.checked("x0", x0, f.A.in_shape)
         spaces.check_finite("x0", x0)
@@ -117,7 +141,7 @@ def fresh(problem: Problem, x0: Vector) -> dict[str, Any]:
             new[...] = old
     if problem.constraint is not None:
         problem.constraint.project(x)
-    count = f.A.slice_count
+    count = problem.count
     return {
         "x": x,
         "iteration": 0,
@@ -129,22 +153,32 @@ def fresh(problem: Problem, x0: Vector) -> dict[str, Any]:
 
 def move(problem: Problem, state: State, step: Numbers, direction: Vector) -> None:
     """x ← P(x + step · direction) in the active slices; `direction` is used up."""
-    axis = problem.f.axis
-    count = len(state.active)
-    step = np.broadcast_to(step, count)
-    spaces.scale_add(direction, step, np.ones(count), state.x, axis, state.active)
-    if problem.constraint is not None:
-        problem.constraint.project(direction)
-    minus = np.full(count, -1.0)
-    spaces.scale_add(state.x, minus, np.ones(count), direction, axis, state.active)
-    moved = spaces.dots(state.x, state.x, axis)
-    spaces.assign(state.x, direction, axis, state.active)
-    record_change(problem, state, moved)
+    axis, constraint = problem.axis, problem.constraint
+    step = np.broadcast_to(step, len(state.active))
+    bounds = (-np.inf, np.inf) if constraint is None else getattr(constraint, "bounds", None)
+    if bounds is not None:
+        moved, size = spaces.step_within(state.x, step, direction, bounds, axis, state.active)
+    else:
+        one = np.ones(len(step))
+        spaces.scale_add(direction, step, one, state.x, axis, state.active)
+        constraint.project(direction)  # type: ignore[union-attr]
+        spaces.scale_add(state.x, -one, one, direction, axis, state.active)
+        moved = spaces.dots(state.x, state.x, axis)
+        spaces.assign(state.x, direction, axis, state.active)
+        size = spaces.dots(state.x, state.x, axis)
+    record_change(state, moved, size)
 
 
-def record_change(problem: Problem, state: State, moved: Numbers) -> None:
-    """Count the iteration and note the relative change, from ‖x − previous x‖² of each slice."""
-    size = spaces.dots(state.x, state.x, problem.f.axis)
+def replace_x(problem: Problem, state: State, new: Vector) -> None:
+    """x ← new in the active slices; `new` is used up."""
+    axis = problem.axis
+    moved = spaces.distances(new, state.x, axis)
+    spaces.assign(state.x, new, axis, state.active)
+    record_change(state, moved, spaces.dots(state.x, state.x, axis))
+
+
+def record_change(state: State, moved: Numbers, size: Numbers) -> None:
+    """Count the iteration and note the relative change, from ‖x − previous x‖² and ‖x‖²."""
     change = np.sqrt(moved / np.where(size > 0, size, 1))
     change = np.where((size == 0) & (moved > 0), 1.0, change)
     state.change = np.where(state.active, change, state.change)
@@ -154,3 +188,10 @@ def record_change(problem: Problem, state: State, moved: Numbers) -> None:
 def ratio(a: Numbers | float, b: Numbers) -> Numbers:
     """a / b, and 0 where b is 0: nothing left to do in that slice."""
     return np.where(b == 0, 0.0, a / np.where(b == 0, 1.0, b))
+
+
+def reciprocal(sums: Any) -> Any:
+    """1 / sums, and 0 where the sum is zero or too small to have a reciprocal."""
+    xp = arrays.namespace(sums)
+    some = sums > np.finfo(sums.dtype).tiny
+    return xp.where(some, 1 / xp.where(some, sums, 1), 0).astype(sums.dtype)
