@@ -26,10 +26,12 @@ if TYPE_CHECKING:
     )
     from physrecon.geometry import Grid, ParallelBeam
     from physrecon.likelihoods import LeastSquares
-    from physrecon.operators.algebra import Identity, vstack
-    from physrecon.operators.base import LinearOperator
+    from physrecon.operators.base import LinearOperator, Operator
     from physrecon.operators.checks import as_scipy, check_adjoint, norm_bounds
+    from physrecon.operators.diagonal import Diagonal, Identity
+    from physrecon.operators.nonlinear import Exponential, Function, Pointwise
     from physrecon.operators.projector import Projector
+    from physrecon.operators.stacks import block_diagonal, hstack, vstack
     from physrecon.preprocess import prepare
     from physrecon.priors.base import Prior
     from physrecon.priors.constraints import Box, NonNegative
@@ -51,6 +53,9 @@ __all__ = [
     "ConjugateGradient",
     "DataError",
     "DeviceError",
+    "Diagonal",
+    "Exponential",
+    "Function",
     "GradientDescent",
     "Grid",
     "Identity",
@@ -60,9 +65,11 @@ __all__ = [
     "LinearOperator",
     "MissingInputError",
     "NonNegative",
+    "Operator",
     "OutputError",
     "ParallelBeam",
     "PhysreconError",
+    "Pointwise",
     "Prior",
     "Problem",
     "Projector",
@@ -71,11 +78,13 @@ __all__ = [
     "WriteError",
     "__version__",
     "as_scipy",
+    "block_diagonal",
     "check_adjoint",
     "datasets",
     "errors",
     "fbp",
     "find_center",
+    "hstack",
     "iterate",
     "load_state",
     "norm_bounds",
@@ -96,10 +105,12 @@ _NAMES = {
     "MissingInputError OutputError PhysreconError WriteError",
     "geometry": "Grid ParallelBeam",
     "likelihoods": "LeastSquares",
-    "operators.algebra": "Identity vstack",
-    "operators.base": "LinearOperator",
+    "operators.base": "LinearOperator Operator",
     "operators.checks": "as_scipy check_adjoint norm_bounds",
+    "operators.diagonal": "Diagonal Identity",
+    "operators.nonlinear": "Exponential Function Pointwise",
     "operators.projector": "Projector",
+    "operators.stacks": "block_diagonal hstack vstack",
     "preprocess": "prepare",
     "priors.base": "Prior",
     "priors.constraints": "Box NonNegative",

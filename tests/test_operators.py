@@ -302,7 +302,8 @@ def test_operators_that_do_not_fit_are_refused():
         lambda: pr.vstack([]),
         lambda: A / 0,
         lambda: A * float("nan"),
-        lambda: A[0],
+        lambda: pr.Identity((5, 3))[0],
+        lambda: A.T[0],
         lambda: A.normal(np.ones((4, 3))),
         lambda: A.normal(np.full((5, 3), np.nan)),
     ):

@@ -29,6 +29,11 @@ class Dense(pr.LinearOperator):
     def _adjoint(self, y: np.ndarray, out: np.ndarray) -> None:
         out[...] = (self.M.T @ y.reshape(-1)).reshape(self.in_shape)
 
+    def __getitem__(self, views: Any) -> Dense:
+        chosen = np.atleast_1d(np.arange(self.out_shape[0])[views])
+        rows = self.M.reshape(*self.out_shape, self.M.shape[1])[chosen]
+        return Dense(rows.reshape(-1, self.M.shape[1]), self.in_shape, rows.shape[:-1])
+
 
 class SliceWise(pr.LinearOperator):
     """A matrix for each slice, laid out like a parallel beam: (nz, ny, nx) → (views, nz, columns).

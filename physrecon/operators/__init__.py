@@ -1,17 +1,25 @@
-"""Linear operators with exact adjoints, and their algebra."""
+"""Operators, linear ones with exact adjoints, others with Jacobians, and their algebra."""
 
-from physrecon.operators.algebra import Diagonal, Identity, vstack
-from physrecon.operators.base import LinearOperator
+from physrecon.operators.base import LinearOperator, Operator
 from physrecon.operators.checks import as_scipy, check_adjoint, norm_bounds
+from physrecon.operators.diagonal import Diagonal, Identity
+from physrecon.operators.nonlinear import Exponential, Function, Pointwise
 from physrecon.operators.projector import Projector
+from physrecon.operators.stacks import block_diagonal, hstack, vstack
 
 __all__ = [
     "Diagonal",
+    "Exponential",
+    "Function",
     "Identity",
     "LinearOperator",
+    "Operator",
+    "Pointwise",
     "Projector",
     "as_scipy",
+    "block_diagonal",
     "check_adjoint",
+    "hstack",
     "norm_bounds",
     "vstack",
 ]

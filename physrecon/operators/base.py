@@ -1,8 +1,10 @@
-"""The linear operator: y = A x and its exact transpose x = Aᵀ y, in Euclidean inner products.
+"""Operators between spaces of real arrays: y = F(x), and the linear ones, y = A x.
 
-A subclass says its shapes and writes two methods, `_forward(x, out)` and `_adjoint(y, out)`, which
-fill memory they are given.  Everything else is here, once: the checks at the door, and the
-arithmetic `@ + − * / .T [views]`, whose results are operators too (see `operators.algebra`)."""
+A linear operator has an exact transpose, x = Aᵀ y, in Euclidean inner products; any other has at
+every x a Jacobian, which is a linear operator.  A subclass says its shapes and writes two methods,
+which fill memory they are given: `_forward(x, out)` with `_adjoint(y, out)` or `_linearize(x)`.
+Everything else is here, once: the checks at the door, and the arithmetic `@ + − * / .T [views]`,
+whose results are operators too (see `operators.algebra`)."""
 
 from __future__ import annotations
 
@@ -18,56 +20,59 @@ from physrecon.errors import ArgumentError
 from physrecon.spaces import Axis, Shape, Vector
 
 
-class LinearOperator:
-    """y = A x between spaces of real arrays.
+class Operator:
+    """y = F(x) between spaces of real arrays, linear or not.
 
     in_shape, out_shape: of x and y; a tuple of shapes stands for a tuple of arrays.
     dtype: of arrays the operator makes itself; results have the dtype of the input.
-    nonnegative: no entry of the matrix is negative.
-    slices: (axis of x, axis of y) along which A treats every slice on its own, or None.
+    slices: (axis of x, axis of y) along which F treats every slice on its own, or None.
 
-    `A @ x` refuses a wrong shape or rank, anything but float32 and float64, and NaN or infinity,
+    `F @ x` refuses a wrong shape or rank, anything but float32 and float64, and NaN or infinity,
     each with ArgumentError; it copies what is not contiguous and answers on the machine where x
-    lives.  `forward` and `adjoint` do the same into given memory but let NaN and infinity
-    through: iterations look at their own sums."""
+    lives.  `forward` does the same into given memory but lets NaN and infinity through: iterations
+    look at their own sums.  `F @ G` is the operator that applies G first."""
 
     in_shape: Shape
     out_shape: Shape
     dtype: np.dtype[Any] = np.dtype(np.float32)
-    nonnegative: bool = False
     slices: tuple[Axis, Axis] | None = None
-    _transpose: weakref.ref[LinearOperator] | None = None
 
-    __array_ufunc__ = None  # NumPy leaves `number * A` and `array @ A` to this class
-    __iter__ = None  # `A[views]` does not make an operator a sequence
+    __array_ufunc__ = None  # NumPy leaves `number * F` and `array @ F` to this class
+    __iter__ = None  # `F[views]` does not make an operator a sequence
 
     def _forward(self, x: Vector, out: Vector) -> None:
-        """out ← A x, both checked, contiguous and not empty."""
+        """out ← F(x), both checked, contiguous and not empty."""
         raise NotImplementedError
 
-    def _adjoint(self, y: Vector, out: Vector) -> None:
-        """out ← Aᵀ y, both checked, contiguous and not empty."""
+    def _linearize(self, x: Vector) -> LinearOperator:
+        """The Jacobian at x, checked and contiguous, which may change afterwards: copy it."""
         raise NotImplementedError
 
-    def one_slice(self) -> LinearOperator | None:
+    def one_slice(self) -> Any:
         """The operator of a single slice when all are treated alike, else None."""
         return None
 
-    def _norm_bounds(self, bounds: Callable[[LinearOperator], Any]) -> Any:
-        """(lower, upper) of ‖A‖ if they are known without iterating, else None.
+    def along(self, axis: Axis) -> Any:
+        """The same operator with its slices along `axis` where it may choose them, else itself."""
+        return self
 
-        Numbers, or arrays (slices,). `bounds(B)` gives those of an operator this one is made of."""
+    def on_views(self, views: Any) -> Any:
+        """The same map from some views to the same views, if it treats each alone, else None."""
         return None
 
     # Calls ------------------------------------------------------------------------------------
 
     def forward(self, x: Vector, out: Vector = None) -> Vector:
-        """A x, written into `out` if given."""
+        """F(x), written into `out` if given."""
         return self._checked_call(self.apply, x, self.in_shape, out, self.out_shape)
 
-    def adjoint(self, y: Vector, out: Vector = None) -> Vector:
-        """Aᵀ y, written into `out` if given."""
-        return self._checked_call(self.apply_adjoint, y, self.out_shape, out, self.in_shape)
+    def linearize(self, x: Vector) -> LinearOperator:
+        """The Jacobian of F at x, with its exact transpose; a linear operator is its own."""
+        return self._linearize(spaces.checked(f"{type(self).__name__}.linearize", x, self.in_shape))
+
+    def forward_and_linearize(self, x: Vector, out: Vector = None) -> tuple[Vector, LinearOperator]:
+        """F(x) and the Jacobian there, sharing what both need."""
+        return self.forward(x, out), self.linearize(x)
 
     def _checked_call(
         self, call: Callable[..., None], x: Vector, shape: Shape, out: Vector, out_shape: Shape
@@ -82,8 +87,92 @@ class LinearOperator:
         return out
 
     def apply(self, x: Vector, out: Vector) -> None:
-        """out ← A x for vectors known to fit; what operators made of others call."""
+        """out ← F(x) for vectors known to fit; what operators made of others call."""
         _unless_empty(self._forward, x, self.in_shape, out, self.out_shape)
+
+    # Arithmetic -------------------------------------------------------------------------------
+
+    @property
+    def slice_count(self) -> int:
+        """Number of slices; 1 when the operator has none."""
+        return spaces.slice_count(self.in_shape, self.slices[0]) if self.slices else 1
+
+    def __call__(self, x: Any) -> Any:
+        return self @ x
+
+    def __matmul__(self, other: Any) -> Any:
+        if isinstance(other, Operator):
+            from physrecon.operators.algebra import compose
+
+            return compose(self, other)
+        where = f"{type(self).__name__} @ x"
+        x = spaces.checked(where, other, self.in_shape)
+        spaces.check_finite(where, x)
+        return self.forward(x)
+
+    def __add__(self, other: Any) -> Any:
+        from physrecon.operators.algebra import add
+
+        return add(self, other) if isinstance(other, Operator) else NotImplemented
+
+    def __sub__(self, other: Any) -> Any:
+        return self + -other if isinstance(other, Operator) else NotImplemented
+
+    def __mul__(self, factor: Any) -> Any:
+        from physrecon.operators.algebra import scale
+
+        return scale(self, factor) if isinstance(factor, Real) else NotImplemented
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, divisor: Any) -> Any:
+        if not isinstance(divisor, Real):
+            return NotImplemented
+        if divisor == 0:
+            raise ArgumentError(f"{type(self).__name__} / number: expected a number, got 0")
+        return self * (1 / divisor)
+
+    def __neg__(self) -> Any:
+        return self * -1.0
+
+    def __getitem__(self, views: Any) -> Any:
+        """The rows of F that belong to some of the views (where the operator knows views)."""
+        raise ArgumentError(
+            f"{type(self).__name__}[views]: expected an operator with views, such as a Projector"
+        )
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.in_shape} → {self.out_shape})"
+
+
+class LinearOperator(Operator):
+    """y = A x: an operator that has a transpose, `A.T`, and is its own Jacobian everywhere.
+
+    nonnegative: no entry of the matrix is negative.
+    `A.T @ y` and `adjoint` check as `A @ x` and `forward` do."""
+
+    nonnegative: bool = False
+    _transpose: weakref.ref[LinearOperator] | None = None
+
+    def _adjoint(self, y: Vector, out: Vector) -> None:
+        """out ← Aᵀ y, both checked, contiguous and not empty."""
+        raise NotImplementedError
+
+    def _norm_bounds(self, bounds: Callable[[LinearOperator], Any]) -> Any:
+        """(lower, upper) of ‖A‖ if they are known without iterating, else None.
+
+        Numbers, or arrays (slices,). `bounds(B)` gives those of an operator this one is made of."""
+        return None
+
+    def linearize(self, x: Vector) -> LinearOperator:
+        return self
+
+    def forward_and_linearize(self, x: Vector, out: Vector = None) -> tuple[Vector, LinearOperator]:
+        return self.forward(x, out), self
+
+    def adjoint(self, y: Vector, out: Vector = None) -> Vector:
+        """Aᵀ y, written into `out` if given."""
+        return self._checked_call(self.apply_adjoint, y, self.out_shape, out, self.in_shape)
 
     def apply_adjoint(self, y: Vector, out: Vector) -> None:
         """out ← Aᵀ y for vectors known to fit."""
@@ -97,13 +186,6 @@ class LinearOperator:
     def column_sums(self, like: Any = None) -> Vector:
         """Aᵀ·1, broadcastable to in_shape, on the machine and in the dtype of the array `like`."""
         return self.T.row_sums(like)
-
-    # Arithmetic -------------------------------------------------------------------------------
-
-    @property
-    def slice_count(self) -> int:
-        """Number of slices; 1 when the operator has none."""
-        return spaces.slice_count(self.in_shape, self.slices[0]) if self.slices else 1
 
     @property
     def T(self) -> LinearOperator:
@@ -121,55 +203,19 @@ class LinearOperator:
 
     def normal(self, weights: Any = None) -> LinearOperator:
         """Aᵀ W A with W = diag(weights); an operator that knows a faster way overrides it."""
-        from physrecon.operators.algebra import Diagonal
+        from physrecon.operators.diagonal import Diagonal
 
         if weights is None:
             return self.T @ self
         return self.T @ Diagonal(weights, self.out_shape, self.slices and self.slices[1]) @ self
 
-    def __matmul__(self, other: Any) -> Any:
-        if isinstance(other, LinearOperator):
-            from physrecon.operators.algebra import Composition
 
-            return Composition(self, other)
-        where = f"{type(self).__name__} @ x"
-        x = spaces.checked(where, other, self.in_shape)
-        spaces.check_finite(where, x)
-        return self.forward(x)
-
-    def __add__(self, other: Any) -> LinearOperator:
-        from physrecon.operators.algebra import Sum
-
-        return Sum(self, other) if isinstance(other, LinearOperator) else NotImplemented
-
-    def __sub__(self, other: Any) -> LinearOperator:
-        return self + -other if isinstance(other, LinearOperator) else NotImplemented
-
-    def __mul__(self, factor: Any) -> LinearOperator:
-        from physrecon.operators.algebra import Scaled
-
-        return Scaled(self, factor) if isinstance(factor, Real) else NotImplemented
-
-    __rmul__ = __mul__
-
-    def __truediv__(self, divisor: Any) -> LinearOperator:
-        if not isinstance(divisor, Real):
-            return NotImplemented
-        if divisor == 0:
-            raise ArgumentError(f"{type(self).__name__} / number: expected a number, got 0")
-        return self * (1 / divisor)
-
-    def __neg__(self) -> LinearOperator:
-        return self * -1.0
-
-    def __getitem__(self, views: Any) -> LinearOperator:
-        """The rows of A that belong to some of the views (where the operator knows views)."""
-        raise ArgumentError(
-            f"{type(self).__name__}[views]: expected an operator with views, such as a Projector"
-        )
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.in_shape} → {self.out_shape})"
+def view_indices(where: str, count: int, views: Any) -> np.ndarray:
+    """The indices of some of `count` views: an int, a slice, a mask or an array of indices."""
+    try:
+        return np.atleast_1d(np.arange(count)[views])
+    except IndexError as error:
+        raise ArgumentError(f"{where}[views]: expected some of {count} views; {error}") from None
 
 
 def _unless_empty(

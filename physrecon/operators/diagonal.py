@@ -1,0 +1,155 @@
+"""Maps that treat every element on its own, and the linear ones among them: diag(values).
+
+Any axis may hold their slices, so they adopt those of the operator they are composed with; and
+they can be cut to some of the views."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from physrecon import arrays, spaces
+from physrecon.operators.base import LinearOperator, Operator, view_indices
+from physrecon.spaces import Axis, Shape, Vector
+
+
+class Elementwise(Operator):
+    """y[i] = φ(x[i]; parameters[i]).
+
+    _parameters: vectors, each broadcastable to the shape and cut as the shape is cut."""
+
+    _parameters: tuple[Vector, ...] = ()
+
+    def _set(self, shape: Shape, axis: Axis, parameters: tuple[Vector, ...] = ()) -> None:
+        self.in_shape = self.out_shape = shape
+        self.slices = None if axis is None else (axis, axis)
+        self._parameters = parameters
+        self._moved: dict[Any, Any] = {}
+
+    def _cut(self, shape: Shape, axis: Axis, parameters: tuple[Vector, ...]) -> Any:
+        other = copy.copy(self)
+        other._set(shape, axis, parameters)
+        return other
+
+    @property
+    def _axis(self) -> Axis:
+        return self.slices and self.slices[0]
+
+    def along(self, axis: Axis) -> Any:
+        return self if axis == self._axis else self._cut(self.in_shape, axis, self._parameters)
+
+    def on_views(self, views: Any) -> Any:
+        if spaces.is_product(self.in_shape) or not self.in_shape:
+            return None
+        count, *rest = self.in_shape
+        chosen = view_indices(type(self).__name__, count, views)
+
+        def cut(values: Any) -> Any:
+            varies = values.ndim == len(self.in_shape) and values.shape[0] > 1
+            return values[chosen] if varies else values
+
+        shape = (len(chosen), *rest)
+        return self._cut(shape, self._axis, tuple(cut(p) for p in self._parameters))
+
+    def one_slice(self) -> Any:
+        if not isinstance(self._axis, int):
+            return None
+        shape = with_one(self.in_shape, self._axis)
+        alike = all(np.broadcast_shapes(p.shape, shape) == shape for p in self._parameters)
+        return self._cut(shape, self._axis, self._parameters) if alike else None
+
+    def _near(self, x: Vector) -> tuple[Vector, ...]:
+        """The parameters on the machine of x, those of floats in its dtype; kept once made."""
+        model = spaces.leaves(x)[0]
+        key = (arrays.is_device(model), np.dtype(model.dtype))
+        if key not in self._moved:
+
+            def move(values: Any) -> Any:
+                moved = arrays.to_device(values, "cuda" if key[0] else "cpu")
+                return moved.astype(key[1], copy=False) if moved.dtype.kind == "f" else moved
+
+            self._moved[key] = tuple(spaces.transform(move, p) for p in self._parameters)
+        return self._moved[key]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {k: v for k, v in self.__dict__.items() if k != "_transpose"} | {"_moved": {}}
+
+
+class Diagonal(Elementwise, LinearOperator):
+    """diag(values): multiplies element by element.
+
+    values: broadcastable to `shape` (a tuple of arrays for a tuple of shapes), finite.
+    axis: where its slices lie when it stands alone; None: it has none.  Composed with another
+    operator it has that one's slices.
+
+    Holds the values as given, and once more in the dtype of x where that is another."""
+
+    def __init__(self, values: Any, shape: Shape, axis: Axis = None) -> None:
+        values = spaces.broadcastable("Diagonal", values, shape)
+        self._set(shape, axis, (values,))
+        self.nonnegative = all(bool((v >= 0).all()) for v in spaces.leaves(values))
+
+    @property
+    def T(self) -> LinearOperator:
+        return self
+
+    def _forward(self, x: Vector, out: Vector) -> None:
+        (values,) = self._near(x)
+        for a, v, b in zip(*map(spaces.leaves, (x, values, out)), strict=True):
+            arrays.namespace(a).multiply(a, v, out=b)
+
+    def _adjoint(self, y: Vector, out: Vector) -> None:
+        self._forward(y, out)
+
+    def _norm_bounds(self, bounds: Callable[[LinearOperator], Any]) -> Any:
+        """max |values|, which is ‖A‖ itself, of each slice."""
+        (values,) = self._parameters
+        largest = np.zeros(self.slice_count)
+        shapes = spaces.leaf_shapes(self.in_shape)
+        axes = spaces.leaf_axes(self._axis, values)
+        for v, shape, axis in zip(spaces.leaves(values), shapes, axes, strict=True):
+            full = abs(v).reshape((1,) * (len(shape) - v.ndim) + v.shape)
+            others = tuple(i for i in range(full.ndim) if i != axis)
+            peaks = arrays.to_host(full.max(axis=others, initial=0))
+            largest = np.maximum(largest, peaks.astype(np.float64))
+        return largest, largest
+
+
+class Identity(Elementwise, LinearOperator):
+    """x ↦ x.
+
+    shape: of x.  axis: where its slices lie; None is the first of three, and none otherwise."""
+
+    nonnegative = True
+
+    def __init__(self, shape: int | Shape, axis: Axis = None) -> None:
+        shape = (shape,) if isinstance(shape, int) else tuple(shape)
+        self._set(shape, first_of_three(shape) if axis is None else axis)
+
+    @property
+    def T(self) -> LinearOperator:
+        return self
+
+    def _forward(self, x: Vector, out: Vector) -> None:
+        for a, b in zip(spaces.leaves(x), spaces.leaves(out), strict=True):
+            b[...] = a
+
+    def _adjoint(self, y: Vector, out: Vector) -> None:
+        self._forward(y, out)
+
+    def _norm_bounds(self, bounds: Callable[[LinearOperator], Any]) -> Any:
+        one = float(spaces.size(self.in_shape) > 0)
+        return one, one
+
+
+def first_of_three(shape: Shape) -> Axis:
+    """Where the slices of a volume lie."""
+    return 0 if len(shape) == 3 and not spaces.is_product(shape) else None
+
+
+def with_one(shape: Shape, axis: int) -> Shape:
+    """The shape of one slice."""
+    return (*shape[:axis], 1, *shape[axis + 1 :])

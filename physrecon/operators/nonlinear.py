@@ -1,0 +1,153 @@
+"""Operators that are not linear: elementwise maps, Beer–Lambert, and a user's own function.
+
+y = φ(x) element by element has the Jacobian diag(φ'(x)).  Attenuation p along a ray leaves
+I₀ e^{−p} of its light (Bouguer 1729, Lambert 1760, Beer 1852): `Exponential(shape, I0) @ A` maps a
+volume to transmitted counts.  Gauss–Newton methods and gradients need no more than `linearize`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from physrecon import arrays, spaces
+from physrecon.errors import ArgumentError
+from physrecon.operators.base import LinearOperator, Operator
+from physrecon.operators.diagonal import Diagonal, Elementwise, first_of_three
+from physrecon.spaces import Axis, Shape, Vector
+
+
+class Slopes(Diagonal):
+    """The Jacobian of an elementwise map: `Diagonal` of slopes that are not looked at, as
+    iterations watch their own sums."""
+
+    def __init__(self, slopes: Any, axis: Axis) -> None:
+        self._set(slopes.shape, axis, (slopes,))
+        self.nonnegative = False
+        self.dtype = slopes.dtype
+
+
+class Pointwise(Elementwise):
+    """y = function(x, *parameters), element by element.
+
+    function, derivative: callables of an array and the parameters that return a new array of its
+    shape; they leave x as it is, and take the arrays of the machine where x lives.
+    shape: of x and y.  parameters: finite numbers or arrays that broadcast to the shape; numbers
+    that differ from datum to datum belong here and not inside the functions, so that `[views]` can
+    take some of them.  axis: as in `Identity`.
+
+    The Jacobian holds one array like y."""
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        derivative: Callable[..., Any],
+        shape: int | Shape,
+        parameters: tuple[Any, ...] = (),
+        axis: Axis = None,
+    ) -> None:
+        for name, call in (("function", function), ("derivative", derivative)):
+            if not callable(call):
+                raise ArgumentError(f"Pointwise.{name}: expected a callable, got {call!r}")
+        self._function, self._derivative = function, derivative
+        _set_elementwise(self, shape, axis, parameters)
+
+    def _forward(self, x: Any, out: Any) -> None:
+        value = self._function(x, *self._near(x))
+        _write("Pointwise.function", value, out)
+
+    def _linearize(self, x: Any) -> LinearOperator:
+        slopes = arrays.like(x)
+        _write("Pointwise.derivative", self._derivative(x, *self._near(x)), slopes)
+        return Slopes(slopes, self._axis)
+
+
+class Exponential(Elementwise):
+    """y = scale · e^{−p}: what is left of the light after the attenuation p (Beer–Lambert).
+
+    shape: of p and y.  scale: the unattenuated intensity, a number or an array that broadcasts to
+    the shape (a flat field, say).  axis: as in `Identity`.
+
+    The Jacobian, diag(−y), holds one array like y."""
+
+    def __init__(self, shape: int | Shape, scale: Any = 1.0, axis: Axis = None) -> None:
+        _set_elementwise(self, shape, axis, (scale,))
+
+    def _forward(self, x: Any, out: Any) -> None:
+        xp = arrays.namespace(x)
+        xp.negative(x, out=out)
+        xp.exp(out, out=out)
+        out *= self._near(x)[0]
+
+    def _linearize(self, x: Any) -> LinearOperator:
+        slopes = arrays.like(x)
+        self._forward(x, slopes)
+        return Slopes(arrays.namespace(x).negative(slopes, out=slopes), self._axis)
+
+
+class Function(Operator):
+    """y = forward(x): a function of the user's own, with its derivative J at x.
+
+    forward(x) → y;  jvp(x, dx) → J dx;  vjp(x, dy) → Jᵀ dy: callables on arrays (tuples of arrays
+    for tuples of shapes) that change none of them and answer in the shapes given here, on the
+    machine of x.  `check_linearization` and `check_adjoint` of `linearize(x)` test the three.
+    slices: (axis of x, axis of y) along which the function treats every slice on its own.
+
+    The Jacobian holds a copy of x."""
+
+    def __init__(
+        self,
+        forward: Callable[[Vector], Vector],
+        jvp: Callable[[Vector, Vector], Vector],
+        vjp: Callable[[Vector, Vector], Vector],
+        in_shape: Shape,
+        out_shape: Shape,
+        slices: tuple[Axis, Axis] | None = None,
+    ) -> None:
+        for name, call in (("forward", forward), ("jvp", jvp), ("vjp", vjp)):
+            if not callable(call):
+                raise ArgumentError(f"Function.{name}: expected a callable, got {call!r}")
+        self._function, self._jvp, self._vjp = forward, jvp, vjp
+        self.in_shape, self.out_shape, self.slices = tuple(in_shape), tuple(out_shape), slices
+
+    def _forward(self, x: Vector, out: Vector) -> None:
+        _write("Function.forward", self._function(x), out)
+
+    def _linearize(self, x: Vector) -> LinearOperator:
+        return FunctionJacobian(self, spaces.copy(x))
+
+
+class FunctionJacobian(LinearOperator):
+    """The Jacobian of a `Function` at x."""
+
+    def __init__(self, function: Function, x: Vector) -> None:
+        self._f, self._x = function, x
+        self.in_shape, self.out_shape = function.in_shape, function.out_shape
+        self.dtype, self.slices = spaces.leaves(x)[0].dtype, function.slices
+
+    def _forward(self, x: Vector, out: Vector) -> None:
+        _write("Function.jvp", self._f._jvp(self._x, x), out)
+
+    def _adjoint(self, y: Vector, out: Vector) -> None:
+        _write("Function.vjp", self._f._vjp(self._x, y), out)
+
+
+def _set_elementwise(
+    F: Elementwise, shape: int | Shape, axis: Axis, parameters: tuple[Any, ...]
+) -> None:
+    shape = (shape,) if isinstance(shape, int) else tuple(shape)
+    where = type(F).__name__
+    if spaces.is_product(shape):
+        raise ArgumentError(f"{where}: expected one shape, got {shape}; use block_diagonal")
+    arrays_of = tuple(spaces.broadcastable(where, p, shape) for p in parameters)
+    F._set(shape, first_of_three(shape) if axis is None else axis, arrays_of)
+
+
+def _write(where: str, result: Vector, out: Vector) -> None:
+    """out ← what the user's function gave, if it fits."""
+    fits = isinstance(result, tuple) == isinstance(out, tuple)
+    got = [getattr(leaf, "shape", type(leaf).__name__) for leaf in spaces.leaves(result)]
+    wanted = [leaf.shape for leaf in spaces.leaves(out)]
+    if not fits or got != wanted:
+        raise ArgumentError(f"{where}: expected arrays of {wanted}, got {got}")
+    for target, leaf in zip(spaces.leaves(out), spaces.leaves(result), strict=True):
+        target[...] = leaf

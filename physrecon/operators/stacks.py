@@ -1,0 +1,197 @@
+"""Operators side by side: [A; B], [A B] and diag(A, B).
+
+[A; B] x = (A x, B x) and [A; B]ᵀ (u, v) = Aᵀ u + Bᵀ v;  [A B] = [Aᵀ; Bᵀ]ᵀ;
+diag(A, B) (x, z) = (A x, B z).  The Jacobian of a stack is the stack of the Jacobians."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from physrecon import spaces
+from physrecon.errors import ArgumentError
+from physrecon.operators.base import LinearOperator, Operator, view_indices
+from physrecon.spaces import Axis, Vector
+
+Bounds = Callable[[LinearOperator], Any]
+
+
+class Stack(Operator):
+    """[F; G; …]: one x seen by several operators.  Made by `vstack`.
+
+    Results that differ only in the length of axis 0 (their views) are joined along it.  Unlike
+    shapes, and slices that lie along unlike axes whatever the shapes, make a tuple.
+    join: False makes a tuple of any results."""
+
+    def __init__(self, operators: Sequence[Any], join: bool = True) -> None:
+        first = operators[0]
+        if any(A.in_shape != first.in_shape for A in operators):
+            raise ArgumentError(f"vstack: expected equal in_shape, got {list(operators)}")
+        self._operators = tuple(operators)
+        self.in_shape = first.in_shape
+        self.dtype = np.result_type(*(A.dtype for A in operators))
+        shapes = [A.out_shape for A in operators]
+        self._joined = (
+            join
+            and not any(spaces.is_product(s) or s == () for s in shapes)
+            and len({s[1:] for s in shapes}) == 1
+            and len({A.slices for A in operators if A.slices}) <= 1
+        )
+        if self._joined:
+            self._starts = np.cumsum([0, *(s[0] for s in shapes)]).tolist()
+            self.out_shape = (self._starts[-1], *shapes[0][1:])
+        else:
+            self.out_shape = tuple(shapes)
+        self.slices = self._common_slices()
+
+    def _common_slices(self) -> tuple[Axis, Axis] | None:
+        every = [A.slices for A in self._operators]
+        if None in every or len({s[0] for s in every}) > 1:
+            return None
+        axes = tuple(s[1] for s in every)
+        if not self._joined:
+            return every[0][0], axes
+        # Slices joined along the axis they lie on are no longer one slice each.
+        return every[0] if len(set(axes)) == 1 and axes[0] != 0 else None
+
+    def _parts(self, y: Vector) -> list[Vector]:
+        if not self._joined:
+            return list(y)
+        return [y[a:b] for a, b in pairwise(self._starts)]
+
+    def _forward(self, x: Vector, out: Vector) -> None:
+        for A, part in zip(self._operators, self._parts(out), strict=True):
+            A.apply(x, part)
+
+    def _like(self, operators: Sequence[Any]) -> Any:
+        return stack(operators, self._joined)
+
+    def linearize(self, x: Vector) -> LinearOperator:
+        return self._like([F.linearize(x) for F in self._operators])
+
+    def forward_and_linearize(self, x: Vector, out: Vector = None) -> tuple[Vector, LinearOperator]:
+        x = spaces.checked("vstack", x, self.in_shape)
+        out = spaces.empty(self.out_shape, x) if out is None else out
+        parts = zip(self._operators, self._parts(out), strict=True)
+        return out, self._like([F.forward_and_linearize(x, part)[1] for F, part in parts])
+
+    def one_slice(self) -> Any:
+        ones = [A.one_slice() for A in self._operators]
+        return None if self.slices is None or None in ones else self._like(ones)
+
+    def __getitem__(self, views: Any) -> Any:
+        """Some of the joined views, in the order asked for."""
+        if not self._joined:
+            return super().__getitem__(views)
+        chosen = view_indices("vstack", self.out_shape[0], views)
+        if not len(chosen):
+            return self._operators[0][chosen]
+        owner = np.searchsorted(self._starts[1:], chosen, side="right")
+        runs = np.split(np.arange(len(chosen)), np.flatnonzero(np.diff(owner)) + 1)
+        firsts = [owner[run[0]] for run in runs]
+        pairs = zip(firsts, runs, strict=True)
+        return stack([self._operators[i][chosen[run] - self._starts[i]] for i, run in pairs])
+
+
+class LinearStack(LinearOperator, Stack):
+    """[A; B; …] of linear operators."""
+
+    def __init__(self, operators: Sequence[LinearOperator], join: bool = True) -> None:
+        super().__init__(operators, join)
+        self.nonnegative = all(A.nonnegative for A in operators)
+
+    def _adjoint(self, y: Vector, out: Vector) -> None:
+        first, *others = zip(self._operators, self._parts(y), strict=True)
+        first[0].apply_adjoint(first[1], out)
+        one = spaces.empty(self.in_shape, y) if others else None
+        for A, part in others:
+            A.apply_adjoint(part, one)
+            spaces.add(out, one)
+
+    def _norm_bounds(self, bounds: Bounds) -> Any:
+        if self.nonnegative:
+            return None
+        each = [bounds(A) for A in self._operators]
+        return np.max([low for low, _ in each], axis=0), np.sqrt(sum(up**2 for _, up in each))
+
+
+class BlockDiagonal(Operator):
+    """diag(F, G, …): each operator sees its own part of a tuple.  Made by `block_diagonal`."""
+
+    def __init__(self, operators: Sequence[Any]) -> None:
+        self._operators = tuple(operators)
+        self.in_shape = tuple(A.in_shape for A in operators)
+        self.out_shape = tuple(A.out_shape for A in operators)
+        self.dtype = np.result_type(*(A.dtype for A in operators))
+        every = [A.slices for A in operators]
+        if None not in every and len({A.slice_count for A in operators}) == 1:
+            self.slices = (tuple(s[0] for s in every), tuple(s[1] for s in every))
+
+    def _forward(self, x: Vector, out: Vector) -> None:
+        for A, part, result in zip(self._operators, x, out, strict=True):
+            A.apply(part, result)
+
+    def _linearize(self, x: Vector) -> LinearOperator:
+        parts = zip(self._operators, x, strict=True)
+        return LinearBlockDiagonal([F.linearize(part) for F, part in parts])
+
+    def one_slice(self) -> Any:
+        ones = [A.one_slice() for A in self._operators]
+        return None if self.slices is None or None in ones else block_diagonal(ones)
+
+
+class LinearBlockDiagonal(LinearOperator, BlockDiagonal):
+    """diag(A, B, …) of linear operators."""
+
+    def __init__(self, operators: Sequence[LinearOperator]) -> None:
+        super().__init__(operators)
+        self.nonnegative = all(A.nonnegative for A in operators)
+
+    def _adjoint(self, y: Vector, out: Vector) -> None:
+        for A, part, result in zip(self._operators, y, out, strict=True):
+            A.apply_adjoint(part, result)
+
+    def _norm_bounds(self, bounds: Bounds) -> Any:
+        each = [bounds(A) for A in self._operators]  # ‖diag(A, B)‖ = max(‖A‖, ‖B‖)
+        return np.max([low for low, _ in each], axis=0), np.max([up for _, up in each], axis=0)
+
+
+def stack(operators: Sequence[Operator], join: bool = True) -> Operator:
+    linear = all(isinstance(A, LinearOperator) for A in operators)
+    return (LinearStack if linear else Stack)(operators, join)  # type: ignore[arg-type]
+
+
+def vstack(operators: Sequence[Operator]) -> Any:
+    """The operators one above the other: x ↦ (A x, B x, …).
+
+    They take the same in_shape.  Results of like shape (all but axis 0) are joined along axis 0,
+    as views are; unlike ones, such as projections and a volume, come as a tuple of arrays."""
+    return stack(_checked("vstack", operators, Operator))
+
+
+def hstack(operators: Sequence[LinearOperator]) -> LinearOperator:
+    """The linear operators side by side: (x, z, …) ↦ A x + B z + …
+
+    They have the same out_shape.  The domain is the tuple of their domains, whatever the shapes."""
+    operators = _checked("hstack", operators, LinearOperator)
+    if len({A.out_shape for A in operators}) > 1:
+        raise ArgumentError(f"hstack: expected equal out_shape, got {operators}")
+    return LinearStack([A.T for A in operators], join=False).T
+
+
+def block_diagonal(operators: Sequence[Operator]) -> Any:
+    """Each operator on its own part of a tuple: (x, z, …) ↦ (A x, B z, …)."""
+    operators = _checked("block_diagonal", operators, Operator)
+    linear = all(isinstance(A, LinearOperator) for A in operators)
+    return (LinearBlockDiagonal if linear else BlockDiagonal)(operators)
+
+
+def _checked(where: str, operators: Sequence[Any], kind: type) -> list[Any]:
+    operators = list(operators)
+    if not operators or not all(isinstance(A, kind) for A in operators):
+        name = "operators" if kind is Operator else "linear operators"
+        raise ArgumentError(f"{where}: expected a list of {name}, got {operators!r}")
+    return operators
