@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numba import prange
 
 from physrecon.kernels._jit import Twin, cpu, gpu, inner, shared
@@ -17,6 +18,7 @@ from physrecon.kernels._jit import Twin, cpu, gpu, inner, shared
 if TYPE_CHECKING:
     from numba import cuda
 
+f4 = np.float32
 PIECE = 4096  # elements of one partial sum on the CPU: they fit the L1 cache with their partners
 STRIDE = 64  # terms of one partial sum on CUDA: few, for they are summed in the dtype of the data
 SMALL = 1 << 15  # elements below which waking the threads takes longer than the work
@@ -160,7 +162,7 @@ def _combine_gpu(y, b, a, x, active, partial):
     outer, slices, count = partial.shape
     if o >= outer or s >= slices or c >= count:
         return
-    total = y[o, s, c] * 0
+    total = f4(0)
     for i in range(c, y.shape[2], count):
         value = b[s] * y[o, s, i] + a[s] * x[o, s, i] if active[s] else y[o, s, i]
         y[o, s, i] = value
@@ -211,8 +213,8 @@ def _step_gpu(x, t, d, bounds, active, partial):
     outer = x.shape[0]
     if o >= outer or s >= partial.shape[1] or c >= partial.shape[2]:
         return
-    moved = x[o, s, c] * 0
-    size = moved
+    moved = f4(0)
+    size = f4(0)
     for i in range(c, x.shape[2], partial.shape[2]):
         value = x[o, s, i]
         if active[s]:

@@ -30,13 +30,14 @@ class Stop:
 
     iterations: at most so many in all, those before a resume included.
     rtol: relative change of x in one iteration (0: only when x no longer changes at all).
-    discrepancy: the norm ‖W^½ (A x − y)‖ expected from noise alone.  One number is the norm of
-    the whole data, of which n slices get 1/√n each; a sequence gives the norm of each slice.
+    discrepancy: the norm ‖W^½ (A x − y)‖ expected from noise alone (for other likelihoods √(2f)).
+    One number is the norm of the whole data, of which n slices get 1/√n each; a sequence gives the
+    norm of each slice; "auto" is what the likelihood expects, estimated from the data.
     seconds: of this call."""
 
     iterations: int = 100
     rtol: float = 0.0
-    discrepancy: float | Sequence[float] | None = None
+    discrepancy: float | Sequence[float] | str | None = None
     seconds: float | None = None
 
     def __post_init__(self) -> None:
@@ -46,7 +47,7 @@ class Stop:
             )
         for name in ("rtol", "discrepancy", "seconds"):
             value = getattr(self, name)
-            if value is None and name != "rtol":
+            if (value is None and name != "rtol") or (value == "auto" and name == "discrepancy"):
                 continue
             try:
                 numbers = np.array(value, np.float64)
@@ -58,8 +59,11 @@ class Stop:
             plain = tuple(numbers.tolist()) if numbers.ndim else float(numbers)
             object.__setattr__(self, name, plain)
 
-    def norms(self, count: int) -> Numbers:
-        """The discrepancy of each of `count` slices."""
+    def norms(self, problem: Problem) -> Numbers:
+        """The discrepancy of each slice of the problem."""
+        count = problem.count
+        if self.discrepancy == "auto":
+            return np.sqrt(problem.gather(problem.f.expected_norms() ** 2))
         wanted = np.asarray(self.discrepancy, np.float64)
         if wanted.ndim == 0:
             return np.full(count, wanted / np.sqrt(max(count, 1)))
@@ -115,7 +119,8 @@ def solve(
         raise ArgumentError("solve: expected x0 or state, got both")
     else:
         refuse_state(problem, solver, state)
-    verdict = _judge(problem, state, stop)
+    norms = None if stop.discrepancy is None else _norms(problem, stop)
+    verdict = _judge(problem, state, stop, norms)
     history: list[Record] = []
     ending = ""
     while (verdict == MOVING).any():
@@ -124,7 +129,7 @@ def solve(
             break
         state.active = verdict == MOVING
         state = _advance(problem, solver, state)
-        verdict = _judge(problem, state, stop)
+        verdict = _judge(problem, state, stop, norms)
         history.append(_record(state, time.perf_counter() - began))
         if callback is not None and callback(state):
             ending = f"stopped by the callback after {state.iteration} iterations"
@@ -148,7 +153,7 @@ def _advance(problem: Problem, solver: Solver, state: State) -> State:
         return solver.advance(problem, state)
 
 
-def _judge(problem: Problem, state: State, stop: Stop) -> Any:
+def _judge(problem: Problem, state: State, stop: Stop, norms: Numbers | None) -> Any:
     """What has become of each slice.
 
     A pure function of the state: a resumed run judges as the uninterrupted one, and a stricter
@@ -156,20 +161,25 @@ def _judge(problem: Problem, state: State, stop: Stop) -> Any:
     verdict = np.full(len(state.active), MOVING)
     if state.iteration > 0:
         verdict[state.change <= stop.rtol] = CONVERGED
-    if stop.discrepancy is not None:
-        if not hasattr(problem.f, "residual_norms"):
-            raise ArgumentError(
-                f"Stop.discrepancy: expected LeastSquares, got {type(problem.f).__name__}"
-            )
+    if norms is not None:
         if state.value is None:
             state.value = problem.values(state.x)
-        norms = problem.f.residual_norms(state.value)
-        verdict[norms <= stop.norms(len(verdict))] = FITTED
+        verdict[problem.f.residual_norms(state.value) <= norms] = FITTED
     if state.iteration > 0:
         verdict[~np.isfinite(state.change)] = DIVERGED
     if state.value is not None:
         verdict[~np.isfinite(state.value)] = DIVERGED
     return verdict
+
+
+def _norms(problem: Problem, stop: Stop) -> Numbers:
+    needed = "expected_norms" if stop.discrepancy == "auto" else "residual_norms"
+    if not hasattr(problem.f, needed):
+        raise ArgumentError(
+            f"Stop.discrepancy: expected a likelihood with {needed}, such as LeastSquares, "
+            f"got {type(problem.f).__name__}"
+        )
+    return stop.norms(problem)
 
 
 def _limit(state: State, stop: Stop, seconds: float) -> str:

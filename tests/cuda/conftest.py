@@ -31,6 +31,12 @@ class OnDevice:
     def transpose(self, *axes):
         return OnDevice(self.host.transpose(*axes))
 
+    def reshape(self, *shape):
+        return OnDevice(self.host.reshape(*shape))
+
+    def get(self):
+        return self.host
+
 
 @pytest.fixture
 def simulated_device(monkeypatch):

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import numba
 import pytest
-from numba import float32, int64, types
+from numba import float32, int64, types, uint64
 
 import physrecon.kernels
 from physrecon.kernels._jit import gpu
@@ -22,14 +22,21 @@ from numba import cuda
 TARGETS = [(8, 0), (9, 0)]
 BLOCK, TABLE, INDEX = float32[:, :, ::1], float32[:, ::1], int64[::1]
 STACK = float32[:, :, :]
+LINE, FLAGS, VECTOR = float32[::1], types.boolean[::1], float32[:, :, ::1]
 SHAPE, PAIR = types.UniTuple(int64, 6), types.UniTuple(int64, 2)
 
 # kernel → the types of its float32 instance
 SIGNATURES = {
     "parallel_beam._project_gpu": (TABLE, int64, SHAPE, int64, BLOCK, BLOCK),
     "parallel_beam._backproject_gpu": (TABLE, int64, SHAPE, int64, PAIR, BLOCK, BLOCK),
+    "random._gaussian_gpu": (STACK, STACK, uint64, int64, PAIR, STACK),
+    "random._poisson_gpu": (STACK, uint64, int64, PAIR, STACK),
     "stacking._pack_gpu": (STACK, INDEX, BLOCK),
     "stacking._unpack_gpu": (BLOCK, INDEX, STACK),
+    "vectors._combine_gpu": (VECTOR, LINE, LINE, VECTOR, FLAGS, VECTOR),
+    "vectors._distance_gpu": (VECTOR, VECTOR, VECTOR),
+    "vectors._dot_gpu": (VECTOR, VECTOR, VECTOR),
+    "vectors._step_gpu": (VECTOR, LINE, VECTOR, LINE, FLAGS, VECTOR),
 }
 
 

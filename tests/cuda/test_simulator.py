@@ -11,6 +11,7 @@ import pytest
 from geometries import geometry
 
 import physrecon as pr
+from physrecon import arrays
 from physrecon.geometry import interpolation_table
 from physrecon.operators.projector import SlicewiseKernels
 
@@ -50,3 +51,28 @@ def test_interpolating_backprojection(name, simulated_device):
     kernels.backproject(y, cpu)
     kernels.backproject(simulated_device(y), gpu)
     assert_twins(cpu, gpu)
+
+
+SHAPES = [((2, 3, 5), 0), ((4, 3, 70), 1), ((7, 11), None)]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("shape", "axis"), SHAPES)
+def test_vector_updates(shape, axis, dtype, simulated_device):
+    count = 1 if axis is None else shape[axis]
+    a, b, active = np.arange(1.0, count + 1), np.full(count, 0.5), np.arange(count) % 2 == 0
+    bounds = (-0.5, 0.75)
+
+    def everything(device):
+        x, y = device(random(shape, dtype)), device(random(shape, dtype, 1))
+        return [
+            arrays.dots(x, y, axis),
+            arrays.distances(x, y, axis),
+            arrays.combine(y, b, a, x, axis, active),
+            *arrays.step(x, a, y, bounds, axis, active),
+            arrays.to_host(x),
+            arrays.to_host(y),
+        ]
+
+    for cpu, gpu in zip(everything(np.copy), everything(simulated_device), strict=True):
+        np.testing.assert_allclose(gpu, cpu, rtol=CLOSE[dtype], atol=CLOSE[dtype])
