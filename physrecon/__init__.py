@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from physrecon.geometry import Grid, ParallelBeam
     from physrecon.likelihoods import LeastSquares
     from physrecon.operators.base import LinearOperator, Operator
-    from physrecon.operators.checks import as_scipy, check_adjoint, norm_bounds
+    from physrecon.operators.checks import as_scipy, check_adjoint, check_linearization, norm_bounds
     from physrecon.operators.diagonal import Diagonal, Identity
     from physrecon.operators.nonlinear import Exponential, Function, Pointwise
     from physrecon.operators.projector import Projector
@@ -35,6 +35,11 @@ if TYPE_CHECKING:
     from physrecon.preprocess import prepare
     from physrecon.priors.base import Prior
     from physrecon.priors.constraints import Box, NonNegative
+    from physrecon.priors.nuclear import NuclearNorm, NuclearTotalVariation
+    from physrecon.priors.plug_and_play import PlugAndPlay
+    from physrecon.priors.sparsity import L1
+    from physrecon.priors.sum import PriorSum
+    from physrecon.priors.tikhonov import Tikhonov
     from physrecon.problem import Problem
     from physrecon.solvers.base import Result, Stop, iterate, solve
     from physrecon.solvers.conjugate_gradient import ConjugateGradient
@@ -46,6 +51,7 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "L1",
     "SIRT",
     "ArgumentError",
     "Box",
@@ -65,21 +71,27 @@ __all__ = [
     "LinearOperator",
     "MissingInputError",
     "NonNegative",
+    "NuclearNorm",
+    "NuclearTotalVariation",
     "Operator",
     "OutputError",
     "ParallelBeam",
     "PhysreconError",
+    "PlugAndPlay",
     "Pointwise",
     "Prior",
+    "PriorSum",
     "Problem",
     "Projector",
     "Result",
     "Stop",
+    "Tikhonov",
     "WriteError",
     "__version__",
     "as_scipy",
     "block_diagonal",
     "check_adjoint",
+    "check_linearization",
     "datasets",
     "errors",
     "fbp",
@@ -106,7 +118,7 @@ _NAMES = {
     "geometry": "Grid ParallelBeam",
     "likelihoods": "LeastSquares",
     "operators.base": "LinearOperator Operator",
-    "operators.checks": "as_scipy check_adjoint norm_bounds",
+    "operators.checks": "as_scipy check_adjoint check_linearization norm_bounds",
     "operators.diagonal": "Diagonal Identity",
     "operators.nonlinear": "Exponential Function Pointwise",
     "operators.projector": "Projector",
@@ -114,6 +126,11 @@ _NAMES = {
     "preprocess": "prepare",
     "priors.base": "Prior",
     "priors.constraints": "Box NonNegative",
+    "priors.nuclear": "NuclearNorm NuclearTotalVariation",
+    "priors.plug_and_play": "PlugAndPlay",
+    "priors.sparsity": "L1",
+    "priors.sum": "PriorSum",
+    "priors.tikhonov": "Tikhonov",
     "problem": "Problem",
     "solvers.base": "Result Stop iterate solve",
     "solvers.conjugate_gradient": "ConjugateGradient",

@@ -2,5 +2,22 @@
 
 from physrecon.priors.base import Prior
 from physrecon.priors.constraints import Box, Constraint, NonNegative, is_nonnegative
+from physrecon.priors.nuclear import NuclearNorm, NuclearTotalVariation
+from physrecon.priors.plug_and_play import PlugAndPlay
+from physrecon.priors.sparsity import L1
+from physrecon.priors.sum import PriorSum
+from physrecon.priors.tikhonov import Tikhonov
 
-__all__ = ["Box", "Constraint", "NonNegative", "Prior", "is_nonnegative"]
+__all__ = [
+    "L1",
+    "Box",
+    "Constraint",
+    "NonNegative",
+    "NuclearNorm",
+    "NuclearTotalVariation",
+    "PlugAndPlay",
+    "Prior",
+    "PriorSum",
+    "Tikhonov",
+    "is_nonnegative",
+]

@@ -12,12 +12,14 @@ gives the other (Moreau 1965)."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from physrecon import spaces
+from physrecon import arrays, spaces
 from physrecon.errors import ArgumentError
 from physrecon.operators.base import LinearOperator
 from physrecon.priors.constraints import Constraint
@@ -34,10 +36,11 @@ class Prior:
     convex: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        if not (np.isscalar(self.weight) and np.isfinite(self.weight) and self.weight > 0):
-            raise ArgumentError(
-                f"{type(self).__name__}.weight: expected a finite number > 0, got {self.weight!r}"
-            )
+        name, weight = type(self).__name__, self.weight
+        if not (isinstance(weight, Real) and math.isfinite(weight) and weight > 0):
+            raise ArgumentError(f"{name}.weight: expected a finite number > 0, got {weight!r}")
+        # A NumPy number would turn float32 arrays into float64.
+        object.__setattr__(self, "weight", float(weight))
 
     def with_weight(self, weight: float) -> Self:
         return replace(self, weight=weight)
@@ -92,12 +95,11 @@ class Prior:
 
     def split_prox(self, z: Vector, step: Any) -> Vector:
         """z ← prox_{t g}(z) = z − t prox_{g*/t}(z/t)."""
-        steps = step if isinstance(step, tuple) else (step,) * len(spaces.leaves(z))
+        steps = per_leaf(step, z)
         q = spaces.copy(z)
         for part, t in zip(spaces.leaves(q), steps, strict=True):
             part /= t
-        inverse = tuple(1 / t for t in steps) if isinstance(step, tuple) else 1 / step
-        self.conjugate_prox(q, inverse)
+        self.conjugate_prox(q, spaces.transform(lambda t: 1 / t, step))
         for out, part, t in zip(spaces.leaves(z), spaces.leaves(q), steps, strict=True):
             part *= t
             out -= part
@@ -107,3 +109,44 @@ class Prior:
         from physrecon.priors.sum import PriorSum
 
         return PriorSum((self, other)) if isinstance(other, Prior) else NotImplemented
+
+
+def per_leaf(numbers: Any, vector: Vector) -> list[Any]:
+    """Numbers (one, an array, or a tuple of them) as what multiplies each array of the vector.
+
+    Arrays come on its machine and in its dtype."""
+
+    def beside(value: Any, leaf: Any) -> Any:
+        if np.ndim(value) == 0:
+            return float(value)
+        return arrays.to_device(value, "cuda" if arrays.is_device(leaf) else "cpu").astype(
+            leaf.dtype, copy=False
+        )
+
+    leaves = spaces.leaves(vector)
+    each = spaces.leaves(numbers) if isinstance(numbers, tuple) else [numbers] * len(leaves)
+    return [beside(value, leaf) for value, leaf in zip(each, leaves, strict=True)]
+
+
+def clip_to(where: str, x: Vector, constraint: Constraint | None) -> Vector:
+    """Finish the prox of a prior that is a sum over the elements of x.
+
+    The minimum of a convex function of one number over an interval is the end nearest to its free
+    minimum, so there, and only there, projecting afterwards is exact."""
+    if constraint is None:
+        return x
+    if not hasattr(constraint, "bounds"):
+        raise ArgumentError(
+            f"{where}.prox: expected NonNegative() or Box(...), got {constraint!r}; use PDHG or "
+            "ADMM, which keep prior and constraint apart"
+        )
+    return constraint.project(x)
+
+
+def refuse_constraint(where: str, constraint: Constraint | None) -> None:
+    """Complain about a constraint that the closed form of a prox leaves no room for."""
+    if constraint is not None:
+        raise ArgumentError(
+            f"{where}.prox: expected no constraint, got {constraint!r}, for the two together have "
+            "no closed form; use PDHG or ADMM, which keep them apart"
+        )

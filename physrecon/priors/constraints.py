@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, Protocol
 
 from physrecon import arrays, spaces
@@ -29,12 +30,17 @@ class Box:
     upper: float = math.inf
 
     def __post_init__(self) -> None:
-        if not self.lower < self.upper:  # NaN is refused too
-            raise ArgumentError(f"Box: expected lower < upper, got {self.lower}, {self.upper}")
+        numbers = isinstance(self.lower, Real) and isinstance(self.upper, Real)
+        if not (numbers and self.lower < self.upper):  # NaN is refused too
+            raise ArgumentError(
+                f"Box: expected numbers lower < upper, got {self.lower!r}, {self.upper!r}"
+            )
+        object.__setattr__(self, "lower", float(self.lower))
+        object.__setattr__(self, "upper", float(self.upper))
 
     @property
     def bounds(self) -> tuple[float, float]:
-        return float(self.lower), float(self.upper)
+        return self.lower, self.upper
 
     def project(self, x: Any) -> Any:
         for leaf in spaces.leaves(x):

@@ -1,0 +1,247 @@
+"""Channels that share their structure: nuclear norms, the sum of singular values.
+
+    NuclearNorm                weight · ‖X‖_*            X: channels × voxels
+    NuclearTotalVariation      weight · Σ_v ‖J_v‖_*      J_v: directions × channels at the voxel v
+
+A small nuclear norm is the convex stand-in for a low rank (Fazel 2002): few spectra explain all
+voxels, or the edges of all channels point the same way (Holt 2014; Duran et al. 2016).
+
+Both proximal maps change singular values s and keep singular vectors (Cai, Candès & Shen 2010).
+With the Gram matrix  M Mᵀ = V diag(s²) Vᵀ  that is  M ← V diag(factor(s)) Vᵀ M, and V is small."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any, ClassVar
+
+import numpy as np
+
+from physrecon import arrays
+from physrecon.errors import ArgumentError
+from physrecon.operators.base import LinearOperator
+from physrecon.operators.diagonal import Identity
+from physrecon.priors.base import Prior, refuse_constraint
+from physrecon.priors.constraints import Constraint
+from physrecon.spaces import Axis, Numbers, Shape
+
+CHUNK = 1 << 12  # voxels gone through at a time on the CPU: their small matrices fit the L2 cache
+CHUNK_GPU = 1 << 20
+SWEEPS = 4  # of Jacobi rotations over a 3 × 3 matrix: each squares what is off the diagonal
+
+
+@dataclass(frozen=True)
+class NuclearNorm(Prior):
+    """weight · ‖X‖_*, a row of X being a channel of x.  Holds no volume of its own.
+
+    channel_axis: of x, such as the energies of a spectral scan.
+    Singular values below 1e-8 of the largest drown in its square."""
+
+    channel_axis: int = 0
+
+    kinds: ClassVar[tuple[str, ...]] = ("prox", "split")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_integers("NuclearNorm.channel_axis", (self.channel_axis,))
+
+    def couples(self, axis: Axis, shape: Shape) -> bool:
+        return True
+
+    def operator(self, shape: Shape) -> LinearOperator:
+        _axis_within("NuclearNorm.channel_axis", self.channel_axis, shape)
+        return Identity(shape)
+
+    def values(self, x: Any, axis: Axis = None) -> Numbers:
+        gram = self._gram(self._matrix(x))
+        if not np.isfinite(gram).all():
+            return np.full(1, np.nan)
+        squares = np.linalg.eigvalsh(gram)
+        return np.array([self.weight * float(np.sqrt(np.maximum(squares, 0)).sum())])
+
+    def prox(self, x: Any, step: Any, constraint: Constraint | None = None) -> Any:
+        refuse_constraint("NuclearNorm", constraint)
+        return self.split_prox(x, step)
+
+    def conjugate_prox(self, q: Any, sigma: Any) -> Any:
+        """The nearest matrix without singular values above `weight`, whatever σ."""
+        return self._change(q, lambda s: _cut(s, self.weight))
+
+    def split_prox(self, z: Any, step: Any) -> Any:
+        """The matrix with singular values smaller by step · weight.  step: one number."""
+        if np.size(step) != 1:
+            raise ArgumentError(
+                "NuclearNorm.prox: expected one step, for x is one matrix, got an array of "
+                f"{np.shape(step)}"
+            )
+        t = self.weight * float(arrays.to_host(step).reshape(()))
+        return self._change(z, lambda s: 1 - _cut(s, t))
+
+    def _matrix(self, x: Any) -> Any:
+        """A view (outer, channels, inner) of x; outer · inner are the columns of X."""
+        where = _axis_within("NuclearNorm.channel_axis", self.channel_axis, x.shape)
+        return arrays.sliced(x, where)
+
+    def _gram(self, matrix: Any) -> np.ndarray:
+        gram = arrays.namespace(matrix).einsum("ocn,odn->cd", matrix, matrix, dtype=np.float64)
+        return arrays.to_host(gram)
+
+    def _change(self, x: Any, factor: Callable[[Any], Any]) -> Any:
+        """M ← V diag(factor(s)) Vᵀ M in place; NaN or infinity anywhere makes all of it NaN."""
+        matrix = self._matrix(x)
+        gram = self._gram(matrix)
+        if not np.isfinite(gram).all():
+            x[...] = np.nan
+            return x
+        squares, V = np.linalg.eigh(gram)
+        small = (V * factor(np.sqrt(np.maximum(squares, 0)))) @ V.T
+        small = arrays.to_device(small, "cuda" if arrays.is_device(x) else "cpu")
+        for outer, inner in _blocks(matrix):
+            block = matrix[outer, :, inner]
+            block[...] = arrays.namespace(x).einsum("cd,odn->ocn", small, block)
+        return x
+
+
+@dataclass(frozen=True)
+class NuclearTotalVariation(Prior):
+    """weight · Σ_v ‖J_v‖_*, J_v the Jacobian of the channels of x at voxel v.
+
+    Where the channels have edges along different directions J_v has rank 2 and costs more than
+    where they agree.  With one channel it is isotropic total variation.  Holds K x while it makes a
+    value, and little more than nothing in a prox, whose σ must be the same within a J_v.
+
+    channel_axis: of x.  axes: of x, one to three, along which it is differentiated; None: all
+    others.  spacing: of the voxels, one number or one for each of the axes."""
+
+    channel_axis: int = 0
+    axes: tuple[int, ...] | None = None
+    spacing: float | tuple[float, ...] = 1.0
+
+    kinds: ClassVar[tuple[str, ...]] = ("split",)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_integers("NuclearTotalVariation.channel_axis", (self.channel_axis,))
+        if self.axes is not None:
+            _check_integers("NuclearTotalVariation.axes", self.axes)
+            object.__setattr__(self, "axes", tuple(int(axis) for axis in self.axes))
+
+    def couples(self, axis: Axis, shape: Shape) -> bool:
+        channel, axes = self._axes_within(shape)
+        return axis == channel or axis in axes
+
+    def operator(self, shape: Shape) -> LinearOperator:
+        from physrecon.operators.calculus import Gradient
+
+        return Gradient(shape, self.spacing, self._axes_within(shape)[1])
+
+    def values(self, x: Any, axis: Axis = None) -> Numbers:
+        q = self.operator(x.shape).forward(x)
+        if axis is None:
+            return np.array([self._value_of(q)])
+        before = (slice(None),) * (axis + 1)  # type: ignore[operator]
+        slices = (q[(*before, slice(i, i + 1))] for i in range(x.shape[axis]))
+        return np.array([self._value_of(one) for one in slices])
+
+    def _value_of(self, q: Any) -> float:
+        J, total = self._jacobians(q), 0.0
+        for outer, inner in _blocks(J[0]):
+            squares, _ = _diagonalized(_grams(J[:, outer, :, inner]))
+            total += float(arrays.namespace(q).sqrt(squares.clip(0)).sum())
+        return self.weight * total
+
+    def conjugate_prox(self, q: Any, sigma: Any) -> Any:
+        """Of each J_v the nearest matrix without singular values above `weight`, whatever σ."""
+        xp, J = arrays.namespace(q), self._jacobians(q)
+        for outer, inner in _blocks(J[0]):
+            block = J[:, outer, :, inner]
+            squares, V = _diagonalized(_grams(block))
+            factors = _cut(xp.sqrt(squares.clip(0)), self.weight)
+            small = xp.einsum("akv,kv,bkv->abv", V, factors, V)
+            small = small.reshape(*small.shape[:2], block.shape[1], 1, block.shape[3])
+            block[...] = (small * block).sum(axis=1)
+        return q
+
+    def _jacobians(self, q: Any) -> Any:
+        """A view (directions, outer, channels, inner) of q; one J_v for each of outer · inner."""
+        channel, _ = self._axes_within(q.shape[1:])
+        outer = math.prod(q.shape[1 : channel + 1])
+        return q.reshape(len(q), outer, q.shape[channel + 1], -1)
+
+    def _axes_within(self, shape: Shape) -> tuple[int, tuple[int, ...]]:
+        """channel_axis and axes, none negative, for x of this shape."""
+        where = "NuclearTotalVariation"
+        channel = _axis_within(f"{where}.channel_axis", self.channel_axis, shape)
+        if self.axes is None:
+            axes = tuple(axis for axis in range(len(shape)) if axis != channel)
+        else:
+            axes = tuple(_axis_within(f"{where}.axes", axis, shape) for axis in self.axes)
+        if channel in axes or len(set(axes)) != len(axes) or not 1 <= len(axes) <= 3:
+            raise ArgumentError(
+                f"{where}.axes: expected one to three axes of x beside the channel axis {channel}, "
+                f"got {axes} for x of {shape}"
+            )
+        return channel, axes
+
+
+def _cut(s: Any, limit: float) -> Any:
+    """What makes min(s, limit) of s."""
+    return limit / s.clip(limit)
+
+
+def _blocks(matrices: Any) -> Iterator[tuple[slice, slice]]:
+    """Cuts of the outer and the inner axis of (outer, channels, inner) into pieces of a chunk."""
+    chunk = CHUNK_GPU if arrays.is_device(matrices) else CHUNK
+    outer, _, inner = matrices.shape
+    step = max(1, chunk // max(1, inner))
+    for o in range(0, outer, step):
+        for i in range(0, inner, chunk):
+            yield slice(o, o + step), slice(i, i + chunk)
+
+
+def _grams(J: Any) -> Any:
+    """J Jᵀ (directions, directions, voxels) of J (directions, outer, channels, inner)."""
+    products = arrays.namespace(J).einsum("aocn,bocn->abon", J, J, dtype=np.float64)
+    return products.reshape(len(J), len(J), -1)
+
+
+def _diagonalized(G: Any) -> tuple[Any, Any]:
+    """Eigenvalues (d, n) and eigenvectors (d, d, n), in columns, of symmetric G (d, d, n).
+
+    G is used up.  Every matrix turns on its own (Jacobi 1846), so NaN stays where it is."""
+    xp, d = arrays.namespace(G), len(G)
+    V = xp.zeros_like(G)
+    for k in range(d):
+        V[k, k] = 1
+    for _ in range(SWEEPS if d > 2 else 1):
+        for p in range(d - 1):
+            for q in range(p + 1, d):
+                c, s = _rotation(G[p, p], G[p, q], G[q, q])
+                for one, other in ((G[:, p], G[:, q]), (G[p], G[q]), (V[:, p], V[:, q])):
+                    turned = c * one - s * other
+                    other[...] = s * one + c * other
+                    one[...] = turned
+    return xp.stack([G[k, k] for k in range(d)]), V
+
+
+def _rotation(a: Any, b: Any, d: Any) -> tuple[Any, Any]:
+    """Cosine and sine, of at most 45°, of the turn that makes [[a, b], [b, d]] diagonal."""
+    xp = arrays.namespace(a)
+    gap = abs(d - a) + xp.hypot(d - a, 2 * b)
+    tangent = xp.where(d < a, -2, 2) * b / xp.where(gap == 0, 1, gap)
+    cosine = 1 / xp.sqrt(1 + tangent * tangent)
+    return cosine, tangent * cosine
+
+
+def _check_integers(where: str, values: Any) -> None:
+    if not isinstance(values, tuple | list) or not all(isinstance(v, Integral) for v in values):
+        raise ArgumentError(f"{where}: expected whole numbers, got {values!r}")
+
+
+def _axis_within(where: str, axis: int, shape: Shape) -> int:
+    """The axis counted from the first."""
+    if not -len(shape) <= axis < len(shape):
+        raise ArgumentError(f"{where}: expected an axis of x of {shape}, got {axis}")
+    return int(axis) % len(shape)

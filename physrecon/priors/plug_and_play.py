@@ -1,0 +1,105 @@
+"""A denoiser in the place of a prior (Venkatakrishnan, Bouman & Wohlberg 2013).
+
+The proximal map of a prior is what denoises an image under Gaussian noise of variance step · weight
+as well as that prior can.  So any denoiser may stand in for it:
+
+    prox(x, step) = denoiser(x, σ),   σ² = step · weight
+
+What is minimised then, if anything, nobody knows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any, ClassVar
+
+import numpy as np
+
+from physrecon import arrays, spaces
+from physrecon.errors import ArgumentError
+from physrecon.priors.base import Prior
+from physrecon.priors.constraints import Constraint
+from physrecon.spaces import Axis, Numbers, Shape
+
+
+@dataclass(frozen=True, init=False)
+class PlugAndPlay(Prior):
+    """The prior whose proximal map is `denoiser(image, sigma) -> image`.
+
+    denoiser: takes an array and a float, the standard deviation of the noise in units of x, and
+    returns a real, finite array of the same shape on the same machine; it may overwrite its input.
+    weight: the larger, the smoother: σ = √(step · weight).
+    axis: of x, along which slices are denoised each on its own, as images without this axis;
+    None: x as a whole.
+
+    It has no value: `values` is 0, so that objectives and histories are those of the likelihood
+    alone.  Not convex: no solver promises to converge.  A constraint is met by projecting what the
+    denoiser returns, which keeps to the set but is no proximal map of the two together."""
+
+    denoiser: Callable[[Any, float], Any]
+    axis: int | None = None
+
+    kinds: ClassVar[tuple[str, ...]] = ("prox",)
+    convex: ClassVar[bool] = False
+
+    def __init__(
+        self, denoiser: Callable[[Any, float], Any], weight: float = 1.0, axis: int | None = None
+    ) -> None:
+        for name, value in (("weight", weight), ("denoiser", denoiser), ("axis", axis)):
+            object.__setattr__(self, name, value)
+        super().__post_init__()
+        if not callable(denoiser):
+            raise ArgumentError(
+                f"PlugAndPlay.denoiser: expected a function (image, sigma) -> image, "
+                f"got {denoiser!r}"
+            )
+        if not (axis is None or (isinstance(axis, Integral) and axis >= 0)):
+            raise ArgumentError(f"PlugAndPlay.axis: expected None or a number >= 0, got {axis!r}")
+
+    def couples(self, axis: Axis, shape: Shape) -> bool:
+        return self.axis is None or axis != self.axis
+
+    def values(self, x: Any, axis: Axis = None) -> Numbers:
+        return np.zeros(spaces.slice_count(np.shape(x), axis))
+
+    def prox(self, x: Any, step: Any, constraint: Constraint | None = None) -> Any:
+        if self.axis is None:
+            images = x[None]
+        elif self.axis < x.ndim:
+            images = arrays.namespace(x).moveaxis(x, self.axis, 0)
+        else:
+            raise ArgumentError(
+                f"PlugAndPlay.axis: expected one of x of {x.shape}, got {self.axis}"
+            )
+        for image, sigma in zip(images, self._sigmas(step, len(images)), strict=True):
+            image[...] = self._denoised(image, sigma)
+        return x if constraint is None else constraint.project(x)
+
+    def _sigmas(self, step: Any, count: int) -> list[float]:
+        steps = arrays.to_host(step).astype(np.float64).reshape(-1)
+        if steps.size not in (1, count):
+            raise ArgumentError(
+                f"PlugAndPlay.prox: expected one step or {count} (one a slice), got an array of "
+                f"{np.shape(step)}"
+            )
+        sigmas = np.sqrt(steps * self.weight).tolist()
+        return sigmas if steps.size == count else sigmas * count
+
+    def _denoised(self, image: Any, sigma: float) -> Any:
+        result = self.denoiser(image, sigma)
+        fits = (
+            hasattr(result, "dtype")
+            and np.shape(result) == image.shape
+            and arrays.is_device(result) == arrays.is_device(image)
+            and getattr(result.dtype, "kind", None) == "f"
+        )
+        if not fits:
+            got = getattr(result, "dtype", type(result).__name__)
+            raise ArgumentError(
+                f"PlugAndPlay.denoiser: expected it to return a real array of {image.shape} on the "
+                f"machine of its input, got {got} of {np.shape(result)}; wrap it in a function "
+                "that converts"
+            )
+        spaces.check_finite("PlugAndPlay.denoiser: its result", result)
+        return result

@@ -1,0 +1,113 @@
+"""Tikhonov's prior:  ½ weight ‖K x‖²  (Tikhonov 1963).
+
+K is the identity, which keeps x small, or any linear operator, such as a gradient, which keeps x
+smooth.  It is the prior of Gaussian K x of variance 1/weight."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from physrecon import spaces
+from physrecon.errors import ArgumentError
+from physrecon.operators.base import LinearOperator
+from physrecon.operators.checks import norm_bounds
+from physrecon.operators.diagonal import Identity
+from physrecon.priors.base import Prior, clip_to, per_leaf
+from physrecon.priors.constraints import Constraint
+from physrecon.spaces import Axis, Numbers, Shape, Vector
+
+
+@dataclass(frozen=True)
+class Tikhonov(Prior):
+    """½ weight ‖K x‖².  Holds K x and one volume while it makes a gradient; nothing for K = 1.
+
+    K: a linear operator, or what makes one from the shape of x, such as the class Gradient;
+    None is the identity, the only one with a closed prox (exact within a Box too)."""
+
+    K: LinearOperator | Callable[[Shape], LinearOperator] | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not (self.K is None or isinstance(self.K, LinearOperator) or callable(self.K)):
+            raise ArgumentError(
+                "Tikhonov.K: expected a LinearOperator, or a function that makes one from the "
+                f"shape of x, got {self.K!r}"
+            )
+
+    @property
+    def kinds(self) -> tuple[str, ...]:  # type: ignore[override]
+        return ("quadratic", "smooth", "split", *(("prox",) if self.K is None else ()))
+
+    def operator(self, shape: Shape) -> LinearOperator:
+        if self.K is None:
+            return Identity(shape)
+        K = self.K if isinstance(self.K, LinearOperator) else self.K(shape)
+        if not isinstance(K, LinearOperator) or K.in_shape != shape:
+            raise ArgumentError(
+                f"Tikhonov.K: expected a linear operator on x of {shape}, got {K!r}"
+            )
+        return K
+
+    def root(self, shape: Shape) -> LinearOperator:
+        return math.sqrt(self.weight) * self.operator(shape)
+
+    def couples(self, axis: Axis, shape: Shape) -> bool:
+        if self.K is None:
+            return False
+        slices = self.operator(shape).slices
+        return slices is None or slices[0] != axis
+
+    def values(self, x: Vector, axis: Axis = None) -> Numbers:
+        if self.K is None:
+            return 0.5 * self.weight * spaces.dots(x, x, axis)
+        K = self.operator(spaces.transform(np.shape, x))
+        return self._values_of(K, K.forward(x), axis)
+
+    def values_and_gradient(self, x: Vector, axis: Axis, out: Vector) -> tuple[Numbers, Vector]:
+        one, weight = np.ones(1), np.full(1, self.weight)
+        if self.K is None:
+            spaces.scale_add(out, one, weight, x, None, [True])
+            return self.values(x, axis), out
+        K = self.operator(spaces.transform(np.shape, x))
+        z = K.forward(x)
+        spaces.scale_add(out, one, weight, K.adjoint(z), None, [True])
+        return self._values_of(K, z, axis), out
+
+    def _values_of(self, K: LinearOperator, z: Vector, axis: Axis) -> Numbers:
+        along = K.slices[1] if axis is not None and K.slices else None
+        return 0.5 * self.weight * spaces.dots(z, z, along)
+
+    def lipschitz(self, shape: Shape) -> float:
+        bound = norm_bounds(self.operator(shape))[1]
+        if not math.isfinite(bound):
+            raise ArgumentError(
+                f"Tikhonov.lipschitz: expected a K with a certified norm, got {self.K!r}; let it "
+                "override _norm_bounds, or use ConjugateGradient"
+            )
+        return self.weight * bound**2
+
+    def prox(self, x: Vector, step: Any, constraint: Constraint | None = None) -> Vector:
+        if self.K is not None:
+            raise ArgumentError(
+                f"Tikhonov.prox: expected K=None (the identity), got {self.K!r}; use a solver for "
+                "quadratic or smooth priors, such as ConjugateGradient"
+            )
+        self.split_prox(x, step)
+        return clip_to("Tikhonov", x, constraint)
+
+    def conjugate_prox(self, q: Vector, sigma: Any) -> Vector:
+        """q / (1 + σ / weight), for g(z) = ½ weight ‖z‖²."""
+        for leaf, s in zip(spaces.leaves(q), per_leaf(sigma, q), strict=True):
+            leaf /= 1 + s / self.weight
+        return q
+
+    def split_prox(self, z: Vector, step: Any) -> Vector:
+        """z / (1 + step · weight)"""
+        for leaf, t in zip(spaces.leaves(z), per_leaf(step, z), strict=True):
+            leaf /= 1 + t * self.weight
+        return z
