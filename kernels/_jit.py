@@ -52,6 +52,8 @@ _FLAGS: dict[str, Any] = {
 }
 
 shared = register_jitable
+# A long shared function in a loop that must vectorise: the compiler would call it otherwise.
+inlined = register_jitable(forceinline=True)
 cpu = njit(parallel=True, **_FLAGS)
 inner = njit(**_FLAGS)
 # Where two versions of a kernel must round alike: the compiler may neither fuse nor reorder.
