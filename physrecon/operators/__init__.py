@@ -1,7 +1,7 @@
 """Operators, linear ones with exact adjoints, others with Jacobians, and their algebra."""
 
 from physrecon.operators.base import LinearOperator, Operator
-from physrecon.operators.checks import as_scipy, check_adjoint, norm_bounds
+from physrecon.operators.checks import as_scipy, check_adjoint, check_linearization, norm_bounds
 from physrecon.operators.diagonal import Diagonal, Identity
 from physrecon.operators.nonlinear import Exponential, Function, Pointwise
 from physrecon.operators.projector import Projector
@@ -19,6 +19,7 @@ __all__ = [
     "as_scipy",
     "block_diagonal",
     "check_adjoint",
+    "check_linearization",
     "hstack",
     "norm_bounds",
     "vstack",

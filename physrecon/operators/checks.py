@@ -1,4 +1,5 @@
-"""What can be known about an operator from outside: is its adjoint exact, how large is its norm.
+"""What can be known about an operator from outside: is its adjoint exact, is its Jacobian right,
+how large is its norm.
 
 A solver's step must not exceed a multiple of 1/‖A‖², so ‖A‖ needs an upper bound that is one.
 For A ≥ 0 and any v > 0,  maxᵢ (AᵀA v)ᵢ / vᵢ ≥ ‖A‖²  (Collatz 1942, Wielandt 1950), while
@@ -11,10 +12,12 @@ from typing import Any
 import numpy as np
 
 from physrecon import arrays, spaces
-from physrecon.operators.base import LinearOperator
+from physrecon.operators.base import LinearOperator, Operator
 from physrecon.spaces import Axis, Numbers, Vector
 
 FLOOR = 1e-6  # of the largest element: where the iterated vector is held above zero
+STEPS = 2.0 ** -np.arange(4, 24)  # of a Taylor test
+CLEAR = 1e4  # roundings that a remainder must exceed to be seen
 ROUNDINGS = 2**14  # additions of one result that may all err the same way before a bound fails
 SIGNED_ITERATIONS = 20  # for a lower bound only: the power iteration gives a few per cent
 
@@ -33,6 +36,32 @@ def check_adjoint(A: LinearOperator, dtype: Any = None, seed: int = 0) -> float:
     if difference == 0:
         return 0.0
     return difference / scale if scale else float("inf")
+
+
+def check_linearization(F: Operator, x: Vector = None, seed: int = 0) -> float:
+    """Order in h of the Taylor remainder ‖F(x + h d) − F(x) − h J d‖ with J = F.linearize(x).
+
+    2 (or more) for a right Jacobian, 1 for a wrong one; infinite where nothing but rounding is
+    left, as for a linear F.  In float64 on the host, along a random d as long as x; from the six
+    smallest h that rounding leaves alone.  x: a point where F is smooth; random unless given.
+    Whether J and its transpose fit is for `check_adjoint(J)` to say."""
+    rng, shape = np.random.default_rng(seed), F.in_shape
+    x = _noise(shape, np.dtype(np.float64), rng) if x is None else x
+    x = spaces.transform(arrays.to_host, spaces.checked("check_linearization", x, shape))
+    x = _flatten(x).astype(np.float64)
+    d = rng.standard_normal(x.size)
+    d *= (np.linalg.norm(x) or 1) / (np.linalg.norm(d) or 1)
+
+    def at(h: float) -> np.ndarray:
+        return _flatten(F @ _unflatten(x + h * d, shape))
+
+    here, slope = at(0), _flatten(F.linearize(_unflatten(x, shape)) @ _unflatten(d, shape))
+    rounding = float(np.finfo(np.float64).eps) * (np.linalg.norm(here) + np.linalg.norm(slope))
+    rests = np.array([np.linalg.norm(at(h) - here - h * slope) for h in STEPS])
+    clear = np.flatnonzero(rests > CLEAR * rounding)[-6:]
+    if len(clear) < 2:
+        return float("inf")
+    return float(np.polyfit(np.log(STEPS[clear]), np.log(rests[clear]), 1)[0])
 
 
 def norm_bounds(A: LinearOperator, rtol: float = 0.01, iterations: int = 50) -> tuple[float, float]:
@@ -87,9 +116,8 @@ def _collatz_wielandt(A: LinearOperator, rtol: float, iterations: int) -> tuple[
         z = A.adjoint(y)
         rayleigh = spaces.dots(y, y, _range_axis(A)) / spaces.dots(v, v, axis)
         lower = np.where(open_, np.maximum(lower, rayleigh), lower)
-        ratio = tuple(p / q for p, q in zip(spaces.leaves(z), spaces.leaves(v), strict=True))
-        upper = np.where(open_, np.minimum(upper, _largest(ratio, axis)), upper)
-        peak = _largest(tuple(spaces.leaves(z)), axis)
+        upper = np.where(open_, np.minimum(upper, _largest(z, axis, over=v)), upper)
+        peak = _largest(z, axis)
         scale = np.where(peak > 0, 1 / np.where(peak > 0, peak, 1), 0)
         spaces.scale_add(v, np.zeros_like(scale), scale, z, axis, np.ones(len(scale), bool))
         for leaf in spaces.leaves(v):
@@ -167,9 +195,13 @@ def _range_axis(A: LinearOperator) -> Axis:
     return A.slices[1] if A.slices else None
 
 
-def _largest(leaves: tuple[Any, ...], axis: Axis) -> Numbers:
-    """The largest element of each slice."""
-    if not isinstance(axis, int):
-        return np.array([max(float(leaf.max(initial=0)) for leaf in leaves)])
-    (leaf,) = leaves
-    return np.moveaxis(leaf, axis, 0).reshape(leaf.shape[axis], -1).max(axis=1).astype(np.float64)
+def _largest(vector: Vector, axis: Axis, over: Vector = None) -> Numbers:
+    """The largest element of each slice, of `vector / over` where that is given."""
+    largest = np.zeros(1)
+    divisors = [1] * len(spaces.leaves(vector)) if over is None else spaces.leaves(over)
+    axes = spaces.leaf_axes(axis, vector)
+    for leaf, divisor, where in zip(spaces.leaves(vector), divisors, axes, strict=True):
+        others = tuple(i for i in range(leaf.ndim) if i != where)
+        peaks = np.asarray(leaf / divisor).max(axis=others, initial=0)
+        largest = np.maximum(largest, peaks.astype(np.float64))
+    return largest
