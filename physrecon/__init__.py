@@ -29,9 +29,12 @@ if TYPE_CHECKING:
     from physrecon.operators.base import LinearOperator, Operator
     from physrecon.operators.checks import as_scipy, check_adjoint, check_linearization, norm_bounds
     from physrecon.operators.diagonal import Diagonal, Identity
+    from physrecon.operators.downsample import Downsample
+    from physrecon.operators.mask import Mask
     from physrecon.operators.nonlinear import Exponential, Function, Pointwise
     from physrecon.operators.projector import Projector
     from physrecon.operators.stacks import block_diagonal, hstack, vstack
+    from physrecon.operators.wavelet import Wavelet
     from physrecon.preprocess import prepare
     from physrecon.priors.base import Prior
     from physrecon.priors.constraints import Box, NonNegative
@@ -60,6 +63,7 @@ __all__ = [
     "DataError",
     "DeviceError",
     "Diagonal",
+    "Downsample",
     "Exponential",
     "Function",
     "GradientDescent",
@@ -69,6 +73,7 @@ __all__ = [
     "Landweber",
     "LeastSquares",
     "LinearOperator",
+    "Mask",
     "MissingInputError",
     "NonNegative",
     "NuclearNorm",
@@ -86,6 +91,7 @@ __all__ = [
     "Result",
     "Stop",
     "Tikhonov",
+    "Wavelet",
     "WriteError",
     "__version__",
     "as_scipy",
@@ -120,9 +126,12 @@ _NAMES = {
     "operators.base": "LinearOperator Operator",
     "operators.checks": "as_scipy check_adjoint check_linearization norm_bounds",
     "operators.diagonal": "Diagonal Identity",
+    "operators.downsample": "Downsample",
+    "operators.mask": "Mask",
     "operators.nonlinear": "Exponential Function Pointwise",
     "operators.projector": "Projector",
     "operators.stacks": "block_diagonal hstack vstack",
+    "operators.wavelet": "Wavelet",
     "preprocess": "prepare",
     "priors.base": "Prior",
     "priors.constraints": "Box NonNegative",

@@ -28,7 +28,7 @@ ROOMS = [
 ]
 LEVEL = {name: level for level, room in enumerate(ROOMS) for name in room.split()}
 SLOW = {"numba", "numba_cuda", "cupy", "h5py", "hdf5plugin", "scipy", "matplotlib", "torch"}
-SLOW |= {"mpi4py", "pydantic", "tqdm", "skimage"}
+SLOW |= {"mpi4py", "pydantic", "tqdm", "skimage", "pywt"}
 
 
 def sources() -> list[Path]:

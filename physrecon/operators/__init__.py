@@ -3,19 +3,25 @@
 from physrecon.operators.base import LinearOperator, Operator
 from physrecon.operators.checks import as_scipy, check_adjoint, check_linearization, norm_bounds
 from physrecon.operators.diagonal import Diagonal, Identity
+from physrecon.operators.downsample import Downsample
+from physrecon.operators.mask import Mask
 from physrecon.operators.nonlinear import Exponential, Function, Pointwise
 from physrecon.operators.projector import Projector
 from physrecon.operators.stacks import block_diagonal, hstack, vstack
+from physrecon.operators.wavelet import Wavelet
 
 __all__ = [
     "Diagonal",
+    "Downsample",
     "Exponential",
     "Function",
     "Identity",
     "LinearOperator",
+    "Mask",
     "Operator",
     "Pointwise",
     "Projector",
+    "Wavelet",
     "as_scipy",
     "block_diagonal",
     "check_adjoint",

@@ -13,7 +13,8 @@ import numpy as np
 
 from physrecon import arrays, spaces
 from physrecon.operators.base import LinearOperator, Operator, view_indices
-from physrecon.spaces import Axis, Shape, Vector
+from physrecon.operators.slicewise import first_of_three, with_one
+from physrecon.spaces import Axis, Numbers, Shape, Vector
 
 
 class Elementwise(Operator):
@@ -74,6 +75,19 @@ class Elementwise(Operator):
             self._moved[key] = tuple(spaces.transform(move, p) for p in self._parameters)
         return self._moved[key]
 
+    def _largest(self) -> tuple[Numbers, Numbers]:
+        """(p, p), p = max |parameter| of each slice: the norm of a diagonal."""
+        (values,) = self._parameters
+        largest = np.zeros(self.slice_count)
+        shapes = spaces.leaf_shapes(self.in_shape)
+        axes = spaces.leaf_axes(self._axis, values)
+        for v, shape, axis in zip(spaces.leaves(values), shapes, axes, strict=True):
+            full = abs(v).reshape((1,) * (len(shape) - v.ndim) + v.shape)
+            others = tuple(i for i in range(full.ndim) if i != axis)
+            peaks = arrays.to_host(full.max(axis=others, initial=0))
+            largest = np.maximum(largest, peaks.astype(np.float64))
+        return largest, largest
+
     def __getstate__(self) -> dict[str, Any]:
         return {k: v for k, v in self.__dict__.items() if k != "_transpose"} | {"_moved": {}}
 
@@ -105,17 +119,7 @@ class Diagonal(Elementwise, LinearOperator):
         self._forward(y, out)
 
     def _norm_bounds(self, bounds: Callable[[LinearOperator], Any]) -> Any:
-        """max |values|, which is ‖A‖ itself, of each slice."""
-        (values,) = self._parameters
-        largest = np.zeros(self.slice_count)
-        shapes = spaces.leaf_shapes(self.in_shape)
-        axes = spaces.leaf_axes(self._axis, values)
-        for v, shape, axis in zip(spaces.leaves(values), shapes, axes, strict=True):
-            full = abs(v).reshape((1,) * (len(shape) - v.ndim) + v.shape)
-            others = tuple(i for i in range(full.ndim) if i != axis)
-            peaks = arrays.to_host(full.max(axis=others, initial=0))
-            largest = np.maximum(largest, peaks.astype(np.float64))
-        return largest, largest
+        return self._largest()  # max |values| is ‖A‖ itself
 
 
 class Identity(Elementwise, LinearOperator):
@@ -143,13 +147,3 @@ class Identity(Elementwise, LinearOperator):
     def _norm_bounds(self, bounds: Callable[[LinearOperator], Any]) -> Any:
         one = float(spaces.size(self.in_shape) > 0)
         return one, one
-
-
-def first_of_three(shape: Shape) -> Axis:
-    """Where the slices of a volume lie."""
-    return 0 if len(shape) == 3 and not spaces.is_product(shape) else None
-
-
-def with_one(shape: Shape, axis: int) -> Shape:
-    """The shape of one slice."""
-    return (*shape[:axis], 1, *shape[axis + 1 :])

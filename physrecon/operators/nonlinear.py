@@ -12,7 +12,8 @@ from typing import Any
 from physrecon import arrays, spaces
 from physrecon.errors import ArgumentError
 from physrecon.operators.base import LinearOperator, Operator
-from physrecon.operators.diagonal import Diagonal, Elementwise, first_of_three
+from physrecon.operators.diagonal import Diagonal, Elementwise
+from physrecon.operators.slicewise import first_of_three
 from physrecon.spaces import Axis, Shape, Vector
 
 

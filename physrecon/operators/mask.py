@@ -1,0 +1,53 @@
+"""Data that are there and data that are missing: y = x where kept, 0 elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from physrecon import arrays, spaces
+from physrecon.errors import ArgumentError
+from physrecon.operators.base import LinearOperator
+from physrecon.operators.diagonal import Elementwise
+from physrecon.operators.slicewise import first_of_three
+from physrecon.spaces import Axis, Shape
+
+
+class Mask(Elementwise, LinearOperator):
+    """Keeps x where `keep` is true and puts zero elsewhere: inpainting, dead pixels, gaps.
+
+    keep: array of bool.  shape: of x; None is that of `keep`, else `keep` broadcasts to it.
+    axis: where the slices lie; None is the first of three, and none otherwise.  Composed with
+    another operator it has that one's slices.
+
+    Holds `keep`, one byte a number."""
+
+    nonnegative = True
+
+    def __init__(self, keep: Any, shape: Shape | None = None, axis: Axis = None) -> None:
+        keep = keep if arrays.is_device(keep) else np.asarray(keep)
+        if keep.dtype != bool:
+            raise ArgumentError(
+                f"Mask.keep: expected booleans, got {keep.dtype}; write `keep != 0`, say"
+            )
+        shape = tuple(keep.shape if shape is None else shape)
+        spaces.broadcastable("Mask.keep", keep, shape)
+        self._set(shape, first_of_three(shape) if axis is None else axis, (keep,))
+
+    @property
+    def T(self) -> LinearOperator:
+        return self
+
+    def _forward(self, x: Any, out: Any) -> None:
+        (keep,) = self._near(x)
+        out[...] = 0
+        arrays.namespace(x).copyto(out, x, where=keep)  # not x · 0, which keeps NaN
+
+    def _adjoint(self, y: Any, out: Any) -> None:
+        self._forward(y, out)
+
+    def _norm_bounds(self, bounds: Callable[[LinearOperator], Any]) -> Any:
+        """1 for a slice that keeps anything, else 0."""
+        return self._largest()
