@@ -212,6 +212,41 @@ _LIKELIHOODS: dict[str, Callable[[], Any]] = {
 }
 LIKELIHOODS = [pytest.param(make, id=name) for name, make in _LIKELIHOODS.items()]
 
+# Priors of an x of PRIOR_SHAPE; where couples(0, …) is false they also take some of its slices.
+PRIOR_SHAPE = (3, 4, 2)
+
+
+def differences(shape: Any) -> Dense:
+    """Differences of neighbours along the last axis, each slice of axis 0 on its own."""
+    nz, ny, nx = shape
+    M = np.kron(np.eye(nz * ny), np.eye(nx)[1:] - np.eye(nx)[:-1])
+    D = Dense(M, shape, (nz, ny, nx - 1))
+    D.slices = (0, 0)
+    D._norm_bounds = lambda bounds: (0, 2)  # type: ignore[method-assign]
+    return D
+
+
+_PRIORS: dict[str, Callable[[], Any]] = {
+    "tikhonov": lambda: pr.Tikhonov(0.7),
+    "tikhonov differences": lambda: pr.Tikhonov(0.7, differences),
+    "tikhonov matrix": lambda: pr.Tikhonov(0.3, lambda shape: 2 * pr.Identity(shape)),
+    "l1": lambda: pr.L1(0.6),
+    "nuclear norm": lambda: pr.NuclearNorm(0.8),
+    "nuclear norm, middle axis": lambda: pr.NuclearNorm(0.8, channel_axis=1),
+    "plug and play": lambda: pr.PlugAndPlay(lambda x, sigma: x / (1 + sigma**2), 0.5),
+    "plug and play, slices": lambda: pr.PlugAndPlay(lambda x, sigma: x / (1 + sigma), axis=0),
+    "sum of splits": lambda: pr.L1(0.4) + pr.NuclearNorm(0.3) + pr.Tikhonov(0.2, differences),
+    "sum of splits, slices": lambda: pr.L1(0.4) + pr.Tikhonov(0.2, differences),
+    "sum of quadratics": lambda: pr.Tikhonov(0.4) + pr.Tikhonov(2, differences),
+}
+PRIORS = [pytest.param(make, id=name) for name, make in _PRIORS.items()]
+
+
+def priors_of(kind: str) -> list[Any]:
+    """The priors of a kind."""
+    return [pytest.param(m, id=n) for n, m in _PRIORS.items() if kind in m().kinds]
+
+
 # Every solver of the package once.
 ALL_SOLVERS: list[Any] = [
     pr.ConjugateGradient(),

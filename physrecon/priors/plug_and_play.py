@@ -70,7 +70,7 @@ class PlugAndPlay(Prior):
             images = arrays.namespace(x).moveaxis(x, self.axis, 0)
         else:
             raise ArgumentError(
-                f"PlugAndPlay.axis: expected one of x of {x.shape}, got {self.axis}"
+                f"PlugAndPlay.axis: expected an axis of x of {x.shape}, got {self.axis}"
             )
         for image, sigma in zip(images, self._sigmas(step, len(images)), strict=True):
             image[...] = self._denoised(image, sigma)
