@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from physrecon.priors.constraints import Box, NonNegative
     from physrecon.priors.nuclear import NuclearNorm, NuclearTotalVariation
     from physrecon.priors.plug_and_play import PlugAndPlay
-    from physrecon.priors.sparsity import L1
+    from physrecon.priors.sparsity import L1, WaveletL1
     from physrecon.priors.sum import PriorSum
     from physrecon.priors.tikhonov import Tikhonov
     from physrecon.problem import Problem
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from physrecon.solvers.conjugate_gradient import ConjugateGradient
     from physrecon.solvers.gradient_descent import GradientDescent
     from physrecon.solvers.landweber import Landweber
+    from physrecon.solvers.lsqr import LSQR
     from physrecon.solvers.sirt import SIRT
     from physrecon.store import open_scan, open_volume
 
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "L1",
+    "LSQR",
     "SIRT",
     "ArgumentError",
     "Box",
@@ -92,6 +94,7 @@ __all__ = [
     "Stop",
     "Tikhonov",
     "Wavelet",
+    "WaveletL1",
     "WriteError",
     "__version__",
     "as_scipy",
@@ -137,7 +140,7 @@ _NAMES = {
     "priors.constraints": "Box NonNegative",
     "priors.nuclear": "NuclearNorm NuclearTotalVariation",
     "priors.plug_and_play": "PlugAndPlay",
-    "priors.sparsity": "L1",
+    "priors.sparsity": "L1 WaveletL1",
     "priors.sum": "PriorSum",
     "priors.tikhonov": "Tikhonov",
     "problem": "Problem",
@@ -145,6 +148,7 @@ _NAMES = {
     "solvers.conjugate_gradient": "ConjugateGradient",
     "solvers.gradient_descent": "GradientDescent",
     "solvers.landweber": "Landweber",
+    "solvers.lsqr": "LSQR",
     "solvers.sirt": "SIRT",
     "store": "open_scan open_volume",
 }  # module → what it gives

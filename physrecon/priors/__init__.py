@@ -4,7 +4,7 @@ from physrecon.priors.base import Prior
 from physrecon.priors.constraints import Box, Constraint, NonNegative, is_nonnegative
 from physrecon.priors.nuclear import NuclearNorm, NuclearTotalVariation
 from physrecon.priors.plug_and_play import PlugAndPlay
-from physrecon.priors.sparsity import L1
+from physrecon.priors.sparsity import L1, WaveletL1
 from physrecon.priors.sum import PriorSum
 from physrecon.priors.tikhonov import Tikhonov
 
@@ -19,5 +19,6 @@ __all__ = [
     "Prior",
     "PriorSum",
     "Tikhonov",
+    "WaveletL1",
     "is_nonnegative",
 ]

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -150,3 +150,8 @@ def refuse_constraint(where: str, constraint: Constraint | None) -> None:
             f"{where}.prox: expected no constraint, got {constraint!r}, for the two together have "
             "no closed form; use PDHG or ADMM, which keep them apart"
         )
+
+
+def check_integers(where: str, values: Any) -> None:
+    if not isinstance(values, tuple | list) or not all(isinstance(v, Integral) for v in values):
+        raise ArgumentError(f"{where}: expected whole numbers, got {values!r}")

@@ -14,7 +14,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
@@ -23,7 +22,7 @@ from physrecon import arrays
 from physrecon.errors import ArgumentError
 from physrecon.operators.base import LinearOperator
 from physrecon.operators.diagonal import Identity
-from physrecon.priors.base import Prior, refuse_constraint
+from physrecon.priors.base import Prior, check_integers, refuse_constraint
 from physrecon.priors.constraints import Constraint
 from physrecon.spaces import Axis, Numbers, Shape
 
@@ -45,7 +44,7 @@ class NuclearNorm(Prior):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check_integers("NuclearNorm.channel_axis", (self.channel_axis,))
+        check_integers("NuclearNorm.channel_axis", (self.channel_axis,))
 
     def couples(self, axis: Axis, shape: Shape) -> bool:
         return True
@@ -123,9 +122,9 @@ class NuclearTotalVariation(Prior):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check_integers("NuclearTotalVariation.channel_axis", (self.channel_axis,))
+        check_integers("NuclearTotalVariation.channel_axis", (self.channel_axis,))
         if self.axes is not None:
-            _check_integers("NuclearTotalVariation.axes", self.axes)
+            check_integers("NuclearTotalVariation.axes", self.axes)
             object.__setattr__(self, "axes", tuple(int(axis) for axis in self.axes))
 
     def couples(self, axis: Axis, shape: Shape) -> bool:
@@ -233,11 +232,6 @@ def _rotation(a: Any, b: Any, d: Any) -> tuple[Any, Any]:
     tangent = xp.where(d < a, -2, 2) * b / xp.where(gap == 0, 1, gap)
     cosine = 1 / xp.sqrt(1 + tangent * tangent)
     return cosine, tangent * cosine
-
-
-def _check_integers(where: str, values: Any) -> None:
-    if not isinstance(values, tuple | list) or not all(isinstance(v, Integral) for v in values):
-        raise ArgumentError(f"{where}: expected whole numbers, got {values!r}")
 
 
 def _axis_within(where: str, axis: int, shape: Shape) -> int:

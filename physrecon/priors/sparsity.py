@@ -1,20 +1,23 @@
 """Few elements, or few wavelet coefficients, are not zero:  weight ‖x‖₁  and  weight ‖W x‖₁.
 
-The proximal map shrinks towards zero (Donoho 1995), and its conjugate clips:
+The proximal map shrinks towards zero (Donoho 1995), that of the conjugate clips:
 
     prox_{t‖·‖₁}(x) = x − clip(x, −t, t)          prox_{σ(w‖·‖₁)*}(q) = clip(q, −w, w)"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
 
 from physrecon import arrays, spaces
+from physrecon.errors import ArgumentError
 from physrecon.operators.base import LinearOperator
 from physrecon.operators.diagonal import Identity
-from physrecon.priors.base import Prior, clip_to, per_leaf
+from physrecon.operators.wavelet import Wavelet
+from physrecon.priors.base import Prior, check_integers, clip_to, per_leaf, refuse_constraint
 from physrecon.priors.constraints import Constraint
 from physrecon.spaces import Axis, Numbers, Shape, Vector
 
@@ -46,6 +49,70 @@ class L1(Prior):
         for leaf, t in zip(spaces.leaves(z), per_leaf(step, z), strict=True):
             shrink(leaf, t * self.weight)
         return z
+
+
+@dataclass(frozen=True)
+class WaveletL1(Prior):
+    """weight · Σ|details of W x|: x is smooth but for edges.  The coarse coefficients are free.
+
+    wavelet, axes: see Wavelet; axes=None are all.  levels: of the transform.  Its prox wants sides
+    of x that are multiples of 2^levels, where W is orthogonal; as a split prior it takes any x.
+    Holds W x and what W holds while it works.  On the host only."""
+
+    wavelet: str = "db4"
+    levels: int = 3
+    axes: tuple[int, ...] | None = None
+
+    kinds: ClassVar[tuple[str, ...]] = ("prox", "split")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.axes is not None:
+            check_integers("WaveletL1.axes", self.axes)
+            object.__setattr__(self, "axes", tuple(int(axis) for axis in self.axes))
+        if not isinstance(self.levels, Integral):  # a number for each shape would not fit q alone
+            raise ArgumentError(f"WaveletL1.levels: expected a whole number, got {self.levels!r}")
+        rank = max((abs(axis) for axis in self.axes or ()), default=0) + 1
+        self.operator((1,) * rank)  # refuses what is no orthogonal wavelet
+
+    def couples(self, axis: Axis, shape: Shape) -> bool:
+        return axis in self.operator(shape).axes
+
+    def operator(self, shape: Shape) -> Wavelet:
+        return Wavelet(shape, self.wavelet, self.levels, self.axes)
+
+    def values(self, x: Any, axis: Axis = None) -> Numbers:
+        W = self.operator(x.shape)
+        details = W.forward(x)
+        details[W.coarse] = 0
+        return self.weight * sum_of_magnitudes(details, axis)
+
+    def prox(self, x: Any, step: Any, constraint: Constraint | None = None) -> Any:
+        """Wᵀ shrink(W x), exact because W is orthogonal."""
+        refuse_constraint("WaveletL1", constraint)
+        W = self.operator(x.shape)
+        if not W.orthogonal:
+            raise ArgumentError(
+                f"WaveletL1.prox: expected sides of x that are multiples of {2**W.levels}, got "
+                f"{x.shape}; choose fewer levels, or use PDHG or ADMM, which split the prior"
+            )
+        return W.adjoint(self.split_prox(W.forward(x), step), out=x)
+
+    def conjugate_prox(self, q: Any, sigma: Any) -> Any:
+        arrays.namespace(q).clip(q, -self.weight, self.weight, out=q)
+        q[self._coarse(q)] = 0
+        return q
+
+    def split_prox(self, z: Any, step: Any) -> Any:
+        coarse = self._coarse(z)
+        kept = z[coarse].copy()
+        (t,) = per_leaf(step, z)
+        shrink(z, t * self.weight)
+        z[coarse] = kept
+        return z
+
+    def _coarse(self, coefficients: Any) -> Any:
+        return self.operator(coefficients.shape).coarse
 
 
 def shrink(x: Any, threshold: Any) -> None:
