@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -61,3 +62,34 @@ def _interpolate(line: np.ndarray, at: float, length: float) -> None:
     for i, weight in ((below, below + 1 - at), (below + 1, at - below)):
         if 0 <= i < len(line):
             line[i] += weight * length
+
+
+def downsample_matrix(shape: Any, factor: Any, psf: np.ndarray) -> np.ndarray:
+    """PSF ∗ x once per cell, number by number: y[k] = Σ_j psf[j] x[f k + (f−1)//2 + n//2 − j]."""
+    coarse = [n // f for n, f in zip(shape, factor, strict=True)]
+    A = np.zeros((*coarse, *shape))
+    for k in np.ndindex(*coarse):
+        for j in np.ndindex(psf.shape):
+            axes = zip(k, j, factor, psf.shape, strict=True)
+            at = tuple(f * a + (f - 1) // 2 + n // 2 - b for a, b, f, n in axes)
+            if all(0 <= i < n for i, n in zip(at, shape, strict=True)):
+                A[k + at] += psf[j]
+    return A.reshape(int(np.prod(coarse)), int(np.prod(shape)))
+
+
+def wavelet_matrix(W: Any) -> np.ndarray:
+    """PyWavelets' own periodic transform of each unit image, bordered by zeros."""
+    import pywt
+
+    columns = []
+    border = [(0, m - n) for n, m in zip(W.in_shape, W.out_shape, strict=True)]
+    for i in range(int(np.prod(W.in_shape))):
+        unit = np.zeros(W.in_shape)
+        unit.reshape(-1)[i] = 1
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it finds images of a few pixels small
+            parts = pywt.wavedecn(
+                np.pad(unit, border), W.wavelet, "periodization", W.levels, W.axes
+            )
+        columns.append(pywt.coeffs_to_array(parts, axes=W.axes)[0].reshape(-1))
+    return np.array(columns).reshape(len(columns), -1).T

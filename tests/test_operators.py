@@ -148,32 +148,44 @@ def test_claims_about_the_matrix_are_true(make):
         assert (M >= 0).all()
     if A.slices is None:
         return
-    assert A.slice_count == A.in_shape[A.slices[0]]
     x, full = noise(A.in_shape), A @ noise(A.in_shape)
     for z in range(A.slice_count):
-        here = (slice(None),) * A.slices[0] + (slice(z, z + 1),)
-        only = np.zeros_like(x)
-        only[here] = x[here]
-        axes = A.slices[1] if isinstance(full, tuple) else (A.slices[1],)
-        results = zip(spaces.leaves(A @ only), spaces.leaves(full), axes, strict=True)
-        for alone, together, axis in results:
-            there = (slice(None),) * axis + (slice(z, z + 1),)
+        only = spaces.fill(spaces.copy(x), 0)
+        for part, whole, here in zip(*leaves_of(only, x), index_of(A, 0, z), strict=True):
+            part[here] = whole[here]
+        for alone, together, there in zip(
+            *leaves_of(A @ only, full), index_of(A, 1, z), strict=True
+        ):
             np.testing.assert_allclose(alone[there], together[there], atol=1e-12)
             alone[there] = 0
             assert not alone.any()
+
+
+def leaves_of(*vectors):
+    return map(spaces.leaves, vectors)
+
+
+def index_of(A, side, z):
+    """The index of slice z in each array of a vector of A's domain (side 0) or range (1)."""
+    shape = (A.in_shape, A.out_shape)[side]
+    axes = spaces.leaf_axes(A.slices[side], noise(shape))
+    lengths = [s[axis] for s, axis in zip(spaces.leaf_shapes(shape), axes, strict=True)]
+    assert set(lengths) == {A.slice_count}
+    return [(slice(None),) * axis + (slice(z, z + 1),) for axis in axes]
 
 
 @every_operator
 def test_one_slice_is_what_happens_to_each(make):
     A, _ = make()
     one = A.one_slice()
-    if one is None or isinstance(A.slices[1], tuple):
+    if one is None:
         return
     x = noise(A.in_shape)
-    full = A @ x
     for z in range(A.slice_count):
-        here = [(slice(None),) * axis + (slice(z, z + 1),) for axis in A.slices]
-        np.testing.assert_allclose(one @ x[here[0]], full[here[1]], atol=1e-12)
+        parts = iter([leaf[i] for leaf, i in zip(*leaves_of(x), index_of(A, 0, z), strict=True)])
+        result = one @ spaces.build(A.in_shape, lambda _, parts=parts: next(parts))
+        for alone, full, there in zip(*leaves_of(result, A @ x), index_of(A, 1, z), strict=True):
+            np.testing.assert_allclose(alone, full[there], atol=1e-12)
 
 
 @every_operator

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.linalg
+from naive import downsample_matrix, joseph_matrix, wavelet_matrix
 
 import physrecon as pr
 from physrecon.operators import Diagonal
@@ -109,6 +111,7 @@ def unlike(nz: int = 3, signed: bool = False) -> SliceWise:
 
 
 VALUES = np.linspace(-1, 2, 15).reshape(5, 3)
+KEEP = np.arange(36).reshape(4, 3, 3) % 5 != 2
 
 # name → (operator, its matrix by ordinary linear algebra)
 _OPERATORS: dict[str, Callable[[], tuple[pr.LinearOperator, np.ndarray]]] = {
@@ -165,6 +168,83 @@ _OPERATORS: dict[str, Callable[[], tuple[pr.LinearOperator, np.ndarray]]] = {
     "no columns": lambda: (Dense(np.zeros((15, 0)), (0, 4), (5, 3)), np.zeros((15, 0))),
     "no slices": lambda: (unlike(0), np.zeros((0, 0))),
     "through nothing": lambda: (unlike()[:0].normal() + alike().normal(), _normal(alike())),
+    "projector": lambda: beam(views=5, rows=1),
+    "projector off centre": lambda: beam(views=4, rows=3, center=1.3),
+    "projector of one view": lambda: beam(views=1, rows=2),
+    "projector of no view": lambda: beam(views=0, rows=2),
+    "diagonal of slices": lambda: (
+        Diagonal(np.array([-3, 0, 2]).reshape(3, 1, 1), (3, 2, 3), axis=0),
+        np.diag(np.repeat([-3, 0, 2], 6)),
+    ),
+    "diagonal on slices": lambda: (
+        Diagonal(VALUES[:4].reshape(4, 1, 3), (4, 3, 3)) @ (A := alike()),
+        np.repeat(VALUES[:4], 3, axis=0).reshape(-1, 1) * slice_matrix(A),
+    ),
+    "views of diagonals": lambda: (
+        (Diagonal(VALUES[:4].reshape(4, 1, 3), (4, 3, 3)) @ (3 * pr.Mask(KEEP)) @ (A := unlike()))[
+            [3, 1]
+        ],
+        3
+        * (VALUES[[3, 1]].reshape(2, 1, 3) * KEEP[[3, 1]]).reshape(-1, 1)
+        * slice_matrix(A).reshape(4, 9, 18)[[3, 1]].reshape(18, 18),
+    ),
+    "mask": lambda: (pr.Mask(VALUES > 0.3), np.diag(VALUES.ravel() > 0.3)),
+    "mask of slices": lambda: (pr.Mask(KEEP), np.diag(KEEP.ravel())),
+    "mask of columns": lambda: (
+        pr.Mask(np.array([True, False, True]), (4, 3, 3)) @ (A := alike()),
+        np.tile([1, 0, 1], 12)[:, None] * slice_matrix(A),
+    ),
+    "mask of all": lambda: (pr.Mask(np.zeros((3, 1), bool)), np.zeros((3, 3))),
+    "cells": lambda: downsample((6, 9), (2, 3)),
+    "cells of slices": lambda: downsample((3, 4, 2), (1, 4, 1)),
+    "one row of cells": lambda: downsample((3, 2), (3, 1)),
+    "no cell": lambda: downsample((0, 4), 2),
+    "cells, odd psf": lambda: downsample((6, 9), (2, 3), (3, 5)),
+    "cells, even psf": lambda: downsample((4, 6), 2, (2, 4)),
+    "cells, wide psf": lambda: downsample((2, 3), (2, 1), (7, 6)),
+    "cells, signed psf": lambda: downsample((3, 4, 6), (1, 2, 2), (1, 3, 4), signed=True),
+    "psf alone": lambda: downsample((5, 7), 1, (3, 3)),
+    "transposed cells on slices": lambda: (
+        pr.Downsample((3, 4, 6), (1, 2, 2)).T @ (2 * pr.Identity((3, 2, 3))),
+        2 * downsample((3, 4, 6), (1, 2, 2))[1].T,
+    ),
+    "cells of views": lambda: (
+        (pr.Downsample((4, 3, 3), (1, 1, 3)) @ (A := unlike()))[1::2],
+        slice_matrix(A).reshape(4, 3, 3, 18)[1::2].mean(axis=2).reshape(-1, 18),
+    ),
+    "haar": lambda: (W := pr.Wavelet((5, 3), "haar"), wavelet_matrix(W)),
+    "db4": lambda: (W := pr.Wavelet((8, 12), levels=2), wavelet_matrix(W)),
+    "sym4 of slices": lambda: (W := pr.Wavelet((3, 5, 6), "sym4", 1, (1, 2)), wavelet_matrix(W)),
+    "db2 of a volume": lambda: (W := pr.Wavelet((3, 2, 5), "db2"), wavelet_matrix(W)),
+    "db3 of columns": lambda: (W := pr.Wavelet((7, 2), "db3", 2, (0,)), wavelet_matrix(W)),
+    "haar back": lambda: ((W := pr.Wavelet((5, 3), "haar")).T, wavelet_matrix(W).T),
+    "haar of nothing": lambda: (pr.Wavelet((0, 4), "haar"), np.zeros((0, 0))),
+    "wavelet on slices": lambda: (
+        (W := pr.Wavelet((4, 3, 3), "haar", 1, (0, 2))) @ (A := alike()),
+        wavelet_matrix(W) @ slice_matrix(A),
+    ),
+    "hstack": lambda: (pr.hstack([A := positive(), B := signed()]), np.hstack([A.M, B.M])),
+    "hstack of slices": lambda: (
+        pr.hstack([A := alike(), 2 * (B := unlike())]),
+        np.hstack([slice_matrix(A), 2 * slice_matrix(B)]),
+    ),
+    "hstack of blocks": lambda: (
+        pr.hstack([A := positive(), B := positive(5)])
+        @ pr.block_diagonal([2 * pr.Identity((3, 4)), B.T @ B]),
+        np.hstack([2 * A.M, B.M @ B.M.T @ B.M]),
+    ),
+    "block diagonal": lambda: (
+        pr.block_diagonal([A := positive(), signed().T]),
+        scipy.linalg.block_diag(A.M, signed().M.T),
+    ),
+    "block diagonal of slices": lambda: (
+        pr.block_diagonal([A := alike(), 2 * pr.Identity((3, 2, 2))]),
+        scipy.linalg.block_diag(slice_matrix(A), 2 * np.eye(12)),
+    ),
+    "views of a vstack": lambda: (
+        pr.vstack([(A := unlike())[:3], A[3:], A[:0], A])[[7, 3, 1, 0, 5, 4]],
+        slice_matrix(A).reshape(4, 9, 18)[[3, 3, 1, 0, 1, 0]],
+    ),
 }
 
 
@@ -175,6 +255,25 @@ def slice_matrix(A: SliceWise) -> np.ndarray:
     for z in range(nz):
         M[:, z, :, z] = A.matrices[z]
     return M.reshape(views * nz * columns, nz * n)
+
+
+def beam(views: int, rows: int, center: float | None = None) -> tuple[pr.Projector, np.ndarray]:
+    """A projector of 5 columns on 4 × 3 voxels, and its matrix ray by ray."""
+    angles = 20 + 50 * np.arange(views)
+    scan = pr.ParallelBeam(angles, (rows, 5), angle_unit="deg", pixel_size=0.8, center=center)
+    grid = pr.Grid((rows, 4, 3), 1.1)
+    one = joseph_matrix(scan, grid).reshape(1, views, 5, 12)
+    return pr.Projector(scan, grid), slice_matrix(SliceWise(np.repeat(one, rows, 0), (4, 3)))
+
+
+def downsample(
+    shape: Any, factor: Any, psf_shape: Any = None, signed: bool = False
+) -> tuple[pr.Downsample, np.ndarray]:
+    """The operator, with a random PSF or none, and its matrix number by number."""
+    psf = None if psf_shape is None else random_matrix(*psf_shape, signed=signed, seed=6)
+    D = pr.Downsample(shape, factor, psf)
+    box = np.ones(D.factor) / np.prod(D.factor)
+    return D, downsample_matrix(shape, D.factor, box if psf is None else psf)
 
 
 def _normal(A: SliceWise) -> np.ndarray:
@@ -231,6 +330,7 @@ _PRIORS: dict[str, Callable[[], Any]] = {
     "tikhonov differences": lambda: pr.Tikhonov(0.7, differences),
     "tikhonov matrix": lambda: pr.Tikhonov(0.3, lambda shape: 2 * pr.Identity(shape)),
     "l1": lambda: pr.L1(0.6),
+    "wavelet l1": lambda: pr.WaveletL1(0.6, "haar", 1, axes=(1, 2)),
     "nuclear norm": lambda: pr.NuclearNorm(0.8),
     "nuclear norm, middle axis": lambda: pr.NuclearNorm(0.8, channel_axis=1),
     "plug and play": lambda: pr.PlugAndPlay(lambda x, sigma: x / (1 + sigma**2), 0.5),
@@ -252,9 +352,10 @@ ALL_SOLVERS: list[Any] = [
     pr.ConjugateGradient(),
     pr.GradientDescent(),
     pr.Landweber(),
+    pr.LSQR(),
     pr.SIRT(),
 ]
 # Those that reach the solution of least squares within some thousand cheap iterations.
-_SOLVERS = [s for s in ALL_SOLVERS if s.name in ("cgls", "gd", "landweber", "sirt")]
+_SOLVERS = [s for s in ALL_SOLVERS if s.name in ("cgls", "gd", "landweber", "lsqr", "sirt")]
 SOLVERS = [pytest.param(solver, id=solver.name) for solver in _SOLVERS]
 CONSTRAINED = [pytest.param(s, id=s.name) for s in _SOLVERS if s.takes_constraint]
