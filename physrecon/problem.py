@@ -113,7 +113,10 @@ class Problem:
     @cached_property
     def root(self) -> LinearOperator | None:
         """L of a prior ½ ‖L x‖², or None without a prior."""
-        return None if self.prior is None else self.prior.root(self.f.A.in_shape)
+        if self.prior is None:
+            return None
+        root = self.prior.root(self.f.A.in_shape)
+        return root.along(self.axis) if self.separable else root
 
     @property
     def root_axis(self) -> Axis:

@@ -339,6 +339,26 @@ def test_tikhonov_by_the_normal_equations():
     np.testing.assert_allclose(flat(result.x), expected, atol=1e-10)
 
 
+@pytest.mark.parametrize(
+    "prior",
+    [
+        pr.Tikhonov(0.3),
+        pr.Tikhonov(0.1) + pr.Tikhonov(0.2),
+        pr.Tikhonov(0.3, lambda s: pr.Wavelet(s, "haar", 1, (0,))),
+    ],
+)
+def test_quadratic_priors_take_their_slices_where_the_data_have_them(prior):
+    """WᵀW = 1, so all three are 0.15 ‖x‖²; the volume's slices lie along axis 1."""
+    A = zoo.alike(3).T
+    y = zoo.data_for(A)
+    M = matrix(A)
+    expected = np.linalg.solve(M.T @ M + 0.3 * np.eye(M.shape[1]), M.T @ flat(y))
+    problem = pr.Problem(pr.LeastSquares(A, y), prior)
+    assert problem.count == 3
+    result = pr.solve(problem, pr.ConjugateGradient(), stop=pr.Stop(100))
+    np.testing.assert_allclose(flat(result.x), expected, atol=1e-12)
+
+
 @pytest.mark.parametrize("K", [3, "identity", (2, 3)])
 def test_tikhonov_refuses_what_is_no_operator(K):
     with pytest.raises(ArgumentError, match=r"Tikhonov\.K: expected"):

@@ -78,6 +78,10 @@ class Stack(Operator):
         parts = zip(self._operators, self._parts(out), strict=True)
         return out, self._like([F.forward_and_linearize(x, part)[1] for F, part in parts])
 
+    def along(self, axis: Axis) -> Any:
+        other = self._like([A.along(axis) for A in self._operators])
+        return other if other.out_shape == self.out_shape else self  # joined no longer
+
     def one_slice(self) -> Any:
         ones = [A.one_slice() for A in self._operators]
         return None if self.slices is None or None in ones else self._like(ones)

@@ -59,13 +59,13 @@ class Tikhonov(Prior):
     def couples(self, axis: Axis, shape: Shape) -> bool:
         if self.K is None:
             return False
-        slices = self.operator(shape).slices
+        slices = self.operator(shape).along(axis).slices
         return slices is None or slices[0] != axis
 
     def values(self, x: Vector, axis: Axis = None) -> Numbers:
         if self.K is None:
             return 0.5 * self.weight * spaces.dots(x, x, axis)
-        K = self.operator(spaces.transform(np.shape, x))
+        K = self._operator_on(x, axis)
         return self._values_of(K, K.forward(x), axis)
 
     def values_and_gradient(self, x: Vector, axis: Axis, out: Vector) -> tuple[Numbers, Vector]:
@@ -73,10 +73,14 @@ class Tikhonov(Prior):
         if self.K is None:
             spaces.scale_add(out, one, weight, x, None, [True])
             return self.values(x, axis), out
-        K = self.operator(spaces.transform(np.shape, x))
+        K = self._operator_on(x, axis)
         z = K.forward(x)
         spaces.scale_add(out, one, weight, K.adjoint(z), None, [True])
         return self._values_of(K, z, axis), out
+
+    def _operator_on(self, x: Vector, axis: Axis) -> LinearOperator:
+        K = self.operator(spaces.transform(np.shape, x))
+        return K if axis is None else K.along(axis)
 
     def _values_of(self, K: LinearOperator, z: Vector, axis: Axis) -> Numbers:
         along = K.slices[1] if axis is not None and K.slices else None
