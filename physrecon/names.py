@@ -6,7 +6,7 @@ compilers; a test compares them with what those modules offer."""
 from __future__ import annotations
 
 DIRECT = ("fbp",)
-ITERATIVE = ("cgls", "gd", "landweber", "sirt")
+ITERATIVE = ("cgls", "gd", "landweber", "lsqr", "sirt")
 METHODS = (*DIRECT, *ITERATIVE)
 FILTERS = ("ram-lak", "shepp-logan", "cosine", "hamming", "hann")
 PADDINGS = ("zero", "edge")
@@ -14,7 +14,7 @@ RINGS = ("none", "sort")
 PHANTOMS = ("shepp-logan", "ellipsoids", "foam")
 DEVICES = ("cpu", "cuda")
 ANGLE_UNITS = ("deg", "rad")
-ITERATIONS = {"cgls": 20, "gd": 100, "landweber": 200, "sirt": 100}
+ITERATIONS = {"cgls": 20, "gd": 100, "landweber": 200, "lsqr": 20, "sirt": 100}
 STOP_SETTINGS = ("iterations", "rtol", "discrepancy")
 
 

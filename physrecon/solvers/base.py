@@ -47,7 +47,8 @@ class Stop:
             )
         for name in ("rtol", "discrepancy", "seconds"):
             value = getattr(self, name)
-            if (value is None and name != "rtol") or (value == "auto" and name == "discrepancy"):
+            auto = name == "discrepancy" and isinstance(value, str) and value == "auto"
+            if auto or (value is None and name != "rtol"):
                 continue
             try:
                 numbers = np.array(value, np.float64)

@@ -1,0 +1,159 @@
+"""LSQR: least squares by bidiagonalisation, at the pace of CGLS and steadier where A is steep.
+
+Golub and Kahan's process makes orthonormal u and v with  β u = A v − α u,  α v = Aᵀ u − β v;  each
+step is one more column of a bidiagonal matrix, which a plane rotation (c, s) makes triangular:
+
+    ρ = √(ρ̄² + β²);  c, s = ρ̄/ρ, β/ρ;  x ← x + (c φ̄ / ρ) w;  w ← v − (s α / ρ) w;
+    ρ̄ ← −c α;  φ̄ ← s φ̄
+
+φ̄ is the norm of the residual.  A stands for W^½ A; a prior ½ ‖L x‖² adds its rows, [W^½ A; L].
+Paige and Saunders, ACM Trans. Math. Softw. 8 (1982) 43."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physrecon import spaces
+from physrecon.problem import Problem
+from physrecon.solvers.state import VECTOR, State, fresh, ratio, record_change, refuse_likelihood
+from physrecon.spaces import Numbers, Vector
+
+
+@dataclass
+class LSQRState(State):
+    """u: β u, and rows: its part in the range of L, () without a prior.  v: α v.  w: the direction.
+
+    They are kept unscaled, which saves two passes.  Of each slice the numbers of the process,
+    length: ‖w‖², scale: Σ (α² + β²) so far, spent: whether rounding is all that is left."""
+
+    u: Vector = field(metadata=VECTOR)
+    rows: Vector = field(metadata=VECTOR)
+    v: Vector = field(metadata=VECTOR)
+    w: Vector = field(metadata=VECTOR)
+    alpha: Numbers
+    beta: Numbers
+    rho_bar: Numbers
+    phi_bar: Numbers
+    length: Numbers
+    scale: Numbers
+    spent: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class LSQR:
+    """Least squares, weights included, with a quadratic prior; no constraint.
+
+    Holds x, v, w and Aᵀ u (volumes), u and A v (data sets) besides y; with a prior twice the range
+    of L.  Stop early on noisy data, as with ConjugateGradient.  f(x) comes with the iteration
+    unless there is a prior."""
+
+    name: ClassVar[str] = "lsqr"
+    state_type: ClassVar[type[State]] = LSQRState
+    takes_prior: ClassVar[tuple[str, ...]] = ("quadratic",)
+    takes_constraint: ClassVar[bool] = False
+    certified: ClassVar[bool] = True
+    holds: ClassVar[tuple[int, int]] = (3, 4)
+
+    def start(self, problem: Problem, x0: Vector = None) -> LSQRState:
+        refuse_likelihood(problem, self, "pull")
+        f, fields, count = problem.f, fresh(problem, x0), problem.count
+        u, rows = f.residual(fields["x"]), ()
+        one = np.ones(count)
+        squares = _scale(u, -one, problem.data_axis)
+        v = f.pull(u)
+        if problem.root is not None:
+            rows = problem.root.forward(fields["x"])
+            squares = squares + _scale(rows, -one, problem.root_axis)
+            spaces.add(v, problem.root.adjoint(rows))
+        beta = np.sqrt(squares)
+        alpha = np.sqrt(_scale(v, ratio(1.0, beta), problem.axis))
+        w = spaces.copy(v)
+        length = _scale(w, ratio(1.0, alpha), problem.axis)
+        fields["value"] = 0.5 * squares if problem.root is None else None
+        return LSQRState(
+            **fields,
+            u=u,
+            rows=rows,
+            v=v,
+            w=w,
+            alpha=alpha,
+            beta=beta,
+            rho_bar=alpha,
+            phi_bar=beta,
+            length=length,
+            scale=alpha**2,
+            spent=(alpha == 0) | (beta == 0),
+        )
+
+    def advance(self, problem: Problem, state: LSQRState) -> LSQRState:
+        moving = state.active & ~state.spent
+        beta = self._next_u(problem, state, moving)
+        rho = np.hypot(state.rho_bar, beta)
+        cosine, sine = ratio(state.rho_bar, rho), ratio(beta, rho)
+        step = ratio(cosine * state.phi_bar, rho)
+        one = np.ones(len(step))
+        size = spaces.scale_add(state.x, one, step, state.w, problem.axis, moving)
+        record_change(state, np.where(moving, step**2 * state.length, 0), size)
+        alpha = self._next_v(problem, state, beta, moving)
+        length = spaces.scale_add(
+            state.w, -ratio(sine * alpha, rho), ratio(1.0, alpha), state.v, problem.axis, moving
+        )
+        news = {
+            "alpha": alpha,
+            "beta": beta,
+            "rho_bar": -cosine * alpha,
+            "phi_bar": sine * state.phi_bar,
+            "length": length,
+            "scale": state.scale + beta**2 + alpha**2,
+        }
+        for name, new in news.items():
+            setattr(state, name, np.where(moving, new, getattr(state, name)))
+        self._look_for_the_end(state, cosine, moving)
+        state.value = 0.5 * state.phi_bar**2 if problem.root is None else None
+        return state
+
+    @staticmethod
+    def _next_u(problem: Problem, state: LSQRState, moving: Any) -> Numbers:
+        """β u ← A v − α u, and its norm."""
+        f = problem.f
+        old, new = -ratio(state.alpha, state.beta), ratio(1.0, state.alpha)
+        q = f.A.forward(state.v, state.scratch("q", f.A.out_shape))
+        f.weigh(q)
+        squares = spaces.scale_add(state.u, old, new, q, problem.data_axis, moving)
+        if problem.root is not None:
+            across = problem.root.forward(state.v)
+            squares = squares + spaces.scale_add(
+                state.rows, old, new, across, problem.root_axis, moving
+            )
+        return np.sqrt(squares)
+
+    @staticmethod
+    def _next_v(problem: Problem, state: LSQRState, beta: Numbers, moving: Any) -> Numbers:
+        """α v ← Aᵀ u − β v, and its norm."""
+        f = problem.f
+        q = state.scratch("q", f.A.out_shape)
+        s = f.pull(state.u, scratch=q, out=state.scratch("s", f.A.in_shape))
+        if problem.root is not None:
+            spaces.add(s, problem.root.adjoint(state.rows))
+        old, new = -ratio(beta, state.alpha), ratio(1.0, beta)
+        return np.sqrt(spaces.scale_add(state.v, old, new, s, problem.axis, moving))
+
+    @staticmethod
+    def _look_for_the_end(state: LSQRState, cosine: Numbers, moving: Any) -> None:
+        """A slice is spent once ‖Aᵀ r‖ = φ̄ α |c| is rounding: what follows would be noise.
+
+        ‖A‖² is at least the mean, and at most the sum, of the α² + β²; the sum is what LSQR's own
+        stopping rule takes."""
+        precision = float(np.finfo(spaces.leaves(state.x)[0].dtype).eps)
+        left = state.alpha * np.abs(cosine)
+        ended = (left <= precision * np.sqrt(state.scale)) | (state.beta == 0)
+        state.spent = np.where(moving, ended, state.spent)
+
+
+def _scale(y: Vector, factor: Numbers, axis: Any) -> Numbers:
+    """y ← factor · y, and ‖y‖² of each slice afterwards."""
+    return spaces.scale_add(y, np.zeros_like(factor), factor, y, axis, np.ones(len(factor), bool))
