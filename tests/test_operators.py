@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy.ndimage
 import scipy.sparse.linalg
 import zoo
 from naive import flat, matrix
 
 import physrecon as pr
 from physrecon import spaces
-from physrecon.errors import ArgumentError
+from physrecon.errors import ArgumentError, DeviceError
 
 every_operator = pytest.mark.parametrize("make", zoo.OPERATORS)
 
@@ -252,6 +253,114 @@ def test_numpy_leaves_arithmetic_to_the_operator():
         iter(A)
 
 
+# One by one -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [(1,), (7,), (12,), (5, 9), (16, 8), (3, 4, 5), (2, 1, 6)])
+@pytest.mark.parametrize("name", ["haar", "db2", "db10", "sym9", "coif1"])
+@pytest.mark.parametrize("levels", [1, 3, None])
+def test_wavelets_keep_lengths_for_every_shape(shape, name, levels):
+    W = pr.Wavelet(shape, name, levels)
+    x = noise(shape)
+    c = W @ x
+    np.testing.assert_allclose(W.T @ c, x, atol=1e-11)
+    assert np.linalg.norm(c) == pytest.approx(np.linalg.norm(x), rel=1e-10)
+    if W.orthogonal:
+        y = noise(W.out_shape)
+        np.testing.assert_allclose(W @ (W.T @ y), y, atol=1e-11)
+    assert W.orthogonal == all(n % 2**W.levels == 0 for n in shape)
+
+
+def test_wavelet_coefficients_by_hand():
+    x = np.array([[1.0, 2, 5, 7], [3, 4, 6, 8]])
+    W = pr.Wavelet((2, 4), "haar", 1)
+    sums = np.array([[10, 26]]) / 2
+    np.testing.assert_allclose((W @ x)[W.coarse], sums)
+    assert abs((W @ np.ones((2, 4)))[:, 2:]).max() < 1e-15
+    only_rows = pr.Wavelet((2, 4), "haar", 1, axes=(1,))
+    np.testing.assert_allclose((only_rows @ x)[:, 0], np.array([3, 7]) / np.sqrt(2))
+
+
+@pytest.mark.parametrize(("n", "levels"), [(512, 6), (640, 6), (181, 4), (33, 2), (5, 1)])
+def test_wavelets_choose_levels_with_a_narrow_border(n, levels):
+    assert pr.Wavelet((n, n)).levels == levels
+
+
+def test_wavelets_on_the_gpu_are_refused():
+    class OnDevice:
+        __cuda_array_interface__ = None
+
+    W = pr.Wavelet((4, 4))
+    for call in (W._forward, W._adjoint):
+        with pytest.raises(DeviceError, match="PyWavelets"):
+            call(OnDevice(), None)
+
+
+@pytest.mark.parametrize("psf_shape", [(3, 3), (5, 1), (2, 4), (9, 8)])
+def test_downsampling_is_convolution_sampled_in_each_cell(psf_shape):
+    x, psf = noise((6, 8)), noise(psf_shape, seed=1)
+    blurred = scipy.ndimage.convolve(x, psf, mode="constant")
+    np.testing.assert_allclose(
+        pr.Downsample((6, 8), (3, 4), psf) @ x, blurred[1::3, 1::4], atol=1e-13
+    )
+
+
+def test_a_detector_cell_takes_the_mean_of_what_falls_on_it():
+    x = noise((6, 8, 3))
+    mean = x.reshape(3, 2, 2, 4, 3).mean(axis=(1, 3))
+    box = pr.Downsample((6, 8, 3), (2, 4, 1))
+    np.testing.assert_allclose(box @ x, mean, atol=1e-15)
+    same = pr.Downsample((6, 8, 3), (2, 4, 1), np.full((2, 4, 1), 1 / 8))
+    np.testing.assert_array_equal(same @ x, box @ x)
+    assert pr.norm_bounds(box) == pytest.approx((8**-0.5, 8**-0.5))
+
+
+def test_downsampling_does_not_see_the_other_slices():
+    x = noise((5, 6, 8), np.float32)
+    D = pr.Downsample((5, 6, 8), (1, 2, 2), noise((1, 3, 4)))
+    for z in range(5):
+        np.testing.assert_array_equal(D.one_slice() @ x[z : z + 1], (D @ x)[z : z + 1])
+
+
+def test_a_mask_lets_nothing_through():
+    x = np.array([1, np.nan, -np.inf, 2])
+    np.testing.assert_array_equal(pr.Mask(x > 0).forward(x), [1, 0, 0, 2])
+    assert pr.norm_bounds(pr.Mask(np.zeros((2, 3), bool))) == (0, 0)
+
+
+def test_the_norm_of_a_diagonal_is_that_of_each_slice():
+    from physrecon.operators.checks import slice_norm_bounds
+
+    values = np.array([-3.0, 0, 2]).reshape(3, 1, 1) * np.ones((3, 2, 1))
+    _, upper = slice_norm_bounds(pr.Diagonal(values, (3, 2, 4), axis=0))
+    np.testing.assert_array_equal(upper, [3, 0, 2])
+
+
+def test_norms_of_tuples_stay_in_their_slices():
+    from physrecon.operators.checks import slice_norm_bounds
+
+    def pair(part):
+        A = zoo.unlike(5).slab(part)
+        one = pr.Identity(A.in_shape)
+        return pr.hstack([A, A]) @ pr.block_diagonal([one, 2 * one])  # iterated on a tuple
+
+    _, upper = slice_norm_bounds(pair(slice(0, 5)))
+    for z in range(5):
+        norm = np.linalg.norm(zoo.unlike(5).matrices[z].reshape(12, 6), 2) * 5**0.5
+        alone = slice_norm_bounds(pair(slice(z, z + 1)))[1][0]
+        assert norm <= upper[z] <= 1.03 * alone
+
+
+def test_products_keep_tuples_whatever_their_shapes():
+    A = zoo.signed()
+    assert pr.hstack([A, A]).in_shape == ((3, 4), (3, 4))
+    assert pr.hstack([A, A]).T.out_shape == ((3, 4), (3, 4))
+    assert pr.block_diagonal([A, A]).out_shape == ((5, 3), (5, 3))
+    blocks = pr.block_diagonal([zoo.alike(), 2 * pr.Identity((3, 4, 4), axis=1)])
+    assert blocks.slices is None  # three slices beside four
+    assert pr.hstack([zoo.alike(), zoo.alike()]).slices == ((0, 0), 1)
+
+
 # Manners ---------------------------------------------------------------------------------------
 
 GOOD = np.ones((3, 4), np.float32)
@@ -318,6 +427,24 @@ def test_operators_that_do_not_fit_are_refused():
         lambda: A.T[0],
         lambda: A.normal(np.ones((4, 3))),
         lambda: A.normal(np.full((5, 3), np.nan)),
+        lambda: pr.hstack([A, A.T]),
+        lambda: pr.block_diagonal([A, 3]),
+        lambda: pr.vstack([A, A])[10],
+        lambda: pr.Mask([0.0, 1.0]),
+        lambda: pr.Mask(np.ones(3, bool), (2, 4)),
+        lambda: pr.Downsample((5, 6), 2),
+        lambda: pr.Downsample((4, 6), 0),
+        lambda: pr.Downsample((4, 6), 1.5),
+        lambda: pr.Downsample((4, 6), (2, 2, 2)),
+        lambda: pr.Downsample((4, 6), 2, np.ones(3)),
+        lambda: pr.Downsample((4, 6), 2, np.full((3, 3), np.inf)),
+        lambda: pr.Wavelet((4, 6), "bior2.2"),
+        lambda: pr.Wavelet((4, 6), "dmey"),
+        lambda: pr.Wavelet((4, 6), "morl"),
+        lambda: pr.Wavelet((4, 6), "nonsense"),
+        lambda: pr.Wavelet((4, 6), levels=0),
+        lambda: pr.Wavelet((4, 6), axes=(0, 2)),
+        lambda: pr.Wavelet((4, 6), axes=(0, 0)),
     ):
         with pytest.raises(ArgumentError):
             wrong()

@@ -34,10 +34,10 @@ class Downsample(Slicewise, LinearOperator):
     Axes of factor 1 and PSF length 1 are left alone: the first of three may hold slices.  Forward
     and transpose take one pass over y for each element of the PSF, and hold one more like y."""
 
-    def __init__(self, shape: Shape, factor: int | tuple[int, ...], psf: Any = None) -> None:
+    def __init__(self, shape: Shape, factor: Any, psf: Any = None) -> None:
         self.in_shape = tuple(shape)
         rank = len(self.in_shape)
-        self.factor = (factor,) * rank if isinstance(factor, int | np.integer) else tuple(factor)
+        self.factor = (factor,) * rank if np.ndim(factor) == 0 else tuple(factor)
         self._check()
         self._is_box = psf is None
         box = np.full(self.factor, 1 / math.prod(self.factor))
