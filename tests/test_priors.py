@@ -13,6 +13,7 @@ from naive import flat, matrix, slope
 import physrecon as pr
 from physrecon import spaces
 from physrecon.errors import ArgumentError
+from physrecon.priors import nuclear
 from physrecon.priors.sum import SUMMABLE
 
 SHAPE = zoo.PRIOR_SHAPE
@@ -471,6 +472,36 @@ def test_nuclear_norm_wants_one_step_and_an_axis_of_x():
     for axis in (0.5, "z", None):
         with pytest.raises(ArgumentError, match="expected whole numbers"):
             pr.NuclearNorm(1, axis)
+
+
+@pytest.mark.parametrize(("axis", "shape"), [(0, (2, 3, 5)), (2, (3, 5, 4)), (1, (2, 3, 4, 5))])
+def test_jacobians_lose_singular_values_above_the_weight(axis, shape, monkeypatch):
+    """In pieces that do not divide the image, against the SVD of one Jacobian after the other."""
+    monkeypatch.setattr(nuclear, "CHUNK", 4)
+    prior, spread = pr.NuclearTotalVariation(0.6, axis), 10.0 ** np.arange(-3, 5)
+    directions = len(shape) - 1
+    q = noise((directions, *shape)) * np.resize(spread, shape)
+    q[:, :, 1] = 0
+    q[0] = q[-1]  # one of the singular values is zero
+    result = np.moveaxis(prior.conjugate_prox(q.copy(), STEP), axis + 1, 1)
+    J = np.moveaxis(q, axis + 1, 1)
+    for voxel in np.ndindex(J.shape[2:]):
+        U, s, V = np.linalg.svd(J[(..., *voxel)], full_matrices=False)
+        expected = (U * np.minimum(s, 0.6)) @ V
+        error = abs(result[(..., *voxel)] - expected).max()
+        assert error < 1e-14 * max(1, s.max())
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"axes": (0, 1)}, {"axes": (1, 1)}, {"axes": ()}, {"axes": (3,)}, {"channel_axis": 3}],
+)
+def test_jacobians_refuse_wrong_axes(settings):
+    with pytest.raises(ArgumentError, match=r"expected an axis|expected one to three axes"):
+        pr.NuclearTotalVariation(1, **settings).couples(0, SHAPE)
+    for senseless in ({"channel_axis": 0.5}, {"axes": "yx"}, {"axes": 1}, {"axes": (0.5,)}):
+        with pytest.raises(ArgumentError, match="expected whole numbers"):
+            pr.NuclearTotalVariation(1, **senseless)
 
 
 # Plug and play --------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any, ClassVar
 
 import numpy as np
@@ -209,29 +210,41 @@ def _grams(J: Any) -> Any:
 def _diagonalized(G: Any) -> tuple[Any, Any]:
     """Eigenvalues (d, n) and eigenvectors (d, d, n), in columns, of symmetric G (d, d, n).
 
-    G is used up.  Every matrix turns on its own (Jacobi 1846), so NaN stays where it is."""
+    Jacobi (1846).  G is used up; every matrix turns on its own, so NaN stays where it is."""
     xp, d = arrays.namespace(G), len(G)
     V = xp.zeros_like(G)
     for k in range(d):
         V[k, k] = 1
     for _ in range(SWEEPS if d > 2 else 1):
-        for p in range(d - 1):
-            for q in range(p + 1, d):
-                c, s = _rotation(G[p, p], G[p, q], G[q, q])
-                for one, other in ((G[:, p], G[:, q]), (G[p], G[q]), (V[:, p], V[:, q])):
-                    turned = c * one - s * other
-                    other[...] = s * one + c * other
-                    one[...] = turned
+        for p, q in combinations(range(d), 2):
+            tangent, c, s = _rotation(G[p, p], G[p, q], G[q, q])
+            shift = tangent * G[p, q]
+            G[p, p] -= shift
+            G[q, q] += shift
+            G[p, q] = 0
+            for r in set(range(d)) - {p, q}:
+                _turn(G[min(p, r), max(p, r)], G[min(q, r), max(q, r)], c, s)
+            _turn(V[:, p], V[:, q], c, s)
     return xp.stack([G[k, k] for k in range(d)]), V
 
 
-def _rotation(a: Any, b: Any, d: Any) -> tuple[Any, Any]:
-    """Cosine and sine, of at most 45°, of the turn that makes [[a, b], [b, d]] diagonal."""
+def _rotation(a: Any, b: Any, d: Any) -> tuple[Any, Any, Any]:
+    """Tangent, cosine and sine of the turn by at most 45° that makes [[a, b], [b, d]] diagonal."""
     xp = arrays.namespace(a)
-    gap = abs(d - a) + xp.hypot(d - a, 2 * b)
-    tangent = xp.where(d < a, -2, 2) * b / xp.where(gap == 0, 1, gap)
+    gap = abs(d - a)
+    gap += xp.sqrt(gap * gap + 4 * b * b)
+    gap[gap == 0] = 1
+    tangent = xp.copysign(2, d - a) * b / gap
     cosine = 1 / xp.sqrt(1 + tangent * tangent)
-    return cosine, tangent * cosine
+    return tangent, cosine, tangent * cosine
+
+
+def _turn(x: Any, y: Any, c: Any, s: Any) -> None:
+    """(x, y) ← (c x − s y, s x + c y)"""
+    turned = c * x - s * y
+    y *= c
+    y += s * x
+    x[...] = turned
 
 
 def _axis_within(where: str, axis: int, shape: Shape) -> int:
