@@ -90,7 +90,9 @@ class Prior:
         raise NotImplementedError
 
     def conjugate_prox(self, q: Vector, sigma: Any) -> Vector:
-        """q ← prox_{σ g*}(q).  sigma: a number, or arrays that broadcast against those of q."""
+        """q ← prox_{σ g*}(q).  sigma: a number, or arrays that broadcast against those of q.
+
+        Elements that g takes together, as the components of a gradient, must have the same σ."""
         raise NotImplementedError
 
     def split_prox(self, z: Vector, step: Any) -> Vector:
