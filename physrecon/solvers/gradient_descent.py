@@ -1,41 +1,38 @@
-"""Gradient descent with a step that is certain to descend:  x ← P(x − t ∇f(x)),  t = step / L.
+"""Gradient descent:  x ← P(x − t ∇F(x)).
 
-L bounds the curvature of f from above (for least squares max W · ‖A‖², certified), so that f
-falls in every iteration for 0 < step < 2; P projects onto the constraint (Goldstein 1964,
-Levitin and Polyak 1966)."""
+With L a certified bound of the curvature of F (for least squares max W · ‖A‖²), t = step / L lets F
+fall in every iteration for 0 < step < 2; P projects onto the constraint (Goldstein 1964, Levitin
+and Polyak 1966).  Other rules find t by trying, from the last change, or add momentum."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from numbers import Real
+from typing import Any, ClassVar
 
 from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
+from physrecon.solvers.armijo import Armijo
+from physrecon.solvers.barzilai_borwein import BarzilaiBorwein
+from physrecon.solvers.nesterov import Nesterov
 from physrecon.solvers.state import VECTOR, State, fresh, move, ratio
 from physrecon.spaces import Vector
 
 
 @dataclass
 class GradientDescentState(State):
-    """gradient: ∇f(x)."""
+    """gradient: ∇F(x)."""
 
     gradient: Vector = field(metadata=VECTOR)
 
 
 @dataclass(frozen=True)
-class GradientDescent:
-    """Any likelihood with a gradient and a Lipschitz bound; any constraint.
-
-    step: in units of 1/L, 0 < step < 2.  Holds x and the gradient (volumes), and one data set
-    while the gradient is computed."""
+class Certified:
+    """The rule "certified" of `GradientDescent`."""
 
     step: float = 1.0
 
-    name: ClassVar[str] = "gd"
     state_type: ClassVar[type[State]] = GradientDescentState
-    takes_prior: ClassVar[tuple[str, ...]] = ("smooth",)
-    takes_constraint: ClassVar[bool] = True
-    certified: ClassVar[bool] = True
     holds: ClassVar[tuple[int, int]] = (2, 2)
 
     def __post_init__(self) -> None:
@@ -51,3 +48,58 @@ class GradientDescent:
         move(problem, state, ratio(-self.step, problem.lipschitz), state.gradient)
         _, state.value = problem.gradient_and_free_values(state.x, out=state.gradient)
         return state
+
+
+RULES: dict[str, Any] = {
+    "certified": Certified,
+    "armijo": Armijo,
+    "bb": BarzilaiBorwein,
+    "nesterov": Nesterov,
+}
+
+
+@dataclass(frozen=True)
+class GradientDescent:
+    """Any likelihood with a gradient, any constraint, smooth priors; F is their sum.
+
+    rule: how far to go.
+      "certified"  t = step / L, 0 < step < 2: F falls in every iteration
+      "nesterov"   the same with momentum, 0 < step <= 1: the best where L is known
+      "armijo"     tries until F falls enough: no L needed, for nonlinear A too
+      "bb"         Barzilai and Borwein's step, tried likewise: quicker, F may rise in between
+    step: for armijo and bb in units of F / ‖∇F‖², of the first trial only.
+
+    Holds x and the gradient (volumes), and one data set while the gradient is computed; two more
+    volumes with the other rules."""
+
+    step: float = 1.0
+    rule: str = "certified"
+
+    name: ClassVar[str] = "gd"
+    takes_prior: ClassVar[tuple[str, ...]] = ("smooth",)
+    takes_constraint: ClassVar[bool] = True
+    certified: ClassVar[bool] = True
+    holds: ClassVar[tuple[int, int]] = (2, 2)
+
+    def __post_init__(self) -> None:
+        if self.rule not in RULES:
+            raise ArgumentError(
+                f"GradientDescent.rule: expected one of {', '.join(RULES)}, got {self.rule!r}"
+            )
+        if not isinstance(self.step, Real):
+            raise ArgumentError(f"GradientDescent.step: expected a number, got {self.step!r}")
+        object.__setattr__(self, "holds", self._rule.holds)  # which checks the step, too
+
+    @property
+    def state_type(self) -> type[State]:
+        return self._rule.state_type
+
+    def start(self, problem: Problem, x0: Vector = None) -> State:
+        return self._rule.start(problem, x0)
+
+    def advance(self, problem: Problem, state: State) -> State:
+        return self._rule.advance(problem, state)
+
+    @property
+    def _rule(self) -> Any:
+        return RULES[self.rule](self.step)

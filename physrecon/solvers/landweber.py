@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
-from physrecon.solvers.gradient_descent import GradientDescent, GradientDescentState
+from physrecon.solvers.gradient_descent import Certified, GradientDescentState
 from physrecon.solvers.state import State, refuse_likelihood
 from physrecon.spaces import Vector
 
@@ -42,5 +42,5 @@ class Landweber:
         return self._descent.advance(problem, state)
 
     @property
-    def _descent(self) -> GradientDescent:
-        return GradientDescent(2 * self.step)
+    def _descent(self) -> Certified:
+        return Certified(2 * self.step)

@@ -60,11 +60,15 @@ class Solver(Protocol):
     memory at the same time, those of the problem and the result included."""
 
     name: ClassVar[str]
-    state_type: ClassVar[type[State]]
     takes_prior: ClassVar[tuple[str, ...]]
     takes_constraint: ClassVar[bool]
     certified: ClassVar[bool]
     holds: ClassVar[tuple[int, int]]
+
+    @property
+    def state_type(self) -> type[State]:
+        """What `start` gives and `advance` goes on from."""
+        ...
 
     def start(self, problem: Problem, x0: Vector = None) -> State:
         """The state before the first iteration."""
@@ -153,20 +157,26 @@ def fresh(problem: Problem, x0: Vector, default: float = 0.0) -> dict[str, Any]:
 
 def move(problem: Problem, state: State, step: Numbers, direction: Vector) -> None:
     """x ← P(x + step · direction) in the active slices; `direction` is used up."""
+    record_change(state, *shift(problem, state.x, step, direction, state.active))
+
+
+def shift(
+    problem: Problem, x: Vector, step: Numbers, direction: Vector, active: Any
+) -> tuple[Numbers, Numbers]:
+    """x ← P(x + step · direction) in the active slices, for any vector of the volume.
+
+    Returns ‖x − previous x‖² and ‖x‖² of each slice; `direction` is used up."""
     axis, constraint = problem.axis, problem.constraint
-    step = np.broadcast_to(step, len(state.active))
+    step = np.broadcast_to(step, len(active))
     bounds = (-np.inf, np.inf) if constraint is None else getattr(constraint, "bounds", None)
     if bounds is not None:
-        moved, size = spaces.step_within(state.x, step, direction, bounds, axis, state.active)
-    else:
-        one = np.ones(len(step))
-        spaces.scale_add(direction, step, one, state.x, axis, state.active)
-        constraint.project(direction)  # type: ignore[union-attr]
-        spaces.scale_add(state.x, -one, one, direction, axis, state.active)
-        moved = spaces.dots(state.x, state.x, axis)
-        spaces.assign(state.x, direction, axis, state.active)
-        size = spaces.dots(state.x, state.x, axis)
-    record_change(state, moved, size)
+        return spaces.step_within(x, step, direction, bounds, axis, active)
+    one = np.ones(len(step))
+    spaces.scale_add(direction, step, one, x, axis, active)
+    constraint.project(direction)  # type: ignore[union-attr]
+    moved = spaces.distances(direction, x, axis)
+    spaces.assign(x, direction, axis, active)
+    return moved, spaces.dots(x, x, axis)
 
 
 def replace_x(problem: Problem, state: State, new: Vector) -> None:

@@ -1,0 +1,72 @@
+"""Gradient descent whose step is found by trying:  x ← x + α d,  d = P(x − t ∇F(x)) − x.
+
+α shrinks from 1 until the objective falls enough; t goes on from what was accepted, twice as long.
+No bound of the curvature is needed.  Armijo, Pacific J. Math. 16 (1966) 1; with a constraint the
+steps go along the segment to the projected point (Bertsekas, IEEE Trans. Autom. Control 21 (1976)
+174; Birgin, Martínez and Raydan 2000)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+
+from physrecon import spaces
+from physrecon.errors import ArgumentError
+from physrecon.problem import Problem
+from physrecon.solvers.line_search import Step, projected, search
+from physrecon.solvers.state import VECTOR, State, fresh, ratio
+from physrecon.spaces import Numbers, Vector
+
+
+@dataclass
+class ArmijoState(State):
+    """gradient: ∇F(x).  Of each slice, step: t of the next iteration, recent (slices, memory): the
+    last objectives, the newest first."""
+
+    gradient: Vector = field(metadata=VECTOR)
+    step: Numbers
+    recent: Numbers
+
+
+@dataclass(frozen=True)
+class Armijo:
+    """The rule "armijo" of `GradientDescent`.
+
+    step: of the first trial, in units of F / ‖∇F‖², which for a convex F ≥ 0 is at least half the
+    safe step 1/L.  Holds x, ∇F, d and the trial point (volumes) and one data set besides y."""
+
+    step: float = 1.0
+
+    memory: ClassVar[int] = 1
+    state_type: ClassVar[type[State]] = ArmijoState
+    holds: ClassVar[tuple[int, int]] = (2, 4)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.step < np.inf:
+            raise ArgumentError(f"GradientDescent.step: expected a number > 0, got {self.step}")
+
+    def start(self, problem: Problem, x0: Vector = None) -> ArmijoState:
+        fields = fresh(problem, x0)
+        objective, fields["value"], gradient = problem.objective_and_gradient(fields["x"])
+        step = self.step * ratio(objective, spaces.dots(gradient, gradient, problem.axis))
+        recent = np.full((problem.count, self.memory), -np.inf)
+        recent[:, 0] = objective
+        return ArmijoState(**fields, gradient=gradient, step=step, recent=recent)
+
+    def advance(self, problem: Problem, state: ArmijoState) -> ArmijoState:
+        axis = problem.axis
+        d = state.scratch("direction", problem.f.A.in_shape)
+        spaces.subtract(projected(problem, state, state.step, d), state.x)
+        slope, length = spaces.dots(state.gradient, d, axis), spaces.dots(d, d, axis)
+        found = search(problem, state, d, slope, state.recent.max(axis=1), np.ones(len(slope)))
+        moved = state.active & (found.alpha > 0)
+        state.step = np.where(moved, self._next(state.step, found, slope, length), state.step)
+        shifted = np.column_stack([found.objective, state.recent[:, :-1]])
+        state.recent = np.where(moved[:, None], shifted, state.recent)
+        return state
+
+    def _next(self, step: Numbers, found: Step, slope: Numbers, length: Numbers) -> Numbers:
+        """t of the next iteration; length: ‖d‖²."""
+        return 2 * found.alpha * step

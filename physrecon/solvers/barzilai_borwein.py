@@ -1,0 +1,34 @@
+"""The spectral step  t = ⟨s, s⟩ / ⟨s, y⟩,  s and y the last changes of x and of the gradient.
+
+It is the inverse of a curvature that F has between the two points, which makes gradient descent as
+quick as conjugate gradients on many problems, though not downhill all the time: a step is accepted
+below the largest of the last ten objectives.  Barzilai and Borwein, IMA J. Numer. Anal. 8 (1988)
+141; Raydan (1997); with a constraint the spectral projected gradient of Birgin, Martínez and
+Raydan, SIAM J. Optim. 10 (2000) 1196."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from physrecon.solvers.armijo import Armijo
+from physrecon.solvers.line_search import Step
+from physrecon.solvers.state import ratio
+from physrecon.spaces import Numbers
+
+LONGEST = 1e4  # times the step before: more is rounding
+
+
+@dataclass(frozen=True)
+class BarzilaiBorwein(Armijo):
+    """The rule "bb" of `GradientDescent`; first step and memory as in `Armijo`."""
+
+    memory: ClassVar[int] = 10
+
+    def _next(self, step: Numbers, found: Step, slope: Numbers, length: Numbers) -> Numbers:
+        # s = α d, so that ⟨s, y⟩ is α times the rise of the slope: not positive where F bends down.
+        rise = found.slope - slope
+        longer = np.where(rise > 0, found.alpha * ratio(length, rise), 10 * step)
+        return np.minimum(longer, LONGEST * step)

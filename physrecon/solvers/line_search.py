@@ -1,0 +1,150 @@
+"""Steps downhill without a Lipschitz bound, for all slices at once.
+
+Along a direction d the objective is φ(α) = F(x + α d).  A step is short enough to be safe and long
+enough to be worth it where
+
+    φ(α) ≤ c + c₁ α φ'(0)      (Armijo 1966; c = φ(0), or the largest of the last few values:
+                                Grippo, Lampariello and Lucidi 1986)
+    φ'(α) ≥ c₂ φ'(0)           (Wolfe 1969; quasi-Newton methods ask for it)
+
+and is found by bracketing (Lewis and Overton, Math. Program. 141 (2013) 135).  Once φ(α) and φ(0)
+agree to rounding the slopes decide,  φ'(α) ≤ (2 c₁ − 1) φ'(0),  which for a quadratic is the first
+condition (Hager and Zhang, SIAM J. Optim. 16 (2005) 170).
+
+Objective and gradient are evaluated for all slices together; a slice that has accepted its step
+keeps its point, and with it every bit of what is computed there."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from physrecon import arrays, spaces
+from physrecon.problem import Problem
+from physrecon.solvers.state import ratio, replace_x
+from physrecon.spaces import Numbers, Vector
+
+DECREASE, CURVATURE = 1e-4, 0.9  # c₁ and c₂ of Nocedal and Wright (2006), section 3.1
+TRIALS = 25  # evaluations before a direction is given up
+ROUNDING = 100  # units of the dtype within which two objectives are the same
+WORTH = 1e-3  # of the descent that the projected gradient promises: the least worth following
+FREE = (-np.inf, np.inf)
+
+
+class Step(NamedTuple):
+    """What a search found, of each slice: alpha (0 where no step leads down), and there the
+    objective and the slope φ'."""
+
+    alpha: Numbers
+    objective: Numbers
+    slope: Numbers
+
+
+def search(
+    problem: Problem,
+    state: Any,
+    direction: Vector,
+    slope: Numbers,
+    ceiling: Numbers,
+    alpha: Numbers,
+    wolfe: bool = False,
+) -> Step:
+    """x ← x + α d, with the gradient and the value of the state there; counts the iteration.
+
+    slope: φ'(0) = ⟨∇F, d⟩.  ceiling: c.  alpha: the first trial.  Under a constraint x + d must lie
+    in the set, and so does every step α ≤ 1, the set being convex.  A slice whose slope is not
+    finite stays where it is and is marked as diverged.  Works in one volume, scratch "trial"."""
+    axis, trial = problem.axis, state.scratch("trial", problem.f.A.in_shape)
+    furthest = np.inf if problem.constraint is None else 1.0
+    bounds = getattr(problem.constraint, "bounds", FREE)
+    pending = state.active & (slope < 0) & np.isfinite(slope)
+    alpha = np.where(pending, np.minimum(alpha, furthest), 0.0)
+    low, high = np.zeros(len(alpha)), np.full(len(alpha), furthest)
+    spaces.assign(trial, state.x)
+    for left in range(TRIALS, -1, -1):
+        spaces.assign(trial, state.x, axis, pending)
+        spaces.step_within(trial, alpha, direction, bounds, axis, pending)
+        objective, state.value, _ = problem.objective_and_gradient(trial, state.gradient)
+        end = spaces.dots(state.gradient, direction, axis)
+        enough = _enough(problem, objective, ceiling, alpha * slope, slope, end)
+        long = pending & ~enough
+        short = pending & enough & wolfe & (end < CURVATURE * slope) & (alpha < furthest)
+        pending = long | short
+        if left == 0 or not pending.any():
+            break
+        high, low = np.where(long, alpha, high), np.where(short, alpha, low)
+        turn = _between(low, high, alpha, slope, end, short) if left > 1 else low
+        alpha = np.where(pending, turn, alpha)
+    replace_x(problem, state, trial)
+    state.change = np.where(state.active & ~np.isfinite(slope), np.nan, state.change)
+    return Step(alpha, objective, end)
+
+
+def _enough(
+    problem: Problem, objective: Any, ceiling: Any, promised: Any, slope: Any, end: Any
+) -> Any:
+    """Whether the objective falls enough, of each slice."""
+    rounding = ROUNDING * np.finfo(spaces.leaves(problem.f.y)[0].dtype).eps
+    falls = objective <= ceiling + DECREASE * promised
+    level = objective <= ceiling + rounding * np.abs(ceiling)
+    return np.isfinite(end) & (falls | (level & (end <= (2 * DECREASE - 1) * slope)))
+
+
+def _between(low: Any, high: Any, alpha: Any, slope: Any, end: Any, short: Any) -> Numbers:
+    """The next trial: where the secant of the slopes is zero, or the middle of the bracket."""
+    guess = alpha * ratio(slope, slope - end)
+    guess = np.where(np.isfinite(guess), guess, 0)
+    back = np.where(low > 0, (low + high) / 2, np.clip(guess, 0.1 * alpha, 0.5 * alpha))
+    on = np.where(np.isinf(high), np.clip(guess, 2 * alpha, 10 * alpha), (low + high) / 2)
+    return np.where(short, on, back)
+
+
+# Directions ------------------------------------------------------------------------------------
+
+
+def projected(problem: Problem, state: Any, step: Numbers, out: Vector) -> Vector:
+    """out ← P(x − step ∇F)"""
+    bounds = getattr(problem.constraint, "bounds", FREE)
+    every = np.ones(len(step), bool)
+    spaces.assign(out, state.x)
+    spaces.step_within(out, -step, state.gradient, bounds, problem.axis, every)
+    if problem.constraint is not None and bounds is FREE:
+        problem.constraint.project(out)
+    return out
+
+
+def free(problem: Problem, point: Vector) -> Vector | None:
+    """Which elements of a point lie inside the bounds; None where there are none to meet.
+
+    Those that a step along the gradient puts on a bound stay there while the others move as if
+    they were all there is: the two metrics of Bertsekas, SIAM J. Control Optim. 20 (1982) 221."""
+    lower, upper = getattr(problem.constraint, "bounds", FREE)
+    if (lower, upper) == FREE:
+        return None
+    return spaces.transform(lambda leaf: (leaf > lower) & (leaf < upper), point)
+
+
+def descent(
+    problem: Problem, state: Any, direction: Vector, steepest: Vector, inside: Vector | None
+) -> Numbers:
+    """direction ← one that leads down and ends in the constraint; the slope along it.
+
+    direction: what a model of F proposes for the elements that are free.  steepest: the step
+    P(x − t ∇F) − x, which always leads down.  It replaces the proposal on the elements that are not
+    `inside`, and altogether in slices where the projection spoils the proposal."""
+    axis, constraint = problem.axis, problem.constraint
+    if inside is not None:
+        parts = (spaces.leaves(v) for v in (direction, steepest, inside))
+        for d, u, is_free in zip(*parts, strict=True):
+            arrays.namespace(d).copyto(d, u, where=~is_free)
+    if constraint is not None:
+        spaces.add(direction, state.x)
+        constraint.project(direction)
+        spaces.subtract(direction, state.x)
+    slope = spaces.dots(state.gradient, direction, axis)
+    surest = spaces.dots(state.gradient, steepest, axis)
+    poor = ~(slope <= WORTH * surest)
+    if poor.any():
+        spaces.assign(direction, steepest, axis, poor)
+    return np.where(poor, surest, slope)
