@@ -25,7 +25,22 @@ if TYPE_CHECKING:
         WriteError,
     )
     from physrecon.geometry import Grid, ParallelBeam
-    from physrecon.likelihoods import LeastSquares
+    from physrecon.likelihoods import (
+        Huber,
+        LeastSquares,
+        Likelihood,
+        PoissonGaussianLikelihood,
+        PoissonLikelihood,
+        StudentT,
+        TransmissionLikelihood,
+    )
+    from physrecon.noise import (
+        GaussianNoise,
+        PoissonGaussianNoise,
+        PoissonNoise,
+        TransmissionNoise,
+    )
+    from physrecon.noise_estimates import noise_level
     from physrecon.operators.base import LinearOperator, Operator
     from physrecon.operators.checks import as_scipy, check_adjoint, check_linearization, norm_bounds
     from physrecon.operators.diagonal import Diagonal, Identity
@@ -68,12 +83,15 @@ __all__ = [
     "Downsample",
     "Exponential",
     "Function",
+    "GaussianNoise",
     "GradientDescent",
     "Grid",
+    "Huber",
     "Identity",
     "Interrupted",
     "Landweber",
     "LeastSquares",
+    "Likelihood",
     "LinearOperator",
     "Mask",
     "MissingInputError",
@@ -86,13 +104,20 @@ __all__ = [
     "PhysreconError",
     "PlugAndPlay",
     "Pointwise",
+    "PoissonGaussianLikelihood",
+    "PoissonGaussianNoise",
+    "PoissonLikelihood",
+    "PoissonNoise",
     "Prior",
     "PriorSum",
     "Problem",
     "Projector",
     "Result",
     "Stop",
+    "StudentT",
     "Tikhonov",
+    "TransmissionLikelihood",
+    "TransmissionNoise",
     "Wavelet",
     "WaveletL1",
     "WriteError",
@@ -108,6 +133,7 @@ __all__ = [
     "hstack",
     "iterate",
     "load_state",
+    "noise_level",
     "norm_bounds",
     "open_scan",
     "open_volume",
@@ -125,7 +151,10 @@ _NAMES = {
     "errors": "ArgumentError ConfigError DataError DeviceError Interrupted "
     "MissingInputError OutputError PhysreconError WriteError",
     "geometry": "Grid ParallelBeam",
-    "likelihoods": "LeastSquares",
+    "likelihoods": "Huber LeastSquares Likelihood PoissonGaussianLikelihood PoissonLikelihood "
+    "StudentT TransmissionLikelihood",
+    "noise": "GaussianNoise PoissonGaussianNoise PoissonNoise TransmissionNoise",
+    "noise_estimates": "noise_level",
     "operators.base": "LinearOperator Operator",
     "operators.checks": "as_scipy check_adjoint check_linearization norm_bounds",
     "operators.diagonal": "Diagonal Identity",

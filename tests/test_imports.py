@@ -19,7 +19,7 @@ ROOMS = [
     "kernels",
     "arrays geometry spaces",
     "operators",
-    "likelihoods noise priors problem",
+    "likelihoods noise noise_estimates priors problem",
     "solvers",
     "analytic axis_methods blocks centering checkpoint datasets defects job memory names "
     "preprocess store",

@@ -13,6 +13,7 @@ from geometries import geometry
 import physrecon as pr
 from physrecon import arrays
 from physrecon.geometry import interpolation_table
+from physrecon.kernels.random import gaussian, philox, poisson
 from physrecon.operators.projector import SlicewiseKernels
 
 if not numba.config.ENABLE_CUDASIM:
@@ -76,3 +77,25 @@ def test_vector_updates(shape, axis, dtype, simulated_device):
 
     for cpu, gpu in zip(everything(np.copy), everything(simulated_device), strict=True):
         np.testing.assert_allclose(gpu, cpu, rtol=CLOSE[dtype], atol=CLOSE[dtype])
+
+
+def test_random_words():
+    """The body of the CUDA kernels, run as Python, against the compiled one of the CPU."""
+    rng = np.random.default_rng(0)
+    compiled = numba.njit(lambda counter, seed: philox(counter, seed))
+    for bits in rng.integers(0, 2**32, (50, 6), np.uint64):
+        counter, seed = tuple(bits[:4]), bits[4] | bits[5] << np.uint64(32)
+        assert compiled(counter, seed) == philox(counter, seed)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_noise(dtype, simulated_device):
+    shape, place = (2, 3, 40), (np.uint64(7 << 40), 1 << 33, (1000, 50))
+    mean = np.geomspace(1e-2, 1e7, 240).reshape(shape).astype(dtype)
+    sigma = np.broadcast_to(np.linspace(1, 2, 40, dtype=dtype), shape)
+    for twin, inputs in ((poisson, (mean,)), (gaussian, (0 * mean, sigma))):
+        cpu, gpu = np.empty(shape, dtype), simulated_device(np.empty(shape, dtype))
+        twin(*inputs, *place, cpu)
+        twin(*map(simulated_device, inputs), *place, gpu)
+        assert_twins(cpu, gpu)
+        assert twin is gaussian or np.count_nonzero(cpu != gpu.host) <= 1
