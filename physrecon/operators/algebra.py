@@ -253,7 +253,3 @@ def add(F: Operator, G: Operator) -> Operator:
     if isinstance(F, LinearOperator) and isinstance(G, LinearOperator):
         return LinearSum(F, G)
     return Sum(F, G)
-
-
-from physrecon.operators.diagonal import Diagonal, Identity  # noqa: E402, F401
-from physrecon.operators.stacks import vstack  # noqa: E402, F401

@@ -82,9 +82,9 @@ class Elementwise(Operator):
         shapes = spaces.leaf_shapes(self.in_shape)
         axes = spaces.leaf_axes(self._axis, values)
         for v, shape, axis in zip(spaces.leaves(values), shapes, axes, strict=True):
-            full = abs(v).reshape((1,) * (len(shape) - v.ndim) + v.shape)
+            full = abs(arrays.to_host(v)).reshape((1,) * (len(shape) - v.ndim) + v.shape)
             others = tuple(i for i in range(full.ndim) if i != axis)
-            peaks = arrays.to_host(full.max(axis=others, initial=0))
+            peaks = full.max(axis=others, initial=0)
             largest = np.maximum(largest, peaks.astype(np.float64))
         return largest, largest
 
