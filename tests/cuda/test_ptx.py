@@ -27,6 +27,10 @@ SHAPE, PAIR = types.UniTuple(int64, 6), types.UniTuple(int64, 2)
 
 # kernel → the types of its float32 instance
 SIGNATURES = {
+    "losses._huber_gpu": (VECTOR, VECTOR, VECTOR, float32, int64, VECTOR),
+    "losses._poisson_gpu": (VECTOR, VECTOR, VECTOR, int64, VECTOR),
+    "losses._student_gpu": (VECTOR, VECTOR, float32, float32, int64, VECTOR),
+    "losses._transmission_gpu": (VECTOR, VECTOR, VECTOR, VECTOR, int64, VECTOR),
     "parallel_beam._project_gpu": (TABLE, int64, SHAPE, int64, BLOCK, BLOCK),
     "parallel_beam._backproject_gpu": (TABLE, int64, SHAPE, int64, PAIR, BLOCK, BLOCK),
     "random._gaussian_gpu": (STACK, STACK, uint64, int64, PAIR, STACK),

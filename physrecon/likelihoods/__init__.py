@@ -1,0 +1,18 @@
+"""How well a volume explains the data: value, gradient and curvature of f(x) = Σ φ(A x; y)."""
+
+from physrecon.likelihoods.base import Likelihood
+from physrecon.likelihoods.least_squares import LeastSquares
+from physrecon.likelihoods.poisson import PoissonLikelihood
+from physrecon.likelihoods.poisson_gaussian import PoissonGaussianLikelihood
+from physrecon.likelihoods.robust import Huber, StudentT
+from physrecon.likelihoods.transmission import TransmissionLikelihood
+
+__all__ = [
+    "Huber",
+    "LeastSquares",
+    "Likelihood",
+    "PoissonGaussianLikelihood",
+    "PoissonLikelihood",
+    "StudentT",
+    "TransmissionLikelihood",
+]

@@ -1,0 +1,272 @@
+"""What all likelihoods share:  f(x) = Σ φ(A x; y),  ∇f(x) = J(x)ᵀ φ'(A x).
+
+A subclass says its loss φ: a kernel that goes once through predicted data p, adds up φ(p; y) and
+leaves φ'(p) in place of p (see `kernels.losses`).  A may be linear, J = A, or not, and then J is
+its Jacobian at x.  Everything else follows and is written here, once."""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+from typing import Any, NoReturn, Self
+
+import numpy as np
+
+from physrecon import arrays, spaces
+from physrecon.errors import ArgumentError
+from physrecon.operators.base import LinearOperator, Operator
+from physrecon.operators.checks import slice_norm_bounds
+from physrecon.spaces import Axis, Numbers, Vector
+
+
+class Likelihood:
+    """f(x) = Σ φ(A x; y), normalised so that φ is 0 where it is least.
+
+    A: a LinearOperator or another Operator.  y: of A.out_shape, float32 or float64, finite.
+    convex: f is convex where A x may lie.  needs_nonnegative: the bounds `lipschitz` and
+    `curvature` hold for A x >= 0 only.
+
+    value, gradient, value_and_gradient: for the whole of x, which must be finite.
+    values, values_and_gradient: one value per slice of A, (slices,) or (1,) float64; NaN and
+    infinity pass through into the slices they are in.
+    data_values, data_slopes, data_curvatures: of predicted data p = A x of A.out_shape.
+
+    Holds one data set besides y while it works."""
+
+    convex: bool = True
+    needs_nonnegative: bool = False
+
+    def __init__(self, A: Operator, y: Vector) -> None:
+        self.name = type(self).__name__
+        if not isinstance(A, Operator):
+            raise ArgumentError(f"{self.name}.A: expected an Operator, got {A!r}")
+        self.A = A
+        self.y = spaces.checked(f"{self.name}.y", y, A.out_shape)
+        spaces.check_finite(f"{self.name}.y", self.y)
+
+    # What a subclass says ---------------------------------------------------------------------
+
+    def _pass(self, p: Any, y: Any, what: int, leaf: int, axis: Any, partial: Any) -> None:
+        """Run the kernel of φ on array number `leaf` of the data, all seen as `split` says."""
+        raise NotImplementedError
+
+    def subset(self, views: Any) -> Self:
+        """The same likelihood of some of the views, which lie along axis 0 of the data."""
+        raise NotImplementedError
+
+    def _steepest(self) -> Numbers:
+        """The largest φ'' of each slice, (slices,) or (1,)."""
+        p = spaces.fill(spaces.empty(self.A.out_shape, self.y), 0)
+        self.data_curvatures(p)  # of counts, which curve most where nothing is predicted
+        return self._largest(p)
+
+    # Where the slices are ---------------------------------------------------------------------
+
+    @property
+    def axis(self) -> Axis:
+        """Axis of x along which the problem falls into slices, or None."""
+        return self.A.slices[0] if self.A.slices else None
+
+    @property
+    def data_axis(self) -> Axis:
+        return self.A.slices[1] if self.A.slices else None
+
+    # Data space -------------------------------------------------------------------------------
+
+    def data_values(self, p: Vector) -> Numbers:
+        """Σ φ(p) of each slice; p is left alone, a copy of it is used up."""
+        return self.data_slopes(spaces.copy(p))
+
+    def data_slopes(self, p: Vector) -> Numbers:
+        """p ← φ'(p), and Σ φ of each slice: one pass over the data."""
+        from physrecon.kernels.losses import SLOPES
+
+        return self._go_through(p, SLOPES)
+
+    def data_curvatures(self, p: Vector) -> None:
+        """p ← c(p) >= 0, where ½ c (t − p)² majorises what the tangent at p leaves of φ(t)."""
+        from physrecon.kernels.losses import CURVATURES
+
+        self._go_through(p, CURVATURES)
+
+    def _go_through(self, p: Vector, what: int) -> Numbers:
+        values = np.zeros(1)
+        axes = spaces.leaf_axes(self.data_axis, self.y)
+        parts = zip(spaces.leaves(p), spaces.leaves(self.y), axes, strict=True)
+        for leaf, (one, y, axis) in enumerate(parts):
+            values = values + self._sums(one, y, what, leaf, axis)
+        return values
+
+    def _sums(self, p: Any, y: Any, what: int, leaf: int, axis: int | None) -> Numbers:
+        if not p.size:
+            return np.zeros(1 if axis is None else p.shape[axis])
+        shape = split(y.shape, axis)
+        view = p.reshape(shape)
+        partial = arrays.partial_sums(view)
+        self._pass(view, y.reshape(shape), what, leaf, axis, partial)
+        return arrays.total(partial if axis is not None else partial.reshape(-1, 1, 1))
+
+    def residual_norms(self, values: Numbers) -> Numbers:
+        """√(2 f), which is ‖W^½ (A x − y)‖ for least squares."""
+        return np.sqrt(2 * values)
+
+    def expected_norms(self) -> Numbers:
+        """What noise alone is expected to leave of √(2 f), of each slice: √m for m data."""
+        return np.sqrt(self._counted())
+
+    def _counted(self) -> Numbers:
+        """The number of data of each slice."""
+        total = np.zeros(1)
+        axes = spaces.leaf_axes(self.data_axis, self.y)
+        for y, axis in zip(spaces.leaves(self.y), axes, strict=True):
+            slices = 1 if axis is None else y.shape[axis]
+            total = total + np.full(slices, y.size / max(slices, 1))
+        return total
+
+    # Volume space -----------------------------------------------------------------------------
+
+    def value(self, x: Vector) -> float:
+        return float(self.values(self._finite(x)).sum())
+
+    def gradient(self, x: Vector, out: Vector = None) -> Vector:
+        return self.gradient_and_free_values(self._finite(x), out)[0]
+
+    def value_and_gradient(self, x: Vector, out: Vector = None) -> tuple[float, Vector]:
+        values, gradient = self.values_and_gradient(self._finite(x), out)
+        return float(values.sum()), gradient
+
+    def values(self, x: Vector) -> Numbers:
+        return self.data_slopes(self.A.forward(x))
+
+    def values_and_gradient(self, x: Vector, out: Vector = None) -> tuple[Numbers, Vector]:
+        """Both, in one pass over A and one over Aᵀ."""
+        p, jacobian = self.A.forward_and_linearize(x)
+        values = self.data_slopes(p)
+        return values, jacobian.adjoint(p, out)
+
+    def gradient_and_free_values(
+        self, x: Vector, out: Vector = None
+    ) -> tuple[Vector, Numbers | None]:
+        """The gradient in the cheapest way, and the values if they came with it."""
+        values, gradient = self.values_and_gradient(x, out)
+        return gradient, values
+
+    def _finite(self, x: Vector) -> Vector:
+        x = spaces.checked(f"{self.name}(x)", x, self.A.in_shape)
+        spaces.check_finite(f"{self.name}(x)", x)
+        return x
+
+    # Bounds of the curvature ------------------------------------------------------------------
+
+    @cached_property
+    def lipschitz(self) -> Numbers:
+        """Certified upper bounds of the curvature of each slice: max φ'' times that of ‖A‖²."""
+        _, upper = slice_norm_bounds(self._linear)
+        if not np.isfinite(upper).all():
+            advice = "let it override _norm_bounds, or use ConjugateGradient or LBFGS"
+            self._refuse("an operator with a certified norm", self.A, advice)
+        return upper**2 * self._steepest()
+
+    def curvature(self, x: Vector) -> Vector:
+        """Aᵀ (c ∘ A 1), a diagonal above the curvature: De Pierro's separable majoriser.
+
+        For linear A >= 0; of A.in_shape.  De Pierro, IEEE Trans. Med. Imaging 14 (1995) 132."""
+        A = self._linear
+        if not A.nonnegative:
+            advice = "use a solver that takes its step from lipschitz, or LBFGS"
+            self._refuse("an operator without negative entries", A, advice)
+        p = A.forward(x)
+        self.data_curvatures(p)
+        spaces.multiply(p, A.row_sums(spaces.leaves(p)[0]))
+        return A.adjoint(p)
+
+    @property
+    def _linear(self) -> LinearOperator:
+        """A, which must be linear."""
+        if not isinstance(self.A, LinearOperator):
+            self._refuse("a linear operator", self.A, "use LBFGS or GaussNewton")
+        return self.A
+
+    def _refuse(self, expected: str, got: Any, advice: str) -> NoReturn:
+        raise ArgumentError(f"{self.name}: expected {expected}, got {got}; {advice}")
+
+    def _largest(self, vector: Vector) -> Numbers:
+        """The largest number of each slice of a vector that broadcasts against the data."""
+        largest = np.zeros(1)
+        axes = spaces.leaf_axes(self.data_axis, self.y)
+        for v, y, axis in zip(spaces.leaves(vector), spaces.leaves(self.y), axes, strict=True):
+            v = v.reshape((1,) * (y.ndim - v.ndim) + v.shape)
+            others = tuple(i for i in range(v.ndim) if i != axis)
+            peak = arrays.to_host(v.max(axis=others)).reshape(-1) if v.size else np.zeros(1)
+            largest = np.maximum(largest, peak.astype(np.float64))
+        return largest
+
+    # Parameters that belong to data -----------------------------------------------------------
+
+    def _beside(self, name: str, values: Any, allowed: str = ">= 0") -> Vector:
+        """Parameters as arrays in the dtype of the data and on its machine, in the allowed range:
+        "any", ">= 0" or "> 0"."""
+        if np.isscalar(values):
+            values = spaces.transform(lambda _: np.asarray(values), self.y)
+        checked = spaces.broadcastable(f"{self.name}.{name}", values, self.A.out_shape)
+        model = spaces.leaves(self.y)[0]
+
+        def move(v: Any) -> Any:
+            if allowed != "any" and ((v < 0).any() or (allowed == "> 0" and (v == 0).any())):
+                self._refuse(f"{name} {allowed}", f"{float(v.min()):g}", "check its sign")
+            moved = arrays.to_device(v, "cuda" if arrays.is_device(model) else "cpu")
+            return moved.astype(model.dtype, copy=False)
+
+        return spaces.transform(move, checked)
+
+    def _roots_of(self, weights: Any) -> Vector:
+        """The square roots of weights; of one number 1 where there are none."""
+        return spaces.transform(
+            lambda w: arrays.namespace(w).sqrt(w),
+            self._beside("weights", 1 if weights is None else weights),
+        )
+
+    def _compact(self, values: Vector) -> list[Any]:
+        """Parameters as kernels take them, (1 | outer, 1 | slices, inner), one for each array."""
+        axes = spaces.leaf_axes(self.data_axis, self.y)
+        triples = zip(spaces.leaves(values), spaces.leaves(self.y), axes, strict=True)
+        return [compact(v, y.shape, axis) for v, y, axis in triples]
+
+
+def split(shape: tuple[int, ...], axis: int | None) -> tuple[int, int, int]:
+    """The shape (outer, slices, inner) in which kernels see data: slices in the middle.
+
+    Without slices the middle means nothing, and data are cut so that parameters stay small."""
+    i, j = _cuts(len(shape), axis)
+    return math.prod(shape[:i]), math.prod(shape[i:j]), math.prod(shape[j:])
+
+
+def _cuts(ndim: int, axis: int | None) -> tuple[int, int]:
+    if axis is not None:
+        return axis, axis + 1
+    return (1, ndim - 1) if ndim > 1 else (0, 0)
+
+
+def compact(values: Any, shape: tuple[int, ...], axis: int | None) -> Any:
+    """Values that broadcast to `shape` as (1 | outer, 1 | slices, inner), C-contiguous."""
+    xp = arrays.namespace(values)
+    i, j = _cuts(len(shape), axis)
+    own = (1,) * (len(shape) - values.ndim) + tuple(values.shape)
+    wanted = [
+        part if inner or own[begin:end] != (1,) * (end - begin) else own[begin:end]
+        for part, begin, end, inner in (
+            (shape[:i], 0, i, False),
+            (shape[i:j], i, j, False),
+            (shape[j:], j, len(shape), True),
+        )
+    ]
+    full = xp.broadcast_to(values, sum(wanted, ()))
+    return xp.ascontiguousarray(full.reshape([math.prod(part) for part in wanted]))
+
+
+def on_views(values: Any, y: Any, views: Any) -> Any:
+    """What of the values, broadcastable to the data y, belongs to some of its views."""
+    if values is None or isinstance(y, tuple):
+        return values
+    every = np.ndim(values) == y.ndim and np.shape(values)[0] == y.shape[0]
+    return values[views] if every else values

@@ -1,0 +1,149 @@
+"""Least squares, f(x) = ½ ‖W^½ (A x − y)‖²: the likelihood of Gaussian noise of variance 1/W."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from physrecon import arrays, spaces
+from physrecon.likelihoods.base import Likelihood, on_views
+from physrecon.operators.base import LinearOperator, Operator
+from physrecon.spaces import Numbers, Vector
+
+
+class LeastSquares(Likelihood):
+    """f(x) = ½ ‖W^½ (A x − y)‖²,  ∇f(x) = Aᵀ W (A x − y).
+
+    y: A.out_shape, float32 or float64, finite.
+    weights: W, one number per datum or broadcastable to the data (one per view: (views, 1, 1)),
+    finite and >= 0; None is 1.  A tuple range takes tuples for y and weights.
+    inverse_variance: the weights are 1/variance of the data, so that noise alone leaves
+    √(number of data); otherwise its level is estimated from the data when it is asked for.
+
+    Holds the root of the weights, as small as they were given.  If A overrides `normal` the
+    gradient is (AᵀWA) x − AᵀWy, which holds one volume and no data set."""
+
+    def __init__(
+        self, A: Operator, y: Vector, weights: Any = None, inverse_variance: bool = False
+    ) -> None:
+        super().__init__(A, y)
+        self.weights, self.inverse_variance = weights, inverse_variance
+        self._roots = self._roots_of(weights)
+        self._parameters = self._compact(self._roots)
+        override = getattr(type(A), "normal", None)
+        self.fast_normal = isinstance(A, LinearOperator) and override is not LinearOperator.normal
+
+    def subset(self, views: Any) -> LeastSquares:
+        weights = on_views(self.weights, self.y, views)
+        return LeastSquares(self.A[views], self.y[views], weights, self.inverse_variance)
+
+    def _pass(self, p: Any, y: Any, what: int, leaf: int, axis: Any, partial: Any) -> None:
+        from physrecon.kernels import losses
+
+        losses.residuals(p, y, self._parameters[leaf], p.dtype.type(np.inf), what, partial)
+
+    def _steepest(self) -> Numbers:
+        return self._largest(self._roots) ** 2
+
+    # Data space: what solvers that keep the residual use --------------------------------------
+
+    def weigh(self, r: Vector) -> None:
+        """r ← W^½ r"""
+        if self.weights is not None:
+            spaces.multiply(r, self._roots)
+
+    def residual(self, x: Vector, out: Vector = None) -> Vector:
+        """W^½ (A x − y)"""
+        return self.residual_and_values(x, out)[0]
+
+    def residual_and_values(self, x: Vector, out: Vector = None) -> tuple[Vector, Numbers]:
+        """W^½ (A x − y) and half its square of each slice, in one pass over the data."""
+        from physrecon.kernels.losses import RESIDUALS
+
+        r = self.A.forward(x, out)
+        return r, self._go_through(r, RESIDUALS)
+
+    def pull(self, r: Vector, scratch: Vector = None, out: Vector = None) -> Vector:
+        """Aᵀ W^½ r; `scratch` is a data set that may be overwritten."""
+        if self.weights is None:
+            return self._linear.adjoint(r, out)
+        weighted = spaces.empty(self.A.out_shape, r) if scratch is None else scratch
+        spaces.assign(weighted, r)
+        self.weigh(weighted)
+        return self._linear.adjoint(weighted, out)
+
+    def values_of(self, r: Vector) -> Numbers:
+        """½ ‖r‖² of each slice of a weighted residual."""
+        return 0.5 * spaces.dots(r, r, self.data_axis)
+
+    def conjugate_prox(self, q: Vector, sigma: Any) -> Vector:
+        """q ← (q − σ y) / (1 + σ/w), and 0 where w = 0."""
+        roots = spaces.leaves(self._roots)
+        steps = sigma if isinstance(sigma, tuple) else (sigma,) * len(roots)
+        parts = zip(spaces.leaves(q), spaces.leaves(self.y), steps, roots, strict=True)
+        for part, y, step, root in parts:
+            shrink_towards(part, y, step, root * root)
+        return q
+
+    def expected_norms(self) -> Numbers:
+        """√m for weights that are 1/variance of m data, else with the noise level of the data."""
+        if self.inverse_variance:
+            return np.sqrt(self._counted())
+        from physrecon.noise_estimates import noise_level
+
+        y = spaces.copy(self.y)
+        self.weigh(y)
+        total = np.zeros(1)
+        axes = spaces.leaf_axes(self.data_axis, y)
+        for part, axis in zip(spaces.leaves(y), axes, strict=True):
+            slices = 1 if axis is None else part.shape[axis]
+            total = total + noise_level(part, axis) ** 2 * (part.size / max(slices, 1))
+        return np.sqrt(total)
+
+    def _counted(self) -> Numbers:
+        """Data of weight zero do not count."""
+        if self.weights is None:
+            return super()._counted()
+        total = np.zeros(1)
+        axes = spaces.leaf_axes(self.data_axis, self.y)
+        leaves = zip(spaces.leaves(self._roots), spaces.leaves(self.y), axes, strict=True)
+        for root, y, axis in leaves:
+            xp = arrays.namespace(root)
+            others = tuple(i for i in range(y.ndim) if i != axis)
+            counted = xp.broadcast_to(root > 0, y.shape).sum(axis=others)
+            total = total + arrays.to_host(counted).reshape(-1)
+        return total.astype(np.float64)
+
+    # Volume space -----------------------------------------------------------------------------
+
+    def gradient_and_free_values(
+        self, x: Vector, out: Vector = None
+    ) -> tuple[Vector, Numbers | None]:
+        if not self.fast_normal:
+            return super().gradient_and_free_values(x, out)
+        gradient = self.normal.forward(x, out)
+        spaces.subtract(gradient, self._pulled_data)
+        return gradient, None
+
+    @cached_property
+    def normal(self) -> LinearOperator:
+        """AᵀWA"""
+        return self._linear.normal(self.weights)
+
+    @cached_property
+    def _pulled_data(self) -> Vector:
+        """AᵀWy"""
+        y = spaces.copy(self.y)
+        self.weigh(y)
+        self.weigh(y)
+        return self._linear.adjoint(y)
+
+
+def shrink_towards(q: Any, y: Any, sigma: Any, weights: Any) -> None:
+    """q ← w (q − σ y) / (w + σ), and 0 where w = 0: conjugate to ½ w (p − y)²."""
+    xp = arrays.namespace(q)
+    sigma = xp.asarray(sigma, dtype=q.dtype)
+    q -= sigma * y
+    q *= weights / xp.maximum(weights + sigma, np.finfo(q.dtype).tiny)

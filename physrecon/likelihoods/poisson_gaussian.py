@@ -1,0 +1,60 @@
+"""Counts read out by an amplifier with Gaussian noise: the shifted Poisson model.
+
+y = gain · Poisson(p) + offset + Normal(0, read_noise²).  With s = (read_noise / gain)² the numbers
+(y − offset) / gain + s have mean and variance p + s, as Poisson counts of that mean have
+(Snyder, Hammoud and White, J. Opt. Soc. Am. A 10 (1993) 1014; Snyder, Helstrom, Lanterman, Faisal
+and White, J. Opt. Soc. Am. A 12 (1995) 272)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from physrecon import arrays, spaces
+from physrecon.likelihoods.base import Likelihood, on_views
+from physrecon.likelihoods.poisson import PoissonLikelihood
+from physrecon.operators.base import Operator
+from physrecon.spaces import Vector
+
+
+class PoissonGaussianLikelihood(PoissonLikelihood):
+    """The Poisson likelihood of shifted data; p = A x are the mean photo-electrons.
+
+    y: as read out, of A.out_shape.  gain: read-out units per photo-electron, > 0.  offset: what is
+    read without light.  read_noise: standard deviation >= 0, in read-out units.  background: mean
+    photo-electrons >= 0 that do not come from x.  All of them broadcast to the data.
+
+    Shifted data below zero become zero; `clipped` is their number.  Holds the data as measured
+    and, as `y`, shifted.  `lipschitz` is finite where there is read noise or background."""
+
+    def __init__(
+        self,
+        A: Operator,
+        y: Vector,
+        gain: Any = 1,
+        offset: Any = 0,
+        read_noise: Any = 0,
+        background: Any = 0,
+    ) -> None:
+        Likelihood.__init__(self, A, y)
+        self.measured, self.settings = self.y, (gain, offset, read_noise, background)
+        gains = self._beside("gain", gain, "> 0")
+        offsets = self._beside("offset", offset, "any")
+        noises = self._beside("read_noise", read_noise)
+        shifts = _each(lambda noise, g: (noise / g) ** 2, noises, gains)
+        shifted = _each(lambda v, o, g, s: (v - o) / g + s, self.y, offsets, gains, shifts)
+        self.clipped = sum(int((v < 0).sum()) for v in spaces.leaves(shifted))
+        for v in spaces.leaves(shifted):
+            arrays.namespace(v).maximum(v, 0, out=v)
+        backgrounds = self._beside("background", background)
+        super().__init__(A, shifted, _each(lambda b, s: b + s, backgrounds, shifts))
+
+    def subset(self, views: Any) -> PoissonGaussianLikelihood:
+        settings = [on_views(value, self.y, views) for value in self.settings]
+        return PoissonGaussianLikelihood(self.A[views], self.measured[views], *settings)
+
+
+def _each(function: Any, *vectors: Vector) -> Vector:
+    """The vector of function(array, array, …)."""
+    if isinstance(vectors[0], tuple):
+        return tuple(_each(function, *parts) for parts in zip(*vectors, strict=True))
+    return function(*vectors)

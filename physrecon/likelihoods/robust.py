@@ -1,0 +1,87 @@
+"""Least squares for data with outliers: losses that grow slower than the square.
+
+Huber's grows like |r|, so that an outlier pulls with a bounded force, and is convex; Student's t
+grows like log |r|, so that it hardly pulls, and has many minima."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from physrecon import arrays, spaces
+from physrecon.likelihoods.base import Likelihood, on_views
+from physrecon.likelihoods.least_squares import shrink_towards
+from physrecon.operators.base import Operator
+from physrecon.spaces import Numbers, Vector
+
+
+class Huber(Likelihood):
+    """f(x) = Σ w · (½ r² where |r| <= δ, else δ (|r| − ½ δ)),  r = A x − y.
+
+    delta: > 0, in the units of y; 1.345 times the noise level loses 5 % where there are no
+    outliers.  weights: as in LeastSquares.  Huber, Ann. Math. Statist. 35 (1964) 73."""
+
+    def __init__(self, A: Operator, y: Vector, delta: float, weights: Any = None) -> None:
+        super().__init__(A, y)
+        self.delta, self.weights = _positive(self, "delta", delta), weights
+        self._roots = self._roots_of(weights)
+        self._parameters = self._compact(self._roots)
+
+    def subset(self, views: Any) -> Huber:
+        weights = on_views(self.weights, self.y, views)
+        return Huber(self.A[views], self.y[views], self.delta, weights)
+
+    def _pass(self, p: Any, y: Any, what: int, leaf: int, axis: Any, partial: Any) -> None:
+        from physrecon.kernels import losses
+
+        losses.residuals(p, y, self._parameters[leaf], p.dtype.type(self.delta), what, partial)
+
+    def _steepest(self) -> Numbers:
+        return self._largest(self._roots) ** 2
+
+    def conjugate_prox(self, q: Vector, sigma: Any) -> Vector:
+        """q ← that of least squares, held within ± w δ."""
+        parts = spaces.leaves(q)
+        steps = sigma if isinstance(sigma, tuple) else (sigma,) * len(parts)
+        others = (spaces.leaves(self.y), spaces.leaves(self._roots))
+        for part, y, root, step in zip(parts, *others, steps, strict=True):
+            xp = arrays.namespace(part)
+            weights = root * root
+            shrink_towards(part, y, step, weights)
+            xp.clip(part, -self.delta * weights, self.delta * weights, out=part)
+        return q
+
+
+class StudentT(Likelihood):
+    """f(x) = ½ (ν + 1) Σ log(1 + r² / (ν scale²)),  r = A x − y; not convex.
+
+    scale: > 0, the width of the noise without outliers, in the units of y.  dof: ν > 0; the
+    smaller, the less an outlier pulls (1: Cauchy).
+    Lange, Little and Taylor, J. Amer. Statist. Assoc. 84 (1989) 881."""
+
+    convex = False
+
+    def __init__(self, A: Operator, y: Vector, scale: float, dof: float = 4) -> None:
+        super().__init__(A, y)
+        self.scale, self.dof = _positive(self, "scale", scale), _positive(self, "dof", dof)
+
+    def subset(self, views: Any) -> StudentT:
+        return StudentT(self.A[views], self.y[views], self.scale, self.dof)
+
+    def _pass(self, p: Any, y: Any, what: int, leaf: int, axis: Any, partial: Any) -> None:
+        from physrecon.kernels import losses
+
+        number = p.dtype.type
+        spread, half = number(self.dof * self.scale**2), number((self.dof + 1) / 2)
+        losses.student_t(p, y, spread, half, what, partial)
+
+    def _steepest(self) -> Numbers:
+        return np.full(1, (self.dof + 1) / (self.dof * self.scale**2))
+
+
+def _positive(likelihood: Likelihood, name: str, value: Any) -> float:
+    if not (isinstance(value, int | float) and math.isfinite(value) and value > 0):
+        likelihood._refuse(f"{name} > 0", repr(value), "it has the units of the data")
+    return float(value)

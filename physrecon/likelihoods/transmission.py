@@ -1,0 +1,84 @@
+"""Counts behind an absorber, y ~ Poisson(blank · e^{−A x} + dark): half the deviance
+
+    φ(p) = m − y + y log(y / m) ≥ 0,   m = blank · e^−p + dark.
+
+Raw counts are used as they are: no logarithm of noise, and few counts weigh little."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from physrecon import arrays, spaces
+from physrecon.errors import ArgumentError
+from physrecon.likelihoods.base import on_views
+from physrecon.likelihoods.poisson import CountLikelihood
+from physrecon.operators.base import Operator
+from physrecon.spaces import Numbers, Vector
+
+
+class TransmissionLikelihood(CountLikelihood):
+    """f(x) = Σ m − y + y log(y / m),  m = blank e^−p + dark,  p = A x (line integrals).
+
+    y: counts >= 0, of A.out_shape.  blank: mean counts without the object, the dark ones not
+    included, >= 0; a pixel with none is dead and has no part in f.  dark: mean counts without
+    beam, >= 0.  Both broadcast to the data: (rows, columns), one per view …
+
+    f is convex where dark is 0 (or y <= dark); else it may curve downwards, by less than y/4 a
+    datum, where p is so large that dark counts prevail.  `lipschitz` and `curvature` hold for
+    A x >= 0.  Erdoğan and Fessler, IEEE Trans. Med. Imaging 18 (1999) 801."""
+
+    def __init__(self, A: Operator, y: Vector, blank: Any, dark: Any = 0) -> None:
+        super().__init__(A, y)
+        self.blank, self.dark = self._beside("blank", blank), self._beside("dark", dark)
+        self._parameters = list(
+            zip(self._compact(self.blank), self._compact(self.dark), strict=True)
+        )
+        pairs = zip(spaces.leaves(self.y), spaces.leaves(self.dark), strict=True)
+        self.convex = all(bool(((d == 0) | (v <= d)).all()) for v, d in pairs)
+
+    @classmethod
+    def from_scan(
+        cls, A: Operator, counts: Vector, flats: Any, darks: Any = None
+    ) -> TransmissionLikelihood:
+        """The likelihood of raw counts (views, rows, columns) and frames (n, rows, columns).
+
+        flats: with beam and without object.  darks: without beam; None is no dark counts.  Pixels
+        where the mean flat is not above the mean dark are dead."""
+        light = _mean_frame("flats", flats)
+        if darks is None:
+            return cls(A, counts, light)
+        dark = _mean_frame("darks", darks)
+        return cls(A, counts, arrays.namespace(light).maximum(light - dark, 0), dark)
+
+    def subset(self, views: Any) -> TransmissionLikelihood:
+        blank, dark = (on_views(v, self.y, views) for v in (self.blank, self.dark))
+        return TransmissionLikelihood(self.A[views], self.y[views], blank, dark)
+
+    def _pass(self, p: Any, y: Any, what: int, leaf: int, axis: Any, partial: Any) -> None:
+        from physrecon.kernels import losses
+
+        losses.transmitted_counts(p, y, *self._parameters[leaf], what, partial)
+
+    def _steepest(self) -> Numbers:
+        """φ'' = u − y u d / (u + d)² falls and then rises with u = blank e^−p: on p >= 0 it is at
+        most φ''(0) or 0, and at least −y/4, as u d <= (u + d)²/4."""
+        downwards = spaces.copy(self.y)
+        for v, d in zip(spaces.leaves(downwards), spaces.leaves(self.dark), strict=True):
+            v *= 0.25 * (d > 0)
+        return np.maximum(super()._steepest(), self._largest(downwards))
+
+    def _alive(self, leaf: int) -> Any:
+        return arrays.to_host(spaces.leaves(self.blank)[leaf]) > 0
+
+
+def _mean_frame(name: str, frames: Any) -> Any:
+    """The mean (rows, columns) of frames (n, rows, columns), in float64."""
+    if getattr(frames, "ndim", 0) != 3 or not len(frames):
+        raise ArgumentError(
+            f"TransmissionLikelihood.{name}: expected frames (n, rows, columns), got "
+            f"{getattr(frames, 'shape', frames)!r}"
+        )
+    spaces.check_finite(f"TransmissionLikelihood.{name}", frames)
+    return frames.mean(axis=0, dtype=np.float64)
