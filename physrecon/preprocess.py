@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 from scipy.ndimage import median_filter
 
 from physrecon.defects import (
@@ -117,20 +117,57 @@ def transmission(counts: NDArray, fields: Fields, out: NDArray | None = None) ->
     with the view.  out may be `counts`.  A pixel whose flat does not exceed its dark gives NaN or
     inf: `fill` mends those that `bad_pixels` names."""
     out = _result(counts, False) if out is None else out
-    positions, dark = fields.positions, fields.dark.astype(out.dtype)
-    gains = fields.gains.astype(out.dtype)
+    dark = fields.dark.astype(out.dtype)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         for v in range(len(counts)):
             np.subtract(counts[v], dark, out=out[v])
-            when = (v + 0.5) / len(counts)
-            later = int(np.searchsorted(positions, when))
-            if 0 < later < len(gains):
-                before, after = positions[later - 1], positions[later]
-                share = out.dtype.type((when - before) / (after - before))
-                out[v] /= (1 - share) * gains[later - 1] + share * gains[later]
-            else:
-                out[v] /= gains[min(later, len(gains) - 1)]
+            out[v] /= _gain(fields, (v + 0.5) / len(counts), out.dtype)
     return out
+
+
+def _gain(fields: Fields, when: float, dtype: DTypeLike) -> NDArray:
+    """flat - dark (rows, columns) at a time of the scan, 0 to 1."""
+    positions, gains = fields.positions, fields.gains
+    later = int(np.searchsorted(positions, when))
+    if not 0 < later < len(gains):
+        return gains[min(later, len(gains) - 1)].astype(dtype)
+    before, after = positions[later - 1], positions[later]
+    share = np.dtype(dtype).type((when - before) / (after - before))
+    return (1 - share) * gains[later - 1].astype(dtype) + share * gains[later].astype(dtype)
+
+
+def prepare_counts(
+    counts: ArrayLike,
+    flats: ArrayLike,
+    darks: ArrayLike | None = None,
+    *,
+    flat_positions: ArrayLike | None = None,
+    flats_mode: str = "interpolate",
+) -> tuple[NDArray, NDArray, NDArray, Repairs]:
+    """A slab of raw counts as TransmissionLikelihood takes them, and what was left out.
+
+    Arguments as for `prepare`.  Returns counts (views, rows, columns), blank (1 or views, rows,
+    columns): counts of the open beam above the dark, dark (rows, columns), and Repairs.  Nothing is
+    filled: bad pixels and values get blank 0, which takes them out of the likelihood."""
+    counts = checked_slab("projections", counts)
+    fields = mean_fields(counts, flats, darks, flat_positions, flats_mode)
+    kinds = bad_pixels(counts, fields)
+    bad = np.logical_or.reduce(list(kinds.values()))
+    y = counts.astype(np.float64 if counts.dtype == np.float64 else np.float32)
+    lost = ~np.isfinite(y) & ~bad
+    varies = len(fields.gains) > 1 or bool(lost.any())
+    views = len(y) if varies else 1
+    blank = np.stack([_gain(fields, (v + 0.5) / views, y.dtype) for v in range(views)])
+    blank[:, bad] = 0
+    if varies:
+        blank[lost] = 0
+    y[~(y >= 0)] = 0
+    found: dict[str, Any] = {kind: int(np.count_nonzero(mask)) for kind, mask in kinds.items()}
+    repairs = Repairs(
+        pixels=bad.size, values=y.size, nonfinite=int(np.count_nonzero(lost)), **found
+    )
+    dark = np.where(bad, 0, np.maximum(fields.dark, 0)).astype(y.dtype)
+    return y, blank, dark, fields.repairs + repairs
 
 
 def minus_log(values: NDArray, floor: float = FLOOR) -> int:
