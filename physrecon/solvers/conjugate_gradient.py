@@ -160,7 +160,7 @@ class ConjugateGradient:
 
 def _preconditioned(s: Vector, inverse: Vector, memory: Vector) -> Vector:
     """M s in memory, or s itself where M = 1."""
-    if inverse == ():
+    if not spaces.leaves(inverse):
         return s
     spaces.assign(memory, s)
     spaces.multiply(memory, inverse)
