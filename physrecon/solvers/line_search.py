@@ -114,7 +114,7 @@ def projected(problem: Problem, state: Any, step: Numbers, out: Vector) -> Vecto
     return out
 
 
-def free(problem: Problem, point: Vector) -> Vector | None:
+def inside(problem: Problem, point: Vector) -> Vector | None:
     """Which elements of a point lie inside the bounds; None where there are none to meet.
 
     Those that a step along the gradient puts on a bound stay there while the others move as if
@@ -125,19 +125,25 @@ def free(problem: Problem, point: Vector) -> Vector | None:
     return spaces.transform(lambda leaf: (leaf > lower) & (leaf < upper), point)
 
 
+def keep(vector: Vector, free: Vector | None) -> None:
+    """vector ← 0 on the elements that are not free."""
+    if free is not None:
+        spaces.multiply(vector, free)
+
+
 def descent(
-    problem: Problem, state: Any, direction: Vector, steepest: Vector, inside: Vector | None
+    problem: Problem, state: Any, direction: Vector, steepest: Vector, free: Vector | None
 ) -> Numbers:
     """direction ← one that leads down and ends in the constraint; the slope along it.
 
     direction: what a model of F proposes for the elements that are free.  steepest: the step
     P(x − t ∇F) − x, which always leads down.  It replaces the proposal on the elements that are not
-    `inside`, and altogether in slices where the projection spoils the proposal."""
+    `free`, and altogether in slices where the projection spoils the proposal."""
     axis, constraint = problem.axis, problem.constraint
-    if inside is not None:
-        parts = (spaces.leaves(v) for v in (direction, steepest, inside))
-        for d, u, is_free in zip(*parts, strict=True):
-            arrays.namespace(d).copyto(d, u, where=~is_free)
+    if free is not None:
+        parts = (spaces.leaves(v) for v in (direction, steepest, free))
+        for d, u, kept in zip(*parts, strict=True):
+            arrays.namespace(d).copyto(d, u, where=~kept)
     if constraint is not None:
         spaces.add(direction, state.x)
         constraint.project(direction)

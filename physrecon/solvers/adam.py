@@ -1,0 +1,164 @@
+"""Gradient descent with a step of its own for every element, from the size of its past gradients:
+
+    m ← β₁ m + (1 − β₁) g;    v ← β₂ v + (1 − β₂) g²;    x ← P(x − c m / (√v + ε))
+
+with c = step √(1 − β₂ᵗ) / (1 − β₁ᵗ) in Adam (Kingma and Ba, ICLR 2015, end of section 2), m = g and
+c = step in RMSprop (Tieleman and Hinton, Coursera lecture 6.5, 2012).  Made for parameters of
+unlike scale, as those of networks.  Nothing is promised: the objective may rise, and x ends by
+circling a minimum at a distance of about the step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from numbers import Real
+from typing import ClassVar
+
+import numpy as np
+
+from physrecon import arrays, spaces
+from physrecon.errors import ArgumentError
+from physrecon.problem import Problem
+from physrecon.solvers.line_search import projected
+from physrecon.solvers.state import VECTOR, State, fresh, move, ratio
+from physrecon.spaces import Numbers, Vector
+
+EPSILON = 1e-8  # ε, where 1 is the root mean square of the first gradient
+SHARE = 0.1  # of the first step to the minimum along the gradient: the step when none is given
+
+
+@dataclass
+class AdamState(State):
+    """gradient: ∇F(x).  m, v: the running means; RMSprop's m is ().
+    Of each slice, unit: g = unit · ∇F has the root mean square 1 at the start, step, and taken:
+    how many steps."""
+
+    gradient: Vector = field(metadata=VECTOR)
+    m: Vector = field(metadata=VECTOR)
+    v: Vector = field(metadata=VECTOR)
+    unit: Numbers
+    step: Numbers
+    taken: Numbers
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Any likelihood with a gradient, A linear or not; smooth priors, any constraint.
+
+    step: the first steps of every element, in units of x.  None: a tenth of the root mean square of
+    the step to the minimum along the first gradient, each slice its own, for one evaluation more.
+    beta1, beta2: memory of m and v.
+    Holds x, ∇F, m, v and a volume of scratch, and one data set besides the measured one."""
+
+    step: float | None = None
+    beta1: float = 0.9
+    beta2: float = 0.999
+
+    name: ClassVar[str] = "adam"
+    state_type: ClassVar[type[State]] = AdamState
+    takes_prior: ClassVar[tuple[str, ...]] = ("smooth",)
+    takes_constraint: ClassVar[bool] = True
+    certified: ClassVar[bool] = False
+    holds: ClassVar[tuple[int, int]] = (2, 5)
+
+    def __post_init__(self) -> None:
+        _check("Adam", self.step, beta1=self.beta1, beta2=self.beta2)
+
+    def start(self, problem: Problem, x0: Vector = None) -> AdamState:
+        state = _start(problem, x0, self.step)
+        state.m = spaces.fill(spaces.copy(state.v), 0)
+        return state
+
+    def advance(self, problem: Problem, state: AdamState) -> AdamState:
+        axis, active, b = problem.axis, state.active, np.full(len(state.active), self.beta1)
+        spaces.scale_add(state.m, b, (1 - b) * state.unit, state.gradient, axis, active)
+        taken = state.taken + 1
+        correction = np.sqrt(1 - self.beta2**taken) / (1 - self.beta1**taken)
+        return _advance(problem, state, state.m, self.beta2, correction)
+
+
+@dataclass(frozen=True)
+class RMSprop:
+    """As `Adam`, without m and without the correction of the first steps.
+
+    decay: β₂.  The first steps are 1/√(1 − decay) times `step`.
+    Holds x, ∇F, v and a volume of scratch, and one data set besides the measured one."""
+
+    step: float | None = None
+    decay: float = 0.9
+
+    name: ClassVar[str] = "rmsprop"
+    state_type: ClassVar[type[State]] = AdamState
+    takes_prior: ClassVar[tuple[str, ...]] = ("smooth",)
+    takes_constraint: ClassVar[bool] = True
+    certified: ClassVar[bool] = False
+    holds: ClassVar[tuple[int, int]] = (2, 4)
+
+    def __post_init__(self) -> None:
+        _check("RMSprop", self.step, decay=self.decay)
+
+    def start(self, problem: Problem, x0: Vector = None) -> AdamState:
+        return _start(problem, x0, self.step)
+
+    def advance(self, problem: Problem, state: AdamState) -> AdamState:
+        return _advance(problem, state, (), self.decay, np.ones(len(state.active)))
+
+
+def _check(where: str, step: float | None, **decays: float) -> None:
+    if step is not None and not (isinstance(step, Real) and 0 < step < np.inf):
+        raise ArgumentError(f"{where}.step: expected a number > 0 or None, got {step!r}")
+    for name, value in decays.items():
+        if not (isinstance(value, Real) and 0 <= value < 1):
+            raise ArgumentError(f"{where}.{name}: expected 0 <= {name} < 1, got {value!r}")
+
+
+def _start(problem: Problem, x0: Vector, step: float | None) -> AdamState:
+    fields = fresh(problem, x0)
+    objective, fields["value"], gradient = problem.objective_and_gradient(fields["x"])
+    squares = spaces.dots(gradient, gradient, problem.axis)
+    count = spaces.size(problem.f.A.in_shape) / max(problem.count, 1)
+    state = AdamState(
+        **fields,
+        gradient=gradient,
+        m=(),
+        v=spaces.fill(spaces.copy(gradient), 0),
+        unit=ratio(np.sqrt(count), np.sqrt(squares)),
+        step=np.full(problem.count, step or 0.0),
+        taken=np.zeros(problem.count),
+    )
+    if step is None:
+        length = _to_minimum(problem, state, ratio(objective, squares))
+        state.step = SHARE * length * np.sqrt(squares / max(count, 1))
+    return state
+
+
+def _to_minimum(problem: Problem, state: AdamState, trial: Numbers) -> Numbers:
+    """⟨s, s⟩ / ⟨s, change of ∇F⟩ for the change s of x in a trial step along the gradient."""
+    shape, axis = problem.f.A.in_shape, problem.axis
+    s, change = state.scratch("trial", shape), state.scratch("scratch", shape)
+    problem.objective_and_gradient(projected(problem, state, trial, s), change)
+    spaces.subtract(s, state.x)
+    spaces.subtract(change, state.gradient)
+    bend = spaces.dots(s, change, axis)
+    length = ratio(spaces.dots(s, s, axis), bend)
+    return np.where((length > 0) & np.isfinite(length), length, trial)
+
+
+def _advance(
+    problem: Problem, state: AdamState, m: Vector, decay: float, correction: Numbers
+) -> AdamState:
+    axis, active = problem.axis, state.active
+    kept, direction = np.full(len(active), decay), state.scratch("scratch", problem.f.A.in_shape)
+    spaces.assign(direction, state.gradient)
+    spaces.multiply(direction, state.gradient)
+    spaces.scale_add(state.v, kept, (1 - kept) * state.unit**2, direction, axis, active)
+    if not spaces.leaves(m):
+        m = state.gradient
+        correction = correction * state.unit
+    for out, mean, v in zip(*map(spaces.leaves, (direction, m, state.v)), strict=True):
+        arrays.namespace(out).sqrt(v, out=out)
+        out += EPSILON
+        arrays.namespace(out).divide(mean, out, out=out)
+    state.taken = np.where(active, state.taken + 1, state.taken)
+    move(problem, state, -state.step * correction, direction)
+    _, state.value = problem.gradient_and_free_values(state.x, out=state.gradient)
+    return state

@@ -1,0 +1,169 @@
+"""Gauss–Newton with damping, for operators that are not linear and likelihoods that are curved:
+
+    (Jᵀ C J + Lᵀ L + λ) d = −∇F(x),    x ← x + α d
+
+J is the Jacobian of A at x, C the curvature of the likelihood there (for least squares W), L the
+root of a quadratic prior.  Conjugate gradients find d; elements that the gradient holds at a bound
+are left out.  λ falls as far as the quadratic model foretells the objective, by the rule of Madsen,
+Nielsen and Tingleff, Methods for Non-Linear Least Squares Problems (2004), section 3.2; where the
+full step fails, shorter ones are tried at once, and the next λ is larger.  Levenberg, Q. Appl.
+Math. 2 (1944) 164; Marquardt, SIAM J. Appl. Math. 11 (1963) 431."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+
+from physrecon import arrays, spaces
+from physrecon.errors import ArgumentError
+from physrecon.problem import Problem
+from physrecon.solvers.line_search import Step, descent, inside, keep, projected, search
+from physrecon.solvers.state import VECTOR, State, fresh, ratio, refuse_likelihood
+from physrecon.spaces import Numbers, Vector
+
+WORSE = 4.0  # times the damping where the full step failed …
+LEAST = 1e-3  # … and at least so much of the curvature along it
+
+
+@dataclass
+class GaussNewtonState(State):
+    """gradient: ∇F(x).  Of each slice, objective: F(x), damping: λ of the next iteration."""
+
+    gradient: Vector = field(metadata=VECTOR)
+    objective: Numbers
+    damping: Numbers
+
+
+class Model:
+    """H = Jᵀ C J + Lᵀ L, the curvature of the quadratic model at x."""
+
+    def __init__(self, problem: Problem, state: State) -> None:
+        f = problem.f
+        self.problem, self.q = problem, state.scratch("q", f.A.out_shape)
+        self.roots, self.jacobian = f.A.forward_and_linearize(
+            state.x, state.scratch("roots", f.A.out_shape)
+        )
+        f.data_curvatures(self.roots)
+        for leaf in spaces.leaves(self.roots):
+            arrays.namespace(leaf).sqrt(leaf, out=leaf)
+
+    def curvature(self, p: Vector) -> Numbers:
+        """⟨p, H p⟩ of each slice."""
+        problem = self.problem
+        self.jacobian.forward(p, self.q)
+        spaces.multiply(self.q, self.roots)
+        total = spaces.dots(self.q, self.q, problem.data_axis)
+        if problem.root is not None:
+            self.rows = problem.root.forward(p)
+            total = total + spaces.dots(self.rows, self.rows, problem.root_axis)
+        return total
+
+    def times(self, out: Vector) -> Vector:
+        """H p in `out`, for the p of the last call of `curvature`."""
+        spaces.multiply(self.q, self.roots)
+        self.jacobian.adjoint(self.q, out)
+        if self.problem.root is not None:
+            spaces.add(out, self.problem.root.adjoint(self.rows))
+        return out
+
+
+@dataclass(frozen=True)
+class GaussNewton:
+    """Likelihoods with a curvature, A linear or not; quadratic priors, constraints.
+
+    damping: λ at the start, in units of the curvature along the first gradient; it then adapts by
+    itself, each slice its own.  inner: iterations of conjugate gradients for one step.  The
+    objective never rises.  Holds x, ∇F, d, the trial point, and three volumes of the conjugate
+    gradients; √C, J d and the gradient's data set besides y, and what a Jacobian holds."""
+
+    damping: float = 1e-3
+    inner: int = 10
+
+    name: ClassVar[str] = "gauss-newton"
+    state_type: ClassVar[type[State]] = GaussNewtonState
+    takes_prior: ClassVar[tuple[str, ...]] = ("quadratic",)
+    takes_constraint: ClassVar[bool] = True
+    certified: ClassVar[bool] = True
+    holds: ClassVar[tuple[int, int]] = (4, 7)
+
+    def __post_init__(self) -> None:
+        if not (isinstance(self.damping, Real) and 0 <= self.damping < np.inf):
+            raise ArgumentError(
+                f"GaussNewton.damping: expected a finite number >= 0, got {self.damping!r}"
+            )
+        if not isinstance(self.inner, Integral) or self.inner < 1:
+            raise ArgumentError(
+                f"GaussNewton.inner: expected a whole number > 0, got {self.inner!r}"
+            )
+
+    def start(self, problem: Problem, x0: Vector = None) -> GaussNewtonState:
+        refuse_likelihood(problem, self, "data_curvatures")
+        fields = fresh(problem, x0)
+        objective, fields["value"], gradient = problem.objective_and_gradient(fields["x"])
+        state = GaussNewtonState(
+            **fields, gradient=gradient, objective=objective, damping=np.zeros(problem.count)
+        )
+        squares = spaces.dots(gradient, gradient, problem.axis)
+        along = ratio(Model(problem, state).curvature(gradient), squares)
+        state.damping = self.damping * along
+        return state
+
+    def advance(self, problem: Problem, state: GaussNewtonState) -> GaussNewtonState:
+        axis, shape = problem.axis, problem.f.A.in_shape
+        model = Model(problem, state)
+        squares = spaces.dots(state.gradient, state.gradient, axis)
+        across = model.curvature(state.gradient) + state.damping * squares
+        reach = np.where(across > 0, ratio(squares, across), ratio(state.objective, squares))
+        steepest = projected(problem, state, reach, state.scratch("trial", shape))
+        free = inside(problem, steepest)
+        spaces.subtract(steepest, state.x)
+        d = self._solve(problem, state, model, free)
+        slope = descent(problem, state, d, steepest, free)
+        curvature, length = model.curvature(d), spaces.dots(d, d, axis)
+        one = np.ones(len(slope))
+        found = search(problem, state, d, slope, state.objective, one)
+        state.objective = np.where(state.active, found.objective, state.objective)
+        self._trust(state, found, slope, curvature, ratio(curvature, length))
+        return state
+
+    def _solve(self, problem: Problem, state: GaussNewtonState, model: Model, free: Any) -> Vector:
+        """d with (H + λ) d = −∇F on the elements that are free, 0 on the others."""
+        axis, shape, going = problem.axis, problem.f.A.in_shape, state.active
+        names = ("direction", "residual", "p", "product")
+        d, r, p, product = (state.scratch(name, shape) for name in names)
+        one, damping = np.ones(len(going)), state.damping
+        spaces.fill(d, 0)
+        spaces.assign(r, state.gradient)
+        keep(r, free)
+        spaces.assign(p, r)
+        first = squares = length = spaces.dots(r, r, axis)
+        rounding = np.finfo(spaces.leaves(d)[0].dtype).eps ** 2
+        for _ in range(self.inner):
+            alpha = ratio(squares, model.curvature(p) + damping * length)
+            spaces.scale_add(d, one, -alpha, p, axis, going)
+            keep(model.times(product), free)
+            spaces.scale_add(r, one, -alpha, product, axis, going)
+            left = spaces.scale_add(r, one, -alpha * damping, p, axis, going)
+            going = going & (left > rounding * first) & (alpha > 0)
+            if not going.any():
+                break
+            length = spaces.scale_add(p, ratio(left, squares), one, r, axis, going)
+            squares = left
+        return d
+
+    @staticmethod
+    def _trust(
+        state: GaussNewtonState, found: Step, slope: Numbers, curvature: Numbers, mean: Numbers
+    ) -> None:
+        """λ of the next iteration, from the decrease of the objective over that of the model.
+
+        The decrease is taken from the slopes at both ends: the same for a quadratic, and not lost
+        in the rounding of two objectives.  mean: the curvature per length of the step."""
+        gain = ratio(slope + found.slope, 2 * slope + found.alpha * curvature)
+        good = (found.alpha == 1) & (gain > 0)
+        better = state.damping * np.maximum(1 / 3, 1 - (2 * gain - 1) ** 3)
+        worse = np.maximum(WORSE * state.damping, LEAST * mean)
+        state.damping = np.where(state.active, np.where(good, better, worse), state.damping)
