@@ -8,7 +8,7 @@ import numba
 import numpy as np
 import pytest
 from numba import njit
-from scipy import stats
+from scipy import special, stats
 
 import physrecon as pr
 from physrecon.errors import ArgumentError
@@ -64,6 +64,24 @@ def test_uniform_numbers_lie_inside(dtype):
     uniforms(words, out)
     assert out.min() > 0 and out.max() < 1
     np.testing.assert_allclose(out, (words + 0.5) / 2**32, rtol=2e-7)
+
+
+def test_formulas_against_scipy():
+    """What the samplers are made of: too small an error for any test of samples to see."""
+    k = np.arange(2.0, 60.0)
+    exact = special.gammaln(k) - (k - 0.5) * np.log(k) + k - 0.5 * np.log(2 * np.pi)
+    np.testing.assert_allclose([random.stirling(n, float) for n in k], exact, atol=1e-7)
+    for mean in (10.3, 1e3, 1e6):
+        k = np.floor(mean + np.linspace(-2.5, 6, 40) * np.sqrt(mean))
+        exact = special.rel_entr(k, mean) + mean - k
+        said = [random.deviance(n, mean, n - mean, float) for n in k]
+        np.testing.assert_allclose(said, exact, rtol=1e-6, atol=1e-8)
+        short = [random.deviance(*np.float32([n, mean, n - mean]), np.float32) for n in k]
+        np.testing.assert_allclose(short, exact, atol=2e-5)
+    words = np.random.default_rng(0).integers(0, 2**32, 500, np.uint64)
+    z = -special.ndtri(((words >> np.uint64(1)) + 0.5) / 2**32)
+    z[words % 2 == 0] *= -1
+    np.testing.assert_allclose([random.normal(w, float) for w in words], z, rtol=2e-7)
 
 
 # --- distributions --------------------------------------------------------------------------
