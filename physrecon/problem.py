@@ -11,10 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from physrecon import spaces
+from physrecon import arrays, spaces
 from physrecon.errors import ArgumentError
 from physrecon.operators.base import LinearOperator
+from physrecon.operators.checks import slice_norm_bounds
 from physrecon.priors import Constraint, Prior, is_nonnegative
+from physrecon.priors.base import per_leaf
 from physrecon.spaces import Axis, Numbers, Vector
 
 
@@ -139,16 +141,91 @@ class Problem:
         """Certified bounds of the curvature of f + smooth prior, one a slice.
 
         Raises ArgumentError where there is none, or none for x of both signs."""
+        if self.smooth_prior is None:
+            return self.data_lipschitz
+        return self.data_lipschitz + self.smooth_prior.lipschitz(self.f.A.in_shape)
+
+    @cached_property
+    def data_lipschitz(self) -> Numbers:
+        """`lipschitz` of f alone."""
         if getattr(self.f, "needs_nonnegative", False) and not is_nonnegative(self.constraint):
             raise ArgumentError(
                 f"Problem: expected constraint=NonNegative() for a certified step on "
                 f"{type(self.f).__name__}, whose curvature is bounded only for x >= 0, got "
                 f"{self.constraint!r}; add it, or use LBFGS or GradientDescent(rule='armijo')"
             )
-        bound = np.asarray(self.f.lipschitz, np.float64)
-        bound = np.broadcast_to(bound, spaces.slice_count(self.f.A.in_shape, self.f.axis))
+        return self._each(self.f.lipschitz)
+
+    def _each(self, bounds: Any) -> Numbers:
+        """Bounds of the slices of A as those of the problem."""
+        count = spaces.slice_count(self.f.A.in_shape, self.f.axis)
+        each = np.broadcast_to(np.asarray(bounds, np.float64), count)
+        return each if self.separable else each.max(keepdims=True)
+
+    # Splitting: f(x) = φ(A x), prior(x) = g(K x) ----------------------------------------------
+
+    @property
+    def has_dual(self) -> bool:
+        """Whether A is linear and the proximal map of φ* has a closed form."""
+        return isinstance(self.f.A, LinearOperator) and hasattr(self.f, "conjugate_prox")
+
+    @cached_property
+    def data_scale(self) -> tuple[Vector, Numbers]:
+        """(r, b): numbers r >= 0 that broadcast against the data, with ‖r^½ A‖ <= 1, and b >= ‖A‖.
+
+        With the sums of rows R and columns C of A >= 0 they are r = 1 / (R max C) (Pock and
+        Chambolle 2011) and b = √(max R max C) (Schur 1911), else b is certified and r = 1/b²."""
+        A = self.f.A
+        model = spaces.leaves(self.f.y)[0]
+        if not A.nonnegative:
+            bounds = self._each(certified_norms(A, "GradientDescent(rule='armijo') or LBFGS"))
+            ones = spaces.transform(lambda y: arrays.like(y, (1,) * y.ndim), self.f.y)
+            rows, columns = spaces.fill(ones, 1), bounds**2
+        else:
+            rows = A.row_sums(model)
+            columns = spaces.peaks(A.column_sums(model), self.axis)
+            bounds = self._each(np.sqrt(spaces.peaks(rows, self.data_axis) * columns))
+        largest = spaces.across(columns, A.out_shape, None if len(columns) == 1 else self.data_axis)
+        pairs = zip(spaces.leaves(rows), per_leaf(largest, rows), strict=True)
+        scales = iter([_reciprocal(row, most) for row, most in pairs])
+        return spaces.transform(lambda _: next(scales), rows), bounds
+
+    @cached_property
+    def split(self) -> LinearOperator:
+        """K of a prior g(K x), its slices where those of the problem are."""
+        assert self.prior is not None
+        K = self.prior.operator(self.f.A.in_shape)
+        return K.along(self.axis) if self.separable else K
+
+    @property
+    def split_axis(self) -> Axis:
+        """Where the slices lie in the range of K."""
         if not self.separable:
-            bound = bound.max(keepdims=True)
-        if self.smooth_prior is None:
-            return bound
-        return bound + self.smooth_prior.lipschitz(self.f.A.in_shape)
+            return None
+        assert self.split.slices is not None  # it does not couple them
+        return self.split.slices[1]
+
+    @cached_property
+    def split_norms(self) -> Numbers:
+        """Certified bounds of ‖K‖ of each slice."""
+        norms = certified_norms(self.split, "ADMM")
+        return np.broadcast_to(norms if self.separable else norms.max(keepdims=True), self.count)
+
+
+def certified_norms(A: LinearOperator, others: str) -> Numbers:
+    """Upper bounds of ‖A‖ of each slice, or ArgumentError naming other solvers."""
+    _, upper = slice_norm_bounds(A)
+    if not np.isfinite(upper).all():
+        raise ArgumentError(
+            f"Problem: expected an operator with a certified norm, got {A}; let it override "
+            f"_norm_bounds, or use {others}"
+        )
+    return upper
+
+
+def _reciprocal(row: Any, most: Any) -> Any:
+    """1 / (row · most), a little less for rounding, and 0 where that would not be a number."""
+    xp = arrays.namespace(row)
+    product = row * most * (1 + 1e-4)
+    some = product > np.finfo(row.dtype).tiny
+    return xp.where(some, 1 / xp.where(some, product, 1), 0).astype(row.dtype)

@@ -142,6 +142,31 @@ def step_within(
     return moved, size
 
 
+def across(numbers: Numbers, shape: Shape, axis: Axis) -> Any:
+    """Numbers of slices as what broadcasts against a vector of this shape.
+
+    A float for a vector of one piece, else host arrays (n, 1, …), in a tuple where it is one."""
+    if axis is None:
+        return float(numbers[0])
+    if isinstance(axis, tuple):
+        return tuple(across(numbers, s, a) for s, a in zip(shape, axis, strict=True))
+    return numbers.reshape(-1, *(1,) * (len(shape) - axis - 1))
+
+
+def peaks(vector: Vector, axis: Axis) -> Numbers:
+    """The largest element of each slice of a vector without negative ones."""
+    largest = np.zeros(1)
+    for leaf, where in zip(leaves(vector), leaf_axes(axis, vector), strict=True):
+        others = tuple(i for i in range(leaf.ndim) if i != where)
+        peak = (
+            leaf.max(axis=others)
+            if leaf.size
+            else np.zeros(1 if where is None else leaf.shape[where])
+        )
+        largest = np.maximum(largest, arrays.to_host(peak).astype(np.float64).reshape(-1))
+    return largest
+
+
 def leaf_axes(axis: Axis, vector: Vector) -> list[int | None]:
     if not isinstance(vector, tuple):
         return [axis]  # type: ignore[list-item]
