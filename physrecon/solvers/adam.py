@@ -18,7 +18,7 @@ import numpy as np
 from physrecon import arrays, spaces
 from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
-from physrecon.solvers.line_search import projected
+from physrecon.solvers.line_search import first_step, projected
 from physrecon.solvers.state import VECTOR, State, fresh, move, ratio
 from physrecon.spaces import Numbers, Vector
 
@@ -126,7 +126,7 @@ def _start(problem: Problem, x0: Vector, step: float | None) -> AdamState:
         taken=np.zeros(problem.count),
     )
     if step is None:
-        length = _to_minimum(problem, state, ratio(objective, squares))
+        length = _to_minimum(problem, state, first_step(objective, squares))
         state.step = SHARE * length * np.sqrt(squares / max(count, 1))
     return state
 

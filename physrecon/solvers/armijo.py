@@ -15,8 +15,8 @@ import numpy as np
 from physrecon import spaces
 from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
-from physrecon.solvers.line_search import Step, projected, search
-from physrecon.solvers.state import VECTOR, State, fresh, ratio
+from physrecon.solvers.line_search import Step, first_step, projected, search
+from physrecon.solvers.state import VECTOR, State, fresh
 from physrecon.spaces import Numbers, Vector
 
 
@@ -34,8 +34,7 @@ class ArmijoState(State):
 class Armijo:
     """The rule "armijo" of `GradientDescent`.
 
-    step: of the first trial, in units of F / ‖∇F‖², which for a convex F ≥ 0 is at least half the
-    safe step 1/L.  Holds x, ∇F, d and the trial point (volumes) and one data set besides y."""
+    step: of the first trial, in units of F / ‖∇F‖² (see `first_step`).  Holds x, ∇F, d and the trial point (volumes) and one data set besides y."""
 
     step: float = 1.0
 
@@ -50,7 +49,7 @@ class Armijo:
     def start(self, problem: Problem, x0: Vector = None) -> ArmijoState:
         fields = fresh(problem, x0)
         objective, fields["value"], gradient = problem.objective_and_gradient(fields["x"])
-        step = self.step * ratio(objective, spaces.dots(gradient, gradient, problem.axis))
+        step = self.step * first_step(objective, spaces.dots(gradient, gradient, problem.axis))
         recent = np.full((problem.count, self.memory), -np.inf)
         recent[:, 0] = objective
         return ArmijoState(**fields, gradient=gradient, step=step, recent=recent)

@@ -20,7 +20,15 @@ import numpy as np
 from physrecon import arrays, spaces
 from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
-from physrecon.solvers.line_search import Step, descent, inside, keep, projected, search
+from physrecon.solvers.line_search import (
+    Step,
+    descent,
+    first_step,
+    inside,
+    keep,
+    projected,
+    search,
+)
 from physrecon.solvers.state import VECTOR, State, fresh, ratio, refuse_likelihood
 from physrecon.spaces import Numbers, Vector
 
@@ -116,7 +124,7 @@ class GaussNewton:
         model = Model(problem, state)
         squares = spaces.dots(state.gradient, state.gradient, axis)
         across = model.curvature(state.gradient) + state.damping * squares
-        reach = np.where(across > 0, ratio(squares, across), ratio(state.objective, squares))
+        reach = np.where(across > 0, squares / across, first_step(state.objective, squares))
         steepest = projected(problem, state, reach, state.scratch("trial", shape))
         free = inside(problem, steepest)
         spaces.subtract(steepest, state.x)

@@ -19,7 +19,7 @@ import numpy as np
 from physrecon import spaces
 from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
-from physrecon.solvers.line_search import descent, inside, keep, projected, search
+from physrecon.solvers.line_search import descent, first_step, inside, keep, projected, search
 from physrecon.solvers.state import VECTOR, State, fresh, ratio
 from physrecon.spaces import Numbers, Vector
 
@@ -70,7 +70,7 @@ class LBFGS:
             s=(),
             y=(),
             objective=objective,
-            scale=ratio(objective, spaces.dots(gradient, gradient, problem.axis)),
+            scale=first_step(objective, spaces.dots(gradient, gradient, problem.axis)),
             inverses=np.zeros((problem.count, self.memory)),
         )
 

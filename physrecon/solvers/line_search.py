@@ -103,6 +103,12 @@ def _between(low: Any, high: Any, alpha: Any, slope: Any, end: Any, short: Any) 
 # Directions ------------------------------------------------------------------------------------
 
 
+def first_step(objective: Numbers, squares: Numbers) -> Numbers:
+    """F / ‖∇F‖², the step of Polyak (1969) to a minimum of 0: for a convex F >= 0 at least half of
+    the safe step 1/L.  0 where the gradient is, NaN where it is not finite."""
+    return np.where(np.isfinite(squares), ratio(objective, squares), np.nan)
+
+
 def projected(problem: Problem, state: Any, step: Numbers, out: Vector) -> Vector:
     """out ← P(x − step ∇F)"""
     bounds = getattr(problem.constraint, "bounds", FREE)
