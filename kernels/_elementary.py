@@ -25,12 +25,12 @@ LARGEST, SMALLEST = f4(88.72), f4(-86.9)  # what exp of float32 takes
 
 def log(x):
     """log x for normal x > 0; some number, not NaN, for zero, subnormal and infinite x."""
-    return math.log(x) if x > 0 else -math.inf
+    return type(x)(math.log(x) if x > 0 else -math.inf)
 
 
 def exp(x):
     """exp x; infinity above 88.72 and 0 below −86.9 in float32."""
-    return math.exp(x) if x < 709 else math.inf
+    return type(x)(math.exp(x) if x < 709 else math.inf)
 
 
 @overload(log, jit_options={"forceinline": True})

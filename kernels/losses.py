@@ -101,7 +101,7 @@ def _huber_gpu(p, y, root, delta, what, partial):
     if o >= outer or s >= slices or c >= count:
         return
     u, v = _owner(root, o, s)
-    total = delta * f4(0)
+    total = root[u, v, c] * f4(0)
     for i in range(c, p.shape[2], count):
         value, slope = huber(p[o, s, i], y[o, s, i], root[u, v, i], delta)
         if what == CURVATURES:
@@ -211,7 +211,8 @@ def poisson_curvature(p, y, background):
     near = f4(4) * y * r * r * (f4(1) / (f4(1) + s) + s * artanh_rest(s * s))
     m = p + background
     far = f4(2) * y * (log(m / background) - p / m) / (p * p)
-    return near if s < f4(0.1) else far
+    curvature = near if s < f4(0.1) else far
+    return curvature if y > f4(0) else f4(0)
 
 
 @inner
@@ -244,7 +245,7 @@ def _poisson_gpu(p, y, background, what, partial):
     if o >= outer or s >= slices or c >= count:
         return
     u, v = _owner(background, o, s)
-    total = p[o, s, c] * f4(0)
+    total = y[o, s, c] * f4(0)
     for i in range(c, p.shape[2], count):
         value, slope = poisson(p[o, s, i], y[o, s, i], background[u, v, i])
         if what == CURVATURES:
@@ -285,17 +286,19 @@ def transmission_curvature(p, y, blank, dark):
 
     Erdoğan and Fessler, IEEE Trans. Med. Imaging 18 (1999) 801, eq. 28.  Here it is
     blank E(p) − y S(p) with E = 2 (1 − (1 + p) e^−p) / p² and, q being the share of light,
-    S = 2 (log(1 − q + q e^p) − q p) / p²; below p = 0.1 both are their series, S that of the
+    S = 2 (log(1 − q + q e^p) − q p) / p²; below p = 0.15 both are their series, S that of the
     cumulants of a coin of probability q."""
     p = p if p > f4(0) else p * f4(0)
     e, _, m, q = _transmitted(OPAQUE if p > OPAQUE else p, blank, dark)
     v, w = q * (f4(1) - q), f4(1) - f4(2) * q
-    E = (f4(360) - p * (f4(240) - p * (f4(90) - p * (f4(24) - p * f4(5))))) / f4(360)
-    S = f4(20) * w + p * (f4(5) - f4(30) * v + p * w * (f4(1) - f4(12) * v))
-    near = blank * E - y * v * (f4(60) + p * S) / f4(60)
-    seen = log(f4(1) + blank * (f4(1) - e) / m) - p * q if dark > f4(0) else f4(0)
+    E = f4(630) - p * (f4(168) - p * (f4(35) - p * f4(6)))
+    E = (f4(2520) - p * (f4(1680) - p * E)) / f4(2520)
+    S = w * (f4(1) - f4(12) * v) + p * (f4(1) - f4(30) * v + f4(120) * v * v) / f4(6)
+    S = v * (f4(60) + p * (f4(20) * w + p * (f4(5) - f4(30) * v + p * S))) / f4(60)
+    near = blank * E - y * S
+    seen = log1p(blank * (f4(1) - e) / m) - p * q if dark > f4(0) else f4(0)
     far = f4(2) * (blank * (f4(1) - e - p * e) - y * seen) / (p * p)
-    curvature = near if p < f4(0.1) else far
+    curvature = near if p < f4(0.15) else far
     return curvature if blank > f4(0) and curvature > f4(0) else f4(0)
 
 
@@ -332,7 +335,7 @@ def _transmission_gpu(p, y, blank, dark, what, partial):
         return
     t, u = _owner(blank, o, s)
     v, w = _owner(dark, o, s)
-    total = p[o, s, c] * f4(0)
+    total = y[o, s, c] * f4(0)
     for i in range(c, p.shape[2], count):
         value, slope = transmission(p[o, s, i], y[o, s, i], blank[t, u, i], dark[v, w, i])
         if what == CURVATURES:

@@ -1,4 +1,4 @@
-"""Likelihoods against finite differences, solvers against the solutions of linear algebra."""
+"""Solvers against the solutions of linear algebra."""
 
 from __future__ import annotations
 
@@ -8,15 +8,13 @@ import time
 import numpy as np
 import pytest
 import zoo
-from naive import flat, matrix, slope
+from naive import flat, matrix
 from scipy.optimize import nnls
 
 import physrecon as pr
-from physrecon import spaces
 from physrecon.errors import ArgumentError
 from physrecon.solvers import METHODS
 
-every_likelihood = pytest.mark.parametrize("make", zoo.LIKELIHOODS)
 every_solver = pytest.mark.parametrize("solver", zoo.SOLVERS)
 every_constrained = pytest.mark.parametrize("solver", zoo.CONSTRAINED)
 LONG = pr.Stop(iterations=20_000, rtol=1e-13)
@@ -41,73 +39,6 @@ def weights_of(solver, A, weights=None):
     w = np.ones(A.M.shape[0]) if weights is None else flat(weights)
     rows = A.M.sum(1)
     return w * (rows > 0) / (rows + (rows == 0)) if isinstance(solver, pr.SIRT) else w
-
-
-# Likelihoods -----------------------------------------------------------------------------------
-
-
-@every_likelihood
-def test_gradient_is_the_slope_of_the_value(make):
-    f = make()
-    rng = np.random.default_rng(1)
-    x, direction = rng.standard_normal((2, *f.A.in_shape))
-    gradient = f.gradient(x)
-    assert slope(f.value, x, direction) == pytest.approx((gradient * direction).sum(), rel=1e-8)
-    value, same = f.value_and_gradient(x)
-    assert value == pytest.approx(f.value(x), rel=1e-14)
-    np.testing.assert_allclose(same, gradient, rtol=1e-10, atol=1e-12)
-
-
-@every_likelihood
-def test_lipschitz_bounds_the_curvature(make):
-    f = make()
-    try:
-        bound = f.lipschitz
-    except ArgumentError:
-        assert not f.A.nonnegative  # a signed matrix of which nothing is known
-        return
-    hessian = matrix(f.normal)
-    assert np.linalg.norm(hessian, 2) <= bound.max()
-
-
-def test_value_is_half_the_weighted_square():
-    A = zoo.signed()
-    y, x, w = zoo.data_for(A), np.ones(A.in_shape), zoo.VALUES**2
-    r = A.M @ x.ravel() - y.ravel()
-    assert pr.LeastSquares(A, y).value(x) == pytest.approx(r @ r / 2)
-    assert pr.LeastSquares(A, y, w).value(x) == pytest.approx(r @ (w.ravel() * r) / 2)
-    assert pr.LeastSquares(A, y, 3).value(x) == pytest.approx(1.5 * r @ r)
-
-
-def test_gradient_into_given_memory():
-    f = pr.LeastSquares(A := zoo.signed(), zoo.data_for(A))
-    x, out = np.ones(A.in_shape), np.full(A.in_shape, np.nan)
-    assert f.gradient(x, out=out) is out
-    np.testing.assert_array_equal(out, f.gradient(x))
-
-
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda A, y: pr.LeastSquares(A, y[0]),
-        lambda A, y: pr.LeastSquares(A, np.where(y > 1, np.nan, y)),
-        lambda A, y: pr.LeastSquares(A, y.astype(int)),
-        lambda A, y: pr.LeastSquares(np.eye(3), y),
-        lambda A, y: pr.LeastSquares(A, y, -np.ones(3)),
-        lambda A, y: pr.LeastSquares(A, y, np.full(3, np.inf)),
-        lambda A, y: pr.LeastSquares(A, y, np.ones((2, 5, 3))),
-        lambda A, y: pr.LeastSquares(A, y, "heavy"),
-        lambda A, y: pr.LeastSquares(A, y).value(np.full(A.in_shape, np.nan)),
-        lambda A, y: pr.LeastSquares(A, y).gradient(np.ones(12)),
-        lambda A, y: pr.Problem(A),
-        lambda A, y: pr.Problem(pr.LeastSquares(A, y), constraint="positive"),
-        lambda A, y: pr.Problem(pr.LeastSquares(A, y), prior=3),
-    ],
-)
-def test_nonsense_is_refused(make):
-    A = zoo.signed()
-    with pytest.raises(ArgumentError):
-        make(A, zoo.data_for(A))
 
 
 def test_nonnegative_projects_in_place():

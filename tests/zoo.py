@@ -384,19 +384,76 @@ def data_for(A: Any, seed: int = 0, dtype: Any = np.float64) -> Any:
     return one(A.out_shape)
 
 
-# Likelihoods: f, to be compared with finite differences and formulas.
-_LIKELIHOODS: dict[str, Callable[[], Any]] = {
-    "least squares": lambda: pr.LeastSquares(A := signed(), data_for(A)),
-    "weighted": lambda: pr.LeastSquares(A := signed(), data_for(A), VALUES**2),
-    "weights a column": lambda: pr.LeastSquares(A := signed(), data_for(A), [1, 0, 2]),
-    "slices": lambda: pr.LeastSquares(A := unlike(), data_for(A), np.arange(12).reshape(4, 3, 1)),
-    "tuple": lambda: pr.LeastSquares(
-        A := pr.vstack([unlike(), pr.Identity((3, 2, 3))]), data_for(A), (np.ones(3), 0.1)
+def counts_for(A: Any, level: float = 3.0, seed: int = 0, dtype: Any = np.float64) -> Any:
+    """Poisson counts of the operator's range, some of them zero."""
+    rng = np.random.default_rng(seed)
+
+    def one(shape: Any) -> Any:
+        if shape and isinstance(shape[0], tuple):
+            return tuple(one(s) for s in shape)
+        return rng.poisson(level, shape).astype(dtype)
+
+    return one(A.out_shape)
+
+
+def tower() -> pr.LinearOperator:
+    """Non-negative, with a tuple as its range."""
+    return pr.vstack([unlike(), pr.Identity((3, 2, 3))])
+
+
+def bent() -> pr.Operator:
+    """Not linear: e^{−A x}."""
+    return pr.Exponential((5, 3), 4.0) @ positive()
+
+
+PER_VIEW = np.linspace(0.5, 2, 4).reshape(4, 1, 1)
+
+# name → f for data of a dtype, to be compared with finite differences and formulas
+_LIKELIHOODS: dict[str, Callable[[Any], Any]] = {
+    "least squares": lambda d: pr.LeastSquares(A := signed(), data_for(A, dtype=d)),
+    "weighted": lambda d: pr.LeastSquares(A := signed(), data_for(A, dtype=d), VALUES**2),
+    "weights a column": lambda d: pr.LeastSquares(A := signed(), data_for(A, dtype=d), [1, 0, 2]),
+    "slices": lambda d: pr.LeastSquares(
+        A := unlike(), data_for(A, dtype=d), np.arange(12).reshape(4, 3, 1)
     ),
-    "fast normal": lambda: pr.LeastSquares(A := FastNormal(signed().M), data_for(A)),
-    "fast weighted": lambda: pr.LeastSquares(
-        A := FastNormal(signed().M), data_for(A), np.arange(15)
+    "tuple": lambda d: pr.LeastSquares(A := tower(), data_for(A, dtype=d), (np.ones(3), 0.1)),
+    "bent": lambda d: pr.LeastSquares(A := bent(), data_for(A, dtype=d), VALUES**2),
+    "fast normal": lambda d: pr.LeastSquares(A := FastNormal(signed().M), data_for(A, dtype=d)),
+    "fast weighted": lambda d: pr.LeastSquares(
+        A := FastNormal(signed().M), data_for(A, dtype=d), np.arange(15)
     ),
+    "poisson": lambda d: pr.PoissonLikelihood(A := positive(), counts_for(A, dtype=d), 0.7),
+    "poisson slices": lambda d: pr.PoissonLikelihood(
+        A := unlike(), counts_for(A, dtype=d), PER_VIEW
+    ),
+    "poisson tuple": lambda d: pr.PoissonLikelihood(
+        A := tower(), counts_for(A, dtype=d), (PER_VIEW, 0.2)
+    ),
+    "poisson, no background": lambda d: pr.PoissonLikelihood(
+        A := positive(), counts_for(A, dtype=d)
+    ),
+    "poisson bent": lambda d: pr.PoissonLikelihood(A := bent(), counts_for(A, dtype=d), 0.1),
+    "poisson-gaussian": lambda d: pr.PoissonGaussianLikelihood(
+        A := unlike(), counts_for(A, dtype=d), 1.5, [0.4, 0, 0.4], 0.8, 0.1
+    ),
+    "transmission": lambda d: pr.TransmissionLikelihood(
+        A := positive(), counts_for(A, dtype=d), np.linspace(3, 9, 3)
+    ),
+    "transmission, dark": lambda d: pr.TransmissionLikelihood(
+        A := unlike(), counts_for(A, dtype=d), 8 * PER_VIEW, [[0.0, 0.5, 2.0]]
+    ),
+    "transmission tuple": lambda d: pr.TransmissionLikelihood(
+        A := tower(), counts_for(A, dtype=d), (8.0, PER_VIEW[:3]), (1e-3, 0.0)
+    ),
+    "transmission bent": lambda d: pr.TransmissionLikelihood(
+        A := bent(), counts_for(A, dtype=d), 9.0
+    ),
+    "huber": lambda d: pr.Huber(A := signed(), data_for(A, dtype=d), 0.6, VALUES**2),
+    "huber slices": lambda d: pr.Huber(A := unlike(), data_for(A, dtype=d), 0.6),
+    "huber bent": lambda d: pr.Huber(A := bent(), data_for(A, dtype=d), 0.6),
+    "student": lambda d: pr.StudentT(A := unlike(), data_for(A, dtype=d), 0.3, 2),
+    "student tuple": lambda d: pr.StudentT(A := tower(), data_for(A, dtype=d), 0.5),
+    "student bent": lambda d: pr.StudentT(A := bent(), data_for(A, dtype=d), 0.5),
 }
 LIKELIHOODS = [pytest.param(make, id=name) for name, make in _LIKELIHOODS.items()]
 
@@ -422,6 +479,8 @@ _PRIORS: dict[str, Callable[[], Any]] = {
     "wavelet l1": lambda: pr.WaveletL1(0.6, "haar", 1, axes=(1, 2)),
     "nuclear norm": lambda: pr.NuclearNorm(0.8),
     "nuclear norm, middle axis": lambda: pr.NuclearNorm(0.8, channel_axis=1),
+    "nuclear tv": lambda: pr.NuclearTotalVariation(0.5, spacing=(1.0, 0.5)),
+    "nuclear tv, slices": lambda: pr.NuclearTotalVariation(0.5, channel_axis=2, axes=(1,)),
     "plug and play": lambda: pr.PlugAndPlay(lambda x, sigma: x / (1 + sigma**2), 0.5),
     "plug and play, slices": lambda: pr.PlugAndPlay(lambda x, sigma: x / (1 + sigma), axis=0),
     "sum of splits": lambda: pr.L1(0.4) + pr.NuclearNorm(0.3) + pr.Tikhonov(0.2, differences),
@@ -438,13 +497,43 @@ def priors_of(kind: str) -> list[Any]:
 
 # Every solver of the package once.
 ALL_SOLVERS: list[Any] = [
+    pr.Adam(),
     pr.ConjugateGradient(),
+    pr.GaussNewton(inner=1),  # small steps, so that slices stop one by one
     pr.GradientDescent(),
+    pr.Kaczmarz(),
     pr.Landweber(),
+    pr.LBFGS(),
     pr.LSQR(),
+    pr.MLEM(),
+    pr.OSEM(),
+    pr.RMSprop(),
+    pr.SAGA(),
+    pr.SART(),
     pr.SIRT(),
 ]
+
+
+def problem_for(solver: Any, A: Any, y: Any, constraint: Any = None) -> Any:
+    """Least squares, or for the solvers of counts the likelihood of |y|."""
+    counts = solver.name in ("mlem", "osem")
+    f = pr.PoissonLikelihood(A, abs(y)) if counts else pr.LeastSquares(A, y)
+    return pr.Problem(f, constraint=constraint)
+
+
 # Those that reach the solution of least squares within some thousand cheap iterations.
-_SOLVERS = [s for s in ALL_SOLVERS if s.name in ("cgls", "gd", "landweber", "lsqr", "sirt")]
-SOLVERS = [pytest.param(solver, id=solver.name) for solver in _SOLVERS]
-CONSTRAINED = [pytest.param(s, id=s.name) for s in _SOLVERS if s.takes_constraint]
+_SOLVERS = [
+    s
+    for s in ALL_SOLVERS
+    if s.name in ("cgls", "gd", "landweber", "lsqr", "sirt", "lbfgs", "gauss-newton")
+]
+_SOLVERS += [pr.GradientDescent(rule="armijo"), pr.GradientDescent(rule="bb")]
+
+
+def _label(solver: Any) -> str:
+    rule = getattr(solver, "rule", "certified")
+    return solver.name if rule == "certified" else rule
+
+
+SOLVERS = [pytest.param(solver, id=_label(solver)) for solver in _SOLVERS]
+CONSTRAINED = [pytest.param(s, id=_label(s)) for s in _SOLVERS if s.takes_constraint]

@@ -13,6 +13,7 @@ from geometries import geometry
 import physrecon as pr
 from physrecon import arrays
 from physrecon.geometry import interpolation_table
+from physrecon.kernels import losses
 from physrecon.kernels.random import gaussian, philox, poisson
 from physrecon.operators.projector import SlicewiseKernels
 
@@ -99,3 +100,31 @@ def test_noise(dtype, simulated_device):
         twin(*map(simulated_device, inputs), *place, gpu)
         assert_twins(cpu, gpu)
         assert twin is gaussian or np.count_nonzero(cpu != gpu.host) <= 1
+
+
+LOSSES = [
+    (losses.residuals, 1, (0.7,), range(3)),
+    (losses.residuals, 1, (np.inf,), range(3)),
+    (losses.student_t, 0, (0.3, 2.5), range(2)),
+    (losses.counts, 1, (), range(2)),
+    (losses.transmitted_counts, 2, (), range(2)),
+]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("twin", "parameters", "numbers", "whats"), LOSSES)
+def test_losses(twin, parameters, numbers, whats, dtype, simulated_device):
+    shape = (2, 3, 70)
+    p, y = 3 * abs(random(shape, dtype)), np.round(3 * abs(random(shape, dtype, 1)))
+    p[0, 0, :3] = 0, 90, 1e-3
+    beside = [1 + abs(random((1, 3, 70), dtype, 2)), abs(random((2, 1, 70), dtype, 3))]
+    for what in whats:
+        args = [*beside[:parameters], *map(dtype, numbers), what]
+        cpu, partial = p.copy(), np.empty((2, 3, 1))
+        twin(cpu, y, *args, partial)
+        gpu, few = simulated_device(p.copy()), simulated_device(np.empty((2, 3, 2), dtype))
+        on_device = [simulated_device(a) if isinstance(a, np.ndarray) else a for a in args]
+        twin(gpu, simulated_device(y), *on_device, few)
+        np.testing.assert_allclose(gpu.host, cpu, rtol=100 * CLOSE[dtype], atol=10 * CLOSE[dtype])
+        if what != losses.CURVATURES:
+            np.testing.assert_allclose(few.host.sum(2), partial.sum(2), rtol=10 * CLOSE[dtype])
