@@ -13,6 +13,7 @@ gives the other (Moreau 1965)."""
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
@@ -96,21 +97,26 @@ class Prior:
         raise NotImplementedError
 
     def split_prox(self, z: Vector, step: Any) -> Vector:
-        """z ← prox_{t g}(z) = z − t prox_{g*/t}(z/t)."""
-        steps = per_leaf(step, z)
-        q = spaces.copy(z)
-        for part, t in zip(spaces.leaves(q), steps, strict=True):
-            part /= t
-        self.conjugate_prox(q, spaces.transform(lambda t: 1 / t, step))
-        for out, part, t in zip(spaces.leaves(z), spaces.leaves(q), steps, strict=True):
-            part *= t
-            out -= part
-        return z
+        """z ← prox_{t g}(z)"""
+        return moreau(self.conjugate_prox, z, step)
 
     def __add__(self, other: Any) -> Prior:
         from physrecon.priors.sum import PriorSum
 
         return PriorSum((self, other)) if isinstance(other, Prior) else NotImplemented
+
+
+def moreau(conjugate_prox: Callable[[Vector, Any], Vector], z: Vector, step: Any) -> Vector:
+    """z ← prox_{t g}(z) = z − t prox_{g*/t}(z/t)."""
+    steps = per_leaf(step, z)
+    q = spaces.copy(z)
+    for part, t in zip(spaces.leaves(q), steps, strict=True):
+        part /= t
+    conjugate_prox(q, spaces.transform(lambda t: 1 / t, step))
+    for out, part, t in zip(spaces.leaves(z), spaces.leaves(q), steps, strict=True):
+        part *= t
+        out -= part
+    return z
 
 
 def per_leaf(numbers: Any, vector: Vector) -> list[Any]:
