@@ -56,7 +56,7 @@ class SlicewiseKernels:
         table, order, natural = self._tables(x)
         chunk = parallel_beam.views_per_chunk(len(self.table.order))
         for part, width in self._parts(x.shape[0]):
-            key, volume, sino = self._blocks(x, width)
+            kept, volume, sino = self._blocks(x, width)
             stacking.pack(x[part].transpose(1, 0, 2), natural, volume)
             shape = self._shape(volume, sino)
             for views in self._pieces(shape[3], shape[0] * self.nx * width, parallel_beam.GROUP):
@@ -65,7 +65,7 @@ class SlicewiseKernels:
                 rays = _rows(sino[views])
                 parallel_beam.project(table[views], split, some, chunk, _rows(volume), rays)
             stacking.unpack(sino, order, out[:, part])
-            self._free.append((key, volume, sino))
+            self._free.append(kept)
 
     def backproject(self, y: Any, out: Any) -> None:
         """y (views, nz, columns) → out (nz, ny, nx), written."""
@@ -74,7 +74,7 @@ class SlicewiseKernels:
         table, order, natural = self._tables(y)
         taps = min(self.table.taps, self.columns)
         for part, width in self._parts(y.shape[1]):
-            key, volume, sino = self._blocks(y, width)
+            kept, volume, sino = self._blocks(y, width)
             stacking.pack(y[:, part], order, sino)
             shape, split = self._shape(volume, sino), self.table.split
             rays, voxels = _rows(sino), _rows(volume)
@@ -82,7 +82,11 @@ class SlicewiseKernels:
                 lines = (part_y.start, part_y.stop)
                 parallel_beam.backproject(table, split, shape, taps, lines, rays, voxels)
             stacking.unpack(volume, natural, out[part].transpose(1, 0, 2))
-            self._free.append((key, volume, sino))
+            self._free.append(kept)
+
+    def share_memory(self, other: SlicewiseKernels) -> None:
+        """Use the blocks of kernels of the same grid and columns, whatever their views."""
+        self._free = other._free
 
     def _parts(self, slices: int) -> Iterator[tuple[slice, int]]:
         start = 0
@@ -103,17 +107,18 @@ class SlicewiseKernels:
         return (self.ny, self.nx, volume.shape[1], sino.shape[0], self.columns, sino.shape[1])
 
     def _blocks(self, near: Any, width: int) -> tuple[Any, Any, Any]:
-        """Memory for a block of volume and of projections; kept from the last call if it fits."""
+        """What to keep, and of it memory for a block of volume and one of projections.
+
+        It comes from the last call if it fits; projections of more views fit too."""
         key = (arrays.is_device(near), near.dtype, width)
-        if self._free:
-            free = self._free.pop()  # popped, not shared: another thread makes its own
-            if free[0] == key:
-                return free
-        row_bytes = width * near.dtype.itemsize
-        views = len(self.table.order)
-        volume = arrays.like(near, (self.ny, staggered(self.nx, row_bytes), width))
-        sino = arrays.like(near, (views, staggered(self.columns, row_bytes), width))
-        return key, volume, sino
+        # Popped, not looked at: another thread makes its own.
+        last, volume, sino = self._free.pop() if self._free else (None, None, None)
+        row_bytes, views = width * near.dtype.itemsize, len(self.table.order)
+        if last != key:
+            volume = arrays.like(near, (self.ny, staggered(self.nx, row_bytes), width))
+        if last != key or len(sino) < views:
+            sino = arrays.like(near, (views, staggered(self.columns, row_bytes), width))
+        return (key, volume, sino), volume, sino[:views]
 
     def _tables(self, near: Any) -> tuple[Any, Any, Any]:
         """(table, order of views, natural order of lines) on the machine and dtype of `near`."""
@@ -145,7 +150,8 @@ class Projector(LinearOperator):
     scan: a ParallelBeam.  grid: a Grid; None is scan.default_grid().  `A[views]` sees some of the
     views.  Raises ArgumentError when the grid has not one slice per detector row.
 
-    Holds, between calls, one copy of at most 64 slices of volume and projections."""
+    Holds, between calls, one copy of at most 64 slices of volume and projections, which it shares
+    with what `A[views]` gives."""
 
     nonnegative = True
     slices = (0, 1)
@@ -162,6 +168,13 @@ class Projector(LinearOperator):
         self.in_shape, self.out_shape = grid.shape, scan.shape
         self._kernels = SlicewiseKernels(view_table(scan, grid), grid, scan.shape[2])
 
+    @property
+    def independent_columns(self) -> int:
+        """m: no voxel lies on two rays of one view that are m columns apart, or more.
+
+        `taps`, the most rays that cross one voxel, is the width of a voxel's shadow in columns."""
+        return self._kernels.table.taps
+
     def _forward(self, x: Any, out: Any) -> None:
         self._kernels.project(x, out)
 
@@ -172,7 +185,9 @@ class Projector(LinearOperator):
         return Projector(self.scan.with_rows(1), self.grid.with_slices(1))
 
     def __getitem__(self, views: Any) -> Projector:
-        return Projector(self.scan[views], self.grid)
+        some = Projector(self.scan[views], self.grid)
+        some._kernels.share_memory(self._kernels)
+        return some
 
 
 def check_rows(where: str, scan: ParallelBeam, grid: Grid) -> None:

@@ -1,30 +1,55 @@
-"""Landweber's iteration:  x ← P(x − t Aᵀ W (A x − y)),  0 < t < 2/‖W^½ A‖².
+"""Landweber's iteration:  x ← P(x − t D Aᵀ W (A x − y)),  0 < t < 2 / ‖D^½ Aᵀ W A D^½‖.
 
-Landweber, Amer. J. Math. 73 (1951) 615.  It is gradient descent with the step of the field."""
+With D = 1 it is gradient descent with the step of the field (Landweber, Amer. J. Math. 73 (1951)
+615).  For A ≥ 0 and D = 1 / (AᵀWA 1) the matrix D AᵀWA has rows that sum to one, hence the norm 1,
+whatever A: no norm is looked for, and voxels that few rays cross keep up with the others.  SIRT,
+which weights the data by ray length too, is its relative."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
+import numpy as np
+
+from physrecon import spaces
 from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
-from physrecon.solvers.gradient_descent import Certified, GradientDescentState
-from physrecon.solvers.state import State, refuse_likelihood
+from physrecon.solvers.state import (
+    VECTOR,
+    State,
+    fresh,
+    move,
+    ratio,
+    reciprocal,
+    refuse_likelihood,
+)
 from physrecon.spaces import Vector
+
+PRECONDITIONERS = ("none", "jacobi")
+
+
+@dataclass
+class LandweberState(State):
+    """gradient: AᵀW (A x − y).  inverse: the diagonal of D, () for D = 1."""
+
+    gradient: Vector = field(metadata=VECTOR)
+    inverse: Vector = field(metadata=VECTOR)
 
 
 @dataclass(frozen=True)
 class Landweber:
-    """Least squares, any constraint.
+    """Least squares, any constraint; with a preconditioner, bounds on x.
 
-    step: fraction of the largest safe step 2/‖W^½ A‖², which comes from a certified upper bound.
+    step: fraction of the largest safe t, which comes from a certified upper bound.
+    preconditioner: "none", or "jacobi" for A ≥ 0, which holds one volume more.
     Holds x and the gradient (volumes) and one data set besides y."""
 
     step: float = 0.95
+    preconditioner: str = "none"
 
     name: ClassVar[str] = "landweber"
-    state_type: ClassVar[type[State]] = GradientDescentState
+    state_type: ClassVar[type[State]] = LandweberState
     takes_prior: ClassVar[tuple[str, ...]] = ()
     takes_constraint: ClassVar[bool] = True
     certified: ClassVar[bool] = True
@@ -33,14 +58,36 @@ class Landweber:
     def __post_init__(self) -> None:
         if not 0 < self.step < 1:
             raise ArgumentError(f"Landweber.step: expected 0 < step < 1, got {self.step}")
+        if self.preconditioner not in PRECONDITIONERS:
+            raise ArgumentError(
+                f"Landweber.preconditioner: expected one of {PRECONDITIONERS}, "
+                f"got {self.preconditioner!r}"
+            )
 
-    def start(self, problem: Problem, x0: Vector = None) -> GradientDescentState:
-        refuse_likelihood(problem, self, "residual_norms")
-        return self._descent.start(problem, x0)
+    def start(self, problem: Problem, x0: Vector = None) -> LandweberState:
+        refuse_likelihood(problem, self, "pull")
+        fields, inverse = fresh(problem, x0), ()
+        if self.preconditioner == "jacobi":
+            self._refuse_constraint(problem)
+            inverse = spaces.transform(reciprocal, problem.f.curvature(fields["x"]))
+        gradient, fields["value"] = problem.gradient_and_free_values(fields["x"])
+        return LandweberState(**fields, gradient=gradient, inverse=inverse)
 
-    def advance(self, problem: Problem, state: GradientDescentState) -> GradientDescentState:
-        return self._descent.advance(problem, state)
+    @staticmethod
+    def _refuse_constraint(problem: Problem) -> None:
+        """The nearest point in the norm of D⁻¹ is the projection only where that is by element."""
+        if problem.constraint is not None and not hasattr(problem.constraint, "bounds"):
+            raise ArgumentError(
+                "Landweber(preconditioner='jacobi'): expected NonNegative() or Box(...), got "
+                f"{problem.constraint!r}; use preconditioner='none'"
+            )
 
-    @property
-    def _descent(self) -> Certified:
-        return Certified(2 * self.step)
+    def advance(self, problem: Problem, state: LandweberState) -> LandweberState:
+        if self.preconditioner == "none":
+            step = ratio(-2 * self.step, problem.lipschitz)
+        else:
+            step = np.full(1, -2 * self.step)
+            spaces.multiply(state.gradient, state.inverse)
+        move(problem, state, step, state.gradient)
+        _, state.value = problem.gradient_and_free_values(state.x, out=state.gradient)
+        return state

@@ -51,7 +51,7 @@ class SIRT:
     def start(self, problem: Problem, x0: Vector = None) -> SIRTState:
         refuse_likelihood(problem, self, "pull")
         f = problem.f
-        if not f.A.nonnegative:
+        if not getattr(f.A, "nonnegative", False):
             raise ArgumentError(
                 f"SIRT: expected an operator without negative entries, got {f.A}; use Landweber"
             )

@@ -1,0 +1,119 @@
+"""SAGA over subsets of the views: steps as cheap as those of one subset, and no noise in the end.
+
+Of each of n subsets the slopes gₛ = φ'(Aₛ x) of its last visit are kept, and G = Σ Aₛᵀ gₛ.  A step
+draws a subset, with replacement:
+
+    d = Aₛᵀ (φ'(Aₛ x) − gₛ);   x ← prox(x − t (n d + G));   G ← G + d
+
+n d + G is the gradient in the mean, and its noise vanishes as x settles.  With t = 1/(3 L), L = n
+times the largest certified bound of the curvature of a subset, x comes to the solution (Defazio,
+Bach and Lacoste-Julien, NIPS 2014).  Keeping slopes of data takes one data set, where SVRG (Johnson
+and Zhang 2013) keeps two volumes and looks at all data twice as often."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+
+from physrecon import spaces
+from physrecon.problem import Problem
+from physrecon.solvers import subsets
+from physrecon.solvers.proximal import proximal_step, use_of
+from physrecon.solvers.state import VECTOR, State, fresh, ratio, refuse_likelihood, shift
+from physrecon.spaces import Numbers, Vector
+
+
+@dataclass
+class SAGAState(State):
+    """slopes: gₛ of each subset.  total: G.  bound: L of each slice."""
+
+    slopes: Vector = field(metadata=VECTOR)
+    total: Vector = field(metadata=VECTOR)
+    bound: Numbers
+
+
+@dataclass(frozen=True)
+class SAGA:
+    """Any likelihood of data (views, …) with a Lipschitz bound, a smooth prior or one with a prox,
+    any constraint that goes with them.  An iteration is one step per subset, about one pass.
+
+    subsets: of the views, axis 0 of the data, at most; None is one per view.
+    seed: of the draws, which belong to (seed, iteration).
+
+    f falls in the mean, not in every step.  Holds x, x before the pass, G and one more volume, y, a
+    copy of it cut into subsets, and the slopes."""
+
+    subsets: int | None = 16
+    seed: int = 0
+
+    name: ClassVar[str] = "saga"
+    state_type: ClassVar[type[State]] = SAGAState
+    takes_prior: ClassVar[tuple[str, ...]] = ("smooth", "prox")
+    takes_constraint: ClassVar[bool] = True
+    certified: ClassVar[bool] = True
+    holds: ClassVar[tuple[int, int]] = (3, 4)
+
+    def __post_init__(self) -> None:
+        subsets.check_settings(self)
+
+    def start(self, problem: Problem, x0: Vector = None) -> SAGAState:
+        refuse_likelihood(problem, self, "data_slopes")
+        count = subsets.count(self, problem)
+        parts, fields = subsets.likelihoods(problem, count), fresh(problem, x0)
+        slopes, total = [], spaces.fill(spaces.empty(problem.f.A.in_shape, fields["x"]), 0)
+        values = np.zeros(problem.count)
+        for f in parts:
+            slopes.append(f.A.forward(fields["x"]))
+            values = values + problem.gather(f.data_slopes(slopes[-1]))
+            spaces.add(total, f.A.adjoint(slopes[-1]))
+        fields["value"] = values
+        bound = self._bound(problem, parts)
+        return SAGAState(**fields, slopes=tuple(slopes), total=total, bound=bound)
+
+    @staticmethod
+    def _bound(problem: Problem, parts: list[Any]) -> Numbers:
+        """n times the largest curvature of a subset, and that of a smooth prior."""
+        bounds = np.zeros(problem.count)
+        for f in parts:
+            own = Problem(f, constraint=problem.constraint).lipschitz
+            bounds = np.maximum(bounds, own if problem.separable else own.max(keepdims=True))
+        prior = problem.smooth_prior
+        smooth = 0 if prior is None else prior.lipschitz(problem.f.A.in_shape)
+        return len(parts) * bounds + smooth
+
+    def advance(self, problem: Problem, state: SAGAState) -> SAGAState:
+        count = subsets.count(self, problem)
+        parts = subsets.likelihoods(problem, count)
+        draws = np.random.default_rng((self.seed, state.iteration)).integers(count, size=count)
+        before = subsets.remember(problem, state)
+        for s in draws.tolist():
+            self._step(problem, state, parts[s], state.slopes[s], count)
+        subsets.finish(problem, state, before)
+        return state
+
+    @staticmethod
+    def _step(problem: Problem, state: SAGAState, f: Any, kept: Vector, count: int) -> None:
+        active, one = state.active, np.ones(len(state.active))
+        p = f.A.forward(state.x, state.scratch(f"{f.A.out_shape[0]} views", f.A.out_shape))
+        f.data_slopes(p)
+        spaces.scale_add(kept, -one, one, p, problem.data_axis, active)
+        d = f.A.adjoint(kept, state.scratch("d", f.A.in_shape))
+        spaces.assign(kept, p, problem.data_axis, active)
+        spaces.scale_add(state.total, one, one, d, problem.axis, active)
+        # n d + G, of which the new G has one d already.
+        spaces.scale_add(d, (count - 1) * one, one, state.total, problem.axis, active)
+        _descend(problem, state, ratio(one / 3, state.bound), d)
+
+
+def _descend(problem: Problem, state: SAGAState, step: Numbers, d: Vector) -> None:
+    """x ← prox(x − step (d + ∇ smooth prior)) in the active slices; `d` is used up."""
+    if problem.smooth_prior is not None:
+        problem.smooth_prior.values_and_gradient(state.x, problem.axis, d)
+    if use_of(SAGA, problem.prior) != "prox":
+        shift(problem, state.x, -step, d, state.active)
+        return
+    spaces.scale_add(d, -step, np.ones(len(step)), state.x, problem.axis, state.active)
+    proximal_step(problem, d, step, "prox")
+    spaces.assign(state.x, d, problem.axis, state.active)

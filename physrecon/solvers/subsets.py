@@ -1,0 +1,112 @@
+"""Solvers that look at some of the views at a time: how views are cut up and in which order used.
+
+Subset s of n has the views s, s + n, s + 2n, …: each subset sees the object from all around.
+Neighbouring views say nearly the same, so successive subsets should lie far apart: in the golden
+order subset k is the one nearest to the fraction k (√5 − 1)/2 of the way round (Köhler, IEEE Nucl.
+Sci. Symp. 2004, 3961)."""
+
+from __future__ import annotations
+
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from physrecon import spaces
+from physrecon.errors import ArgumentError
+from physrecon.problem import Problem
+from physrecon.solvers.state import State, record_change
+from physrecon.spaces import Vector
+
+ORDERS = ("golden", "sequential", "random")
+GOLDEN = (5**0.5 - 1) / 2
+
+# What was cut, for as long as it lives: operator or likelihood → number of subsets → its parts.
+_CUT: WeakKeyDictionary[Any, dict[int, list[Any]]] = WeakKeyDictionary()
+
+
+def count(solver: Any, problem: Problem) -> int:
+    """The number of subsets: `solver.subsets`, or one per view, and no more than there are views.
+
+    Views are axis 0 of the data."""
+    A, name = problem.f.A, type(solver).__name__
+    shape = A.out_shape
+    if not hasattr(A, "adjoint"):
+        raise ArgumentError(f"{name}: expected a linear operator, got {A}; use LBFGS")
+    if spaces.is_product(shape) or not shape or problem.f.data_axis == 0:
+        raise ArgumentError(
+            f"{name}: expected data (views, …) with the slices along another axis, got {A}; "
+            "use a solver that takes all data at once, such as ConjugateGradient or FISTA"
+        )
+    return shape[0] if solver.subsets is None else min(solver.subsets, shape[0])
+
+
+def members(subset: int, subsets: int) -> slice:
+    """Its views."""
+    return slice(subset, None, subsets)
+
+
+def operators(problem: Problem, subsets: int) -> list[Any]:
+    """The operator of each subset."""
+    A = problem.f.A
+    return _parts(A, subsets, A.__getitem__)
+
+
+def likelihoods(problem: Problem, subsets: int) -> list[Any]:
+    """The likelihood of each subset; one is the whole, more hold copies of their data."""
+    f = problem.f
+    return [f] if subsets == 1 else _parts(f, subsets, f.subset)
+
+
+def _parts(whole: Any, subsets: int, cut: Any) -> list[Any]:
+    kept = _CUT.setdefault(whole, {})
+    if subsets not in kept:
+        kept[subsets] = [cut(members(s, subsets)) for s in range(subsets)]
+    return kept[subsets]
+
+
+def ordered(order: str, subsets: int, seed: int, iteration: int) -> list[int]:
+    """The subsets in the order of one pass; the random one belongs to (seed, iteration)."""
+    if order == "random":
+        return np.random.default_rng((seed, iteration)).permutation(subsets).tolist()
+    if order == "sequential":
+        return list(range(subsets))
+    place = np.arange(subsets) * GOLDEN % 1
+    return np.argsort(np.argsort(place)).tolist()
+
+
+def check_settings(solver: Any) -> None:
+    """Complain about subsets, relaxation, order or seed that are none, as far as it has them."""
+
+    def refuse(name: str, expected: str) -> None:
+        raise ArgumentError(
+            f"{type(solver).__name__}.{name}: expected {expected}, got {getattr(solver, name)!r}"
+        )
+
+    subsets = getattr(solver, "subsets", None)
+    if subsets is not None and not (_whole(subsets) and subsets > 0):
+        refuse("subsets", "a whole number > 0, or None for one per view")
+    if not 0 < getattr(solver, "relaxation", 1) < 2:
+        refuse("relaxation", "0 < relaxation < 2")
+    if getattr(solver, "order", ORDERS[0]) not in ORDERS:
+        refuse("order", f"one of {ORDERS}")
+    if not (_whole(getattr(solver, "seed", 0)) and getattr(solver, "seed", 0) >= 0):
+        refuse("seed", "a whole number >= 0")
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def remember(problem: Problem, state: State) -> Vector:
+    """A copy of x, for `finish` after all subsets have moved it."""
+    before = state.scratch("before", problem.f.A.in_shape)
+    spaces.assign(before, state.x)
+    return before
+
+
+def finish(problem: Problem, state: State, before: Vector) -> None:
+    """Count the pass, and note what it has changed in all."""
+    moved = spaces.distances(state.x, before, problem.axis)
+    record_change(state, moved, spaces.dots(state.x, state.x, problem.axis))
+    state.value = None
