@@ -263,8 +263,8 @@ def _transmitted(p, blank, dark):
     """e^−p, u = blank e^−p, the mean m = u + dark and the share u/m of light in it."""
     e = exp(-p)
     u = blank * e
-    share = f4(1) / (f4(1) + dark / u) if dark > f4(0) else u * f4(0) + f4(1)
-    return e, u, u + dark, share
+    m = u + dark
+    return e, u, m, (u / m if dark > f4(0) else f4(1))
 
 
 @inlined
