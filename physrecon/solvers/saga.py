@@ -20,7 +20,6 @@ import numpy as np
 from physrecon import spaces
 from physrecon.problem import Problem
 from physrecon.solvers import subsets
-from physrecon.solvers.proximal import proximal_step, use_of
 from physrecon.solvers.state import VECTOR, State, fresh, ratio, refuse_likelihood, shift
 from physrecon.spaces import Numbers, Vector
 
@@ -111,9 +110,10 @@ def _descend(problem: Problem, state: SAGAState, step: Numbers, d: Vector) -> No
     """x ← prox(x − step (d + ∇ smooth prior)) in the active slices; `d` is used up."""
     if problem.smooth_prior is not None:
         problem.smooth_prior.values_and_gradient(state.x, problem.axis, d)
-    if use_of(SAGA, problem.prior) != "prox":
+    if problem.prior is None or problem.smooth_prior is not None:
         shift(problem, state.x, -step, d, state.active)
         return
     spaces.scale_add(d, -step, np.ones(len(step)), state.x, problem.axis, state.active)
-    proximal_step(problem, d, step, "prox")
+    steps = spaces.across(step, problem.f.A.in_shape, problem.axis)
+    problem.prior.prox(d, steps, problem.constraint)
     spaces.assign(state.x, d, problem.axis, state.active)
