@@ -154,7 +154,7 @@ class GaussianNoise(_Noise):
         """Least squares of weights 1/σ²."""
         from physrecon.likelihoods import LeastSquares
 
-        return LeastSquares(A, data, weights=1 / self.sigma**2)
+        return LeastSquares(A, data, weights=1 / self.sigma**2, inverse_variance=True)
 
 
 @dataclass(frozen=True, eq=False)
