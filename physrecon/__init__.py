@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     )
     from physrecon.noise_estimates import noise_level
     from physrecon.operators.base import LinearOperator, Operator
+    from physrecon.operators.calculus import Gradient
     from physrecon.operators.checks import as_scipy, check_adjoint, check_linearization, norm_bounds
     from physrecon.operators.diagonal import Diagonal, Identity
     from physrecon.operators.downsample import Downsample
@@ -58,21 +59,37 @@ if TYPE_CHECKING:
     from physrecon.priors.sparsity import L1, WaveletL1
     from physrecon.priors.sum import PriorSum
     from physrecon.priors.tikhonov import Tikhonov
+    from physrecon.priors.total_variation import HuberTV, JointTotalVariation, TotalVariation
     from physrecon.problem import Problem
+    from physrecon.solvers.adam import Adam, RMSprop
     from physrecon.solvers.base import Result, Stop, iterate, solve
     from physrecon.solvers.conjugate_gradient import ConjugateGradient
+    from physrecon.solvers.gauss_newton import GaussNewton
     from physrecon.solvers.gradient_descent import GradientDescent
+    from physrecon.solvers.kaczmarz import Kaczmarz
     from physrecon.solvers.landweber import Landweber
+    from physrecon.solvers.lbfgs import LBFGS
     from physrecon.solvers.lsqr import LSQR
+    from physrecon.solvers.mlem import MLEM
+    from physrecon.solvers.osem import OSEM
+    from physrecon.solvers.saga import SAGA
+    from physrecon.solvers.sart import SART
     from physrecon.solvers.sirt import SIRT
     from physrecon.store import open_scan, open_volume
+    from physrecon.weight_choice import choose_weight
 
     __version__: str
 
 __all__ = [
     "L1",
+    "LBFGS",
     "LSQR",
+    "MLEM",
+    "OSEM",
+    "SAGA",
+    "SART",
     "SIRT",
+    "Adam",
     "ArgumentError",
     "Box",
     "ConfigError",
@@ -83,12 +100,17 @@ __all__ = [
     "Downsample",
     "Exponential",
     "Function",
+    "GaussNewton",
     "GaussianNoise",
+    "Gradient",
     "GradientDescent",
     "Grid",
     "Huber",
+    "HuberTV",
     "Identity",
     "Interrupted",
+    "JointTotalVariation",
+    "Kaczmarz",
     "Landweber",
     "LeastSquares",
     "Likelihood",
@@ -112,10 +134,12 @@ __all__ = [
     "PriorSum",
     "Problem",
     "Projector",
+    "RMSprop",
     "Result",
     "Stop",
     "StudentT",
     "Tikhonov",
+    "TotalVariation",
     "TransmissionLikelihood",
     "TransmissionNoise",
     "Wavelet",
@@ -126,6 +150,7 @@ __all__ = [
     "block_diagonal",
     "check_adjoint",
     "check_linearization",
+    "choose_weight",
     "datasets",
     "errors",
     "fbp",
@@ -156,6 +181,7 @@ _NAMES = {
     "noise": "GaussianNoise PoissonGaussianNoise PoissonNoise TransmissionNoise",
     "noise_estimates": "noise_level",
     "operators.base": "LinearOperator Operator",
+    "operators.calculus": "Gradient",
     "operators.checks": "as_scipy check_adjoint check_linearization norm_bounds",
     "operators.diagonal": "Diagonal Identity",
     "operators.downsample": "Downsample",
@@ -172,14 +198,24 @@ _NAMES = {
     "priors.sparsity": "L1 WaveletL1",
     "priors.sum": "PriorSum",
     "priors.tikhonov": "Tikhonov",
+    "priors.total_variation": "HuberTV JointTotalVariation TotalVariation",
     "problem": "Problem",
+    "solvers.adam": "Adam RMSprop",
     "solvers.base": "Result Stop iterate solve",
     "solvers.conjugate_gradient": "ConjugateGradient",
+    "solvers.gauss_newton": "GaussNewton",
     "solvers.gradient_descent": "GradientDescent",
+    "solvers.kaczmarz": "Kaczmarz",
     "solvers.landweber": "Landweber",
+    "solvers.lbfgs": "LBFGS",
     "solvers.lsqr": "LSQR",
+    "solvers.mlem": "MLEM",
+    "solvers.osem": "OSEM",
+    "solvers.saga": "SAGA",
+    "solvers.sart": "SART",
     "solvers.sirt": "SIRT",
     "store": "open_scan open_volume",
+    "weight_choice": "choose_weight",
 }  # module → what it gives
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names.split()}
 

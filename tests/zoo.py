@@ -471,6 +471,9 @@ def differences(shape: Any) -> Dense:
     return D
 
 
+# How far inner iterations go.
+EXACT: dict[str, Any] = {"tolerance": 1e-12, "iterations": 3000}
+
 _PRIORS: dict[str, Callable[[], Any]] = {
     "tikhonov": lambda: pr.Tikhonov(0.7),
     "tikhonov differences": lambda: pr.Tikhonov(0.7, differences),
@@ -486,6 +489,14 @@ _PRIORS: dict[str, Callable[[], Any]] = {
     "sum of splits": lambda: pr.L1(0.4) + pr.NuclearNorm(0.3) + pr.Tikhonov(0.2, differences),
     "sum of splits, slices": lambda: pr.L1(0.4) + pr.Tikhonov(0.2, differences),
     "sum of quadratics": lambda: pr.Tikhonov(0.4) + pr.Tikhonov(2, differences),
+    "total variation": lambda: pr.TotalVariation(0.3, **EXACT),
+    "total variation, slices": lambda: pr.TotalVariation(0.3, axes=(1, 2), **EXACT),
+    "total variation, anisotropic": lambda: pr.TotalVariation(
+        0.3, axes=(1, 2), spacing=(0.5, 2), isotropic=False, **EXACT
+    ),
+    "huber tv": lambda: pr.HuberTV(0.6, 0.3),
+    "huber tv, slices": lambda: pr.HuberTV(0.6, 0.3, axes=(-2, -1), isotropic=False),
+    "joint total variation": lambda: pr.JointTotalVariation(0.6),
 }
 PRIORS = [pytest.param(make, id=name) for name, make in _PRIORS.items()]
 

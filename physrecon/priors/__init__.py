@@ -7,11 +7,14 @@ from physrecon.priors.plug_and_play import PlugAndPlay
 from physrecon.priors.sparsity import L1, WaveletL1
 from physrecon.priors.sum import PriorSum
 from physrecon.priors.tikhonov import Tikhonov
+from physrecon.priors.total_variation import HuberTV, JointTotalVariation, TotalVariation
 
 __all__ = [
     "L1",
     "Box",
     "Constraint",
+    "HuberTV",
+    "JointTotalVariation",
     "NonNegative",
     "NuclearNorm",
     "NuclearTotalVariation",
@@ -19,6 +22,7 @@ __all__ = [
     "Prior",
     "PriorSum",
     "Tikhonov",
+    "TotalVariation",
     "WaveletL1",
     "is_nonnegative",
 ]

@@ -25,18 +25,33 @@ STACK = float32[:, :, :]
 LINE, FLAGS, VECTOR = float32[::1], types.boolean[::1], float32[:, :, ::1]
 SHAPE, PAIR = types.UniTuple(int64, 6), types.UniTuple(int64, 2)
 
+SCALES, LAYOUT = types.UniTuple(float32, 3), types.UniTuple(int64, 3)
+LIMITS, ADVANCE, TRUE = types.UniTuple(float32, 2), types.UniTuple(float32, 5), types.boolean
+
 # kernel → the types of its float32 instance
 SIGNATURES = {
     "losses._huber_gpu": (VECTOR, VECTOR, VECTOR, float32, int64, VECTOR),
     "losses._poisson_gpu": (VECTOR, VECTOR, VECTOR, int64, VECTOR),
     "losses._student_gpu": (VECTOR, VECTOR, float32, float32, int64, VECTOR),
     "losses._transmission_gpu": (VECTOR, VECTOR, VECTOR, VECTOR, int64, VECTOR),
+    "duality_gap._gap_gpu": (
+        *(SCALES, LAYOUT, LIMITS, LINE, FLAGS, TRUE, BLOCK, BLOCK, BLOCK, BLOCK),
+    ),
+    "gradient_norms._flow_gpu": (SCALES, LAYOUT, float32, float32, TRUE, BLOCK, BLOCK),
+    "gradient_norms._measure_gpu": (SCALES, LAYOUT, int64, float32, TRUE, BLOCK, BLOCK),
+    "gradient_norms._project_gpu": (float32, BLOCK),
     "parallel_beam._project_gpu": (TABLE, int64, SHAPE, int64, BLOCK, BLOCK),
     "parallel_beam._backproject_gpu": (TABLE, int64, SHAPE, int64, PAIR, BLOCK, BLOCK),
     "random._gaussian_gpu": (STACK, STACK, uint64, int64, PAIR, STACK),
     "random._poisson_gpu": (STACK, uint64, int64, PAIR, STACK),
     "stacking._pack_gpu": (STACK, INDEX, BLOCK),
     "stacking._unpack_gpu": (BLOCK, INDEX, STACK),
+    "stencils._adjoint_gpu": (SCALES, LAYOUT, BLOCK, BLOCK),
+    "stencils._gradient_gpu": (SCALES, LAYOUT, BLOCK, BLOCK),
+    "total_variation._step_gpu": (
+        *(SCALES, LAYOUT, ADVANCE, LIMITS, LINE, FLAGS, TRUE),
+        *(BLOCK, BLOCK, BLOCK, BLOCK, BLOCK),
+    ),
     "vectors._combine_gpu": (VECTOR, LINE, LINE, VECTOR, FLAGS, VECTOR),
     "vectors._distance_gpu": (VECTOR, VECTOR, VECTOR),
     "vectors._dot_gpu": (VECTOR, VECTOR, VECTOR),

@@ -13,7 +13,7 @@ from geometries import geometry
 import physrecon as pr
 from physrecon import arrays
 from physrecon.geometry import interpolation_table
-from physrecon.kernels import losses
+from physrecon.kernels import duality_gap, losses
 from physrecon.kernels.random import gaussian, philox, poisson
 from physrecon.operators.projector import SlicewiseKernels
 
@@ -128,3 +128,73 @@ def test_losses(twin, parameters, numbers, whats, dtype, simulated_device):
         np.testing.assert_allclose(gpu.host, cpu, rtol=100 * CLOSE[dtype], atol=10 * CLOSE[dtype])
         if what != losses.CURVATURES:
             np.testing.assert_allclose(few.host.sum(2), partial.sum(2), rtol=10 * CLOSE[dtype])
+
+
+# Shape and axes: 2-D, 3-D, slices, a channel axis, thin axes, differences along one axis.
+LATTICES = [
+    ((5, 7), None),
+    ((3, 4, 5), None),
+    ((3, 4, 5), (1, 2)),
+    ((4, 3, 5), (0, 2)),
+    ((3, 4, 5), (0, 1)),
+    ((2, 3, 4, 3), (0, 2, 3)),
+    ((1, 4, 1), None),
+]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("shape", "axes"), LATTICES)
+def test_gradient(shape, axes, dtype, simulated_device):
+    A = pr.Gradient(shape, 0.7, axes)
+    x, y = random(A.in_shape, dtype), random(A.out_shape, dtype, 1)
+    assert_twins(A @ x, A @ simulated_device(x))
+    assert_twins(A.T @ y, A.T @ simulated_device(y))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("isotropic", [True, False])
+@pytest.mark.parametrize(("shape", "axes"), LATTICES)
+def test_gradient_norms(shape, axes, isotropic, dtype, simulated_device):
+    prior = pr.HuberTV(0.7, 0.4, isotropic=isotropic, axes=axes, spacing=0.7)
+    x, out = random(shape, dtype), random(shape, dtype, 1)
+    on_device = simulated_device(x), simulated_device(out)
+    values, gradient = prior.values_and_gradient(x, None, out)
+    gpu_values, gpu_gradient = prior.values_and_gradient(on_device[0], None, on_device[1])
+    np.testing.assert_allclose(gpu_values, values, rtol=CLOSE[dtype])
+    assert_twins(gradient, gpu_gradient)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_projection_on_balls(dtype, simulated_device):
+    q = random((2, 3, 4, 5), dtype)
+    for prior in (pr.TotalVariation(0.7), pr.JointTotalVariation(0.7)):
+        on_device = simulated_device(q)
+        assert_twins(prior.conjugate_prox(q.copy(), 1), prior.conjugate_prox(on_device, 1))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("isotropic", [True, False])
+@pytest.mark.parametrize(("shape", "axes"), LATTICES)
+def test_total_variation_prox(shape, axes, isotropic, dtype, simulated_device):
+    """Four iterations and the look at their gap."""
+    prior = pr.TotalVariation(
+        0.3, axes=axes, spacing=0.7, isotropic=isotropic, tolerance=1e-3, iterations=4
+    )
+    x = random(shape, dtype)
+    assert_twins(prior.prox(x.copy(), 1), prior.prox(simulated_device(x), 1))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("isotropic", [True, False])
+def test_duality_gap(isotropic, dtype, simulated_device):
+    f, u, p = (random(s, dtype, i) for i, s in enumerate([(6, 4, 5), (6, 4, 5), (18, 4, 5)]))
+    one = dtype(1)
+    head = (one, 2 * one, one / 2), (3, 1, 1), (-one, one)
+    tables = np.array([0.5, 2], dtype), np.array([True, False])
+    cpu = np.zeros((18, 4, 1))
+    duality_gap.gap(*head, *tables, isotropic, f, u, p, cpu)
+    gpu = simulated_device(np.zeros((18, 4, 2), dtype))
+    on_device = (simulated_device(a) for a in (f, u, p))
+    duality_gap.gap(*head, *map(simulated_device, tables), isotropic, *on_device, gpu)
+    sums = gpu.host.astype(np.float64).sum(2)
+    np.testing.assert_allclose(sums, cpu.sum(2), atol=CLOSE[dtype] * np.abs(cpu).max())

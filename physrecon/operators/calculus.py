@@ -1,0 +1,181 @@
+"""Differences as operators: the gradient of an image and the strain of a vector field.
+
+    (∇x)_a   = (x[i + e_a] − x[i]) / h_a            forward, 0 at the far end (Neumann)
+    (E w)_ab = (∂_b w_a + ∂_a w_b) / 2              backward, where w is a gradient's
+
+The transpose of ∇ is minus the divergence.  ‖∇‖² = Σ_a (2/h_a · cos(π / 2 n_a))² exactly: the
+eigenvectors of ∇ᵀ∇ are cosines."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any
+
+from physrecon.errors import ArgumentError
+from physrecon.operators.base import LinearOperator
+from physrecon.spaces import Axis, Shape
+
+ROUNDING = 1e-6  # what float32 may add to a norm that is known exactly
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """An array of any rank as the kernels see it: (planes, ny, n), see `kernels.stencils`.
+
+    axes: that are differentiated, ascending; spacing: of each.  scales: 1/h along z, y, x."""
+
+    axes: tuple[int, ...]
+    spacing: tuple[float, ...]
+    view: tuple[int, int, int]
+    layout: tuple[int, int, int]
+    scales: tuple[float, float, float]
+
+    def scales_in(self, dtype: Any) -> tuple[Any, ...]:
+        return tuple(dtype.type(s) for s in self.scales)
+
+    def flat(self, array: Any) -> Any:
+        """An array, or the components of a field one after the other, as (planes, ny, n)."""
+        return array.reshape(-1, *self.view[1:])
+
+
+def lattice(where: str, shape: Shape, steps: dict[int, float]) -> Lattice:
+    """How an array of this shape is differentiated along axes with steps from `sorted_axes`."""
+    axes, spacing = tuple(steps), tuple(steps.values())
+    last, rest = axes[-1], axes[:-1]
+    stride = math.prod(shape[last + 1 :])
+    rows = 1 if not rest else math.prod(shape[rest[-1] + 1 : last])
+    along_y = rest[-1] if rest and rows == 1 else None
+    along_z = next((a for a in rest if a != along_y), None)
+    if len(axes) == 3 and along_y is None:
+        raise ArgumentError(
+            f"{where}.axes: expected the last two of {axes} side by side in {tuple(shape)}; "
+            "move the axis between them to the front"
+        )
+    split = last if along_y is None else along_y  # rows before it are not differentiated along y
+    if along_y is None:
+        ny = rows if along_z is not None else math.prod(shape[:last])
+        planes = math.prod(shape[: along_z + 1]) if along_z is not None else 1
+        jump = 1
+    else:
+        ny, planes = shape[along_y], math.prod(shape[:along_y])
+        jump = math.prod(shape[along_z + 1 : split]) if along_z is not None else 1
+    depth = shape[along_z] if along_z is not None else 1
+    scales = (0.0 if a is None else 1 / steps[a] for a in (along_z, along_y, last))
+    return Lattice(
+        axes,
+        spacing,
+        (planes, ny, shape[last] * stride),
+        (depth, jump, stride),
+        tuple(scales),  # type: ignore[arg-type]
+    )
+
+
+def sorted_axes(where: str, shape: Shape, spacing: Any, axes: Any) -> dict[int, float]:
+    """Axis → distance of neighbours, for one to three axes (None: all) in ascending order."""
+    rank = len(shape)
+    if not rank or not all(isinstance(n, Integral) and int(n) >= 0 for n in shape):
+        raise ArgumentError(f"{where}: expected the shape of an array, got {shape!r}")
+    given = tuple(range(rank)) if axes is None else axes
+    if not isinstance(given, tuple | list) or not all(
+        isinstance(a, Integral) and -rank <= int(a) < rank for a in given
+    ):
+        raise ArgumentError(f"{where}.axes: expected axes of x of {tuple(shape)}, got {axes!r}")
+    given = [int(a) % rank for a in given]
+    if len(set(given)) != len(given) or not 1 <= len(given) <= 3:
+        raise ArgumentError(
+            f"{where}.axes: expected one to three axes of x of {tuple(shape)}, each once, "
+            f"got {given}"
+        )
+    if isinstance(spacing, Real):
+        spacing = (spacing,) * len(given)
+    elif len(spacing) == rank:
+        spacing = [spacing[a] for a in given]
+    if len(spacing) != len(given) or not all(
+        isinstance(h, Real) and 0 < float(h) < math.inf for h in spacing
+    ):
+        raise ArgumentError(
+            f"{where}.spacing: expected a number > 0, or one for each axis, got {spacing!r}"
+        )
+    return {a: float(h) for a, h in sorted(zip(given, spacing, strict=True))}
+
+
+def gradient_norm(shape: Shape, axes: Sequence[int], spacing: Sequence[float]) -> float:
+    """‖∇‖, the largest singular value."""
+    pairs = zip(axes, spacing, strict=True)
+    return math.hypot(*(2 / h * math.cos(math.pi / (2 * max(shape[a], 1))) for a, h in pairs))
+
+
+class _Differences(LinearOperator):
+    """What the two operators share: a lattice, and slices along an axis that is left alone."""
+
+    def _set(self, where: str, shape: Shape, spacing: Any, axes: Any) -> int:
+        self.shape = tuple(int(n) for n in shape)
+        self._lattice = lattice(where, self.shape, sorted_axes(where, self.shape, spacing, axes))
+        self.axes, self.spacing = self._lattice.axes, self._lattice.spacing
+        return len(self.axes)
+
+    def _slices_along(self, axis: Axis) -> tuple[Axis, Axis] | None:
+        raise NotImplementedError
+
+    def _set_slices(self) -> None:
+        free = (self._slices_along(axis) for axis in range(len(self.shape) - 1))
+        self.slices = next((slices for slices in free if slices), None)
+
+    def _is_free(self, axis: Axis) -> bool:
+        """Whether no difference is taken along the axis."""
+        shape = self.shape
+        return isinstance(axis, int) and (axis not in self.axes or shape[axis] == 1)
+
+    def along(self, axis: Axis) -> LinearOperator:
+        other = copy.copy(self)
+        other.slices = self._slices_along(axis) or self.slices
+        other._transpose = None
+        return other
+
+
+class Gradient(_Differences):
+    """∇: x of `shape` → (d, *shape), the d differences per unit length.
+
+    spacing: distance of neighbours, one number or one per axis (of x, or of `axes`).  axes: one to
+    three axes of x; None: all.  Components come in ascending order of the axes; at the far end
+    of its axis a component is 0.  Slices lie along the first axis that is left out."""
+
+    def __init__(
+        self,
+        shape: Shape,
+        spacing: float | Sequence[float] = 1.0,
+        axes: Sequence[int] | None = None,
+    ) -> None:
+        d = self._set("Gradient", shape, spacing, axes)
+        self.in_shape, self.out_shape = self.shape, (d, *self.shape)
+        self._set_slices()
+
+    def _slices_along(self, axis: Axis) -> tuple[Axis, Axis] | None:
+        return (axis, axis + 1) if self._is_free(axis) else None  # type: ignore[operator]
+
+    def _forward(self, x: Any, out: Any) -> None:
+        from physrecon.kernels import stencils
+
+        at = self._lattice
+        stencils.gradient(at.scales_in(x.dtype), at.layout, at.flat(x), at.flat(out))
+
+    def _adjoint(self, y: Any, out: Any) -> None:
+        from physrecon.kernels import stencils
+
+        at = self._lattice
+        stencils.adjoint(at.scales_in(y.dtype), at.layout, at.flat(y), at.flat(out))
+
+    def one_slice(self) -> LinearOperator | None:
+        if self.slices is None:
+            return None
+        axis = self.slices[0]
+        shape = tuple(1 if a == axis else n for a, n in enumerate(self.shape))
+        return Gradient(shape, self.spacing, self.axes).along(axis)
+
+    def _norm_bounds(self, bounds: Callable[[LinearOperator], Any]) -> Any:
+        norm = gradient_norm(self.shape, self.axes, self.spacing)
+        return norm * (1 - ROUNDING), norm * (1 + ROUNDING)

@@ -1,0 +1,114 @@
+"""argmin_u  r Σ |∇u| + ½ ‖u − f‖²  within bounds (Rudin, Osher & Fatemi 1992), to a certified gap.
+
+With p in the ball |p| ≤ r and v = f − ∇ᵀp the primal value of u exceeds the dual value of p by
+
+    Σ (r |∇u| − ⟨∇u, p⟩)  +  ½ ‖u − v‖² − ½ ‖P(v) − v‖²,      P the projection on the bounds,
+
+a sum of terms none of which is negative, and ½ ‖u − argmin‖² is no larger.  Chambolle & Pock
+(2011, algorithm 2) let the step τ shrink like 1/k, here until it is small; then it stays, so that
+over-relaxation converges as Condat (2013) shows."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from physrecon import arrays
+from physrecon.operators.calculus import Lattice
+from physrecon.spaces import Numbers
+
+RELAX = 1.8  # ρ < 2; 1 before the gap is looked at, which needs |p| ≤ r
+CONVEXITY = 0.5  # of the 1 that ½ ‖u − f‖² has, how much the shrinking of τ counts on
+FIRST_STEP, LAST_STEP = 1.0, 1e-3  # of τ; see also `_last_step`
+FIRST_CHECK, CHECKS = 8, 8  # the gap is looked at after 8 iterations, then every eighth of them
+AT_ONCE = 1 << 16, 1 << 24  # voxels solved side by side, for each thread and on a GPU
+ROUNDINGS = 1  # of u, all of which may add to r |∇u|: below that, a gap means nothing
+
+
+@dataclass(frozen=True)
+class Denoiser:
+    """Problems of one shape that differ in f and r.
+
+    at: the lattice of one problem, of one to three axes.  norm: ‖∇‖."""
+
+    at: Lattice
+    norm: float
+    bounds: tuple[float, float]
+    isotropic: bool
+    tolerance: float
+    iterations: int
+
+    def run(self, f: Any, radii: Numbers) -> None:
+        """f (problems, …) ← the solutions; radii (problems,).  A few are solved at a time."""
+        from numba import get_num_threads
+
+        size = max(math.prod(f.shape[1:]), 1)
+        many = AT_ONCE[1] if arrays.is_device(f) else AT_ONCE[0] * get_num_threads()
+        for first in range(0, f.shape[0], max(many // size, 1)):
+            part = slice(first, first + max(many // size, 1))
+            if self.norm > 0 and f.size:
+                self._solve(f[part], radii[part])
+        if self.bounds != (-math.inf, math.inf):
+            arrays.namespace(f).clip(f, *self.bounds, out=f)
+
+    def _solve(self, f: Any, radii: Numbers) -> None:
+        from physrecon.kernels import total_variation
+
+        number = f.dtype.type
+        field = (sum(s > 0 for s in self.at.scales) * f.shape[0] * self.at.view[0], *self.at.view[1:])
+        data = self.at.flat(f)
+        u, u_next = arrays.like(data), arrays.like(data)
+        p, p_next = arrays.zeros_like(data, field), arrays.like(data, field)
+        u[...] = data
+        radius = _beside(radii.astype(f.dtype), f)
+        running = np.ones(f.shape[0], bool)
+        head = (self.at.scales_in(f.dtype), self.at.layout)
+        bounds = tuple(number(b) for b in self.bounds)
+        tau, check, last_step = FIRST_STEP, FIRST_CHECK, _last_step(f.dtype)
+        within_reach = self.tolerance > np.finfo(f.dtype).eps
+        for k in range(1, self.iterations + 1):
+            look = k in (check, self.iterations)
+            theta = 1 / math.sqrt(1 + 2 * CONVEXITY * tau) if tau > last_step else 1.0
+            sigma = 1 / (tau * self.norm**2)
+            relax = 1.0 if look else RELAX
+            steps = tuple(number(s) for s in (tau, sigma, theta, relax - 1, 1 / (1 + tau)))
+            state = (radius, _beside(running, f), self.isotropic, data)
+            total_variation.step(*head, steps, bounds, *state, u, p, p_next, u_next)
+            u, u_next, p, p_next = u_next, u, p_next, p
+            tau *= theta
+            if look:
+                check = k + max(FIRST_CHECK, k // CHECKS)
+                gaps, values, floors = self._gaps(head, bounds, state, u, p)
+                closed = ~(gaps > self.tolerance * values + floors)  # NaN is the end, too
+                done = running & (closed & within_reach | (k == self.iterations))
+                solved = u.reshape(f.shape)
+                for i in np.flatnonzero(done):
+                    f[i] = solved[i]
+                running &= ~done
+                if not running.any():
+                    return
+
+    def _gaps(self, head: Any, bounds: Any, state: Any, u: Any, p: Any) -> Any:
+        """Gap, primal value and what rounding may leave of the gap, of each problem."""
+        from physrecon.kernels import duality_gap, gradient_norms
+
+        on_gpu, (planes, ny, n) = arrays.is_device(u), u.shape
+        shape = (3 * planes, ny, gradient_norms.pieces(n, on_gpu))
+        partial = arrays.like(u, shape) if on_gpu else np.empty(shape)
+        duality_gap.gap(*head, bounds, *state, u, p, partial)
+        rows = arrays.to_host(partial).astype(np.float64, copy=False)
+        rows = rows.reshape(3, planes // self.at.view[0], -1)
+        gaps, values, sizes = (np.array([np.sum(row) for row in part]) for part in rows)
+        return gaps, values, ROUNDINGS * float(np.finfo(u.dtype).eps) * sum(self.at.scales) * sizes
+
+
+def _last_step(dtype: np.dtype[Any]) -> float:
+    """An error e of u is mended by τ e at a time: where that drowns in rounding, e stays."""
+    return max(LAST_STEP, float(np.finfo(dtype).eps) ** (1 / 3))
+
+
+def _beside(numbers: np.ndarray, array: Any) -> Any:
+    return arrays.to_device(numbers, "cuda" if arrays.is_device(array) else "cpu")

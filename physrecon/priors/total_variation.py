@@ -1,0 +1,268 @@
+"""Total variation: images whose gradient is zero nearly everywhere, with edges.
+
+    TotalVariation         w Σ |∇x|               Rudin, Osher & Fatemi (1992)
+    HuberTV                w Σ h(|∇x|)            h(s) = s²/2δ up to δ, then s − δ/2 (Huber 1964)
+    JointTotalVariation    w Σ √Σ_c |∇x_c|²       edges of all channels c in one place
+
+The proximal map of total variation has no closed form: `priors.rof` finds it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+
+from physrecon import arrays
+from physrecon.errors import ArgumentError
+from physrecon.operators.base import LinearOperator
+from physrecon.operators.calculus import Gradient, gradient_norm, lattice, sorted_axes
+from physrecon.priors import rof
+from physrecon.priors.base import Prior, check_integers, refuse_constraint
+from physrecon.priors.constraints import Constraint
+from physrecon.spaces import Axis, Numbers, Shape
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variation(Prior):
+    """What the priors of gradients share: the axes that are differentiated, and their steps."""
+
+    axes: tuple[int, ...] | None = None
+    spacing: float | tuple[float, ...] = 1.0
+
+    first_axis: ClassVar[int] = 0  # axes before it hold no voxels
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        name = type(self).__name__
+        if self.axes is not None:
+            check_integers(f"{name}.axes", self.axes)
+            object.__setattr__(self, "axes", tuple(int(axis) for axis in self.axes))
+        if isinstance(self.spacing, Sequence | np.ndarray):
+            object.__setattr__(self, "spacing", tuple(float(h) for h in self.spacing))
+
+    def steps(self, shape: Shape) -> dict[int, float]:
+        """Axis → distance, for the axes along which there is a difference."""
+        voxels = range(self.first_axis, len(shape))
+        long = [a for a in voxels if shape[a] > 1] or [len(shape) - 1]
+        axes = long if self.axes is None else self.axes
+        steps = sorted_axes(type(self).__name__, shape, self.spacing, axes)
+        if min(steps) < self.first_axis:
+            raise ArgumentError(
+                f"{type(self).__name__}.axes: expected axes beside the channel axis 0, got {axes}"
+            )
+        return {a: h for a, h in steps.items() if a in long} or dict(list(steps.items())[-1:])
+
+    def couples(self, axis: Axis, shape: Shape) -> bool:
+        if not isinstance(axis, int):
+            return True
+        return axis < self.first_axis or (axis in self.steps(shape) and shape[axis] > 1)
+
+    def operator(self, shape: Shape) -> LinearOperator:
+        """∇ of (d, *shape)."""
+        steps = self.steps(shape)
+        return Gradient(shape, tuple(steps.values()), tuple(steps))
+
+    def _project(self, q: Any, isotropic: bool) -> Any:
+        """q ← the nearest q with |q| ≤ w at every voxel."""
+        from physrecon.kernels import gradient_norms
+
+        if not isotropic:
+            return arrays.namespace(q).clip(q, -self.weight, self.weight, out=q)
+        if q.size:
+            members = math.prod(q.shape[: 1 + self.first_axis])
+            gradient_norms.project(q.dtype.type(self.weight), q.reshape(members, 1, -1))
+        return q
+
+
+def sums(
+    where: str,
+    x: Any,
+    steps: dict[int, float],
+    axis: Axis,
+    delta: float = 0.0,
+    isotropic: bool = True,
+    channels: int = 1,
+) -> Numbers:
+    """Σ h(|∇x|) of each slice along `axis`, or (1,).  channels: of axis 0, within one |·|."""
+    from physrecon.kernels import gradient_norms as kernels
+
+    free = [a for a in range(x.ndim) if a not in steps]
+    x = arranged(x, free, steps)
+    lengths = [x.shape[i] for i in range(len(free))]
+    at = lattice(where, x.shape, {len(free) + i: h for i, h in enumerate(steps.values())})
+    if channels > 1:
+        free, lengths = free[1:], lengths[1:]
+    if not x.size:
+        return np.zeros(1 if axis is None else lengths[free.index(axis)])  # type: ignore[arg-type]
+    on_gpu = arrays.is_device(x)
+    planes, ny, n = at.view
+    shape = (planes // channels, ny, kernels.pieces(n, on_gpu))
+    partial = arrays.like(x, shape) if on_gpu else np.empty(shape)
+    number = x.dtype.type
+    kernels.measure(
+        *(at.scales_in(x.dtype), at.layout, channels, number(delta), isotropic, at.flat(x), partial)
+    )
+    rows = arrays.to_host(partial).astype(np.float64, copy=False).reshape(math.prod(lengths), -1)
+    each = np.array([np.sum(row) for row in rows]).reshape(lengths)
+    if axis is None or axis not in free:
+        return np.array([np.sum(each)])
+    parts = np.moveaxis(each, free.index(axis), 0)
+    return np.array([np.sum(np.ascontiguousarray(part)) for part in parts])
+
+
+@dataclass(frozen=True)
+class TotalVariation(Variation):
+    """w Σ |∇x|, |·| the Euclidean norm at a voxel, or Σ |difference| unless `isotropic`.
+
+    axes: of x that are differentiated, at most three; None: all with more than one element.  So a
+    volume has 3-D total variation, and with axes=(1, 2) that of each slice.  spacing: of the
+    voxels, one number or one per axis.
+
+    prox stops once (primal value − dual value) ≤ tolerance · primal value, the objective being
+    step · w Σ |∇u| + ½ ‖u − x‖²; so ½ ‖u − exact u‖² ≤ tolerance · primal value.  It stops earlier
+    when rounding leaves no more, and in any case after `iterations`; all of these are done where
+    the tolerance is less than one rounding.  Slices that are not coupled stop each alone.  Holds
+    2 + 2d volumes besides x while it runs, d being the number of axes; slice by slice, those of
+    some slices.  A solver that calls it again and again settles where a proximal map of this
+    accuracy lets it."""
+
+    isotropic: bool = field(default=True, kw_only=True)
+    tolerance: float = field(default=1e-5, kw_only=True)
+    iterations: int = field(default=2000, kw_only=True)
+
+    kinds: ClassVar[tuple[str, ...]] = ("prox", "split")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_accuracy("TotalVariation", self.tolerance, self.iterations)
+
+    def values(self, x: Any, axis: Axis = None) -> Numbers:
+        steps = self.steps(x.shape)
+        return self.weight * sums("TotalVariation", x, steps, axis, isotropic=self.isotropic)
+
+    def conjugate_prox(self, q: Any, sigma: Any) -> Any:
+        """The nearest q with |q| ≤ w, whatever σ."""
+        return self._project(q, self.isotropic)
+
+    def prox(self, x: Any, step: Any, constraint: Constraint | None = None) -> Any:
+        bounds = bounds_of("TotalVariation", constraint)
+        steps = self.steps(x.shape)
+        free = [a for a in range(x.ndim) if a not in steps]
+        radii = self.weight * one_a_problem("TotalVariation.prox", step, x.shape, free)
+        f = arranged(x, free, steps)
+        shape = f.shape[len(free) :]
+        at = lattice("TotalVariation", shape, dict(enumerate(steps.values())))
+        norm = gradient_norm(shape, range(len(shape)), at.spacing)
+        limits = (self.tolerance, self.iterations)
+        rof.Denoiser(at, norm, bounds, self.isotropic, *limits).run(f.reshape(-1, *shape), radii)
+        if f is not x:
+            x[...] = f.transpose(*np.argsort([*free, *steps]))
+        return x
+
+
+@dataclass(frozen=True)
+class HuberTV(Variation):
+    """w Σ h(|∇x|): quadratic up to δ, where noise is smoothed, and w |∇x| beyond, where edges are.
+
+    delta: > 0, a gradient, in units of x per unit of length.  isotropic, axes, spacing: as in
+    `TotalVariation`."""
+
+    delta: float
+    isotropic: bool = field(default=True, kw_only=True)
+
+    kinds: ClassVar[tuple[str, ...]] = ("smooth", "split")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not (isinstance(self.delta, Real) and 0 < self.delta < math.inf):
+            raise ArgumentError(f"HuberTV.delta: expected a number > 0, got {self.delta!r}")
+        object.__setattr__(self, "delta", float(self.delta))
+
+    def values(self, x: Any, axis: Axis = None) -> Numbers:
+        steps = self.steps(x.shape)
+        return self.weight * sums("HuberTV", x, steps, axis, self.delta, self.isotropic)
+
+    def values_and_gradient(self, x: Any, axis: Axis, out: Any) -> tuple[Numbers, Any]:
+        from physrecon.kernels import gradient_norms
+
+        if x.size:
+            at, number = lattice("HuberTV", x.shape, self.steps(x.shape)), x.dtype.type
+            factors = (number(self.weight), number(self.delta), self.isotropic)
+            rest = (at.flat(x), at.flat(out))
+            gradient_norms.flow(at.scales_in(x.dtype), at.layout, *factors, *rest)
+        return self.values(x, axis), out
+
+    def lipschitz(self, shape: Shape) -> float:
+        """(w / δ) ‖∇‖²"""
+        steps = self.steps(shape)
+        norm = gradient_norm(shape, tuple(steps), tuple(steps.values()))
+        return self.weight / self.delta * norm**2 * (1 + 1e-6)
+
+    def conjugate_prox(self, q: Any, sigma: Any) -> Any:
+        """q / (1 + σ δ / w), then the nearest with |q| ≤ w: g* is δ ‖q‖² / 2w in that ball."""
+        q /= 1 + sigma * (self.delta / self.weight)
+        return self._project(q, self.isotropic)
+
+
+@dataclass(frozen=True)
+class JointTotalVariation(Variation):
+    """w Σ √Σ_c |∇x_c|²: the norm at a voxel is over directions and channels.
+
+    Sapiro & Ringach (1996), Bresson & Chan (2008).  Channels, such as energies, lie along axis 0 of
+    x and keep their edges in the same places.  axes, spacing: as in `TotalVariation`, of x with its
+    channels."""
+
+    first_axis: ClassVar[int] = 1
+    kinds: ClassVar[tuple[str, ...]] = ("split",)
+
+    def values(self, x: Any, axis: Axis = None) -> Numbers:
+        steps = self.steps(x.shape)
+        return self.weight * sums("JointTotalVariation", x, steps, axis, channels=len(x))
+
+    def conjugate_prox(self, q: Any, sigma: Any) -> Any:
+        """The nearest q whose norm over directions and channels is ≤ w everywhere, whatever σ."""
+        return self._project(q, True)
+
+
+def check_accuracy(where: str, tolerance: float, iterations: int) -> None:
+    """Complain about limits of an inner iteration that make no sense."""
+    if not (isinstance(tolerance, Real) and 0 <= tolerance < 1):
+        raise ArgumentError(f"{where}.tolerance: expected 0 <= tolerance < 1, got {tolerance!r}")
+    if not isinstance(iterations, Integral) or iterations < 1:
+        raise ArgumentError(f"{where}.iterations: expected a whole number > 0, got {iterations!r}")
+
+
+def bounds_of(where: str, constraint: Constraint | None) -> tuple[float, float]:
+    """The interval that a constraint leaves, or ArgumentError if it is none."""
+    bounds = (-math.inf, math.inf) if constraint is None else getattr(constraint, "bounds", None)
+    if bounds is None:
+        refuse_constraint(where, constraint)
+    return bounds  # type: ignore[return-value]
+
+
+def arranged(x: Any, free: list[int], steps: dict[int, float]) -> Any:
+    """x with the differentiated axes last, contiguous: x itself if it is that already."""
+    order = [*free, *steps]
+    if order == list(range(x.ndim)) and x.flags["C_CONTIGUOUS"]:
+        return x
+    return arrays.namespace(x).ascontiguousarray(x.transpose(*order))
+
+
+def one_a_problem(where: str, step: Any, shape: Shape, free: list[int]) -> Numbers:
+    """The step of each problem, the indices of the free axes in order; steps must be > 0."""
+    step = np.asarray(arrays.to_host(step) if arrays.is_device(step) else step, np.float64)
+    step = step.reshape((1,) * (len(shape) - step.ndim) + step.shape)
+    if any(n > 1 and a not in free for a, n in enumerate(step.shape)):
+        raise ArgumentError(
+            f"{where}: expected one step for each slice that is not coupled, got steps of "
+            f"{step.shape} for x of {tuple(shape)}"
+        )
+    if not (step > 0).all():
+        raise ArgumentError(f"{where}: expected steps > 0, got {step.min():g}")
+    inner = [a for a in range(len(shape)) if a not in free]
+    few = np.squeeze(step, tuple(inner)) if inner else step
+    return np.broadcast_to(few, [shape[a] for a in free]).reshape(-1)
