@@ -7,7 +7,8 @@ A small nuclear norm is the convex stand-in for a low rank (Fazel 2002): few spe
 voxels, or the edges of all channels point the same way (Holt 2014; Duran et al. 2016).
 
 Both proximal maps change singular values s and keep singular vectors (Cai, Candès & Shen 2010).
-With the Gram matrix  M Mᵀ = V diag(s²) Vᵀ  that is  M ← V diag(factor(s)) Vᵀ M, and V is small."""
+With the Gram matrix  M Mᵀ = V diag(s²) Vᵀ  that is  M ← V diag(factor(s)) Vᵀ M, and V is small.
+Singular values below 1e-8 of the largest drown in its square."""
 
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import combinations
+from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -22,12 +24,13 @@ import numpy as np
 from physrecon import arrays
 from physrecon.errors import ArgumentError
 from physrecon.operators.base import LinearOperator
+from physrecon.operators.calculus import Gradient
 from physrecon.operators.diagonal import Identity
 from physrecon.priors.base import Prior, check_integers, refuse_constraint
 from physrecon.priors.constraints import Constraint
 from physrecon.spaces import Axis, Numbers, Shape
 
-CHUNK = 1 << 12  # voxels gone through at a time on the CPU: their small matrices fit the L2 cache
+CHUNK = 1 << 13  # voxels gone through at a time on the CPU: their small matrices fit the caches
 CHUNK_GPU = 1 << 20
 SWEEPS = 4  # of Jacobi rotations over a 3 × 3 matrix: each squares what is off the diagonal
 
@@ -36,8 +39,7 @@ SWEEPS = 4  # of Jacobi rotations over a 3 × 3 matrix: each squares what is off
 class NuclearNorm(Prior):
     """weight · ‖X‖_*, a row of X being a channel of x.  Holds no volume of its own.
 
-    channel_axis: of x, such as the energies of a spectral scan.
-    Singular values below 1e-8 of the largest drown in its square."""
+    channel_axis: of x, such as the energies of a spectral scan."""
 
     channel_axis: int = 0
 
@@ -127,14 +129,17 @@ class NuclearTotalVariation(Prior):
         if self.axes is not None:
             check_integers("NuclearTotalVariation.axes", self.axes)
             object.__setattr__(self, "axes", tuple(int(axis) for axis in self.axes))
+        spacing = (self.spacing,) if isinstance(self.spacing, Real) else tuple(self.spacing)
+        if not all(isinstance(h, Real) and 0 < h < math.inf for h in spacing):
+            raise ArgumentError(
+                f"NuclearTotalVariation.spacing: expected numbers > 0, got {self.spacing!r}"
+            )
 
     def couples(self, axis: Axis, shape: Shape) -> bool:
         channel, axes = self._axes_within(shape)
         return axis == channel or axis in axes
 
     def operator(self, shape: Shape) -> LinearOperator:
-        from physrecon.operators.calculus import Gradient
-
         return Gradient(shape, self.spacing, self._axes_within(shape)[1])
 
     def values(self, x: Any, axis: Axis = None) -> Numbers:
