@@ -106,6 +106,9 @@ def _values(options: dict[str, Any]) -> dict[str, Any]:
     settings = values.pop("settings", [])
     if "iterations" in values:
         values = merge(values, {"stop": {"iterations": values.pop("iterations")}})
+    for option, key in (("prior", "name"), ("weight", "weight")):
+        if option in values:
+            values = merge(values, {"prior": {key: values.pop(option)}})
     for setting in settings:
         values = merge(values, setting)
     return values

@@ -19,8 +19,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     ValidationError,
     field_serializer,
@@ -31,45 +29,37 @@ from pydantic import (
 from physrecon.blocks import parse_bytes, parse_slices
 from physrecon.errors import ArgumentError, ConfigError, MissingInputError, PhysreconError
 from physrecon.names import (
+    COUNT_METHODS,
     DIRECT,
     FILTERS,
     ITERATIONS,
+    LIKELIHOODS,
     METHODS,
     PADDINGS,
+    PRIORS,
     RINGS,
     STOP_SETTINGS,
     expected,
     nearest,
 )
+from physrecon.settings import PriorSettings, StopSettings, Table
 
 # How the work is done, not what comes out: runs that differ in these are runs of the same job.
 EXECUTION = ("slab_rows", "memory", "threads", "overwrite", "allow_root")
 
+TABLES: dict[str, type[Table]] = {"stop": StopSettings, "prior": PriorSettings}
 Setting = bool | int | float | str
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class StopSettings(_Model):
-    """When an iterative method stops in a slice; the first rule that holds wins.
-
-    iterations: None is what suits the method.  discrepancy: ‖Ax − y‖ of all rows of the scan that
-    are chosen, of which n rows get 1/√n each.  A limit in seconds would make the volume depend on
-    the machine, so there is none."""
-
-    iterations: int | None = Field(default=None, ge=1)
-    rtol: float = Field(default=0.0, ge=0)
-    discrepancy: float | None = Field(default=None, gt=0)
-
-
-class Job(_Model):
+class Job(Table):
     """One scan to one volume."""
 
     input: Path
     output: Path
-    method: str = "fbp"
+    method: str = DIRECT[0]
+    likelihood: str = LIKELIHOODS[0]
+    outlier: float | Literal["auto"] = "auto"
+    prior: PriorSettings | None = None
     filter: str = "ram-lak"
     padding: str = "zero"
     center: float | Literal["auto"] = "auto"
@@ -84,7 +74,7 @@ class Job(_Model):
     memory: int | None = None
     slab_rows: int | None = Field(default=None, ge=1)
     overwrite: bool = False
-    solver: dict[str, Setting] = {}
+    solver: dict[str, Setting] = Field(default={})
     stop: StopSettings = StopSettings()
 
     @classmethod
@@ -119,6 +109,8 @@ class Job(_Model):
         for key in ("input", "output", "allow_root"):
             if isinstance(values.get(key), str):
                 values[key] = path.parent / values[key]
+        if isinstance(values.get("prior"), str):
+            values["prior"] = {"name": values["prior"]}
         return cls.build(merge(values, changes or {}), str(path), ConfigError)
 
     def identity(self) -> Job:
@@ -139,6 +131,24 @@ class Job(_Model):
 
     @model_validator(mode="before")
     @classmethod
+    def _what_follows(cls, values: Any) -> Any:
+        """A prior may be given by its name alone; a prior and counts say which method suits."""
+        if not isinstance(values, dict):
+            return values
+        values = dict(values)
+        if isinstance(values.get("prior"), str):
+            values["prior"] = {"name": values["prior"]}
+        prior = values.get("prior")
+        if isinstance(prior, dict) and prior.get("name") in PRIORS:
+            values.setdefault("method", PRIORS[prior["name"]])
+            if values["method"] not in (*COUNT_METHODS, *DIRECT):
+                values.setdefault("likelihood", "weighted")
+        if values.get("method") in COUNT_METHODS:
+            values.setdefault("likelihood", "poisson")
+        return values
+
+    @model_validator(mode="before")
+    @classmethod
     def _stop_settings(cls, values: Any) -> Any:
         """`solver.iterations` says the same as `stop.iterations`: users need not know who stops."""
         if isinstance(values, dict) and isinstance(values.get("solver"), dict):
@@ -149,12 +159,16 @@ class Job(_Model):
                 return {**values, "solver": solver, "stop": {**moved, **stop}}
         return values
 
-    @field_validator("method", "filter", "padding", "rings")
+    @field_validator("method", "likelihood", "filter", "padding", "rings")
     @classmethod
     def _known_name(cls, value: str, info: Any) -> str:
-        names = {"method": METHODS, "filter": FILTERS, "padding": PADDINGS, "rings": RINGS}[
-            info.field_name
-        ]
+        names = {
+            "method": METHODS,
+            "likelihood": LIKELIHOODS,
+            "filter": FILTERS,
+            "padding": PADDINGS,
+            "rings": RINGS,
+        }[info.field_name]
         if value not in names:
             raise ValueError(expected(value, names))
         return value
@@ -172,6 +186,13 @@ class Job(_Model):
         whole = isinstance(value, int) and not isinstance(value, bool)
         return parse_bytes(value) if whole or isinstance(value, str) else value
 
+    @field_validator("outlier")
+    @classmethod
+    def _size(cls, value: Any) -> Any:
+        if value != "auto" and not value > 0:
+            raise ValueError(f"expected a line integral > 0, or auto, got {value!r}")
+        return value
+
     @field_validator("slices")
     @classmethod
     def _slices(cls, value: str | None) -> str | None:
@@ -181,28 +202,42 @@ class Job(_Model):
 
     @model_validator(mode="after")
     def _method_knows_its_settings(self) -> Job:
-        if self.method == "fbp":
-            stop = [k for k, v in self.stop if v != StopSettings.model_fields[k].default]
-            unknown = [*self.solver, *stop, *(["nonnegative"] if self.nonnegative else [])]
-            if unknown:
-                name = unknown[0]
+        if self.method in DIRECT:
+            self._refuse_what_iterates()
+            return self
+        for name in ("filter", "padding"):
+            if (got := getattr(self, name)) != Job.model_fields[name].default:
                 raise ValueError(
-                    f"{name}: expected an iterative method for it, got fbp; choose --method "
-                    + "|".join(ITERATIONS)
+                    f"{name}: expected fbp for {name} {got}, got {self.method}; "
+                    f"drop it or choose --method {'|'.join(DIRECT)}"
                 )
-        else:
-            for name in ("filter", "padding"):
-                if (got := getattr(self, name)) != Job.model_fields[name].default:
-                    raise ValueError(
-                        f"{name}: expected fbp for {name} {got}, got {self.method}; "
-                        f"drop it or choose --method {'|'.join(DIRECT)}"
-                    )
-            self.make_solver()
+        if self.likelihood == "transmission" and (self.line_integrals or self.rings != "none"):
+            got = "line integrals" if self.line_integrals else "removal of rings, which needs -log"
+            raise ValueError(
+                f"likelihood: expected raw counts for transmission, got {got}; choose --likelihood "
+                "weighted"
+            )
+        self.make_solver()
         return self
+
+    def _refuse_what_iterates(self) -> None:
+        settings = {
+            **self.solver,
+            **{k: v for k, v in self.stop if v != StopSettings.model_fields[k].default},
+            **({"nonnegative": True} if self.nonnegative else {}),
+            **({"prior": self.prior} if self.prior else {}),
+            **({"likelihood": self.likelihood} if self.likelihood != LIKELIHOODS[0] else {}),
+        }
+        for name in settings:
+            raise ValueError(
+                f"{name}: expected an iterative method for it, got {self.method}; choose --method "
+                + "|".join(ITERATIONS)
+            )
 
     def make_solver(self) -> Any:
         """The solver of an iterative method, with its settings.  Raises ArgumentError."""
         from physrecon.solvers import METHODS as solvers
+        from physrecon.solvers.state import suits
 
         solver: Any = solvers[self.method]
         known = tuple(field.name for field in fields(solver))
@@ -210,11 +245,16 @@ class Job(_Model):
             if name not in known:
                 raise ArgumentError(f"solver: {expected(name, (*known, *STOP_SETTINGS))}")
         if self.nonnegative and not solver.takes_constraint:
-            able = [
-                name for name, one in solvers.items() if getattr(one, "takes_constraint", False)
-            ]
+            able = [name for name, one in solvers.items() if one.takes_constraint]
             raise ArgumentError(
                 f"nonnegative: expected a method that can honour it, got {self.method}; "
+                f"choose --method {'|'.join(able)}"
+            )
+        prior = self.prior and self.prior.make()
+        if prior is not None and not suits(solver, prior):
+            able = [name for name, one in solvers.items() if suits(one, prior)]
+            raise ArgumentError(
+                f"prior: expected a method that takes {self.prior.name}, got {self.method}; "  # type: ignore[union-attr]
                 f"choose --method {'|'.join(able)}"
             )
         try:
@@ -246,11 +286,17 @@ def _complaint(where: str, problem: ValidationError) -> str:
     """What is wrong with a job: one sentence a field, and what there is where no name is near."""
     first = {_place(p): p for p in reversed(problem.errors())}  # a union complains once a type
     lines = [_sentence(where, p) for p in reversed(first.values())]
-    strange = {p["loc"][0] == "stop" for p in first.values() if p["type"] == "extra_forbidden"}
-    for in_stop in sorted(strange):
-        keys = (StopSettings if in_stop else Job).model_fields
-        lines.append(f"the keys{' of [stop]' if in_stop else ''} are {', '.join(keys)}")
+    strange = {_table(p) for p in first.values() if p["type"] == "extra_forbidden"}
+    for table in sorted(strange):
+        keys = TABLES.get(table, Job).model_fields
+        lines.append(f"the keys{f' of [{table}]' if table else ''} are {', '.join(keys)}")
     return "; ".join(lines) if len(lines) == 1 else "\n  ".join(lines)
+
+
+def _table(problem: Any) -> str:
+    """The table of the job that a complaint is about, or nothing."""
+    name = str(problem["loc"][0]) if problem["loc"] else ""
+    return name if name in TABLES else ""
 
 
 def _place(problem: Any) -> str:
@@ -261,8 +307,8 @@ def _sentence(where: str, problem: Any) -> str:
     """One pydantic complaint in the words of this program."""
     place = _place(problem)
     if problem["type"] == "extra_forbidden":
-        fields = StopSettings.model_fields if problem["loc"][0] == "stop" else Job.model_fields
-        near = nearest(problem["loc"][-1], tuple(fields))
+        keys = TABLES.get(_table(problem), Job).model_fields
+        near = nearest(problem["loc"][-1], tuple(keys))
         return f"{where}: {place}: expected a key that is known, got {place!r}{near}"
     if problem["loc"][:1] == ("solver",) and len(problem["loc"]) > 1:
         return f"{where}: {place}: expected a finite number, got {problem['input']!r}"

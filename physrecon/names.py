@@ -6,15 +6,44 @@ compilers; a test compares them with what those modules offer."""
 from __future__ import annotations
 
 DIRECT = ("fbp",)
-ITERATIVE = ("cgls", "gd", "landweber", "lsqr", "sirt")
+# solver → its iterations, unless told
+ITERATIONS = {
+    "adam": 200,
+    "cgls": 20,
+    "gauss-newton": 5,
+    "gd": 100,
+    "kaczmarz": 10,
+    "landweber": 200,
+    "lbfgs": 30,
+    "lsqr": 20,
+    "mlem": 50,
+    "osem": 10,
+    "rmsprop": 200,
+    "saga": 20,
+    "sart": 10,
+    "sirt": 100,
+}
+ITERATIVE = tuple(ITERATIONS)
 METHODS = (*DIRECT, *ITERATIVE)
+LIKELIHOODS = ("least-squares", "weighted", "transmission", "poisson", "huber", "student-t")
+COUNT_METHODS = ("mlem", "osem")  # whose likelihood is that of counts unless another is named
+# prior → the method that suits it, unless one is named
+PRIORS = {
+    "tikhonov": "fista",
+    "smooth": "fista",
+    "l1": "fista",
+    "wavelet": "pdhg",
+    "tv": "fista",
+    "huber-tv": "fista",
+    "tgv": "fista",
+}
+WEIGHT_RULES = ("gcv", "risk", "discrepancy", "l-curve")
 FILTERS = ("ram-lak", "shepp-logan", "cosine", "hamming", "hann")
 PADDINGS = ("zero", "edge")
 RINGS = ("none", "sort")
 PHANTOMS = ("shepp-logan", "ellipsoids", "foam")
 DEVICES = ("cpu", "cuda")
 ANGLE_UNITS = ("deg", "rad")
-ITERATIONS = {"cgls": 20, "gd": 100, "landweber": 200, "lsqr": 20, "sirt": 100}
 STOP_SETTINGS = ("iterations", "rtol", "discrepancy")
 
 

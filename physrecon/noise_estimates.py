@@ -30,8 +30,10 @@ ROUNDS = 20
 ENOUGH = 1 << 18  # numbers looked at in a slice: σ to 0.3 %
 
 
-def noise_level(y: Any, axis: int | None = None) -> Numbers:
+def noise_level(y: Any, axis: int | None = None, weights: Any = None) -> Numbers:
     """Standard deviation of the white noise in each slice along `axis`: (slices,) float64, or (1,).
+
+    With weights, broadcastable to y, the variance of a datum is σ²/weight, and σ is what is found.
 
     y: sinograms (views, rows, columns), images, or any array of real numbers whose last axis has at
     least five, finite; units of y.  axis: any but the last; None takes all of y as one piece.
@@ -50,39 +52,51 @@ def noise_level(y: Any, axis: int | None = None) -> Numbers:
             f"noise_level(y): expected an array with at least {len(DIFFERENCE)} numbers along the "
             f"last axis, got {getattr(y, 'shape', y)!r}"
         )
-    if axis is None:
-        return np.array([_level(y.reshape(-1, y.shape[-1]))])
-    if not 0 <= axis < y.ndim - 1:
+    if axis is not None and not 0 <= axis < y.ndim - 1:
         raise ArgumentError(
             f"noise_level(axis): expected 0 to {y.ndim - 2}, an axis before the last, got {axis}"
         )
-    before = (slice(None),) * axis
-    slices = (y[(*before, i)].reshape(-1, y.shape[-1]) for i in range(y.shape[axis]))
-    return np.array([_level(lines) for lines in slices])
+    if weights is not None:
+        weights = arrays.namespace(y).broadcast_to(weights, y.shape)
+    parts = [...] if axis is None else [(slice(None),) * axis + (i,) for i in range(y.shape[axis])]
+    return np.array([_level(y[i], None if weights is None else weights[i]) for i in parts])
 
 
-def _level(lines: Any) -> float:
-    """σ of lines (n, columns)."""
-    count = min(len(lines), -(-ENOUGH // lines.shape[1]))
-    some = np.linspace(0, len(lines) - 1, count).astype(np.int64)
-    d = np.abs(_differences(arrays.to_host(lines[some]).astype(np.float64, copy=False)))
+def _level(y: Any, weights: Any) -> float:
+    """σ of a slice."""
+    rows, columns = math.prod(y.shape[:-1]), y.shape[-1]
+    some = np.linspace(0, rows - 1, min(rows, -(-ENOUGH // columns))).astype(np.int64)
+
+    def lines(array: Any) -> NDArray[np.float64]:
+        chosen = arrays.to_host(array.reshape(rows, columns)[some])
+        return chosen.astype(np.float64, copy=False)
+
+    d = np.abs(_windows(lines(y), DIFFERENCE))
     if not np.isfinite(d).all():
         raise ArgumentError("noise_level(y): expected finite data, got NaN or infinity; fill them")
-    sigma, kept = np.inf, d
-    for _ in range(ROUNDS):
+    variance = np.ones((len(some), columns))
+    if weights is not None:
+        with np.errstate(divide="ignore"):
+            variance = 1 / lines(weights)
+    spread = _windows(variance, np.square(DIFFERENCE))
+    usable = np.isfinite(spread)  # no datum of weight 0 in it
+    d = np.where(usable, d / np.sqrt(spread), 0)
+    sigma, kept = np.inf, d[usable]
+    for _ in range(ROUNDS if kept.size else 0):
         last, sigma = sigma, float(np.median(kept)) / MEDIAN
-        kept = d[~_widened(d > EDGE * sigma)]
+        kept = d[usable & ~_widened(d > EDGE * sigma)]
         if sigma in (0.0, last) or not kept.size:
             break
-    return sigma
+    return sigma if np.isfinite(sigma) else 0.0
 
 
-def _differences(lines: NDArray[np.float64]) -> NDArray[np.float64]:
-    inside = lines.shape[1] - len(DIFFERENCE) + 1
-    total = np.zeros((len(lines), inside))
-    for i, factor in enumerate(DIFFERENCE):
-        total += factor * lines[:, i : i + inside]
-    return total / math.hypot(*DIFFERENCE)
+def _windows(lines: NDArray[np.float64], factors: Any) -> NDArray[np.float64]:
+    """Weighted sums of neighbours along the lines."""
+    inside = lines.shape[1] - len(factors) + 1
+    return sum(
+        (factor * lines[:, i : i + inside] for i, factor in enumerate(factors)),
+        start=np.zeros((len(lines), inside)),
+    )
 
 
 def _widened(edges: NDArray[np.bool_]) -> NDArray[np.bool_]:

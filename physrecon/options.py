@@ -18,9 +18,11 @@ from physrecon.names import (
     DIRECT,
     FILTERS,
     ITERATIVE,
+    LIKELIHOODS,
     METHODS,
     PADDINGS,
     PHANTOMS,
+    PRIORS,
     RINGS,
     expected,
 )
@@ -124,6 +126,15 @@ def _center(value: str) -> float | str:
     if value == "auto":
         return value
     return _number(float, "a column such as 296.0, or auto", -math.inf)(value)
+
+
+def _weight(value: str) -> float | str:
+    if value == "auto":
+        return value
+    weight = _number(float, "a number > 0, or auto", 0)(value)
+    if not weight:
+        raise argparse.ArgumentTypeError(f"expected a number > 0, or auto, got {value!r}")
+    return weight
 
 
 def _setting(text: str) -> dict[str, Any]:
@@ -297,8 +308,20 @@ def _reconstruction(into: Parser) -> None:
         "--padding", type=_one_of(PADDINGS), metavar="NAME",
         help="zero (default), or edge for an object wider than the detector (fbp)",
     )  # fmt: skip
+    into.add_argument(
+        "--likelihood", type=_one_of(LIKELIHOODS), metavar="NAME",
+        help=f"{LIKELIHOODS[0]} (default; poisson for mlem and osem), {', '.join(LIKELIHOODS[1:])}",
+    )  # fmt: skip
+    into.add_argument(
+        "--prior", type=_one_of(tuple(PRIORS)), metavar="NAME",
+        help=f"{', '.join(PRIORS)}; the method is then {PRIORS['tv']} unless named",
+    )  # fmt: skip
+    into.add_argument(
+        "--weight", type=_weight, metavar="W",
+        help="of the prior; auto (default) chooses it from the data",
+    )  # fmt: skip
     into.add_argument("--iterations", type=_count, metavar="N", help="iterative methods")
-    into.add_argument("--nonnegative", action="store_true", help="constraint (gd, landweber, sirt)")
+    into.add_argument("--nonnegative", action="store_true", help="constraint (not cgls, lsqr)")
     into.add_argument(
         "--rings", nargs="?", const="sort", type=_one_of(RINGS), metavar="NAME",
         help="remove ring artefacts: sort (Vo 2018)",

@@ -19,13 +19,19 @@ from physrecon.errors import ArgumentError
 from physrecon.geometry import Grid, ParallelBeam
 from physrecon.job import Job
 from physrecon.memory import available_memory
+from physrecon.names import LIKELIHOODS
 from physrecon.operators.projector import block_widths, staggered
+from physrecon.solvers import METHODS as SOLVERS
 from physrecon.store import Scan, partial_slabs, slabs_done, stored_bytes
 
 BASE = 260 << 20  # the interpreter, its libraries, compiled kernels
 F4 = 4
-# (data sets, volumes) that a method holds, the line integrals and the result included
-HELD = {"fbp": (2, 1), "cgls": (3, 3), "gd": (2, 2), "landweber": (2, 2), "sirt": (2, 2)}
+FBP_HOLDS = (2, 1)  # data sets and volumes, the line integrals and the result included
+# volumes that a prior takes besides, and data sets that a likelihood does
+PRIOR_VOLUMES = {
+    "tikhonov": 1, "smooth": 5, "l1": 1, "wavelet": 4, "tv": 8, "huber-tv": 5, "tgv": 24,
+}  # fmt: skip
+LIKELIHOOD_SETS = {"transmission": 2, "weighted": 1, "poisson": 1}
 MOST_BUDGET = 8 << 30  # beyond this, larger slabs gain nothing and lose more when stopped
 
 
@@ -102,6 +108,13 @@ def make_plan(job: Job, scan: Scan) -> Plan:
     grid = geometry.default_grid()
     budget = job.memory or min(available_memory() // 2, MOST_BUDGET)
     size = job.slab_rows or blocks.slab_rows(budget, partial(cost, job, scan, grid), count)
+    if job.prior is not None and not job.prior.slicewise and size < count:
+        needed = format_bytes(cost(job, scan, grid, count))
+        raise ArgumentError(
+            f"prior: expected all {count} rows in one slab for a prior that couples slices, got "
+            f"slabs of {size}; give --memory {needed.replace(' ', '')}, fewer --slices, or leave "
+            "slicewise = true"
+        )
     slabs = blocks.slabs(count, size)
     earlier = partial_slabs(job.output)
     if earlier and earlier[-1].stop == count and not job.slab_rows:
@@ -127,7 +140,7 @@ def cost(job: Job, scan: Scan, grid: Grid, rows: int) -> int:
     itemsize = np.dtype(scan.dtype).itemsize
     ny, nx = grid.shape[1:]
     data, plane = views * columns * F4, ny * nx * F4
-    sets, planes = HELD[job.method]
+    sets, planes = held(job)
     width = max(w for _, w in block_widths(rows))
     lane = width * F4
     block = lane * (views * staggered(columns, lane) + ny * staggered(nx, lane))
@@ -137,6 +150,15 @@ def cost(job: Job, scan: Scan, grid: Grid, rows: int) -> int:
     reconstructing = rows * (sets * data + planes * plane) + max(block, transforming)
     writing = int(rows * 2.25 * plane)  # the file image grows by steps of an eighth
     return BASE + max(correcting, reconstructing, writing)
+
+
+def held(job: Job) -> tuple[int, int]:
+    """(data sets, volumes) in memory at the same time."""
+    if job.method == "fbp":
+        return FBP_HOLDS
+    sets, volumes = SOLVERS[job.method].holds
+    more = PRIOR_VOLUMES[job.prior.name] if job.prior else 0
+    return sets + LIKELIHOOD_SETS.get(job.likelihood, 0), volumes + more
 
 
 def chosen_rows(job: Job, scan: Scan) -> slice:
@@ -152,8 +174,12 @@ def chosen_rows(job: Job, scan: Scan) -> slice:
 def describe_method(job: Job) -> str:
     if job.method == "fbp":
         return f"fbp, {job.filter}"
-    constraint = ", nonnegative" if job.nonnegative else ""
-    return f"{job.method}, {job.stop.iterations} iterations{constraint}"
+    words = [job.method, f"{job.stop.iterations} iterations"]
+    if job.likelihood != LIKELIHOODS[0]:
+        words.append(job.likelihood)
+    if job.prior:
+        words.append(f"prior {job.prior.name} of weight {job.prior.weight}")
+    return ", ".join(words + ["nonnegative"] * job.nonnegative)
 
 
 def _existing(path: Path) -> Path:

@@ -20,27 +20,29 @@ from numpy.typing import NDArray
 
 from physrecon import arrays
 from physrecon.analytic.fbp import fbp
+from physrecon.assemble import Measured, make_problem
 from physrecon.blocks import slabs
 from physrecon.centering import Center, average_views, find_center
 from physrecon.doubts import doubts
 from physrecon.errors import ArgumentError, DataError, Interrupted, OutputError
 from physrecon.geometry import Grid, ParallelBeam
 from physrecon.job import Job
-from physrecon.likelihoods import LeastSquares
 from physrecon.names import ITERATIONS
+from physrecon.noise_estimates import noise_level
 from physrecon.operators.projector import Projector
 from physrecon.plan import Plan, chosen_rows, make_plan
-from physrecon.preprocess import Repairs, prepare
-from physrecon.priors import NonNegative
-from physrecon.problem import Problem
+from physrecon.preprocess import Repairs, prepare, prepare_counts
 from physrecon.report import Progress, Report, Silent, heard
 from physrecon.solvers import Stop, solve
 from physrecon.solvers.state import State
 from physrecon.store import Scan, VolumeWriter, open_scan
+from physrecon.weight_choice import choose_weight
 
 Array = NDArray[np.floating[Any]]
 SAMPLE_ROWS = 8  # rows that are asked for the axis, and whether they can be used at all
 SAMPLE_BYTES = 128 << 20  # of them are read at a time
+# likelihood → the residual, in units of the noise, from which on it reckons with outliers
+OUTLIERS = {"huber": 1.345, "student-t": 1.0}
 FBP_ROWS = 64  # slices between two steps of the progress bar
 # Endings of files that we do not write.
 OTHER_FORMATS = (
@@ -120,14 +122,64 @@ def with_iterations(job: Job) -> Job:
 
 def resolved(job: Job, scan: Scan, report: Report) -> Job:
     """The job with nothing left to be found out."""
+    job = with_iterations(with_center(job, scan, report))
+    return with_weight(with_outlier(job, scan, report), scan, report)
+
+
+def with_center(job: Job, scan: Scan, report: Report) -> Job:
     if job.center != "auto":
         report.result(f"center: {job.center} (given)")
         sample(job, scan, chosen_rows(job, scan))
-        return with_iterations(job)
+        return job
     column = say_axis(find_axis(job, scan), report)
     if scan.center is not None and abs(scan.center - column) > 1:
         report.warn(f"center: the file states {scan.center:g}; give it with --center to use it")
-    return with_iterations(job).model_copy(update={"center": column})
+    return job.model_copy(update={"center": column})
+
+
+def with_outlier(job: Job, scan: Scan, report: Report) -> Job:
+    """The job with the residual from which on a datum counts as an outlier."""
+    if job.likelihood not in OUTLIERS or job.outlier != "auto":
+        return job
+    y = measure(job, scan, middle_rows(job, scan))[0].y
+    level = float(np.median(noise_level(y, axis=1)))
+    if not level > 0:
+        raise DataError(f"outlier: expected data with noise, got none in {scan.path}; set outlier")
+    size = float(f"{OUTLIERS[job.likelihood] * level:.3g}")
+    report.result(f"outlier: {size} (from a noise level of {level:.3g})")
+    return job.model_copy(update={"outlier": size})
+
+
+def with_weight(job: Job, scan: Scan, report: Report) -> Job:
+    """The job with the weight of its prior, found on its middle rows."""
+    if job.prior is None or job.prior.weight != "auto":
+        return job
+    rows = middle_rows(job, scan)
+    count = _rows(rows)
+    geometry = scan.geometry.with_rows(count).with_center(float(job.center))
+    grid = geometry.default_grid()
+    measured, _ = measure(job, scan, rows)
+    A = Projector(geometry, grid)
+    with report.progress("weight", 1, "choice"):
+        choice = choose_weight(
+            make_problem(job, A, measured.to(job.device), grid), job.prior.rule, job.make_solver()
+        )
+    weight = float(f"{choice.weight:.3g}")  # finer than it matters, and the same on every machine
+    where = f"row {rows.start}" if count == 1 else f"rows {rows.start}:{rows.stop}"
+    report.result(
+        f"weight: {weight} (found, {job.prior.rule} of {len(choice.curve)} solutions, {where})"
+    )
+    prior = job.prior.model_copy(update={"weight": weight})
+    return job.model_copy(update={"prior": prior})
+
+
+def middle_rows(job: Job, scan: Scan) -> slice:
+    """The row in the middle of those chosen, or all of them where the prior couples them."""
+    rows = chosen_rows(job, scan)
+    if job.prior is not None and not job.prior.slicewise:
+        return rows
+    middle = (rows.start + rows.stop) // 2
+    return slice(middle, middle + 1)
 
 
 def say_axis(found: Center, report: Report) -> float:
@@ -199,6 +251,16 @@ def line_integrals(job: Job, scan: Scan, rows: slice) -> tuple[Array, Repairs]:
     return corrected(job, scan, stacks, rows.start)
 
 
+def measure(job: Job, scan: Scan, rows: slice) -> tuple[Measured, Repairs]:
+    """What some detector rows have measured, as the likelihood of the job takes it."""
+    if job.likelihood != "transmission":
+        y, repairs = line_integrals(job, scan, rows)
+        return Measured(y), repairs
+    stacks = [s[:, rows] for s in (scan.projections, scan.flats, scan.darks)]
+    *parts, repairs = prepare_counts(*stacks, flat_positions=scan.flat_positions)
+    return Measured(*parts), repairs
+
+
 def corrected(job: Job, scan: Scan, stacks: list[NDArray], first_row: int) -> tuple[Array, Repairs]:
     """Line integrals of counts, flats and darks that have been read from `first_row` on.
 
@@ -221,29 +283,26 @@ def corrected(job: Job, scan: Scan, stacks: list[NDArray], first_row: int) -> tu
 
 def reconstruct(
     job: Job,
-    y: Array,
+    measured: Measured,
     scan: ParallelBeam,
     grid: Grid,
     rows: int,
     callback: Callable[[float, str], Any] = lambda done, text: None,
 ) -> tuple[Array, str]:
-    """A volume (nz, ny, nx) from line integrals (views, nz, columns), and why the solver stopped.
+    """A volume (nz, ny, nx) from what nz detector rows measured, and why the solver stopped.
 
     rows: how many the whole job has.  callback(done, text): called with the fraction that is done.
     Raises DataError where the volume is not finite."""
-    y = arrays.to_device(y, job.device)
+    measured = measured.to(job.device)
     if job.method == "fbp":
-        volume, reason = _fbp_in_parts(job, y, scan, grid, callback), ""
+        volume, reason = _fbp_in_parts(job, measured.y, scan, grid, callback), ""
     else:
-        problem = Problem(
-            LeastSquares(Projector(scan, grid), y),
-            constraint=NonNegative() if job.nonnegative else None,
-        )
         stop = _stop(job, grid, rows)
 
         def follow(state: State) -> None:
             callback(state.iteration / max(stop.iterations, 1), f"iteration {state.iteration}")
 
+        problem = make_problem(job, Projector(scan, grid), measured, grid)
         result = solve(problem, job.make_solver(), stop=stop, callback=follow)
         volume, reason = result.x, result.reason
     if not arrays.all_finite(volume):
@@ -277,7 +336,11 @@ def _fbp_in_parts(
 def _stop(job: Job, grid: Grid, rows: int) -> Stop:
     """The stopping rule of a slab: as of the whole job, so that it does not know the slab."""
     norm = job.stop.discrepancy
-    norms = None if norm is None else [norm / math.sqrt(rows)] * grid.shape[0]
+    norms: Any = norm
+    if isinstance(norm, float):
+        norms = [norm / math.sqrt(rows)] * grid.shape[0]
+        if job.prior is not None and not job.prior.slicewise:
+            norms = norm
     return Stop(iterations=int(job.stop.iterations or 0), rtol=job.stop.rtol, discrepancy=norms)
 
 
@@ -321,11 +384,11 @@ def _write_slab(
     def follow(done: float, text: str) -> None:
         progress.partial(rows * done, text)
 
-    y, repairs = line_integrals(job, scan, slice(first + slab.start, first + slab.stop))
+    measured, repairs = measure(job, scan, slice(first + slab.start, first + slab.stop))
     geometry = plan.geometry.with_rows(rows).with_center(float(job.center))
     grid = plan.grid.with_slices(rows)
-    volume, reason = reconstruct(job, y, geometry, grid, plan.grid.shape[0], follow)
-    del y  # the writer needs the room
+    volume, reason = reconstruct(job, measured, geometry, grid, plan.grid.shape[0], follow)
+    del measured  # the writer needs the room
     writer.write(i, volume)
     progress.advance(rows, reason)
     return repairs

@@ -22,8 +22,8 @@ ROOMS = [
     "likelihoods noise noise_estimates priors problem",
     "solvers",
     "analytic axis_methods blocks centering checkpoint datasets defects job memory names "
-    "preprocess store",
-    "doubts plan report run view",
+    "preprocess settings store weight_choice weight_plot",
+    "assemble doubts plan report run view",
     "cli commands demo options __main__",
 ]
 LEVEL = {name: level for level, room in enumerate(ROOMS) for name in room.split()}

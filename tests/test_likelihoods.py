@@ -415,7 +415,7 @@ def test_views_add_up_to_the_whole(make):
         return
     x = volume_for(f)
     parts = [f.subset(views) for views in ([2, 0], slice(1, 2), range(3, len(f.y)))]
-    assert all(type(part) is type(f) for part in parts)
+    assert all(isinstance(f, type(part)) for part in parts)
     values = sum(part.values(x) for part in parts)
     np.testing.assert_allclose(values, f.values(x), rtol=1e-12)
     gradient = sum(part.gradient(x) for part in parts)

@@ -9,7 +9,7 @@ import physrecon as pr
 from physrecon import datasets, noise_estimates
 from physrecon.errors import ArgumentError
 from physrecon.geometry import Grid, ParallelBeam
-from physrecon.noise_estimates import line_integral_variance
+from physrecon.noise_estimates import line_integral_variance, noise_level
 
 
 def sinogram(columns, views, rows=1):
@@ -118,3 +118,23 @@ def test_variance_is_finite_without_counts():
     counts, fields = np.zeros((2, 3, 4), np.uint16), np.zeros((5, 3, 4), np.uint16)
     variance = line_integral_variance(counts, fields, fields)
     assert variance.dtype == np.float32 and np.isfinite(variance).all() and (variance > 0).all()
+
+
+def test_weights_tell_how_the_noise_varies():
+    rng = np.random.default_rng(4)
+    weights = rng.uniform(0.1, 10, (40, 3, 200))
+    y = np.linspace(0, 5, 200) ** 2 + 0.3 * rng.standard_normal(weights.shape) / np.sqrt(weights)
+    assert noise_level(y, 1, weights) == pytest.approx(np.full(3, 0.3), rel=0.05)
+    assert noise_level(y, None, weights) == pytest.approx([0.3], rel=0.04)
+    row = np.array([1, 4, 9.0])[:, None]
+    assert noise_level(y * 0 + rng.standard_normal(y.shape) / np.sqrt(row), 1, row) == (
+        pytest.approx(np.ones(3), rel=0.05)
+    )
+
+
+def test_data_of_weight_zero_do_not_tell_of_the_noise():
+    rng = np.random.default_rng(5)
+    y, weights = rng.standard_normal((90, 100)), np.ones((90, 100))
+    y[:, 40:60], weights[:, 40:60] = 1e3 * rng.standard_normal((90, 20)), 0
+    assert noise_level(y, None, weights) == pytest.approx([1], rel=0.05)
+    assert noise_level(y, None, 0 * weights) == [0]

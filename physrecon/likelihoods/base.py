@@ -6,6 +6,7 @@ its Jacobian at x.  Everything else follows and is written here, once."""
 
 from __future__ import annotations
 
+import copy
 import math
 from functools import cached_property
 from typing import Any, NoReturn, Self
@@ -122,6 +123,37 @@ class Likelihood:
             slices = 1 if axis is None else y.shape[axis]
             total = total + np.full(slices, y.size / max(slices, 1))
         return total
+
+    # Degrees of freedom -----------------------------------------------------------------------
+
+    def precision(self) -> Vector:
+        """1 / standard deviation of the data, up to one common factor; broadcastable to them."""
+        return spaces.transform(lambda y: arrays.namespace(y).ones(1, y.dtype), self.y)
+
+    def predicted(self, p: Vector) -> Vector:
+        """The mean of the data where A x = p."""
+        return p
+
+    def standardised(self, p: Vector) -> Vector:
+        """The mean of the data where A x = p, in standard deviations."""
+        mean = spaces.copy(self.predicted(p))
+        spaces.multiply(mean, self.precision())
+        return mean
+
+    def shaken(self, signs: Vector, size: float) -> Self:
+        """The same likelihood of data that are moved by `size` standard deviations up or down.
+
+        signs: ± 1, of A.out_shape.  Data that may not be negative are reflected at 0."""
+        y = spaces.copy(signs)
+        parts = (spaces.leaves(v) for v in (y, self.precision(), self.y))
+        for moved, precision, data in zip(*parts, strict=True):
+            xp = arrays.namespace(moved)
+            moved *= xp.where(precision > 0, size / xp.where(precision > 0, precision, 1), 0)
+            moved += data
+        other = copy.copy(self)
+        other.y = y
+        other.__dict__.pop("_pulled_data", None)
+        return other
 
     # Volume space -----------------------------------------------------------------------------
 

@@ -87,19 +87,23 @@ class LeastSquares(Likelihood):
             shrink_towards(part, y, step, root * root)
         return q
 
+    def precision(self) -> Vector:
+        return self._roots
+
     def expected_norms(self) -> Numbers:
         """√m for weights that are 1/variance of m data, else with the noise level of the data."""
         if self.inverse_variance:
             return np.sqrt(self._counted())
         from physrecon.noise_estimates import noise_level
 
-        y = spaces.copy(self.y)
-        self.weigh(y)
         total = np.zeros(1)
-        axes = spaces.leaf_axes(self.data_axis, y)
-        for part, axis in zip(spaces.leaves(y), axes, strict=True):
-            slices = 1 if axis is None else part.shape[axis]
-            total = total + noise_level(part, axis) ** 2 * (part.size / max(slices, 1))
+        axes = spaces.leaf_axes(self.data_axis, self.y)
+        leaves = zip(spaces.leaves(self.y), spaces.leaves(self._roots), axes, strict=True)
+        for y, root, axis in leaves:
+            weights = None if self.weights is None else root * root
+            slices = 1 if axis is None else y.shape[axis]
+            level = noise_level(y, axis, weights)
+            total = total + level**2 * (y.size / max(slices, 1))
         return np.sqrt(total)
 
     def _counted(self) -> Numbers:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -41,6 +41,16 @@ class CountLikelihood(Likelihood):
             total = total + (deviance * self._alive(leaf)).sum(axis=others).reshape(-1)
         return np.sqrt(total)
 
+    def precision(self) -> Vector:
+        return spaces.transform(lambda y: arrays.namespace(y).maximum(y, 1) ** -0.5, self.y)
+
+    def shaken(self, signs: Vector, size: float) -> Self:
+        other = super().shaken(signs, size)
+        other.__dict__.pop("lipschitz", None)  # counts decide how steep their loss is
+        for y in spaces.leaves(other.y):
+            arrays.namespace(y).abs(y, out=y)
+        return other
+
     def _alive(self, leaf: int) -> Any:
         """Which data of array number `leaf` count: broadcastable, on the host."""
         return True
@@ -65,6 +75,11 @@ class PoissonLikelihood(CountLikelihood):
     def subset(self, views: Any) -> PoissonLikelihood:
         background = on_views(self.background, self.y, views)
         return PoissonLikelihood(self.A[views], self.y[views], background)
+
+    def predicted(self, p: Vector) -> Vector:
+        mean = spaces.copy(p)
+        spaces.add(mean, self.background)
+        return mean
 
     def _pass(self, p: Any, y: Any, what: int, leaf: int, axis: Any, partial: Any) -> None:
         from physrecon.kernels import losses

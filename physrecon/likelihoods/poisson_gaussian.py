@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from physrecon import arrays, spaces
-from physrecon.likelihoods.base import Likelihood, on_views
+from physrecon.likelihoods.base import Likelihood
 from physrecon.likelihoods.poisson import PoissonLikelihood
 from physrecon.operators.base import Operator
 from physrecon.spaces import Vector
@@ -23,8 +23,8 @@ class PoissonGaussianLikelihood(PoissonLikelihood):
     read without light.  read_noise: standard deviation >= 0, in read-out units.  background: mean
     photo-electrons >= 0 that do not come from x.  All of them broadcast to the data.
 
-    Shifted data below zero become zero; `clipped` is their number.  Holds the data as measured
-    and, as `y`, shifted.  `lipschitz` is finite where there is read noise or background."""
+    Shifted data below zero become zero; `clipped` is their number.  `y` are the shifted data, and a
+    subset is the Poisson likelihood of some of them.  `lipschitz` is finite where there is read noise or background."""
 
     def __init__(
         self,
@@ -36,7 +36,6 @@ class PoissonGaussianLikelihood(PoissonLikelihood):
         background: Any = 0,
     ) -> None:
         Likelihood.__init__(self, A, y)
-        self.measured, self.settings = self.y, (gain, offset, read_noise, background)
         gains = self._beside("gain", gain, "> 0")
         offsets = self._beside("offset", offset, "any")
         noises = self._beside("read_noise", read_noise)
@@ -47,10 +46,6 @@ class PoissonGaussianLikelihood(PoissonLikelihood):
             arrays.namespace(v).maximum(v, 0, out=v)
         backgrounds = self._beside("background", background)
         super().__init__(A, shifted, _each(lambda b, s: b + s, backgrounds, shifts))
-
-    def subset(self, views: Any) -> PoissonGaussianLikelihood:
-        settings = [on_views(value, self.y, views) for value in self.settings]
-        return PoissonGaussianLikelihood(self.A[views], self.measured[views], *settings)
 
 
 def _each(function: Any, *vectors: Vector) -> Vector:

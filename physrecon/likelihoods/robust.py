@@ -38,6 +38,9 @@ class Huber(Likelihood):
 
         losses.residuals(p, y, self._parameters[leaf], p.dtype.type(self.delta), what, partial)
 
+    def precision(self) -> Vector:
+        return self._roots
+
     def _steepest(self) -> Numbers:
         return self._largest(self._roots) ** 2
 

@@ -56,6 +56,12 @@ class TransmissionLikelihood(CountLikelihood):
         blank, dark = (on_views(v, self.y, views) for v in (self.blank, self.dark))
         return TransmissionLikelihood(self.A[views], self.y[views], blank, dark)
 
+    def predicted(self, p: Vector) -> Vector:
+        mean = spaces.transform(lambda a: arrays.namespace(a).exp(-a), p)
+        spaces.multiply(mean, self.blank)
+        spaces.add(mean, self.dark)
+        return mean
+
     def _pass(self, p: Any, y: Any, what: int, leaf: int, axis: Any, partial: Any) -> None:
         from physrecon.kernels import losses
 

@@ -1,24 +1,60 @@
 """Iterative solvers: one loop (`solve`, `iterate`) and one algorithm per file."""
 
+from typing import Any
+
+from physrecon.solvers.adam import Adam, RMSprop
 from physrecon.solvers.base import Record, Result, Stop, iterate, solve
+from physrecon.solvers.choice import suited
 from physrecon.solvers.conjugate_gradient import ConjugateGradient
+from physrecon.solvers.gauss_newton import GaussNewton
 from physrecon.solvers.gradient_descent import GradientDescent
+from physrecon.solvers.kaczmarz import Kaczmarz
 from physrecon.solvers.landweber import Landweber
+from physrecon.solvers.lbfgs import LBFGS
 from physrecon.solvers.lsqr import LSQR
+from physrecon.solvers.mlem import MLEM
+from physrecon.solvers.osem import OSEM
+from physrecon.solvers.saga import SAGA
+from physrecon.solvers.sart import SART
 from physrecon.solvers.sirt import SIRT
 from physrecon.solvers.state import Solver, State
 
-METHODS: dict[str, type] = {
-    method.name: method for method in (ConjugateGradient, GradientDescent, Landweber, LSQR, SIRT)
+METHODS: dict[str, Any] = {
+    method.name: method
+    for method in (
+        Adam,
+        ConjugateGradient,
+        GaussNewton,
+        GradientDescent,
+        Kaczmarz,
+        Landweber,
+        LBFGS,
+        LSQR,
+        MLEM,
+        OSEM,
+        RMSprop,
+        SAGA,
+        SART,
+        SIRT,
+    )
 }
 
 __all__ = [
+    "LBFGS",
     "LSQR",
     "METHODS",
+    "MLEM",
+    "OSEM",
+    "SAGA",
+    "SART",
     "SIRT",
+    "Adam",
     "ConjugateGradient",
+    "GaussNewton",
     "GradientDescent",
+    "Kaczmarz",
     "Landweber",
+    "RMSprop",
     "Record",
     "Result",
     "Solver",
@@ -26,4 +62,5 @@ __all__ = [
     "Stop",
     "iterate",
     "solve",
+    "suited",
 ]
