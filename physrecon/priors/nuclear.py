@@ -129,7 +129,7 @@ class NuclearTotalVariation(Prior):
         if self.axes is not None:
             check_integers("NuclearTotalVariation.axes", self.axes)
             object.__setattr__(self, "axes", tuple(int(axis) for axis in self.axes))
-        spacing = (self.spacing,) if isinstance(self.spacing, Real) else tuple(self.spacing)
+        spacing = self.spacing if isinstance(self.spacing, tuple | list) else (self.spacing,)
         if not all(isinstance(h, Real) and 0 < h < math.inf for h in spacing):
             raise ArgumentError(
                 f"NuclearTotalVariation.spacing: expected numbers > 0, got {self.spacing!r}"
