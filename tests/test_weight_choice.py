@@ -136,7 +136,8 @@ def test_counts_have_degrees_of_freedom_too(likelihood):
         pr.Problem(f, pr.Tikhonov(1.0), pr.NonNegative()), "discrepancy", pr.LBFGS()
     )
     shares = [point.freedom for point in choice.curve]
-    assert 0 < min(shares) and max(shares) < 0.6
+    assert min(shares) > 0
+    assert max(shares) < 0.6
     error = np.linalg.norm(choice.result.x - x - 1) / np.linalg.norm(x + 1)
     assert error < 0.35
 

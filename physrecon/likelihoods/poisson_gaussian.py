@@ -24,7 +24,8 @@ class PoissonGaussianLikelihood(PoissonLikelihood):
     photo-electrons >= 0 that do not come from x.  All of them broadcast to the data.
 
     Shifted data below zero become zero; `clipped` is their number.  `y` are the shifted data, and a
-    subset is the Poisson likelihood of some of them.  `lipschitz` is finite where there is read noise or background."""
+    subset is the Poisson likelihood of some of them.  `lipschitz` is finite where there is read
+    noise or background."""
 
     def __init__(
         self,
