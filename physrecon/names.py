@@ -12,7 +12,7 @@ ITERATIONS = {
     "cgls": 20,
     "gauss-newton": 5,
     "gd": 100,
-    "kaczmarz": 10,
+    "kaczmarz": 5,
     "landweber": 200,
     "lbfgs": 30,
     "lsqr": 20,
@@ -20,7 +20,7 @@ ITERATIONS = {
     "osem": 10,
     "rmsprop": 200,
     "saga": 20,
-    "sart": 10,
+    "sart": 5,
     "sirt": 100,
 }
 ITERATIVE = tuple(ITERATIONS)

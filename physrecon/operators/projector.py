@@ -112,7 +112,8 @@ class SlicewiseKernels:
         It comes from the last call if it fits; projections of more views fit too."""
         key = (arrays.is_device(near), near.dtype, width)
         # Popped, not looked at: another thread makes its own.
-        last, volume, sino = self._free.pop() if self._free else (None, None, None)
+        free: Any = self._free.pop() if self._free else (None, None, None)
+        last, volume, sino = free
         row_bytes, views = width * near.dtype.itemsize, len(self.table.order)
         if last != key:
             volume = arrays.like(near, (self.ny, staggered(self.nx, row_bytes), width))

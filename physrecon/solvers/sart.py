@@ -41,7 +41,7 @@ class SART:
     a shuffle that belongs to (seed, iteration).
 
     A few views at a time cost more than their share of all, for every subset goes through the whole
-    of x: ten subsets or so are nearly as cheap as SIRT, one per view several times as dear.
+    of x: ten subsets or so are nearly as cheap as SIRT, one per view some ten times as dear.
 
     Holds x, x before the pass and one more volume, y and the data of a subset, and the sums `rows`
     and `columns`: one slice of each where A treats all slices alike and there are no weights, else
