@@ -9,6 +9,7 @@ circling a minimum at a distance of about the step."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from numbers import Real
 from typing import ClassVar
@@ -80,7 +81,8 @@ class Adam:
 class RMSprop:
     """As `Adam`, without m and without the correction of the first steps.
 
-    decay: β₂.  The first steps are 1/√(1 − decay) times `step`.
+    step: √(1 − decay) of the first steps, and what they come to as the gradient settles.  None: the
+    first steps are those of Adam.  decay: β₂.
     Holds x, ∇F, v and a volume of scratch, and one data set besides the measured one."""
 
     step: float | None = None
@@ -97,7 +99,7 @@ class RMSprop:
         _check("RMSprop", self.step, decay=self.decay)
 
     def start(self, problem: Problem, x0: Vector = None) -> AdamState:
-        return _start(problem, x0, self.step)
+        return _start(problem, x0, self.step, math.sqrt(1 - self.decay))
 
     def advance(self, problem: Problem, state: AdamState) -> AdamState:
         return _advance(problem, state, (), self.decay, np.ones(len(state.active)))
@@ -111,7 +113,7 @@ def _check(where: str, step: float | None, **decays: float) -> None:
             raise ArgumentError(f"{where}.{name}: expected 0 <= {name} < 1, got {value!r}")
 
 
-def _start(problem: Problem, x0: Vector, step: float | None) -> AdamState:
+def _start(problem: Problem, x0: Vector, step: float | None, share: float = 1.0) -> AdamState:
     fields = fresh(problem, x0)
     objective, fields["value"], gradient = problem.objective_and_gradient(fields["x"])
     squares = spaces.dots(gradient, gradient, problem.axis)
@@ -127,7 +129,7 @@ def _start(problem: Problem, x0: Vector, step: float | None) -> AdamState:
     )
     if step is None:
         length = _to_minimum(problem, state, first_step(objective, squares))
-        state.step = SHARE * length * np.sqrt(squares / max(count, 1))
+        state.step = share * SHARE * length * np.sqrt(squares / max(count, 1))
     return state
 
 

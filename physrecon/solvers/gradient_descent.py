@@ -82,7 +82,7 @@ class GradientDescent:
     holds: ClassVar[tuple[int, int]] = (2, 2)
 
     def __post_init__(self) -> None:
-        if self.rule not in RULES:
+        if self.rule not in tuple(RULES):
             raise ArgumentError(
                 f"GradientDescent.rule: expected one of {', '.join(RULES)}, got {self.rule!r}"
             )

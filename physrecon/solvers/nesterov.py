@@ -1,11 +1,11 @@
 """Gradient descent with momentum:
 
-    y = (1 − θ) x + θ z;    z ← P(z − ∇F(y) / (θ L));    x ← (1 − θ) x + θ z;
+    y = (1 − θ) x + θ z;    z ← P(z − ∇F(y) / (θ L));    x ← P(y − ∇F(y) / L);
     θ ← (√(θ⁴ + 4θ²) − θ²) / 2
 
 which brings F(x) down to its minimum like 1/k² instead of 1/k.  Nesterov, Soviet Math. Dokl. 27
-(1983) 372, in the form of Auslender and Teboulle, SIAM J. Optim. 16 (2006) 697, that asks for
-gradients inside the constraint only.  Where momentum leads uphill, ⟨z − z⁺, x⁺ − x⟩ > 0, it starts
+(1983) 372, in the form of Lan, Lu and Monteiro, Math. Program. 126 (2011) 1, that asks for
+gradients inside the constraint only.  Where momentum leads uphill, ⟨y − x⁺, x⁺ − x⟩ > 0, it starts
 anew (O'Donoghue and Candès, Found. Comput. Math. 15 (2015) 715)."""
 
 from __future__ import annotations
@@ -58,17 +58,15 @@ class Nesterov:
         spaces.assign(y, state.x)
         spaces.scale_add(y, 1 - theta, theta, state.z, axis, active)
         gradient, _ = problem.gradient_and_free_values(y, state.scratch("gradient", shape))
-        # From here on y holds z − z⁺ and the gradient z⁺ − x.
-        spaces.assign(y, state.z)
-        step = ratio(-self.step, theta * problem.lipschitz)
-        shift(problem, state.z, step, gradient, active)
-        spaces.subtract(y, state.z)
-        spaces.assign(gradient, state.z)
-        spaces.subtract(gradient, state.x)
-        uphill = active & (spaces.dots(y, gradient, axis) > 0)
-        moved = theta**2 * spaces.dots(gradient, gradient, axis)
-        size = spaces.scale_add(state.x, 1 - theta, theta, state.z, axis, active)
-        record_change(state, moved, size)
+        step = ratio(-self.step, problem.lipschitz)
+        shift(problem, state.z, step / theta, gradient, active)
+        from_x = spaces.distances(y, state.x, axis)
+        from_y, _ = shift(problem, y, step, gradient, active)  # y is x⁺ now
+        moved = spaces.distances(y, state.x, axis)
+        spaces.assign(state.x, y, axis, active)
+        record_change(state, moved, spaces.dots(y, y, axis))
+        # The sides of the triangle x, y, x⁺ tell the angle at x⁺.
+        uphill = active & (from_x > from_y + moved)
         spaces.assign(state.z, state.x, axis, uphill)
         following = (np.sqrt(theta**4 + 4 * theta**2) - theta**2) / 2
         state.theta = np.where(uphill, 1.0, np.where(active, following, theta))

@@ -156,7 +156,7 @@ def fresh(problem: Problem, x0: Vector, default: float = 0.0) -> dict[str, Any]:
 
 
 def move(problem: Problem, state: State, step: Numbers, direction: Vector) -> None:
-    """x ← P(x + step · direction) in the active slices; `direction` is used up."""
+    """x ← P(x + step · direction) in the active slices."""
     record_change(state, *shift(problem, state.x, step, direction, state.active))
 
 
@@ -165,17 +165,18 @@ def shift(
 ) -> tuple[Numbers, Numbers]:
     """x ← P(x + step · direction) in the active slices, for any vector of the volume.
 
-    Returns ‖x − previous x‖² and ‖x‖² of each slice; `direction` is used up."""
+    Returns ‖x − previous x‖² and ‖x‖² of each slice.  A constraint without bounds takes a volume of
+    memory while it is projected onto."""
     axis, constraint = problem.axis, problem.constraint
     step = np.broadcast_to(step, len(active))
     bounds = (-np.inf, np.inf) if constraint is None else getattr(constraint, "bounds", None)
     if bounds is not None:
         return spaces.step_within(x, step, direction, bounds, axis, active)
-    one = np.ones(len(step))
-    spaces.scale_add(direction, step, one, x, axis, active)
-    constraint.project(direction)  # type: ignore[union-attr]
-    moved = spaces.distances(direction, x, axis)
-    spaces.assign(x, direction, axis, active)
+    new = spaces.copy(x)
+    spaces.scale_add(new, np.ones(len(step)), step, direction, axis, active)
+    constraint.project(new)  # type: ignore[union-attr]
+    moved = spaces.distances(new, x, axis)
+    spaces.assign(x, new, axis, active)
     return moved, spaces.dots(x, x, axis)
 
 
