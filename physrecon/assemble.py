@@ -47,8 +47,8 @@ def make_likelihood(job: Job, A: LinearOperator, measured: Measured) -> Any:
             return likelihoods.LeastSquares(A, y, xp.exp(-xp.maximum(y, 0)))
         case "transmission":
             return likelihoods.TransmissionLikelihood(A, y, measured.blank, measured.dark)
-        case "poisson":
-            return likelihoods.PoissonLikelihood(A, xp.maximum(y, 0))
+        case "poisson":  # of rays that miss the grid no x explains any count
+            return likelihoods.PoissonLikelihood(A, xp.maximum(y, 0) * (A.row_sums(y) > 0))
         case "huber":
             return likelihoods.Huber(A, y, float(job.outlier))
         case _:

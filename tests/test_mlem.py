@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import zoo
+from naive import joseph_matrix
 
 import physrecon as pr
 from physrecon import spaces
+from physrecon.assemble import Measured, make_likelihood
 from physrecon.errors import ArgumentError
 
 LONG = pr.Stop(iterations=20_000, rtol=1e-13)
@@ -186,3 +190,15 @@ def test_what_is_no_problem_of_counts_is_refused():
                 pr.solve(problem, solver, x0)
     with pytest.raises(ArgumentError, match="counts >= 0"):
         pr.PoissonLikelihood(A, y - 1 - y.max())
+
+
+def test_jobs_leave_out_rays_that_miss_the_grid():
+    """Their noise is no count that any volume could explain."""
+    scan = pr.ParallelBeam([0.0, 30.0, 90.0], (1, 9), angle_unit="deg", center=7)
+    A = pr.Projector(scan, pr.Grid((1, 5, 5)))
+    noise = np.abs(zoo.data_for(A)) + 0.1
+    f = make_likelihood(SimpleNamespace(likelihood="poisson"), A, Measured(noise))
+    missed = joseph_matrix(scan, A.grid).sum(1).reshape(3, 1, 9) == 0
+    assert missed.any()
+    np.testing.assert_array_equal(f.y, np.where(missed, 0, noise))
+    assert np.isfinite(pr.solve(pr.Problem(f), pr.MLEM(), stop=pr.Stop(5)).history[-1].value)
