@@ -62,8 +62,10 @@ if TYPE_CHECKING:
     from physrecon.priors.total_variation import HuberTV, JointTotalVariation, TotalVariation
     from physrecon.problem import Problem
     from physrecon.solvers.adam import Adam, RMSprop
+    from physrecon.solvers.admm import ADMM
     from physrecon.solvers.base import Result, Stop, iterate, solve
     from physrecon.solvers.conjugate_gradient import ConjugateGradient
+    from physrecon.solvers.fista import FISTA
     from physrecon.solvers.gauss_newton import GaussNewton
     from physrecon.solvers.gradient_descent import GradientDescent
     from physrecon.solvers.kaczmarz import Kaczmarz
@@ -72,6 +74,7 @@ if TYPE_CHECKING:
     from physrecon.solvers.lsqr import LSQR
     from physrecon.solvers.mlem import MLEM
     from physrecon.solvers.osem import OSEM
+    from physrecon.solvers.pdhg import PDHG
     from physrecon.solvers.saga import SAGA
     from physrecon.solvers.sart import SART
     from physrecon.solvers.sirt import SIRT
@@ -81,11 +84,14 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "ADMM",
+    "FISTA",
     "L1",
     "LBFGS",
     "LSQR",
     "MLEM",
     "OSEM",
+    "PDHG",
     "SAGA",
     "SART",
     "SIRT",
@@ -201,8 +207,10 @@ _NAMES = {
     "priors.total_variation": "HuberTV JointTotalVariation TotalVariation",
     "problem": "Problem",
     "solvers.adam": "Adam RMSprop",
+    "solvers.admm": "ADMM",
     "solvers.base": "Result Stop iterate solve",
     "solvers.conjugate_gradient": "ConjugateGradient",
+    "solvers.fista": "FISTA",
     "solvers.gauss_newton": "GaussNewton",
     "solvers.gradient_descent": "GradientDescent",
     "solvers.kaczmarz": "Kaczmarz",
@@ -211,6 +219,7 @@ _NAMES = {
     "solvers.lsqr": "LSQR",
     "solvers.mlem": "MLEM",
     "solvers.osem": "OSEM",
+    "solvers.pdhg": "PDHG",
     "solvers.saga": "SAGA",
     "solvers.sart": "SART",
     "solvers.sirt": "SIRT",

@@ -9,7 +9,9 @@ DIRECT = ("fbp",)
 # solver → its iterations, unless told
 ITERATIONS = {
     "adam": 200,
+    "admm": 50,
     "cgls": 20,
+    "fista": 100,
     "gauss-newton": 5,
     "gd": 100,
     "kaczmarz": 5,
@@ -18,6 +20,7 @@ ITERATIONS = {
     "lsqr": 20,
     "mlem": 50,
     "osem": 10,
+    "pdhg": 300,
     "rmsprop": 200,
     "saga": 20,
     "sart": 5,

@@ -170,25 +170,32 @@ class Problem:
         return isinstance(self.f.A, LinearOperator) and hasattr(self.f, "conjugate_prox")
 
     @cached_property
-    def data_scale(self) -> tuple[Vector, Numbers]:
-        """(r, b): numbers r >= 0 that broadcast against the data, with ‖r^½ A‖ <= 1, and b >= ‖A‖.
+    def data_diagonal(self) -> Vector | None:
+        """r > 0, or 0 for empty rows, with ‖r^½ A‖ <= 1, that broadcast against the data.
 
-        With the sums of rows R and columns C of A >= 0 they are r = 1 / (R max C) (Pock and
-        Chambolle 2011) and b = √(max R max C) (Schur 1911), else b is certified and r = 1/b²."""
+        r = 1 / (R max C) with the sums of rows R and columns C of A >= 0 (Pock and Chambolle,
+        ICCV 2011); None for A of both signs."""
         A = self.f.A
-        model = spaces.leaves(self.f.y)[0]
         if not A.nonnegative:
-            bounds = self._each(certified_norms(A, "GradientDescent(rule='armijo') or LBFGS"))
-            ones = spaces.transform(lambda y: arrays.like(y, (1,) * y.ndim), self.f.y)
-            rows, columns = spaces.fill(ones, 1), bounds**2
-        else:
-            rows = A.row_sums(model)
-            columns = spaces.peaks(A.column_sums(model), self.axis)
-            bounds = self._each(np.sqrt(spaces.peaks(rows, self.data_axis) * columns))
+            return None
+        rows, columns = self._sums
         largest = spaces.across(columns, A.out_shape, None if len(columns) == 1 else self.data_axis)
-        pairs = zip(spaces.leaves(rows), per_leaf(largest, rows), strict=True)
-        scales = iter([_reciprocal(row, most) for row, most in pairs])
-        return spaces.transform(lambda _: next(scales), rows), bounds
+        factors = iter(per_leaf(largest, rows))
+        return spaces.transform(lambda row: _reciprocal(row, next(factors)), rows)
+
+    @cached_property
+    def data_norms(self) -> Numbers:
+        """Certified bounds of ‖A‖ of each slice: √(max R max C) for A >= 0 (Schur 1911)."""
+        if not self.f.A.nonnegative:
+            return self._each(certified_norms(self.f.A, "GradientDescent(rule='armijo') or LBFGS"))
+        rows, columns = self._sums
+        return self._each(np.sqrt(spaces.peaks(rows, self.data_axis) * columns))
+
+    @cached_property
+    def _sums(self) -> tuple[Vector, Numbers]:
+        """The sums of rows, and the largest sum of columns of each slice."""
+        model = spaces.leaves(self.f.y)[0]
+        return self.f.A.row_sums(model), spaces.peaks(self.f.A.column_sums(model), self.axis)
 
     @cached_property
     def split(self) -> LinearOperator:

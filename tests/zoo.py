@@ -509,7 +509,9 @@ def priors_of(kind: str) -> list[Any]:
 # Every solver of the package once.
 ALL_SOLVERS: list[Any] = [
     pr.Adam(),
+    pr.ADMM(steps=1),  # small steps, so that slices stop one by one
     pr.ConjugateGradient(),
+    pr.FISTA(),
     pr.GaussNewton(inner=1),  # small steps, so that slices stop one by one
     pr.GradientDescent(),
     pr.Kaczmarz(),
@@ -518,6 +520,7 @@ ALL_SOLVERS: list[Any] = [
     pr.LSQR(),
     pr.MLEM(),
     pr.OSEM(),
+    pr.PDHG(),
     pr.RMSprop(),
     pr.SAGA(),
     pr.SART(),

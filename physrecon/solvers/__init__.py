@@ -3,9 +3,11 @@
 from typing import Any
 
 from physrecon.solvers.adam import Adam, RMSprop
+from physrecon.solvers.admm import ADMM
 from physrecon.solvers.base import Record, Result, Stop, iterate, solve
 from physrecon.solvers.choice import suited
 from physrecon.solvers.conjugate_gradient import ConjugateGradient
+from physrecon.solvers.fista import FISTA
 from physrecon.solvers.gauss_newton import GaussNewton
 from physrecon.solvers.gradient_descent import GradientDescent
 from physrecon.solvers.kaczmarz import Kaczmarz
@@ -14,6 +16,7 @@ from physrecon.solvers.lbfgs import LBFGS
 from physrecon.solvers.lsqr import LSQR
 from physrecon.solvers.mlem import MLEM
 from physrecon.solvers.osem import OSEM
+from physrecon.solvers.pdhg import PDHG
 from physrecon.solvers.saga import SAGA
 from physrecon.solvers.sart import SART
 from physrecon.solvers.sirt import SIRT
@@ -23,7 +26,9 @@ METHODS: dict[str, Any] = {
     method.name: method
     for method in (
         Adam,
+        ADMM,
         ConjugateGradient,
+        FISTA,
         GaussNewton,
         GradientDescent,
         Kaczmarz,
@@ -32,6 +37,7 @@ METHODS: dict[str, Any] = {
         LSQR,
         MLEM,
         OSEM,
+        PDHG,
         RMSprop,
         SAGA,
         SART,
@@ -40,11 +46,14 @@ METHODS: dict[str, Any] = {
 }
 
 __all__ = [
+    "ADMM",
+    "FISTA",
     "LBFGS",
     "LSQR",
     "METHODS",
     "MLEM",
     "OSEM",
+    "PDHG",
     "SAGA",
     "SART",
     "SIRT",

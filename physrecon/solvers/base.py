@@ -168,8 +168,8 @@ def _judge(problem: Problem, state: State, stop: Stop, norms: Numbers | None) ->
         verdict[problem.f.residual_norms(state.value) <= norms] = FITTED
     if state.iteration > 0:
         verdict[~np.isfinite(state.change)] = DIVERGED
-    if state.value is not None:
-        verdict[~np.isfinite(state.value)] = DIVERGED
+    if state.value is not None:  # infinite where no counts are expected but some were counted
+        verdict[np.isnan(state.value)] = DIVERGED
     return verdict
 
 

@@ -1,0 +1,259 @@
+"""The alternating direction method of multipliers, ADMM, on  f(x) + R(x)  with copies z = B x.
+
+B are those that the problem has of A (unless f is least squares), K of a prior g(K x), and 1 for a
+prior by its proximal map or a constraint; d are the multipliers of z = B x, divided by ρ:
+
+    w ← argmin  ½ ‖W^½ (A w − y)‖² + Σ ρ/2 ‖B w − z + d‖²       a few steps of conjugate gradient
+    h = a B w + (1 − a) z;   z ← prox_{g/ρ}(h + d);   d ← d + h − z
+
+with over-relaxation a.  Boyd, Parikh, Chu, Peleato and Eckstein, Found. Trends Mach. Learn. 3
+(2011) 1; Eckstein and Bertsekas, Math. Program. 55 (1992) 293, who allow errors of w with a finite
+sum.  Here the steps go on from the last w, so that errors shrink as z settles; no number of them is
+proved to be enough (Eckstein and Yao, Math. Program. 170 (2018) 417, test the error each time).
+ρ balances ‖B w − z‖/‖z‖ against ‖z − previous z‖/‖d‖ (He, Yang and Wang, J. Optim. Theory Appl. 106
+(2000) 337; Wohlberg 2017), a few times and not after iteration 1024."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from numbers import Integral
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from physrecon import arrays, spaces
+from physrecon.errors import ArgumentError
+from physrecon.priors.base import moreau
+from physrecon.problem import Problem
+from physrecon.solvers.proximal import (
+    ProximalMap,
+    note_standstill,
+    proximal_map,
+    typical_curvature,
+    use_of,
+)
+from physrecon.solvers.state import VECTOR, State, fresh, ratio, replace_x
+from physrecon.spaces import Axis, Numbers, Shape, Vector
+
+AGES = 2 ** np.arange(1, 11)  # iterations of a slice after which its ρ are looked at
+MOST = 10.0  # times that ρ may change at once
+OVER = 1.6  # over-relaxation: 1.5 to 1.8 is what the field uses
+
+
+class Term(NamedTuple):
+    """A square that w makes small: its B and Bᵀ into given memory, and the slices of its range.
+
+    prox: (z, 1/ρ) of the copy z = B x; None for least squares, which need no copy."""
+
+    forward: Callable[[Vector, Vector], Vector]
+    adjoint: Callable[[Vector, Vector], Vector]
+    shape: Shape
+    axis: Axis
+    prox: ProximalMap | None
+
+
+@dataclass
+class ADMMState(State):
+    """w: x before the last proximal map.  misfit: W^½ (A w − y), () where f is not least squares.
+    Of each copy, z, d, and images: B w.  rho: (copies, slices).  age: iterations of each slice."""
+
+    w: Vector = field(metadata=VECTOR)
+    misfit: Vector = field(metadata=VECTOR)
+    images: tuple[Vector, ...] = field(metadata=VECTOR)
+    z: tuple[Vector, ...] = field(metadata=VECTOR)
+    d: tuple[Vector, ...] = field(metadata=VECTOR)
+    rho: Numbers
+    age: Numbers
+
+
+@dataclass(frozen=True)
+class ADMM:
+    """Least squares, or another convex likelihood whose φ* has a closed proximal map, of linear A;
+    any constraint; split priors and proximal maps, those of denoisers too.
+
+    steps: of conjugate gradient in an iteration, each one A and one Aᵀ.  Needs no norms.  Holds x,
+    w, a direction, a gradient and one volume more, and two data sets besides y; five times the
+    range of K, five volumes for a proximal map or a constraint, and five data sets instead of two
+    where f is not least squares."""
+
+    steps: int = 3
+
+    name: ClassVar[str] = "admm"
+    state_type: ClassVar[type[State]] = ADMMState
+    takes_prior: ClassVar[tuple[str, ...]] = ("split", "prox")
+    takes_constraint: ClassVar[bool] = True
+    certified: ClassVar[bool] = False
+    holds: ClassVar[tuple[int, int]] = (6, 10)
+
+    def __post_init__(self) -> None:
+        if not (isinstance(self.steps, Integral) and self.steps >= 1):
+            raise ArgumentError(f"ADMM.steps: expected a whole number >= 1, got {self.steps!r}")
+
+    def start(self, problem: Problem, x0: Vector = None) -> ADMMState:
+        if not problem.has_dual:
+            raise ArgumentError(
+                f"ADMM: expected a linear operator and a likelihood with a closed proximal map, "
+                f"such as LeastSquares or PoissonLikelihood, got {type(problem.f).__name__} of "
+                f"{problem.f.A}; use PDHG or LBFGS"
+            )
+        fields, squares, copies = fresh(problem, x0), *self._terms(problem)
+        x = fields["x"]
+        images = tuple(c.forward(x, spaces.empty(c.shape, x)) for c in copies)
+        state = ADMMState(
+            **fields,
+            w=spaces.copy(x),
+            misfit=problem.f.residual(x) if squares else (),
+            images=images,
+            z=tuple(spaces.copy(image) for image in images),
+            d=tuple(spaces.fill(spaces.copy(image), 0) for image in images),
+            rho=first_rho(problem, squares, copies),
+            age=np.zeros(problem.count),
+        )
+        self._split(state, copies)
+        return state
+
+    def advance(self, problem: Problem, state: ADMMState) -> ADMMState:
+        squares, copies = self._terms(problem)
+        self._descend(problem, state, squares, copies)
+        state.age = state.age + state.active
+        gap = self._split(state, copies)
+        clear = proximal_map(problem, use_of(self, problem.prior)) is None
+        replace_x(problem, state, state.w if clear else state.z[-1])
+        note_standstill(state, gap)
+        state.value = None
+        if clear and squares:
+            state.value = problem.gather(problem.f.values_of(state.misfit))
+        return state
+
+    def _terms(self, problem: Problem) -> tuple[list[Term], list[Term]]:
+        """Least squares, if it is that; and what is copied, x itself last."""
+        f, use = problem.f, use_of(self, problem.prior)
+        A, axis, squares, copies = f.A, problem.data_axis, [], []
+        if hasattr(f, "pull"):
+            squares = [Term(partial(weighted, f), partial(pulled, f), A.out_shape, axis, None)]
+        else:
+            prox = partial(moreau, f.conjugate_prox)
+            copies = [Term(A.forward, A.adjoint, A.out_shape, axis, prox)]
+        if use == "split":
+            K, g = problem.split, problem.prior.split_prox  # type: ignore[union-attr]
+            copies.append(Term(K.forward, K.adjoint, K.out_shape, problem.split_axis, g))
+        if own := proximal_map(problem, use):
+            copies.append(Term(assigned, assigned, A.in_shape, problem.axis, own))
+        return squares, copies
+
+    def _descend(
+        self, problem: Problem, state: ADMMState, squares: list[Term], copies: list[Term]
+    ) -> None:
+        """Steps of conjugate gradient on w, which take the misfit and the images along."""
+        axis, active, shape = problem.axis, state.active, problem.f.A.in_shape
+        one = np.ones(len(active))
+        terms, weights = squares + copies, [one] * len(squares) + list(state.rho)
+        images = ([state.misfit] if squares else []) + list(state.images)
+        s, p = state.scratch("gradient", shape), state.scratch("direction", shape)
+        gamma = self._gradient(state, squares, copies, s, axis)
+        spaces.assign(p, s)
+        for step in range(self.steps):
+            if step:
+                previous, gamma = gamma, self._gradient(state, squares, copies, s, axis)
+                spaces.scale_add(p, ratio(gamma, previous), one, s, axis, active)
+            moves = [
+                term.forward(p, state.scratch(f"image {i}", term.shape))
+                for i, term in enumerate(terms)
+            ]
+            curvature = sum(
+                weight * spaces.dots(move, move, term.axis)
+                for term, weight, move in zip(terms, weights, moves, strict=True)
+            )
+            alpha = ratio(spaces.dots(s, p, axis), curvature)
+            spaces.scale_add(state.w, one, -alpha, p, axis, active)
+            for term, image, move in zip(terms, images, moves, strict=True):
+                spaces.scale_add(image, one, -alpha, move, term.axis, active)
+
+    def _gradient(
+        self, state: ADMMState, squares: list[Term], copies: list[Term], out: Vector, axis: Axis
+    ) -> Numbers:
+        """out ← Aᵀ W (A w − y) + Σ ρ Bᵀ (B w − z + d), and its ‖·‖² of each slice."""
+        spaces.fill(out, 0)
+        one, every = np.ones(len(state.active)), np.ones(len(state.active), bool)
+        pull = state.scratch("pull", spaces.transform(lambda leaf: leaf.shape, out))
+        for term in squares:
+            spaces.add(out, term.adjoint(state.misfit, pull))
+        for i, (term, rho) in enumerate(zip(copies, state.rho, strict=True)):
+            r = state.scratch(f"image {len(squares) + i}", term.shape)
+            spaces.assign(r, state.images[i])
+            spaces.subtract(r, state.z[i])
+            spaces.add(r, state.d[i])
+            spaces.scale_add(out, one, rho, term.adjoint(r, pull), axis, every)
+        return spaces.dots(out, out, axis)
+
+    def _split(self, state: ADMMState, copies: list[Term]) -> Numbers:
+        """z, d and ρ of every copy; the largest ‖B w − z‖/‖z‖ of each slice."""
+        gap = np.zeros(len(state.active))
+        rho = state.rho.copy()
+        for i, copy in enumerate(copies):
+            relative, rho[i] = self._renew(state, i, copy)
+            gap = np.maximum(gap, relative)
+        state.rho = rho
+        return gap
+
+    def _renew(self, state: ADMMState, i: int, copy: Term) -> tuple[Numbers, Numbers]:
+        """One copy: ‖B w − z‖/‖z‖ and the new ρ."""
+        axis, active, rho = copy.axis, state.active, state.rho[i]
+        image, z, d, one = state.images[i], state.z[i], state.d[i], np.ones(len(rho))
+        spaces.scale_add(d, one, OVER * one, image, axis, active)
+        spaces.scale_add(d, one, (1 - OVER) * one, z, axis, active)  # d + h
+        new = state.scratch(f"new {i}", copy.shape)
+        spaces.assign(new, d)
+        assert copy.prox is not None
+        copy.prox(new, spaces.across(1 / rho, copy.shape, axis))
+        moved = spaces.distances(new, z, axis)
+        spaces.assign(z, new, axis, active)
+        length = spaces.scale_add(d, one, -one, z, axis, active)
+        gap = ratio(spaces.distances(image, z, axis), spaces.dots(z, z, axis))
+        due = active & np.isin(state.age, AGES) & (moved > 0) & (gap > 0) & (length > 0)
+        factor = np.sqrt(np.sqrt(np.where(due, gap * ratio(length, moved), 1)))
+        factor = np.clip(np.where(due, factor, 1), 1 / MOST, MOST)
+        spaces.scale_add(d, 1 / factor, 0 * one, d, axis, due)
+        return np.sqrt(gap), rho * factor
+
+
+def first_rho(problem: Problem, squares: list[Term], copies: list[Term]) -> Numbers:
+    """(copies, slices): the ρ with which a copy weighs as much as the data, in sums of squares of
+    all entries, which noise tells (Hutchinson 1990)."""
+    v = noise(problem.f.A.in_shape, problem.axis, problem.f.y)
+
+    def energy(term: Term) -> Numbers:
+        image = term.forward(v, spaces.empty(term.shape, v))
+        return spaces.dots(image, image, term.axis)
+
+    own = energy(squares[0]) if squares else typical_curvature(problem) * energy(copies[0])
+    rho = np.array([ratio(own, energy(copy)) for copy in copies]).reshape(-1, problem.count)
+    return np.where((rho > 0) & np.isfinite(rho), rho, 1.0)
+
+
+def noise(shape: Shape, axis: Axis, beside: Vector) -> Vector:
+    """Normal noise, the same in every slice however many there are."""
+    v, rng = spaces.empty(shape, beside), np.random.default_rng(0)
+    for leaf, where in zip(spaces.leaves(v), spaces.leaf_axes(axis, v), strict=True):
+        one = [1 if i == where else n for i, n in enumerate(leaf.shape)]
+        sample = rng.standard_normal(one).astype(leaf.dtype)
+        leaf[...] = arrays.to_device(sample, "cuda" if arrays.is_device(leaf) else "cpu")
+    return v
+
+
+def weighted(f: Any, x: Vector, out: Vector) -> Vector:
+    """W^½ A x"""
+    f.weigh(f.A.forward(x, out))
+    return out
+
+
+def pulled(f: Any, r: Vector, out: Vector) -> Vector:
+    """Aᵀ W^½ r"""
+    return f.pull(r, out=out)
+
+
+def assigned(x: Vector, out: Vector) -> Vector:
+    spaces.assign(out, x)
+    return out

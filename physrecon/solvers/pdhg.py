@@ -1,0 +1,206 @@
+"""The primal-dual hybrid gradient method, PDHG, on  f(x) + R(x),  f(x) = φ(A x),  R(x) = g(K x):
+
+    u⁺ = prox_{σ φ*}(u + σ A x);   q⁺ = prox_{σ' g*}(q + σ' K x);
+    x ← P(x − τ (Aᵀ(2u⁺ − u) + Kᵀ(2q⁺ − q)))
+
+Chambolle and Pock, J. Math. Imaging Vis. 40 (2011) 120, in the order of Condat, J. Optim. Theory
+Appl. 158 (2013) 460, algorithm 3.2, where what has no closed proximal map enters by its gradient
+(Vũ 2013).  It converges for any s, t > 0 with σ = s r, ‖r^½ A‖ ≤ 1, σ' = t/‖K‖² and
+1/τ = s + t + (Lipschitz bound of the gradients);  r are diagonal where A ≥ 0 (Pock and Chambolle
+2011).  What is left after k iterations is at most  (‖x*‖²/τ + ‖u*‖²/σ + ‖q*‖²/σ') / 2k,  which is
+least for  s = ‖A‖ ‖u*‖/‖x*‖  and  t = ‖K‖ ‖q*‖/‖x*‖.  So s and t follow the norms of the iterates,
+a few times and not after iteration 1024, so that what is proved for constant steps holds (adaptive
+steps: Goldstein, Li and Yuan 2015)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from physrecon import spaces
+from physrecon.priors.base import per_leaf
+from physrecon.problem import Problem
+from physrecon.solvers.proximal import (
+    ProximalMap,
+    note_standstill,
+    proximal_map,
+    typical_curvature,
+    use_of,
+)
+from physrecon.solvers.state import VECTOR, State, fresh, move, ratio, replace_x
+from physrecon.spaces import Axis, Numbers, Vector
+
+AGES = 2 ** np.arange(3, 11)  # iterations of a slice after which its rates are looked at
+EMPHASIS = 6.0  # on the duals: x is soon as long as x*, they are not; measured
+FIRST = 0.05  # of the rate of gradient descent: φ* curves, so σ may not be much smaller
+RANGE = (0.05, 1000.0)  # times the first rate of the data, within which it stays
+
+
+class Dual(NamedTuple):
+    """A term φ(A x) or g(K x): the operator, the slices of its range, ‖·‖ or a bound of each, r
+    (None for 1/‖·‖²) and the proximal map of φ* or g*."""
+
+    operator: Any
+    axis: Axis
+    norms: Numbers
+    diagonal: Vector | None
+    prox: ProximalMap
+
+    def ascend(self, u: Vector, image: Vector, rate: Numbers, active: Any) -> Numbers:
+        """image ← u⁺ = prox(u + σ image), u ← 2u⁺ − u in the active slices; ‖2u⁺ − u‖² of each."""
+        one, shape = np.ones(len(rate)), self.operator.out_shape
+        steps = ratio(rate, self.norms**2) if self.diagonal is None else rate
+        sigma = spaces.across(steps, shape, self.axis)
+        if self.diagonal is not None:
+            spaces.multiply(image, self.diagonal)
+            each = iter(per_leaf(sigma, image))
+            sigma = spaces.transform(lambda r: r * next(each), self.diagonal)
+        spaces.scale_add(image, steps, one, u, self.axis, active)
+        self.prox(image, sigma)
+        return spaces.scale_add(u, -one, 2 * one, image, self.axis, active)
+
+
+@dataclass
+class PDHGState(State):
+    """u: the dual variables.  images: A x, K x.  gradient: of what enters by it, else ().
+
+    rates: (duals, slices), what each takes of 1/τ; lengths: ‖2u⁺ − u‖² of each.  Of each slice,
+    first: the first rate of the data; age: iterations."""
+
+    u: tuple[Vector, ...] = field(metadata=VECTOR)
+    images: tuple[Vector, ...] = field(metadata=VECTOR)
+    gradient: Vector = field(metadata=VECTOR)
+    rates: Numbers
+    lengths: Numbers
+    first: Numbers
+    age: Numbers
+
+
+@dataclass(frozen=True)
+class PDHG:
+    """Any convex likelihood whose φ* has a closed proximal map or which has a Lipschitz bound, any
+    constraint, and any prior: split where it can be, else by its proximal map, else its gradient.
+
+    Needs certified norms, and no tuning.  Holds x and two more volumes, u and A x besides y and
+    what the proximal map of φ* holds (data sets), and twice the range of K; a volume more for
+    gradients, and no data set where f enters by its own."""
+
+    name: ClassVar[str] = "pdhg"
+    state_type: ClassVar[type[State]] = PDHGState
+    takes_prior: ClassVar[tuple[str, ...]] = ("split", "prox", "smooth")
+    takes_constraint: ClassVar[bool] = True
+    certified: ClassVar[bool] = True
+    holds: ClassVar[tuple[int, int]] = (6, 3)
+
+    def start(self, problem: Problem, x0: Vector = None) -> PDHGState:
+        fields, duals, gradient = fresh(problem, x0), self._duals(problem), ()
+        x, count = fields["x"], problem.count
+        if self._has_gradient(problem):
+            gradient = spaces.empty(problem.f.A.in_shape, x)
+        rates = first_rates(problem, duals, self._bound(problem))
+        state = PDHGState(
+            **fields,
+            u=tuple(spaces.fill(spaces.empty(d.operator.out_shape, x), 0) for d in duals),
+            images=tuple(spaces.empty(d.operator.out_shape, x) for d in duals),
+            gradient=gradient,
+            rates=rates,
+            lengths=np.zeros_like(rates),
+            first=rates[0].copy() if len(rates) else np.zeros(count),
+            age=np.zeros(count),
+        )
+        self._look(problem, state, duals)
+        return state
+
+    def advance(self, problem: Problem, state: PDHGState) -> PDHGState:
+        duals, use = self._duals(problem), use_of(self, problem.prior)
+        rate = state.rates.sum(axis=0) + self._bound(problem)
+        step = 1 / np.where(rate > 0, rate, 1)  # any step, where there is nothing to follow
+        direction, gap = self._pull(problem, state, duals)
+        if use == "prox":
+            one = np.ones(len(step))
+            spaces.scale_add(direction, -step, one, state.x, problem.axis, state.active)
+            prox = proximal_map(problem, use)
+            prox(direction, spaces.across(step, problem.f.A.in_shape, problem.axis))  # type: ignore[misc]
+            replace_x(problem, state, direction)
+        else:
+            move(problem, state, -step, direction)
+        note_standstill(state, gap)
+        state.age = state.age + state.active
+        self._look(problem, state, duals)
+        self._balance(problem, state, duals)
+        return state
+
+    def _duals(self, problem: Problem) -> list[Dual]:
+        f, duals = problem.f, []
+        if problem.has_dual:
+            norms, diagonal = problem.data_norms, problem.data_diagonal
+            duals = [Dual(f.A, problem.data_axis, norms, diagonal, f.conjugate_prox)]
+        if use_of(self, problem.prior) == "split":
+            prox = problem.prior.conjugate_prox  # type: ignore[union-attr]
+            duals += [Dual(problem.split, problem.split_axis, problem.split_norms, None, prox)]
+        return duals
+
+    def _has_gradient(self, problem: Problem) -> bool:
+        return not problem.has_dual or use_of(self, problem.prior) == "smooth"
+
+    def _bound(self, problem: Problem) -> Numbers:
+        """What the gradients take of 1/τ: more than half of their Lipschitz bound."""
+        bound = np.zeros(problem.count) if problem.has_dual else problem.data_lipschitz
+        if use_of(self, problem.prior) == "smooth":
+            bound = bound + problem.prior.lipschitz(problem.f.A.in_shape)  # type: ignore[union-attr]
+        return 0.55 * bound
+
+    def _pull(
+        self, problem: Problem, state: PDHGState, duals: list[Dual]
+    ) -> tuple[Vector, Numbers]:
+        """∇ + Σ Aᵀ(2u⁺ − u), in memory to be used up, with u ← u⁺; how far the duals moved."""
+        pulls = [state.gradient] if self._has_gradient(problem) else []
+        gap, lengths = np.zeros(problem.count), state.lengths.copy()
+        for i, (dual, u, image) in enumerate(zip(duals, state.u, state.images, strict=True)):
+            length = dual.ascend(u, image, state.rates[i], state.active)
+            memory = state.scratch(f"pull {i}", problem.f.A.in_shape)
+            pulls.append(dual.operator.adjoint(u, memory))
+            spaces.assign(u, image, dual.axis, state.active)
+            gap = np.maximum(gap, abs(1 - np.sqrt(ratio(state.lengths[i], length))))
+            lengths[i] = np.where(state.active, length, lengths[i])
+        state.lengths = lengths
+        for other in pulls[1:]:
+            spaces.add(pulls[0], other)
+        return pulls[0], gap
+
+    def _look(self, problem: Problem, state: PDHGState, duals: list[Dual]) -> None:
+        """What the next step needs to know of x, in all slices."""
+        f, x = problem.f, state.x
+        for dual, image in zip(duals, state.images, strict=True):
+            dual.operator.forward(x, image)
+        if problem.has_dual:
+            values = f.data_values(state.images[0])
+            spaces.fill(state.gradient, 0)
+        else:
+            _, values = f.gradient_and_free_values(x, state.gradient)
+        state.value = None if values is None else problem.gather(values)
+        if use_of(self, problem.prior) == "smooth":
+            problem.prior.values_and_gradient(x, problem.axis, state.gradient)  # type: ignore[union-attr]
+
+    def _balance(self, problem: Problem, state: PDHGState, duals: list[Dual]) -> None:
+        """Let the rates follow the norms, halfway on a logarithmic scale."""
+        due = state.active & np.isin(state.age, AGES)
+        if not due.any():
+            return
+        size, rates = spaces.dots(state.x, state.x, problem.axis), state.rates.copy()
+        for i, (dual, u) in enumerate(zip(duals, state.u, strict=True)):
+            wanted = EMPHASIS * dual.norms * np.sqrt(ratio(spaces.dots(u, u, dual.axis), size))
+            known = due & (wanted > 0) & np.isfinite(wanted)
+            rates[i] = np.where(known, np.sqrt(rates[i] * np.where(known, wanted, 1)), rates[i])
+        if problem.has_dual:
+            rates[0] = np.clip(rates[0], RANGE[0] * state.first, RANGE[1] * state.first)
+        state.rates = rates
+
+
+def first_rates(problem: Problem, duals: list[Dual], bound: Numbers) -> Numbers:
+    """Of the data a little of ‖A‖² times a typical φ'', the 1/τ of gradient descent."""
+    data = problem.data_norms**2 * typical_curvature(problem) if problem.has_dual else bound
+    rates = [FIRST * data, 0.3 * FIRST * data][0 if problem.has_dual else 1 :]
+    return np.array(rates[: len(duals)]).reshape(-1, problem.count)

@@ -1,0 +1,49 @@
+"""What proximal solvers share: how a prior is used, proximal maps, and typical scales."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from physrecon import spaces
+from physrecon.problem import Problem
+from physrecon.solvers.state import State, ratio
+from physrecon.spaces import Numbers, Vector
+
+ProximalMap = Callable[[Vector, Any], Vector]  # of (x, step), in place
+
+
+def use_of(solver: Any, prior: Any) -> str | None:
+    """The first kind in `takes_prior` that the prior is of: the one way in which it is used."""
+    kinds = () if prior is None else prior.kinds
+    return next((kind for kind in solver.takes_prior if kind in kinds), None)
+
+
+def proximal_map(problem: Problem, use: str | None) -> ProximalMap | None:
+    """That of prior and constraint together where the prior is used so, else the projection.
+
+    None where neither has a part in it."""
+    prior, constraint = problem.prior, problem.constraint
+    if prior is not None and use == "prox":
+        return lambda x, step: prior.prox(x, step, constraint)
+    if constraint is not None:
+        return lambda x, step: constraint.project(x)
+    return None
+
+
+def typical_curvature(problem: Problem) -> Numbers:
+    """‖φ'(2y)‖ / ‖y‖ of each slice: φ' is zero at y, so it is w for squares and 1/2y for counts."""
+    f, axis = problem.f, problem.data_axis
+    slopes = spaces.copy(f.y)
+    spaces.add(slopes, f.y)
+    f.data_slopes(slopes)
+    squares = ratio(spaces.dots(slopes, slopes, axis), spaces.dots(f.y, f.y, axis))
+    return np.sqrt(np.where(squares > 0, squares, 1))
+
+
+def note_standstill(state: State, gap: Numbers) -> None:
+    """Where x stood still: it has not converged while the dual variables move, by `gap`."""
+    waiting = state.active & (state.change == 0)
+    state.change = np.where(waiting, gap, state.change)
