@@ -208,7 +208,10 @@ def test_history_tells_what_happened(solver):
     problem = problem_of(nz=3)
     result = pr.solve(problem, solver, stop=pr.Stop(iterations=5))
     assert [record.iteration for record in result.history] == [1, 2, 3, 4, 5]
-    assert result.history[-1].value == pytest.approx(problem.f.value(result.x), rel=1e-8)
+    if solver.name == "fista":  # it does not compute f(x)
+        assert np.isnan(result.history[-1].value)
+    else:
+        assert result.history[-1].value == pytest.approx(problem.f.value(result.x), rel=1e-8)
     assert result.history[0].change == pytest.approx(1)  # from zero
     assert result.iterations == 5
     assert result.reason.startswith("stopped at the limit of 5 iterations, x still changing by")

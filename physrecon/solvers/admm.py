@@ -229,7 +229,7 @@ def first_rho(problem: Problem, squares: list[Term], copies: list[Term]) -> Numb
         return spaces.dots(image, image, term.axis)
 
     own = energy(squares[0]) if squares else typical_curvature(problem) * energy(copies[0])
-    rho = np.array([ratio(own, energy(copy)) for copy in copies]).reshape(-1, problem.count)
+    rho = np.array([ratio(own, energy(copy)) for copy in copies]).reshape(len(copies), problem.count)
     return np.where((rho > 0) & np.isfinite(rho), rho, 1.0)
 
 

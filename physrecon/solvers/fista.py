@@ -67,4 +67,5 @@ class FISTA:
         spaces.assign(x, new, axis, active)
         state.t = np.where(active, following, state.t)
         record_change(state, moved, spaces.dots(x, x, axis))
+        state.value = None
         return state

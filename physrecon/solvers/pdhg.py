@@ -163,7 +163,8 @@ class PDHG:
             memory = state.scratch(f"pull {i}", problem.f.A.in_shape)
             pulls.append(dual.operator.adjoint(u, memory))
             spaces.assign(u, image, dual.axis, state.active)
-            gap = np.maximum(gap, abs(1 - np.sqrt(ratio(state.lengths[i], length))))
+            still = length == state.lengths[i]
+            gap = np.maximum(gap, np.where(still, 0, abs(1 - np.sqrt(ratio(lengths[i], length)))))
             lengths[i] = np.where(state.active, length, lengths[i])
         state.lengths = lengths
         for other in pulls[1:]:
@@ -203,4 +204,4 @@ def first_rates(problem: Problem, duals: list[Dual], bound: Numbers) -> Numbers:
     """Of the data a little of ‖A‖² times a typical φ'', the 1/τ of gradient descent."""
     data = problem.data_norms**2 * typical_curvature(problem) if problem.has_dual else bound
     rates = [FIRST * data, 0.3 * FIRST * data][0 if problem.has_dual else 1 :]
-    return np.array(rates[: len(duals)]).reshape(-1, problem.count)
+    return np.array(rates[: len(duals)]).reshape(len(duals), problem.count)
