@@ -536,8 +536,8 @@ def problem_for(solver: Any, A: Any, y: Any, constraint: Any = None) -> Any:
 
 
 # Those that reach the solution of least squares within some thousand cheap iterations.
-_REACHING = "admm cgls fista gauss-newton gd landweber lbfgs lsqr pdhg sirt".split()
-_SOLVERS = [s for s in ALL_SOLVERS if s.name in _REACHING]
+_OTHERS = ("adam", "kaczmarz", "mlem", "osem", "rmsprop", "saga", "sart")
+_SOLVERS = [s for s in ALL_SOLVERS if s.name not in _OTHERS]
 _SOLVERS += [pr.GradientDescent(rule="armijo"), pr.GradientDescent(rule="bb")]
 
 

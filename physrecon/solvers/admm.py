@@ -229,8 +229,11 @@ def first_rho(problem: Problem, squares: list[Term], copies: list[Term]) -> Numb
         return spaces.dots(image, image, term.axis)
 
     own = energy(squares[0]) if squares else typical_curvature(problem) * energy(copies[0])
-    rho = np.array([ratio(own, energy(copy)) for copy in copies]).reshape(len(copies), problem.count)
-    return np.where((rho > 0) & np.isfinite(rho), rho, 1.0)
+    rho = np.ones((len(copies), problem.count))
+    for i, copy in enumerate(copies):
+        each = ratio(own, energy(copy))
+        rho[i] = np.where((each > 0) & np.isfinite(each), each, 1)
+    return rho
 
 
 def noise(shape: Shape, axis: Axis, beside: Vector) -> Vector:
