@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import zoo
 from naive import flat, matrix
-from scipy.optimize import least_squares, minimize
+from scipy.optimize import least_squares, minimize, nnls
 from test_smooth_solvers import random_problem, rosenbrock
 
 import physrecon as pr
@@ -34,6 +34,18 @@ def test_without_damping_one_step_solves_least_squares(weights, weight):
     np.testing.assert_allclose(result.x.ravel(), wanted, rtol=1e-6, atol=1e-8)
     result = pr.solve(problem, pr.GaussNewton(), stop=LONG)
     np.testing.assert_allclose(result.x.ravel(), wanted, rtol=1e-9, atol=1e-11)
+
+
+def test_elements_at_a_bound_are_left_out_of_the_linear_system():
+    """With the bounds known the first step ends at the solution on the others."""
+    A = zoo.Dense(np.eye(8)[:, :5] + 0.3 * zoo.random_matrix(8, 5, seed=3))
+    y = np.array([2.0, -9, 3, -9, 1, 0.2, 0.1, 0.3])
+    problem = pr.Problem(pr.LeastSquares(A, y), constraint=pr.NonNegative())
+    result = pr.solve(problem, pr.GaussNewton(0), stop=pr.Stop(1))
+    wanted, _ = nnls(A.M, y)
+    assert (wanted[[1, 3]] == 0).all()
+    assert (wanted[[0, 2, 4]] > 0).all()
+    np.testing.assert_allclose(result.x, wanted, rtol=1e-9)
 
 
 def test_damping_is_that_of_levenberg():

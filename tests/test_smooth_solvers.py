@@ -188,12 +188,8 @@ def test_rosenbrock(solver, most):
     assert result.iterations <= most
 
 
-def test_lbfgs_asks_for_no_more_evaluations_than_scipy():
-    """50 unknowns, a condition of 10⁴: as good as the reference within a quarter."""
-    rng = np.random.default_rng(3)
-    left, right = (np.linalg.qr(rng.standard_normal((50, 50)))[0] for _ in range(2))
-    M = left * np.geomspace(1, 1e-2, 50) @ right
-    y = M @ rng.standard_normal(50)
+def evaluations(M, y, bounds, wanted):
+    """How often L-BFGS, ours and SciPy's, ask for a gradient until f is down to `wanted`."""
     counts = {"ours": 0, "scipy": 0}
 
     class Counted(zoo.Dense):
@@ -201,13 +197,12 @@ def test_lbfgs_asks_for_no_more_evaluations_than_scipy():
             counts["ours"] += 1
             super()._adjoint(y, out)
 
-    wanted = 1e-8 * (y @ y) / 2
-    pr.solve(
-        pr.Problem(pr.LeastSquares(Counted(M), y)),
-        pr.LBFGS(),
-        stop=pr.Stop(2000),
-        callback=lambda state: state.value[0] <= wanted,
+    constraint = None if bounds is None else pr.NonNegative()
+    problem = pr.Problem(pr.LeastSquares(Counted(M), y), constraint=constraint)
+    reached = pr.solve(
+        problem, pr.LBFGS(), stop=pr.Stop(2000), callback=lambda state: state.value[0] <= wanted
     )
+    assert reached.reason.startswith("stopped by the callback")
 
     def call(x):
         counts["scipy"] += 1
@@ -217,9 +212,29 @@ def test_lbfgs_asks_for_no_more_evaluations_than_scipy():
         return r @ r / 2, M.T @ r
 
     options = {"maxiter": 5000, "maxfun": 5000, "maxcor": 10, "ftol": 0, "gtol": 0}
+    n = M.shape[1]
+    limits = None if bounds is None else [bounds] * n
     with pytest.raises(StopIteration):
-        minimize(call, np.zeros(50), jac=True, method="L-BFGS-B", options=options)
-    assert counts["ours"] <= 1.25 * counts["scipy"]
+        minimize(call, np.zeros(n), jac=True, method="L-BFGS-B", bounds=limits, options=options)
+    return counts["ours"], counts["scipy"]
+
+
+def test_lbfgs_asks_for_no_more_evaluations_than_scipy():
+    """50 unknowns, a condition of 10⁴; 20 unknowns, a third of them at their bounds."""
+    rng = np.random.default_rng(3)
+    left, right = (np.linalg.qr(rng.standard_normal((50, 50)))[0] for _ in range(2))
+    M = left * np.geomspace(1, 1e-2, 50) @ right
+    y = M @ rng.standard_normal(50)
+    ours, scipy = evaluations(M, y, None, 1e-8 * (y @ y) / 2)
+    assert ours <= 1.25 * scipy
+    counts = []
+    for _ in range(5):
+        M = rng.uniform(size=(60, 40)) * (rng.uniform(size=(60, 40)) < 0.3)
+        y = M @ np.maximum(rng.standard_normal(40), 0) + 0.3 * rng.standard_normal(60)
+        least = nnls(M, y)[1] ** 2 / 2
+        counts.append(evaluations(M, y, (0, None), least * (1 + 1e-9)))
+    ours, scipy = np.sum(counts, axis=0)
+    assert ours <= 1.25 * scipy
 
 
 # Descent ---------------------------------------------------------------------------------------
@@ -269,6 +284,15 @@ def test_random_problems_never_diverge(solver, kind):
             assert all(b <= a * (1 + limit) for a, b in zip(last, values[1:], strict=True))
         else:
             assert all(b <= a * (1 + limit) for a, b in itertools.pairwise(values))
+
+
+def test_a_first_step_far_too_short_grows():
+    A = zoo.positive()
+    y = A @ np.linspace(-1, 1, 12).reshape(3, 4)
+    solver = pr.GradientDescent(1e-9, "armijo")
+    values = objectives(pr.Problem(pr.LeastSquares(A, y)), solver, 50)
+    assert values[10] > 0.99 * values[0]
+    assert values[-1] < 0.1 * values[0]
 
 
 def test_a_first_step_that_overflows_is_taken_back():
@@ -378,6 +402,22 @@ def test_volume_does_not_depend_on_the_slabs(solver, cut):
     ]
     np.testing.assert_array_equal(whole.x, np.concatenate([slab.x for slab in slabs]))
     assert len({record.active for record in whole.history}) > 1
+
+
+@pytest.mark.parametrize("solver", [*OTHERS, *SEARCHING, pr.GaussNewton(inner=1)])
+def test_slices_that_set_off_again_do_not_depend_on_the_slabs(solver):
+    """They stopped at different times by a loose rule; a strict one sets them moving."""
+
+    def solve(part):
+        problem = sliced_problem(part)
+        loose = pr.solve(problem, solver, stop=pr.Stop(40, rtol=0.05))
+        iterations = loose.iterations + 15
+        return pr.solve(problem, solver, stop=pr.Stop(iterations, rtol=1e-4), state=loose.state)
+
+    whole = solve(slice(None))
+    assert max(record.active for record in whole.history) > 1
+    slabs = [solve(slice(z, z + 1)) for z in range(5)]
+    np.testing.assert_array_equal(whole.x, np.concatenate([slab.x for slab in slabs]))
 
 
 @pytest.mark.parametrize("solver", OTHERS)

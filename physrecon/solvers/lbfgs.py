@@ -15,6 +15,7 @@ from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from physrecon import spaces
 from physrecon.errors import ArgumentError
@@ -26,9 +27,9 @@ from physrecon.spaces import Numbers, Vector
 
 @dataclass
 class LBFGSState(State):
-    """gradient: ∇F(x).  s, y: the pairs; that of iteration k is number k mod memory.
+    """gradient: ∇F(x).  s, y: the pairs; that of step k of a slice is number k mod memory.
     Of each slice, objective: F(x), scale: of H before the pairs, inverses (slices, memory):
-    1 / ⟨s, y⟩, or 0 for a pair that is not used."""
+    1 / ⟨s, y⟩, or 0 for a pair that is not used, taken: how many steps."""
 
     gradient: Vector = field(metadata=VECTOR)
     s: tuple[Vector, ...] = field(metadata=VECTOR)
@@ -36,6 +37,7 @@ class LBFGSState(State):
     objective: Numbers
     scale: Numbers
     inverses: Numbers
+    taken: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -72,29 +74,25 @@ class LBFGS:
             objective=objective,
             scale=first_step(objective, spaces.dots(gradient, gradient, problem.axis)),
             inverses=np.zeros((problem.count, self.memory)),
+            taken=np.zeros(problem.count, np.int64),
         )
 
     def advance(self, problem: Problem, state: LBFGSState) -> LBFGSState:
         axis, active = problem.axis, state.active
         d, slope = self._direction(problem, state)
-        slot = state.iteration % self.memory
-        if slot == len(state.s):
-            state.s += (spaces.fill(spaces.empty(problem.f.A.in_shape, state.x), 0),)
-            state.y += (spaces.fill(spaces.empty(problem.f.A.in_shape, state.x), 0),)
-        s, y = state.s[slot], state.y[slot]
-        spaces.assign(s, state.x, axis, active)
-        spaces.assign(y, state.gradient, axis, active)
+        places = self._places(state, -1)
+        for slot, which in places:
+            while len(state.s) <= slot:
+                state.s += (spaces.fill(spaces.copy(d), 0),)
+                state.y += (spaces.fill(spaces.copy(d), 0),)
+            spaces.assign(state.s[slot], state.x, axis, which)
+            spaces.assign(state.y[slot], state.gradient, axis, which)
         one = np.ones(len(active))
         found = search(problem, state, d, slope, state.objective, one, wolfe=True)
         state.objective = np.where(active, found.objective, state.objective)
-        squares = spaces.scale_add(s, -one, one, state.x, axis, active)
-        lengths = spaces.scale_add(y, -one, one, state.gradient, axis, active)
-        products = spaces.dots(s, y, axis)
-        rounding = np.finfo(spaces.leaves(s)[0].dtype).eps
-        curved = products > rounding * np.sqrt(squares * lengths)
-        inverses = np.where(curved, ratio(1.0, products), 0)
-        state.inverses[:, slot] = np.where(active, inverses, state.inverses[:, slot])
-        state.scale = np.where(active & curved, ratio(products, lengths), state.scale)
+        for slot, which in places:
+            self._learn(problem, state, slot, which)
+        state.taken = state.taken + active
         return state
 
     def _direction(self, problem: Problem, state: LBFGSState) -> tuple[Vector, Numbers]:
@@ -109,19 +107,38 @@ class LBFGS:
         return d, descent(problem, state, d, steepest, free)
 
     def _apply(self, problem: Problem, state: LBFGSState, d: Vector, free: Any) -> None:
-        """d ← −H d, on the elements that are free."""
-        axis, every = problem.axis, np.ones(len(state.active), bool)
-        one, none = np.ones(len(every)), np.zeros(len(every))
-        newest = [(state.iteration - 1 - i) % self.memory for i in range(len(state.s))]
-        weights = {}
+        """d ← −H d on the elements that are free: the two loops."""
+        axis, one = problem.axis, np.ones(len(state.active))
+        pairs = [pair for age in range(len(state.s)) for pair in self._places(state, age)]
+        weights = []
         keep(d, free)
-        for i in newest:
-            weights[i] = state.inverses[:, i] * spaces.dots(state.s[i], d, axis)
-            spaces.scale_add(d, one, -weights[i], state.y[i], axis, every)
+        for slot, which in pairs:
+            weights.append(state.inverses[:, slot] * spaces.dots(state.s[slot], d, axis))
+            spaces.scale_add(d, one, -weights[-1], state.y[slot], axis, which)
         # Pairs know how elements at a bound pull at the others; what is held does not pull.
         keep(d, free)
-        spaces.scale_add(d, -state.scale, none, d, axis, every)
-        for i in reversed(newest):
-            weight = weights[i] + state.inverses[:, i] * spaces.dots(state.y[i], d, axis)
-            spaces.scale_add(d, one, -weight, state.s[i], axis, every)
+        spaces.scale_add(d, -state.scale, 0 * one, d, axis, state.active)
+        for (slot, which), first in zip(reversed(pairs), reversed(weights), strict=True):
+            weight = first + state.inverses[:, slot] * spaces.dots(state.y[slot], d, axis)
+            spaces.scale_add(d, one, -weight, state.s[slot], axis, which)
         keep(d, free)
+
+    def _learn(self, problem: Problem, state: LBFGSState, slot: int, which: Any) -> None:
+        """The pair of the step just taken, from the x and ∇F before it; some of the slices."""
+        axis, one, s, y = problem.axis, np.ones(len(which)), state.s[slot], state.y[slot]
+        squares = spaces.scale_add(s, -one, one, state.x, axis, which)
+        lengths = spaces.scale_add(y, -one, one, state.gradient, axis, which)
+        products = spaces.dots(s, y, axis)
+        rounding = np.finfo(spaces.leaves(s)[0].dtype).eps
+        curved = products > rounding * np.sqrt(squares * lengths)
+        inverses = np.where(curved, ratio(1.0, products), 0)
+        state.inverses[:, slot] = np.where(which, inverses, state.inverses[:, slot])
+        state.scale = np.where(which & curved, ratio(products, lengths), state.scale)
+
+    def _places(self, state: LBFGSState, age: int) -> list[tuple[int, Any]]:
+        """Where the pair of so many steps ago is, or of the next step (−1), and in which slices.
+
+        One place, unless slices have stopped for a while."""
+        slots = (state.taken - 1 - age) % self.memory
+        known = state.active & (state.taken > age)
+        return [(int(slot), known & (slots == slot)) for slot in np.unique(slots[known])]
