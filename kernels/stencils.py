@@ -1,7 +1,7 @@
 """Differences of neighbouring voxels and their exact transpose, minus the divergence.
 
-    (∂x)[i] = (x[i + 1] − x[i]) / h,   0 at the far end (Neumann)
-    (∂ᵀp)[i] = (p[i − 1] − p[i]) / h,  p being 0 before the first and at the far end
+    (∂x)[i] = (x[i + 1] − x[i]) / h,    0 at the far end (Neumann)
+    (∂ᵀp)[i] = (p[i − 1] − p[i]) / h,   p being 0 before the first and at the far end
 
 An array is seen as (planes, ny, n).  `scales` holds 1/h along z, y and x, 0 where no difference is
 taken.  `layout` (depth, jump, stride): the next voxel along z is `jump` planes on, of which each
@@ -40,6 +40,12 @@ def along(component, scales):
 
 
 @shared
+def count(scales):
+    """Number of axes along which there are differences."""
+    return int(scales[0] > f4(0)) + int(scales[1] > f4(0)) + int(scales[2] > f4(0))
+
+
+@shared
 def has_next(z, y, i, axis, layout, shape):
     """Whether the voxel has a neighbour ahead along the axis."""
     if axis == 0:
@@ -75,14 +81,14 @@ def subtract_rows(near, far, scale, out):
 
 
 @inner
-def _take_from(out, near, far, scale):
+def take_between(out, near, far, scale):
     """out ← out − (far − near) scale"""
     for i in range(out.size):
         out[i] -= difference(near[i], far[i], scale)
 
 
 @inner
-def _take(out, far, scale):
+def take(out, far, scale):
     for i in range(out.size):
         out[i] -= far[i] * scale
 
@@ -124,14 +130,14 @@ def _adjoint_cpu(scales, layout, p, out):
             next_ = has_next(z, y, 0, axis, layout, out.shape)
             if axis == 2:
                 if next_:
-                    _take(here[: n - dx], p[k, y, : n - dx], scale)
-                    _take(here[dx:], p[k, y, : n - dx], -scale)
+                    take(here[: n - dx], p[k, y, : n - dx], scale)
+                    take(here[dx:], p[k, y, : n - dx], -scale)
             elif last and next_:
-                _take_from(here, p[k - dz, y - dy], p[k, y], scale)
+                take_between(here, p[k - dz, y - dy], p[k, y], scale)
             elif next_:
-                _take(here, p[k, y], scale)
+                take(here, p[k, y], scale)
             elif last:
-                _take(here, p[k - dz, y - dy], -scale)
+                take(here, p[k - dz, y - dy], -scale)
             k += planes
 
 

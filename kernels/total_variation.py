@@ -20,7 +20,7 @@ from physrecon.kernels.gradient_norms import (
     shrinkage,
     within,
 )
-from physrecon.kernels.stencils import difference, has_last, has_next, shifts
+from physrecon.kernels.stencils import count, difference, has_last, has_next, shifts
 
 if TYPE_CHECKING:
     from numba import cuda
@@ -87,7 +87,7 @@ def _descend_row(u, f, slope, steps, bounds, new):
 
 
 @inner
-def _overshoot_row(u, new, steps, ahead, out):
+def overshoot_row(u, new, steps, ahead, out):
     """ahead ← new + θ (new − u),  out ← new + (ρ − 1) (new − u)"""
     theta, more = steps[2], steps[3]
     for i in range(u.size):
@@ -128,14 +128,14 @@ def _primal_rows(z, first, last, own, scales, layout, steps, bounds, f, u, p, ro
         slope_row(z, y, planes, p, scales, layout, rows[0], rows[1])
         _descend_row(u[z, y], f[z, y], rows[1], steps, bounds, rows[2])
         out = u_out[z, y] if y < own else rows[3]
-        _overshoot_row(u[z, y], rows[2], steps, ahead[y - first], out)
+        overshoot_row(u[z, y], rows[2], steps, ahead[y - first], out)
 
 
 @inner
 def _dual_row(z, y, scales, layout, steps, radius, isotropic, here, far_z, far_y, p, square, out):
     """p ← p + ρ (P(p + σ ∇ahead) − p) on one row."""
     planes, ny, n = p.shape[0], p.shape[1], p.shape[2]
-    components = (scales[0] > f4(0)) + (scales[1] > f4(0)) + (scales[2] > f4(0))
+    components = count(scales)
     planes //= components
     sigma, more = steps[1], steps[3]
     square[:] = f4(0)

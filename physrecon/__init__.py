@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     )
     from physrecon.noise_estimates import noise_level
     from physrecon.operators.base import LinearOperator, Operator
-    from physrecon.operators.calculus import Gradient
+    from physrecon.operators.calculus import Gradient, SymmetricGradient
     from physrecon.operators.checks import as_scipy, check_adjoint, check_linearization, norm_bounds
     from physrecon.operators.diagonal import Diagonal, Identity
     from physrecon.operators.downsample import Downsample
@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from physrecon.priors.plug_and_play import PlugAndPlay
     from physrecon.priors.sparsity import L1, WaveletL1
     from physrecon.priors.sum import PriorSum
+    from physrecon.priors.tgv import TGV
     from physrecon.priors.tikhonov import Tikhonov
     from physrecon.priors.total_variation import HuberTV, JointTotalVariation, TotalVariation
     from physrecon.problem import Problem
@@ -95,6 +96,7 @@ __all__ = [
     "SAGA",
     "SART",
     "SIRT",
+    "TGV",
     "Adam",
     "ArgumentError",
     "Box",
@@ -144,6 +146,7 @@ __all__ = [
     "Result",
     "Stop",
     "StudentT",
+    "SymmetricGradient",
     "Tikhonov",
     "TotalVariation",
     "TransmissionLikelihood",
@@ -187,7 +190,7 @@ _NAMES = {
     "noise": "GaussianNoise PoissonGaussianNoise PoissonNoise TransmissionNoise",
     "noise_estimates": "noise_level",
     "operators.base": "LinearOperator Operator",
-    "operators.calculus": "Gradient",
+    "operators.calculus": "Gradient SymmetricGradient",
     "operators.checks": "as_scipy check_adjoint check_linearization norm_bounds",
     "operators.diagonal": "Diagonal Identity",
     "operators.downsample": "Downsample",
@@ -204,6 +207,7 @@ _NAMES = {
     "priors.sparsity": "L1 WaveletL1",
     "priors.sum": "PriorSum",
     "priors.tikhonov": "Tikhonov",
+    "priors.tgv": "TGV",
     "priors.total_variation": "HuberTV JointTotalVariation TotalVariation",
     "problem": "Problem",
     "solvers.adam": "Adam RMSprop",

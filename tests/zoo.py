@@ -280,6 +280,61 @@ def _normal(A: SliceWise) -> np.ndarray:
     return (M := slice_matrix(A)).T @ M
 
 
+def _difference(n: int, h: float) -> np.ndarray:
+    """Forward differences of n numbers, 0 for the last."""
+    return np.eye(n, k=1)[:, :n] / h - np.diag([1 / h] * (n - 1) + [0.0])
+
+
+def gradient_matrix(A: pr.Gradient) -> np.ndarray:
+    """Kronecker products of differences along one axis with identities."""
+    rows = []
+    for axis, h in zip(A.axes, A.spacing, strict=True):
+        M = np.eye(1)
+        for a, n in enumerate(A.in_shape):
+            M = np.kron(M, _difference(n, h) if a == axis else np.eye(n))
+        rows.append(M)
+    return np.vstack(rows)
+
+
+def strain_matrix(A: pr.SymmetricGradient) -> np.ndarray:
+    """(∂_b w_a)[i] = (w_a[i] − w_a[i − e_b]) / h_b where both exist, not at the end of axis a."""
+    d, shape = A.in_shape[0], A.in_shape[1:]
+    size = int(np.prod(shape))
+
+    def backward(a: int, b: int) -> np.ndarray:
+        M, axis, end = np.zeros((size, d, size)), A.axes[b], A.axes[a]
+        for i in np.ndindex(*shape):
+            behind = tuple(k - (j == axis) for j, k in enumerate(i))
+            if behind[axis] >= 0 and i[end] < shape[end] - 1:
+                M[np.ravel_multi_index(i, shape), a, np.ravel_multi_index(i, shape)] = 1
+                M[np.ravel_multi_index(i, shape), a, np.ravel_multi_index(behind, shape)] = -1
+        return M.reshape(size, d * size) / A.spacing[b]
+
+    rows = [backward(a, a) for a in range(d)]
+    pairs = [(a, b) for a in range(d) for b in range(a + 1, d)]
+    rows += [(backward(a, b) + backward(b, a)) / np.sqrt(2) for a, b in pairs]
+    return np.vstack(rows)
+
+
+_OPERATORS |= {
+    "gradient": lambda: (A := pr.Gradient((3, 5), (0.5, 2)), gradient_matrix(A)),
+    "gradient of slices": lambda: (
+        A := pr.Gradient((2, 4, 3), 0.7, (1, 2)),
+        gradient_matrix(A),
+    ),
+    "gradient of a volume": lambda: (A := pr.Gradient((3, 2, 4), (2, 1, 0.5)), gradient_matrix(A)),
+    "gradient of channels": lambda: (A := pr.Gradient((3, 2, 4), 1, (0, 2)), gradient_matrix(A)),
+    "gradient of thin axes": lambda: (A := pr.Gradient((1, 4, 1)), gradient_matrix(A)),
+    "strain": lambda: (A := pr.SymmetricGradient((3, 5), (0.5, 2)), strain_matrix(A)),
+    "strain of slices": lambda: (
+        A := pr.SymmetricGradient((2, 4, 3), 0.7, (1, 2)),
+        strain_matrix(A),
+    ),
+    "strain of a volume": lambda: (
+        A := pr.SymmetricGradient((3, 2, 4), (2, 1, 0.5)),
+        strain_matrix(A),
+    ),
+}
 OPERATORS = [pytest.param(make, id=name) for name, make in _OPERATORS.items()]
 
 
@@ -496,6 +551,7 @@ _PRIORS: dict[str, Callable[[], Any]] = {
     ),
     "huber tv": lambda: pr.HuberTV(0.6, 0.3),
     "huber tv, slices": lambda: pr.HuberTV(0.6, 0.3, axes=(-2, -1), isotropic=False),
+    "tgv, slices": lambda: pr.TGV(0.5, 1.5, axes=(1, 2), spacing=(2, 1), tolerance=1e-4),
     "joint total variation": lambda: pr.JointTotalVariation(0.6),
 }
 PRIORS = [pytest.param(make, id=name) for name, make in _PRIORS.items()]

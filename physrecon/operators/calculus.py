@@ -112,6 +112,14 @@ def gradient_norm(shape: Shape, axes: Sequence[int], spacing: Sequence[float]) -
 class _Differences(LinearOperator):
     """What the two operators share: a lattice, and slices along an axis that is left alone."""
 
+    def __init__(
+        self,
+        shape: Shape,
+        spacing: float | Sequence[float] = 1.0,
+        axes: Sequence[int] | None = None,
+    ) -> None:
+        raise NotImplementedError
+
     def _set(self, where: str, shape: Shape, spacing: Any, axes: Any) -> int:
         self.shape = tuple(int(n) for n in shape)
         self._lattice = lattice(where, self.shape, sorted_axes(where, self.shape, spacing, axes))
@@ -129,6 +137,13 @@ class _Differences(LinearOperator):
         """Whether no difference is taken along the axis."""
         shape = self.shape
         return isinstance(axis, int) and (axis not in self.axes or shape[axis] == 1)
+
+    def one_slice(self) -> LinearOperator | None:
+        if self.slices is None:
+            return None
+        axis = next(a for a in range(len(self.shape)) if self._slices_along(a) == self.slices)
+        shape = tuple(1 if a == axis else n for a, n in enumerate(self.shape))
+        return type(self)(shape, self.spacing, self.axes).along(axis)
 
     def along(self, axis: Axis) -> LinearOperator:
         other = copy.copy(self)
@@ -169,13 +184,45 @@ class Gradient(_Differences):
         at = self._lattice
         stencils.adjoint(at.scales_in(y.dtype), at.layout, at.flat(y), at.flat(out))
 
-    def one_slice(self) -> LinearOperator | None:
-        if self.slices is None:
-            return None
-        axis = self.slices[0]
-        shape = tuple(1 if a == axis else n for a, n in enumerate(self.shape))
-        return Gradient(shape, self.spacing, self.axes).along(axis)
-
     def _norm_bounds(self, bounds: Callable[[LinearOperator], Any]) -> Any:
         norm = gradient_norm(self.shape, self.axes, self.spacing)
         return norm * (1 - ROUNDING), norm * (1 + ROUNDING)
+
+
+class SymmetricGradient(_Differences):
+    """E: a vector field w (d, *shape) → (d(d + 1)/2, *shape), its strain per unit length.
+
+    Components: those of the diagonal, ∂_a w_a, then √2 · (∂_b w_a + ∂_a w_b) / 2 for the pairs of
+    axes in order, so that the Euclidean norm is the Frobenius norm of the matrix.  w is taken for
+    something like a `Gradient`, whose component a has no value at the far end of axis a: what lies
+    there does not count.  shape, spacing, axes: as of `Gradient`."""
+
+    def __init__(
+        self,
+        shape: Shape,
+        spacing: float | Sequence[float] = 1.0,
+        axes: Sequence[int] | None = None,
+    ) -> None:
+        d = self._set("SymmetricGradient", shape, spacing, axes)
+        self.in_shape, self.out_shape = (d, *self.shape), (d * (d + 1) // 2, *self.shape)
+        self._set_slices()
+
+    def _slices_along(self, axis: Axis) -> tuple[Axis, Axis] | None:
+        return (axis + 1, axis + 1) if self._is_free(axis) else None  # type: ignore[operator]
+
+    def _forward(self, x: Any, out: Any) -> None:
+        from physrecon.kernels import strain
+
+        at = self._lattice
+        strain.strain(at.scales_in(x.dtype), at.layout, at.flat(x), at.flat(out))
+
+    def _adjoint(self, y: Any, out: Any) -> None:
+        from physrecon.kernels import strain
+
+        at = self._lattice
+        strain.stress(at.scales_in(y.dtype), at.layout, at.flat(y), at.flat(out))
+
+    def _norm_bounds(self, bounds: Callable[[LinearOperator], Any]) -> Any:
+        """A matrix has no smaller norm than its symmetric part, so ‖E‖ ≤ ‖∇‖."""
+        norm = gradient_norm(self.shape, self.axes, self.spacing)
+        return 0, norm * (1 + ROUNDING)

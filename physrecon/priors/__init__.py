@@ -6,11 +6,13 @@ from physrecon.priors.nuclear import NuclearNorm, NuclearTotalVariation
 from physrecon.priors.plug_and_play import PlugAndPlay
 from physrecon.priors.sparsity import L1, WaveletL1
 from physrecon.priors.sum import PriorSum
+from physrecon.priors.tgv import TGV
 from physrecon.priors.tikhonov import Tikhonov
 from physrecon.priors.total_variation import HuberTV, JointTotalVariation, TotalVariation
 
 __all__ = [
     "L1",
+    "TGV",
     "Box",
     "Constraint",
     "HuberTV",

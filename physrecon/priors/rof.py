@@ -11,6 +11,7 @@ over-relaxation converges as Condat (2013) shows."""
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,13 +44,8 @@ class Denoiser:
 
     def run(self, f: Any, radii: Numbers) -> None:
         """f (problems, …) ← the solutions; radii (problems,).  A few are solved at a time."""
-        from numba import get_num_threads
-
-        size = max(math.prod(f.shape[1:]), 1)
-        many = AT_ONCE[1] if arrays.is_device(f) else AT_ONCE[0] * get_num_threads()
-        for first in range(0, f.shape[0], max(many // size, 1)):
-            part = slice(first, first + max(many // size, 1))
-            if self.norm > 0 and f.size:
+        if self.norm > 0 and f.size:
+            for part in parts(f):
                 self._solve(f[part], radii[part])
         if self.bounds != (-math.inf, math.inf):
             arrays.namespace(f).clip(f, *self.bounds, out=f)
@@ -58,16 +54,16 @@ class Denoiser:
         from physrecon.kernels import total_variation
 
         number = f.dtype.type
-        field = (sum(s > 0 for s in self.at.scales) * f.shape[0] * self.at.view[0], *self.at.view[1:])
         data = self.at.flat(f)
+        field = (len(self.at.axes) * data.shape[0], *data.shape[1:])
         u, u_next = arrays.like(data), arrays.like(data)
         p, p_next = arrays.zeros_like(data, field), arrays.like(data, field)
         u[...] = data
-        radius = _beside(radii.astype(f.dtype), f)
+        radius = beside(radii.astype(f.dtype), f)
         running = np.ones(f.shape[0], bool)
         head = (self.at.scales_in(f.dtype), self.at.layout)
         bounds = tuple(number(b) for b in self.bounds)
-        tau, check, last_step = FIRST_STEP, FIRST_CHECK, _last_step(f.dtype)
+        tau, check, last_step = FIRST_STEP, next_check(0), _last_step(f.dtype)
         within_reach = self.tolerance > np.finfo(f.dtype).eps
         for k in range(1, self.iterations + 1):
             look = k in (check, self.iterations)
@@ -75,12 +71,12 @@ class Denoiser:
             sigma = 1 / (tau * self.norm**2)
             relax = 1.0 if look else RELAX
             steps = tuple(number(s) for s in (tau, sigma, theta, relax - 1, 1 / (1 + tau)))
-            state = (radius, _beside(running, f), self.isotropic, data)
+            state = (radius, beside(running, f), self.isotropic, data)
             total_variation.step(*head, steps, bounds, *state, u, p, p_next, u_next)
             u, u_next, p, p_next = u_next, u, p_next, p
             tau *= theta
             if look:
-                check = k + max(FIRST_CHECK, k // CHECKS)
+                check = next_check(k)
                 gaps, values, floors = self._gaps(head, bounds, state, u, p)
                 closed = ~(gaps > self.tolerance * values + floors)  # NaN is the end, too
                 done = running & (closed & within_reach | (k == self.iterations))
@@ -99,10 +95,30 @@ class Denoiser:
         shape = (3 * planes, ny, gradient_norms.pieces(n, on_gpu))
         partial = arrays.like(u, shape) if on_gpu else np.empty(shape)
         duality_gap.gap(*head, bounds, *state, u, p, partial)
-        rows = arrays.to_host(partial).astype(np.float64, copy=False)
-        rows = rows.reshape(3, planes // self.at.view[0], -1)
-        gaps, values, sizes = (np.array([np.sum(row) for row in part]) for part in rows)
-        return gaps, values, ROUNDINGS * float(np.finfo(u.dtype).eps) * sum(self.at.scales) * sizes
+        gaps, values, sizes = per_problem(partial, planes // self.at.view[0], 3)
+        floors = ROUNDINGS * float(np.finfo(u.dtype).eps) * sum(self.at.scales) * sizes
+        return gaps, values, floors
+
+
+def parts(f: Any) -> Iterator[slice]:
+    """Cuts of (problems, …) into so many as are solved at a time; none depends on the others."""
+    from numba import get_num_threads
+
+    most = AT_ONCE[1] if arrays.is_device(f) else AT_ONCE[0] * get_num_threads()
+    step = max(most // max(math.prod(f.shape[1:]), 1), 1)
+    for first in range(0, f.shape[0], step):
+        yield slice(first, first + step)
+
+
+def next_check(k: int) -> int:
+    """The iteration after which the gap is looked at, having been looked at after k."""
+    return k + max(FIRST_CHECK, k // CHECKS)
+
+
+def per_problem(array: Any, problems: int, kinds: int) -> Numbers:
+    """Sums (kinds, problems) of an array of kinds · problems parts, in a fixed order."""
+    rows = arrays.to_host(array).reshape(kinds, problems, -1)
+    return np.array([[np.sum(row, dtype=np.float64) for row in part] for part in rows])
 
 
 def _last_step(dtype: np.dtype[Any]) -> float:
@@ -110,5 +126,5 @@ def _last_step(dtype: np.dtype[Any]) -> float:
     return max(LAST_STEP, float(np.finfo(dtype).eps) ** (1 / 3))
 
 
-def _beside(numbers: np.ndarray, array: Any) -> Any:
+def beside(numbers: np.ndarray, array: Any) -> Any:
     return arrays.to_device(numbers, "cuda" if arrays.is_device(array) else "cpu")

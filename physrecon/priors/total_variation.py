@@ -108,9 +108,14 @@ def sums(
     )
     rows = arrays.to_host(partial).astype(np.float64, copy=False).reshape(math.prod(lengths), -1)
     each = np.array([np.sum(row) for row in rows]).reshape(lengths)
+    return slice_sums(each, free, axis)
+
+
+def slice_sums(each: np.ndarray, free: list[int], axis: Axis) -> Numbers:
+    """Sums of `each`, whose axes are the `free` ones of x, for every index along `axis` of x."""
     if axis is None or axis not in free:
         return np.array([np.sum(each)])
-    parts = np.moveaxis(each, free.index(axis), 0)
+    parts = np.moveaxis(each, free.index(axis), 0)  # type: ignore[arg-type]
     return np.array([np.sum(np.ascontiguousarray(part)) for part in parts])
 
 

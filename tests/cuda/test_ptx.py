@@ -26,6 +26,7 @@ LINE, FLAGS, VECTOR = float32[::1], types.boolean[::1], float32[:, :, ::1]
 SHAPE, PAIR = types.UniTuple(int64, 6), types.UniTuple(int64, 2)
 
 SCALES, LAYOUT = types.UniTuple(float32, 3), types.UniTuple(int64, 3)
+ADVANCE_BOTH = types.UniTuple(float32, 6)
 LIMITS, ADVANCE, TRUE = types.UniTuple(float32, 2), types.UniTuple(float32, 5), types.boolean
 
 # kernel → the types of its float32 instance
@@ -36,6 +37,13 @@ SIGNATURES = {
     "losses._transmission_gpu": (VECTOR, VECTOR, VECTOR, VECTOR, int64, VECTOR),
     "duality_gap._gap_gpu": (
         *(SCALES, LAYOUT, LIMITS, LINE, FLAGS, TRUE, BLOCK, BLOCK, BLOCK, BLOCK),
+    ),
+    "generalised_variation._dual_gpu": (
+        *(SCALES, LAYOUT, ADVANCE_BOTH, TABLE, FLAGS, BLOCK, BLOCK, BLOCK, BLOCK),
+    ),
+    "generalised_variation._primal_gpu": (
+        *(SCALES, LAYOUT, ADVANCE_BOTH, LIMITS, FLAGS),
+        *(BLOCK, BLOCK, BLOCK, BLOCK, BLOCK, BLOCK, BLOCK),
     ),
     "gradient_norms._flow_gpu": (SCALES, LAYOUT, float32, float32, TRUE, BLOCK, BLOCK),
     "gradient_norms._measure_gpu": (SCALES, LAYOUT, int64, float32, TRUE, BLOCK, BLOCK),
@@ -48,6 +56,8 @@ SIGNATURES = {
     "stacking._unpack_gpu": (BLOCK, INDEX, STACK),
     "stencils._adjoint_gpu": (SCALES, LAYOUT, BLOCK, BLOCK),
     "stencils._gradient_gpu": (SCALES, LAYOUT, BLOCK, BLOCK),
+    "strain._strain_gpu": (SCALES, LAYOUT, BLOCK, BLOCK),
+    "strain._stress_gpu": (SCALES, LAYOUT, BLOCK, BLOCK),
     "total_variation._step_gpu": (
         *(SCALES, LAYOUT, ADVANCE, LIMITS, LINE, FLAGS, TRUE),
         *(BLOCK, BLOCK, BLOCK, BLOCK, BLOCK),

@@ -13,7 +13,7 @@ from geometries import geometry
 import physrecon as pr
 from physrecon import arrays
 from physrecon.geometry import interpolation_table
-from physrecon.kernels import duality_gap, losses
+from physrecon.kernels import duality_gap, generalised_variation, losses
 from physrecon.kernels.random import gaussian, philox, poisson
 from physrecon.operators.projector import SlicewiseKernels
 
@@ -149,6 +149,10 @@ def test_gradient(shape, axes, dtype, simulated_device):
     x, y = random(A.in_shape, dtype), random(A.out_shape, dtype, 1)
     assert_twins(A @ x, A @ simulated_device(x))
     assert_twins(A.T @ y, A.T @ simulated_device(y))
+    E = pr.SymmetricGradient(shape, 0.7, axes)
+    e = random(E.out_shape, dtype, 2)
+    assert_twins(E @ y, E @ simulated_device(y))
+    assert_twins(E.T @ e, E.T @ simulated_device(e))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -198,3 +202,28 @@ def test_duality_gap(isotropic, dtype, simulated_device):
     duality_gap.gap(*head, *map(simulated_device, tables), isotropic, *on_device, gpu)
     sums = gpu.host.astype(np.float64).sum(2)
     np.testing.assert_allclose(sums, cpu.sum(2), atol=CLOSE[dtype] * np.abs(cpu).max())
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("planes", "depth"), [(3, 1), (6, 3)])
+def test_generalised_variation(planes, depth, dtype, simulated_device):
+    """One step of every unknown, the second problem standing still."""
+    d = 2 + (depth > 1)
+    scales = tuple(dtype(s) for s in (2 * (depth > 1), 1, 0.5))
+    steps = tuple(dtype(s) for s in (0.3, 0.2, 0.9, 0.8, 1 / 1.3, 0.4))
+    head = scales, (depth, 1, 1), steps
+    bounds, radii = (dtype(-1), dtype(1)), np.full((2, planes // depth), 0.3, dtype)
+    active = np.arange(planes // depth) != 1
+    counts = {"f": 1, "p": d, "q": d * (d + 1) // 2, "u": 1, "w": d, "w_ahead": d, "u_ahead": 1}
+    host = {k: random((c * planes, 4, 5), dtype, c) for k, c in counts.items()}
+    device = {k: simulated_device(v) for k, v in host.items()}
+
+    def advance(a, near):
+        generalised_variation.primal(*head, bounds, near(active), *a.values())
+        field = (a["u_ahead"], a["w_ahead"], a["q"], a["p"])
+        generalised_variation.dual(*head, near(radii), near(active), *field)
+
+    advance(host, lambda table: table)
+    advance(device, simulated_device)
+    for name in counts:
+        assert_twins(host[name], device[name])

@@ -1,0 +1,237 @@
+"""Total generalised variation of second order: images that are piecewise affine, with edges.
+
+    TGV(x) = min_v  Σ |∇x − v| + ratio · Σ |E v|             Bredies, Kunisch & Pock (2010)
+
+E v is the symmetric gradient, |·| the Euclidean and the Frobenius norm at a voxel.  The minimum
+over v, and the proximal map, are found by the iteration of `kernels.generalised_variation`, with
+voxels of size 1.  For |q| ≤ r₀, p = Eᵀ q with |p| ≤ r₁, v = f − ∇ᵀp and P the projection on the
+bounds, the objective of (u, w) exceeds its minimum by no more than
+
+    Σ (r₁ |∇u − w| + r₀ |E w| − ⟨∇u, p⟩)  +  ½ ‖u − v‖² − ½ ‖P(v) − v‖²
+
+for u within the bounds; q is scaled until its p fits."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from numbers import Real
+from typing import Any, ClassVar
+
+import numpy as np
+
+from physrecon import arrays
+from physrecon.errors import ArgumentError
+from physrecon.operators.calculus import Lattice, gradient_norm, lattice
+from physrecon.priors.constraints import Constraint
+from physrecon.priors.rof import RELAX, beside, next_check, parts, per_problem
+from physrecon.priors.total_variation import (
+    Variation,
+    arranged,
+    bounds_of,
+    check_accuracy,
+    one_a_problem,
+    slice_sums,
+)
+from physrecon.spaces import Axis, Numbers, Shape
+
+FIRST_STEP, LAST_STEP = 1.0, 1e-2  # of τ, which shrinks like 1/k in between
+VALUE_STEP = 0.1  # τ while u stands still, for gradients whose mean square is 1
+UNBOUNDED = (-math.inf, math.inf)
+
+
+@dataclass(frozen=True)
+class TGV(Variation):
+    """weight · min_v Σ |∇x − v| + ratio · Σ |E v|.
+
+    ratio: a length in the unit of `spacing`: features with curvature on larger lengths are free.
+    axes, spacing: as of `TotalVariation`.
+
+    prox and value stop once what they minimise exceeds its minimum by no more than `tolerance` of
+    itself, or rounding leaves no more, and in any case after `iterations`.  Slices that are not
+    coupled stop each alone.  Holds 2 + 5d + d² volumes besides x meanwhile, d being the number of
+    axes; slice by slice, those of some slices."""
+
+    ratio: float = 2.0
+    tolerance: float = field(default=1e-4, kw_only=True)
+    iterations: int = field(default=3000, kw_only=True)
+
+    kinds: ClassVar[tuple[str, ...]] = ("prox",)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_accuracy("TGV", self.tolerance, self.iterations)
+        if not (isinstance(self.ratio, Real) and 0 < self.ratio < math.inf):
+            raise ArgumentError(f"TGV.ratio: expected a number > 0, got {self.ratio!r}")
+        object.__setattr__(self, "ratio", float(self.ratio))
+
+    def values(self, x: Any, axis: Axis = None) -> Numbers:
+        steps = self.steps(x.shape)
+        free = [a for a in range(x.ndim) if a not in steps]
+        u = arranged(x, free, steps)
+        shape = u.shape[len(free) :]
+        each = np.zeros(math.prod(u.shape[: len(free)]))
+        if x.size:
+            self._inner(steps, shape).measure(u.reshape(-1, *shape), each)
+        each *= self.weight / min(steps.values())
+        return slice_sums(each.reshape(u.shape[: len(free)]), free, axis)
+
+    def prox(self, x: Any, step: Any, constraint: Constraint | None = None) -> Any:
+        bounds = bounds_of("TGV", constraint)
+        steps = self.steps(x.shape)
+        free = [a for a in range(x.ndim) if a not in steps]
+        radii = self.weight * one_a_problem("TGV.prox", step, x.shape, free)
+        f = arranged(x, free, steps)
+        shape = f.shape[len(free) :]
+        if x.size:
+            radii = radii / min(steps.values())
+            self._inner(steps, shape).denoise(f.reshape(-1, *shape), radii, bounds)
+        if f is not x:
+            x[...] = f.transpose(*np.argsort([*free, *steps]))
+        return x
+
+    def _inner(self, steps: dict[int, float], shape: Shape) -> Iteration:
+        smallest = min(steps.values())
+        at = lattice("TGV", shape, {i: h / smallest for i, h in enumerate(steps.values())})
+        return Iteration(at, self.ratio / smallest, self.tolerance, self.iterations)
+
+
+@dataclass(frozen=True)
+class Iteration:
+    """Problems of one shape; at: the lattice of one of them.  ratio: r₀ / r₁ in voxels."""
+
+    at: Lattice
+    ratio: float
+    tolerance: float
+    iterations: int
+
+    def denoise(self, f: Any, radii: Numbers, bounds: tuple[float, float]) -> None:
+        """f (problems, …) ← the solutions, radii (problems,) their r₁."""
+        for part in parts(f):
+            self._run(f[part], radii[part], bounds, None)
+        if bounds != UNBOUNDED:
+            arrays.namespace(f).clip(f, *bounds, out=f)
+
+    def measure(self, u: Any, values: Numbers) -> None:
+        """values (problems,) ← min_w Σ |∇u − w| + ratio Σ |E w|, u (problems, …)."""
+        from physrecon.kernels import stencils
+
+        for part in parts(u):
+            scaled = arrays.like(u[part])
+            data = self.at.flat(u[part])
+            rise = arrays.like(data, self._field(data, len(self.at.axes)))
+            stencils.gradient(self.at.scales_in(u.dtype), self.at.layout, data, rise)
+            squares = per_problem(rise * rise, scaled.shape[0], len(self.at.axes)).sum(0)
+            scale = np.sqrt(squares / math.prod(scaled.shape[1:]))
+            scale[~(scale > 0)] = 1
+            for i, c in enumerate(scale.tolist()):
+                scaled[i] = u[part][i] * (1 / c)
+            found = np.zeros(scaled.shape[0])
+            self._run(scaled, np.ones(scaled.shape[0]), UNBOUNDED, found)
+            values[part] = found * scale
+
+    def _run(
+        self, f: Any, radii: Numbers, bounds: tuple[float, float], values: Numbers | None
+    ) -> None:
+        """f ← u; or, where `values` are asked for, u stays f and they are written."""
+        from physrecon.kernels import generalised_variation, stencils
+
+        number, d, frozen = f.dtype.type, len(self.at.axes), values is not None
+        data, count = self.at.flat(f), f.shape[0]
+        head = (self.at.scales_in(f.dtype), self.at.layout)
+        u, u_ahead = arrays.like(data), arrays.like(data)
+        u[...] = data
+        p, w, w_ahead = (arrays.zeros_like(data, self._field(data, d)) for _ in range(3))
+        q = arrays.zeros_like(data, self._field(data, d * (d + 1) // 2))
+        if frozen:
+            stencils.gradient(*head, u, w)
+        norm = gradient_norm(f.shape[1:], range(d), self.at.spacing)
+        # ‖(∇ −1; 0 E)‖² ≤ the largest eigenvalue with ‖∇‖ and ‖E‖ ≤ ‖∇‖ in their places
+        square = norm**2 + 0.5 + math.sqrt(norm**2 + 0.25)
+        radius = beside(np.stack([radii, self.ratio * radii]).astype(f.dtype), f)
+        limits = tuple(number(b) for b in bounds)
+        running, check = np.ones(count, bool), next_check(0)
+        tau = VALUE_STEP if frozen else FIRST_STEP
+        for k in range(1, self.iterations + 1):
+            look = k in (check, self.iterations)
+            theta = 1 / math.sqrt(1 + 2 * tau) if tau > LAST_STEP and not frozen else 1.0
+            of_u = 0.0 if frozen else tau
+            relax = 1.0 if look else RELAX
+            sizes = (of_u, 1 / (tau * square), theta, relax - 1, 1 / (1 + of_u), tau)
+            steps, active = tuple(number(s) for s in sizes), beside(running, f)
+            generalised_variation.primal(
+                *(*head, steps, limits, active, data, p, q, u, w, w_ahead, u_ahead)
+            )
+            generalised_variation.dual(*(*head, steps, radius, active, u_ahead, w_ahead, q, p))
+            tau *= theta
+            if not look:
+                continue
+            check = next_check(k)
+            gaps, objectives, penalties, floors = self._gaps(
+                *(head, radii, bounds, frozen, data, u, w, q, u_ahead, w_ahead)
+            )
+            closed = ~(gaps > self.tolerance * objectives + floors)  # NaN is the end, too
+            within_reach = self.tolerance > np.finfo(f.dtype).eps
+            done = running & (closed & within_reach | (k == self.iterations))
+            for i in np.flatnonzero(done):
+                if values is None:
+                    f[i] = u.reshape(f.shape)[i]
+                else:
+                    values[i] = penalties[i]
+            running &= ~done
+            if not running.any():
+                return
+
+    def _gaps(
+        self,
+        head: Any,
+        radii: Numbers,
+        bounds: tuple[float, float],
+        frozen: bool,
+        f: Any,
+        u: Any,
+        w: Any,
+        q: Any,
+        v: Any,
+        p: Any,
+    ) -> tuple[Numbers, Numbers, Numbers, Numbers]:
+        """Gap, objective, r₁ |∇u − w| + r₀ |E w|, and what rounding may leave of the gap.
+
+        v and p are memory to work in."""
+        from physrecon.kernels import stencils, strain
+
+        xp, count, d = arrays.namespace(f), len(radii), len(self.at.axes)
+
+        def norms(field: Any) -> Any:
+            components = field.reshape(-1, *f.shape)
+            return xp.sqrt((components * components).sum(axis=0))
+
+        def sums(array: Any) -> Numbers:
+            return per_problem(array, count, 1)[0]
+
+        strain.stress(*head, q, p)
+        largest = np.array([float(n.max()) for n in norms(p).reshape(count, -1)])
+        fit = np.minimum(1, radii / np.where(largest > 0, largest, 1))
+        p.reshape(d, count, -1)[...] *= beside(fit.astype(f.dtype), f).reshape(1, count, 1)
+        rise = arrays.like(p)
+        stencils.gradient(*head, u, rise)
+        products = per_problem(rise * p, count, d).sum(0)
+        rise -= w
+        penalties = radii * sums(norms(rise))
+        bend = arrays.like(q)
+        strain.strain(*head, w, bend)
+        penalties = penalties + self.ratio * radii * sums(norms(bend))
+        gaps, objectives = penalties - products, penalties
+        if not frozen:
+            stencils.adjoint(*head, p, v)
+            v *= -1
+            v += f
+            nearest = xp.clip(v, *bounds) - v
+            gaps = gaps + 0.5 * sums((u - v) ** 2 - nearest * nearest)
+            objectives = objectives + 0.5 * sums((u - f) ** 2)
+        eps = float(np.finfo(f.dtype).eps)
+        floors = eps * sum(self.at.scales) * radii * sums(abs(u))
+        return gaps, objectives, penalties, floors
+
+    def _field(self, data: Any, components: int) -> tuple[int, ...]:
+        return (components * data.shape[0], *data.shape[1:])
