@@ -121,8 +121,9 @@ class _Differences(LinearOperator):
         raise NotImplementedError
 
     def _set(self, where: str, shape: Shape, spacing: Any, axes: Any) -> int:
+        steps = sorted_axes(where, shape, spacing, axes)
         self.shape = tuple(int(n) for n in shape)
-        self._lattice = lattice(where, self.shape, sorted_axes(where, self.shape, spacing, axes))
+        self._lattice = lattice(where, self.shape, steps)
         self.axes, self.spacing = self._lattice.axes, self._lattice.spacing
         return len(self.axes)
 
