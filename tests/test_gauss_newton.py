@@ -114,6 +114,15 @@ def test_rosenbrock():
     assert result.iterations <= 30
 
 
+def test_damping_rises_where_the_full_step_fails_and_falls_where_it_is_foretold():
+    """From (−1.2, 1) the undamped step of Rosenbrock's valley leads far up its wall."""
+    solver, start = pr.GaussNewton(0), np.array([-1.2, 1.0])
+    first = pr.solve(rosenbrock(), solver, start, pr.Stop(1)).state
+    assert first.damping[0] > 0
+    last = pr.solve(rosenbrock(), solver, start, LONG).state
+    assert last.damping[0] < 0.1 * first.damping[0]
+
+
 def test_x_may_be_a_tuple():
     """The product of two unknown factors, each a plane: u ∘ v = y."""
     u, v = np.linspace(1, 2, 6).reshape(2, 3), np.linspace(3, 1, 6).reshape(2, 3)

@@ -136,6 +136,22 @@ def test_the_minimum_is_that_of_scipy(name, solver, bounds):
 
 
 @pytest.mark.parametrize("solver", [*PRECISE, *SEARCHING[:1]])
+@pytest.mark.parametrize("constraint", [None, pr.NonNegative()])
+def test_a_smooth_prior(solver, constraint):
+    """Differences on both sides of the bend of Huber's function, and gradients of the sum."""
+    A = zoo.positive()
+    y = A @ np.repeat([-0.2, 1.0, 1.05, 0.1], 3).reshape(4, 3).T.copy()
+    problem = pr.Problem(pr.LeastSquares(A, y), pr.HuberTV(0.2, 0.1), constraint)
+    result = pr.solve(problem, solver, stop=LONG)
+    wanted, x = scipy_minimum(problem, None if constraint is None else (0, None))
+    assert problem.objective(result.x).sum() <= wanted * (1 + 1e-9)
+    np.testing.assert_allclose(result.x.ravel(), x, rtol=1e-4, atol=1e-5)
+    steps = abs(np.diff(x.reshape(3, 4)))
+    assert (steps < 0.1).any()
+    assert (steps > 0.1).any()
+
+
+@pytest.mark.parametrize("solver", [*PRECISE, *SEARCHING[:1]])
 def test_a_prior_that_couples_the_slices_makes_them_one_problem(solver):
     A = zoo.unlike()
     K = pr.Identity((3, 2, 3)) - zoo.Dense(np.roll(np.eye(18), 6, axis=0), (3, 2, 3), (3, 2, 3))
@@ -220,14 +236,14 @@ def evaluations(M, y, bounds, wanted):
 
 
 def test_lbfgs_asks_for_no_more_evaluations_than_scipy():
-    """50 unknowns, a condition of 10⁴; 20 unknowns, a third of them at their bounds."""
+    """50 unknowns, a condition of 10⁴; 40 unknowns, a third of them at their bounds."""
     rng = np.random.default_rng(3)
     left, right = (np.linalg.qr(rng.standard_normal((50, 50)))[0] for _ in range(2))
     M = left * np.geomspace(1, 1e-2, 50) @ right
     y = M @ rng.standard_normal(50)
     ours, scipy = evaluations(M, y, None, 1e-8 * (y @ y) / 2)
     assert ours <= 1.25 * scipy
-    counts = []
+    rng, counts = np.random.default_rng(3), []
     for _ in range(5):
         M = rng.uniform(size=(60, 40)) * (rng.uniform(size=(60, 40)) < 0.3)
         y = M @ np.maximum(rng.standard_normal(40), 0) + 0.3 * rng.standard_normal(60)
@@ -284,6 +300,20 @@ def test_random_problems_never_diverge(solver, kind):
             assert all(b <= a * (1 + limit) for a, b in zip(last, values[1:], strict=True))
         else:
             assert all(b <= a * (1 + limit) for a, b in itertools.pairwise(values))
+
+
+@pytest.mark.parametrize("solver", [*SEARCHING, pr.GaussNewton()])
+def test_without_convexity_they_end_where_nothing_leads_down(solver):
+    """Student's loss of wild data within a box: the projected gradient ends at zero."""
+    rng = np.random.default_rng(6)
+    for _ in range(10):
+        A = zoo.Dense(rng.uniform(size=(9, 6)))
+        f = pr.StudentT(A, 3 * rng.standard_normal(9), 0.2)
+        x0 = rng.uniform(-1, 1, 6)
+        problem = pr.Problem(f, constraint=pr.Box(-1, 1))
+        x = pr.solve(problem, solver, x0, pr.Stop(5000, rtol=1e-12)).x
+        along = np.clip(x - 0.01 * f.gradient(x), -1, 1) - x
+        assert np.linalg.norm(along) <= 1e-8 * 0.01 * np.linalg.norm(f.gradient(x0))
 
 
 def test_a_first_step_far_too_short_grows():
