@@ -21,7 +21,6 @@ from physrecon.job import Job
 from physrecon.memory import available_memory
 from physrecon.names import LIKELIHOODS
 from physrecon.operators.projector import block_widths, staggered
-from physrecon.solvers import METHODS as SOLVERS
 from physrecon.store import Scan, partial_slabs, slabs_done, stored_bytes
 
 BASE = 260 << 20  # the interpreter, its libraries, compiled kernels
@@ -156,7 +155,7 @@ def held(job: Job) -> tuple[int, int]:
     """(data sets, volumes) in memory at the same time."""
     if job.method == "fbp":
         return FBP_HOLDS
-    sets, volumes = SOLVERS[job.method].holds
+    sets, volumes = job.make_solver().holds
     more = PRIOR_VOLUMES[job.prior.name] if job.prior else 0
     return sets + LIKELIHOOD_SETS.get(job.likelihood, 0), volumes + more
 
