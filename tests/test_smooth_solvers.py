@@ -402,6 +402,17 @@ def test_the_default_step_suits_the_scale(solver):
         assert values[-1] <= values[0] * (1 + 1e-4)
 
 
+@pytest.mark.parametrize("solver", OTHERS[1:])
+def test_units_that_are_powers_of_two_change_no_bit(solver):
+    A = zoo.positive()
+    y = (A @ np.linspace(-1, 1, 12).reshape(3, 4)).astype(np.float32)
+    x = []
+    for unit in (1, np.float32(2**-60)):
+        B = zoo.Dense(A.M / unit, (3, 4), (5, 3))
+        x.append(pr.solve(pr.Problem(pr.LeastSquares(B, y)), solver, stop=pr.Stop(30)).x / unit)
+    np.testing.assert_array_equal(x[1], x[0])
+
+
 def test_adam_keeps_to_the_constraint():
     A = zoo.positive()
     y = zoo.data_for(A)

@@ -122,7 +122,7 @@ def _start(problem: Problem, x0: Vector, step: float | None, share: float = 1.0)
         **fields,
         gradient=gradient,
         m=(),
-        v=spaces.fill(spaces.copy(gradient), 0),
+        v=(),
         unit=ratio(np.sqrt(count), np.sqrt(squares)),
         step=np.full(problem.count, step or 0.0),
         taken=np.zeros(problem.count),
@@ -130,13 +130,14 @@ def _start(problem: Problem, x0: Vector, step: float | None, share: float = 1.0)
     if step is None:
         length = _to_minimum(problem, state, first_step(objective, squares))
         state.step = share * SHARE * length * np.sqrt(squares / max(count, 1))
+    state.v = spaces.fill(spaces.copy(gradient), 0)
     return state
 
 
 def _to_minimum(problem: Problem, state: AdamState, trial: Numbers) -> Numbers:
     """⟨s, s⟩ / ⟨s, change of ∇F⟩ for the change s of x in a trial step along the gradient."""
     shape, axis = problem.f.A.in_shape, problem.axis
-    s, change = state.scratch("trial", shape), state.scratch("scratch", shape)
+    s, change = spaces.empty(shape, state.x), state.scratch("scratch", shape)
     problem.objective_and_gradient(projected(problem, state, trial, s), change)
     spaces.subtract(s, state.x)
     spaces.subtract(change, state.gradient)
@@ -151,8 +152,9 @@ def _advance(
     axis, active = problem.axis, state.active
     kept, direction = np.full(len(active), decay), state.scratch("scratch", problem.f.A.in_shape)
     spaces.assign(direction, state.gradient)
-    spaces.multiply(direction, state.gradient)
-    spaces.scale_add(state.v, kept, (1 - kept) * state.unit**2, direction, axis, active)
+    spaces.scale_add(direction, state.unit, 0 * kept, direction, axis, active)
+    spaces.multiply(direction, direction)
+    spaces.scale_add(state.v, kept, 1 - kept, direction, axis, active)
     if not spaces.leaves(m):
         m = state.gradient
         correction = correction * state.unit
