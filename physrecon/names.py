@@ -11,7 +11,7 @@ ITERATIONS = {
     "adam": 200,
     "admm": 50,
     "cgls": 20,
-    "fista": 100,
+    "fista": 200,
     "gauss-newton": 5,
     "gd": 100,
     "kaczmarz": 5,
@@ -29,6 +29,7 @@ ITERATIONS = {
 ITERATIVE = tuple(ITERATIONS)
 METHODS = (*DIRECT, *ITERATIVE)
 LIKELIHOODS = ("least-squares", "weighted", "transmission", "poisson", "huber", "student-t")
+COUNT_LIKELIHOODS = ("transmission", "poisson")  # with these nothing is negative unless it is said
 COUNT_METHODS = ("mlem", "osem")  # whose likelihood is that of counts unless another is named
 # prior → the method that suits it, unless one is named
 PRIORS = {

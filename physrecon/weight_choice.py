@@ -13,7 +13,9 @@ map from W^½ y to W^½ A x_w.
 "l-curve"      the sharpest corner of (log ρ, log R); needs neither (Hansen and O'Leary 1993)
 
 df is measured by shaking the data once with random signs (Girard 1989; for solutions that are not
-linear in the data Ramani, Blu and Unser 2008)."""
+linear in the data Ramani, Blu and Unser 2008).  The shaken problem is solved along with the other,
+from weight to weight in as many iterations, so that df is that of the solution as it is found,
+whether or not it has converged."""
 
 from __future__ import annotations
 
@@ -32,12 +34,14 @@ from physrecon.solvers import Result, Solver, Stop, solve, suited
 from physrecon.spaces import Vector
 
 RULES = ("gcv", "risk", "discrepancy", "l-curve")
-FACTOR = 3.0  # between neighbouring weights of the first look
-PRECISION = 1.05  # the factor to which the weight is found
-MOST = 24  # weights looked at
+FACTOR = 4.0  # between neighbouring weights of the first look
+PRECISION = 1.15  # the factor to which the weight is found: scores are flat where they are least
+MOST = 20  # weights of the first look, and LAST of the second
+LAST = 6
 SHAKE = 0.1  # of the noise: how far the data are moved for df
+LEAST_SHAKE = 1e-3  # of the data, where there seems to be no noise
 SEED = 1990
-DEFAULT = Stop(iterations=500, rtol=1e-4)
+DEFAULT = Stop(iterations=100)
 
 
 class Point(NamedTuple):
@@ -55,7 +59,7 @@ class Point(NamedTuple):
 class WeightChoice:
     """The weight, the rule that chose it, the curve by weight, and the solution for the weight.
 
-    problem: the problem with a prior of that weight.  expected: δ, NaN where it was not needed."""
+    problem: the problem with a prior of that weight.  expected: δ."""
 
     weight: float
     rule: str
@@ -79,10 +83,11 @@ def choose_weight(
 ) -> WeightChoice:
     """The weight of problem.prior that `rule` prefers; the weight it has is not looked at.
 
-    One weight for the whole of x.  Solves the problem ten to thirty times, each from the last:
-    make it small (some slices) where it is large.  solver: None is what suits the problem.  stop:
-    of each solution; None is 500 iterations or rtol 1e-4.  Raises ArgumentError for a problem
-    without a prior, or a rule that cannot do without what the likelihood cannot tell."""
+    One weight for the whole of x.  Solves the problem ten to twenty times, twice for "gcv" and
+    "risk", each from the solution for the weight before: make it small (some slices) where it is
+    large.  solver: None is what suits the problem.  stop: of each solution; None is 100 iterations,
+    without a tolerance, which a solution that starts near its end would meet at once.  Raises
+    ArgumentError for a problem without a prior, or data that do not tell what the rule asks."""
     if rule not in RULES:
         raise ArgumentError(f"choose_weight: expected one of {', '.join(RULES)}, got {rule!r}")
     if problem.prior is None:
@@ -97,17 +102,21 @@ class _Search:
         self.problem, self.rule, self.solver, self.stop = problem, rule, solver, stop
         self.points: dict[float, Point] = {}
         self.results: dict[float, Result] = {}
+        self.shaken: dict[float, Result] = {}  # solutions for data that are shaken
         f = problem.f
         self.count = sum(leaf.size for leaf in spaces.leaves(f.y))
-        self.expected = math.nan
-        if rule in ("risk", "discrepancy"):
-            self.expected = math.sqrt(float((f.expected_norms() ** 2).sum()))
-            if not self.expected > 0:
-                raise ArgumentError(
-                    f"choose_weight: expected data with noise for {rule}, got none that differs "
-                    'from the object; choose rule="l-curve", or a weight'
-                )
-        self.signs = spaces.transform(_signs(SEED), f.y)
+        self.expected = math.sqrt(float((f.expected_norms() ** 2).sum()))
+        if rule in ("risk", "discrepancy") and not self.expected > 0:
+            raise ArgumentError(
+                f"choose_weight: expected data with noise for {rule}, got none that differs from "
+                'the object; choose rule="l-curve", or a weight'
+            )
+        if rule in ("gcv", "risk"):
+            self.signs = spaces.transform(_signs(SEED), f.y)
+            data = math.sqrt(float(spaces.dots(f.y, f.y)[0]))
+            norm = max(self.expected * SHAKE, data * LEAST_SHAKE * SHAKE)
+            self.size = norm / math.sqrt(max(self.count, 1))
+            self.f_shaken = f.shaken(self.signs, self.size)
 
     def run(self) -> WeightChoice:
         weight = {"discrepancy": self._root, "l-curve": self._corner}.get(self.rule, self._lowest)()
@@ -117,7 +126,7 @@ class _Search:
             self.rule,
             self.expected,
             [self.points[w] for w in sorted(self.points)],
-            self._problem(weight),
+            Problem(self.problem.f, self._prior(weight), self.problem.constraint),
             self.results[weight],
         )
 
@@ -127,14 +136,14 @@ class _Search:
         """Where the score is least."""
         from scipy.optimize import minimize_scalar
 
-        seen = self._descend(lambda points: _has_risen(points))
+        seen = self._look(up=lambda p: p[-1].score <= p[-2].score, down=_has_risen)
         best = min(range(len(seen)), key=lambda i: seen[i].score)
         above, below = seen[max(best - 1, 0)], seen[min(best + 1, len(seen) - 1)]
         minimize_scalar(
             lambda logarithm: self.at(math.exp(logarithm)).score,
             bounds=(math.log(below.weight), math.log(above.weight)),
             method="bounded",
-            options={"xatol": math.log(PRECISION), "maxiter": 8},
+            options={"xatol": math.log(PRECISION), "maxiter": LAST},
         )
         return min(self.points.values(), key=lambda p: p.score).weight
 
@@ -142,14 +151,15 @@ class _Search:
         """Where the score, which grows with the weight, is zero."""
         from scipy.optimize import brentq
 
-        seen = self._descend(lambda points: points[-1].score <= 0)
-        if len(seen) == 1 or seen[-1].score > 0:
-            return seen[-1].weight  # the noise allows any weight, or none
+        seen = self._look(up=lambda p: p[-1].score < 0, down=lambda p: p[-1].score <= 0)
+        if seen[-1].score > 0 or seen[0].score < 0:
+            return min(seen, key=lambda p: abs(p.score)).weight  # no weight, or any, fits the noise
+        below = next(i for i, p in enumerate(seen) if p.score <= 0)
         return math.exp(
             brentq(
                 lambda logarithm: self.at(math.exp(logarithm)).score,
-                math.log(seen[-1].weight),
-                math.log(seen[-2].weight),
+                math.log(seen[below].weight),
+                math.log(seen[max(below - 1, 0)].weight),
                 xtol=math.log(PRECISION),
             )
         )
@@ -158,7 +168,7 @@ class _Search:
         """Where the curve (log ρ, log R) bends most: the curvature of splines through it."""
         from scipy.interpolate import make_interp_spline
 
-        seen = self._descend(_is_flat)[::-1]
+        seen = self._look(up=_is_steep, down=_is_flat)[::-1]
         s = np.log([p.weight for p in seen])
         splines = [
             make_interp_spline(s, np.log(np.maximum(values, 1e-300)), k=min(3, len(s) - 1))
@@ -174,51 +184,63 @@ class _Search:
         fine = np.linspace(s[1], s[-2], 50 * len(s))  # at the ends splines bend as they like
         return float(np.exp(fine[int(np.argmax(bend(fine)))]))
 
-    def _descend(self, enough: Callable[[list[Point]], bool]) -> list[Point]:
-        """Points from a weight that lets the prior prevail downwards."""
-        weight = self._strong()
-        seen: list[Point] = []
-        while len(seen) < MOST:
-            seen.append(self.at(weight))
-            if enough(seen):
-                break
-            weight /= FACTOR
+    def _look(
+        self, up: Callable[[list[Point]], bool], down: Callable[[list[Point]], bool]
+    ) -> list[Point]:
+        """Points by falling weight, from one where the prior prevails.
+
+        up(rising points): whether the weight must still grow.  down(falling points): whether it
+        need not fall any more."""
+        first = self._first()
+        rising = [self.at(first), self.at(first / FACTOR)][::-1]
+        while up(rising) and len(rising) < MOST:
+            rising.append(self.at(rising[-1].weight * FACTOR))
+        seen = rising[::-1]
+        while not down(seen) and len(seen) < MOST:
+            seen.append(self.at(seen[-1].weight / FACTOR))
         return seen
 
-    def _strong(self) -> float:
-        """The weight at which the prior of a rough solution outweighs all of the data."""
+    def _first(self) -> float:
+        """A weight with which the prior of a rough solution outweighs what noise leaves in f."""
         f, constraint = self.problem.f, self.problem.constraint
         free = Problem(f, constraint=constraint)
         rough = solve(free, suited(free), stop=Stop(iterations=10)).x
         size = float(self._prior(1.0).values(rough).sum())
-        nothing = spaces.fill(spaces.copy(rough), 0)
-        data = float(f.values(nothing).sum())
-        if not (size > 0 and math.isfinite(size) and data > 0 and math.isfinite(data)):
+        noise = self.expected**2 / 2 or float(f.values(rough).sum())
+        if not (size > 0 and math.isfinite(size) and noise > 0 and math.isfinite(noise)):
             raise ArgumentError(
-                f"choose_weight: expected data and a prior that tell of the object, got f(0) = "
-                f"{data:g} and {type(self.problem.prior).__name__} = {size:g}; give the weight"
+                f"choose_weight: expected data and a prior that tell of the object, got noise of "
+                f"f = {noise:g} and {type(self.problem.prior).__name__} = {size:g}; give the weight"
             )
-        return data / size
+        return 2 * FACTOR * noise / size
 
     # One point --------------------------------------------------------------------------------
 
     def at(self, weight: float) -> Point:
-        """The solution for a weight, from the nearest one that is known."""
-        if weight in self.points:
-            return self.points[weight]
-        problem = self._problem(weight)
-        near = min(self.results, key=lambda w: abs(math.log(w / weight)), default=None)
-        x0 = None if near is None else self.results[near].x
-        result = solve(problem, self.solver, x0, stop=self.stop)
-        self.results[weight] = result
-        residual = math.sqrt(2 * float(problem.f.values(result.x).sum()))
-        freedom = math.nan
-        if self.rule in ("gcv", "risk"):
-            freedom = self._freedom(problem, result.x, residual)
-        prior = float(problem.prior.values(result.x).sum()) / weight  # type: ignore[union-attr]
-        score = self._score(residual, freedom)
-        self.points[weight] = Point(weight, residual, prior, freedom, score)
+        """The solution for a weight, from that for the nearest weight that is known."""
+        if weight not in self.points:
+            x = self._solve(self.problem.f, weight, self.results)
+            residual = math.sqrt(2 * float(self.problem.f.values(x).sum()))
+            prior = float(self._prior(1.0).values(x).sum())
+            freedom = self._freedom(x, weight) if self.rule in ("gcv", "risk") else math.nan
+            score = self._score(residual, freedom)
+            self.points[weight] = Point(weight, residual, prior, freedom, score)
         return self.points[weight]
+
+    def _solve(self, f: Any, weight: float, known: dict[float, Result]) -> Vector:
+        near = min(known, key=lambda w: abs(math.log(w / weight)), default=None)
+        x0 = None if near is None else known[near].x
+        problem = Problem(f, self._prior(weight), self.problem.constraint)
+        known[weight] = solve(problem, self.solver, x0, stop=self.stop)
+        return known[weight].x
+
+    def _freedom(self, x: Vector, weight: float) -> float:
+        """df/m: how the predicted data follow data that are shaken."""
+        f = self.problem.f
+        moved = self._solve(self.f_shaken, weight, self.shaken)
+        before, after = f.standardised(f.A.forward(x)), f.standardised(f.A.forward(moved))
+        spaces.subtract(after, before)
+        return float(spaces.dots(after, self.signs)[0]) / self.size / self.count
 
     def _score(self, residual: float, freedom: float) -> float:
         if self.rule == "gcv":
@@ -226,19 +248,6 @@ class _Search:
         if self.rule == "risk":
             return (residual / self.expected) ** 2 + 2 * freedom
         return math.log(residual / self.expected) if self.rule == "discrepancy" else math.nan
-
-    def _freedom(self, problem: Problem, x: Vector, residual: float) -> float:
-        """df/m: how the predicted data follow data that are shaken."""
-        f = problem.f
-        size = SHAKE * residual / math.sqrt(self.count)
-        shaken = Problem(f.shaken(self.signs, size), problem.prior, problem.constraint)
-        moved = solve(shaken, self.solver, x, stop=self.stop).x
-        before, after = f.standardised(f.A.forward(x)), f.standardised(f.A.forward(moved))
-        spaces.subtract(after, before)
-        return float(spaces.dots(after, self.signs)[0]) / size / self.count
-
-    def _problem(self, weight: float) -> Problem:
-        return Problem(self.problem.f, self._prior(weight), self.problem.constraint)
 
     def _prior(self, weight: float) -> Any:
         return self.problem.prior.with_weight(weight)  # type: ignore[union-attr]
@@ -248,6 +257,11 @@ def _has_risen(points: list[Point]) -> bool:
     """Whether the last two scores lie above the least."""
     least = min(p.score for p in points)
     return len(points) > 2 and min(points[-1].score, points[-2].score) > least
+
+
+def _is_steep(points: list[Point]) -> bool:
+    """Whether a stronger prior still fits the data nearly as well."""
+    return points[-1].residual < 3 * points[0].residual
 
 
 def _is_flat(points: list[Point]) -> bool:

@@ -29,7 +29,7 @@ def draw(choice: WeightChoice, path: str | Path) -> None:
         axis.plot(weights, values, "o-", markersize=4)
         axis.axvline(choice.weight, color="tab:red", linewidth=1)
         axis.set(xscale="log", yscale=scale, ylabel=label)
-    if np.isfinite(choice.expected):
+    if choice.rule in ("risk", "discrepancy"):
         axes[0].axhline(choice.expected, color="grey", linestyle="--", linewidth=1)
         axes[0].annotate("noise", (weights[0], choice.expected), color="grey", va="bottom")
     axes[-1].set_xlabel("weight")

@@ -15,7 +15,7 @@ from physrecon.errors import ArgumentError
 from physrecon.weight_choice import RULES
 
 SIGMA = 0.05
-EXACT = pr.Stop(iterations=200, rtol=1e-12)
+EXACT = pr.Stop(iterations=300, rtol=1e-14)
 
 
 def blurred(n=90, seed=0):
