@@ -10,6 +10,7 @@ import pytest
 
 import physrecon as pr
 from physrecon.errors import ArgumentError
+from physrecon.kernels import duality_gap
 
 both_dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
@@ -137,6 +138,31 @@ def test_gap_is_as_small_as_asked(shape, h, isotropic, constraint):
     primal = r * norms(gradient(u, h), isotropic).sum() + 0.5 * ((u - f) ** 2).sum()
     dual = lower_bound(f, r, h, isotropic, bounds, 3000)
     assert primal - dual <= 1e-6 * primal
+
+
+@both_dtypes
+@pytest.mark.parametrize("isotropic", [True, False])
+@pytest.mark.parametrize("bounds", [(-np.inf, np.inf), (-0.3, 0.5)])
+def test_gap_is_primal_less_dual_value(bounds, isotropic, dtype):
+    """Of two problems of three planes, at points far from the solution."""
+    h, r, active = (2.0, 1.0, 0.5), np.array([0.5, 2]), np.ones(2, bool)
+    f, u = noise((2, 3, 5, 7)), np.clip(noise((2, 3, 5, 7), 1), *bounds)
+    p = gradient(noise((6, 5, 7), 2), h).reshape(3, 2, 3, 5, 7)
+    p[0, :, -1] = 0  # a plane before the other problem's
+    size = np.sqrt((p**2).sum(axis=0)) if isotropic else abs(p)
+    p *= r.reshape(2, 1, 1, 1) / np.maximum(r.reshape(2, 1, 1, 1), size)
+    f, u, p = (a.astype(dtype) for a in (f, u, p))
+    partial = np.full((18, 5, 1), np.nan)
+    scales, limits = tuple(dtype(1 / s) for s in h), tuple(dtype(b) for b in bounds)
+    planes = (a.reshape(-1, 5, 7) for a in (f, u, p))
+    head = (scales, (3, 1, 1), limits, r.astype(dtype), active, isotropic)
+    duality_gap.gap(*head, *planes, partial)
+    for i, sums in enumerate(partial.reshape(3, 2, -1).sum(axis=2).T):
+        g, v = gradient(u[i], h), f[i] - divergence(p[:, i], h)
+        primal = r[i] * norms(g, isotropic).sum() + 0.5 * ((u[i] - f[i]) ** 2).sum()
+        dual = 0.5 * ((np.clip(v, *bounds) - v) ** 2 - v**2 + f[i] ** 2).sum()
+        expected = [primal - dual, primal, r[i] * abs(u[i]).sum()]
+        np.testing.assert_allclose(sums, expected, rtol=1e-5 if dtype == np.float32 else 1e-12)
 
 
 def test_a_looser_tolerance_is_met_sooner_but_met():
