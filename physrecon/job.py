@@ -29,6 +29,7 @@ from pydantic import (
 from physrecon.blocks import parse_bytes, parse_slices
 from physrecon.errors import ArgumentError, ConfigError, MissingInputError, PhysreconError
 from physrecon.names import (
+    COUNT_LIKELIHOODS,
     COUNT_METHODS,
     DIRECT,
     FILTERS,
@@ -39,6 +40,7 @@ from physrecon.names import (
     PRIORS,
     RINGS,
     STOP_SETTINGS,
+    UNCONSTRAINED,
     expected,
     nearest,
 )
@@ -145,6 +147,9 @@ class Job(Table):
                 values.setdefault("likelihood", "weighted")
         if values.get("method") in COUNT_METHODS:
             values.setdefault("likelihood", "poisson")
+        if values.get("likelihood") in COUNT_LIKELIHOODS:
+            method = values.get("method", DIRECT[0])
+            values.setdefault("nonnegative", method not in (*DIRECT, *UNCONSTRAINED))
         return values
 
     @model_validator(mode="before")
@@ -186,12 +191,13 @@ class Job(Table):
         whole = isinstance(value, int) and not isinstance(value, bool)
         return parse_bytes(value) if whole or isinstance(value, str) else value
 
-    @field_validator("outlier")
+    @field_validator("outlier", mode="before")
     @classmethod
     def _size(cls, value: Any) -> Any:
-        if value != "auto" and not value > 0:
-            raise ValueError(f"expected a line integral > 0, or auto, got {value!r}")
-        return value
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if value == "auto" or (number and value > 0):
+            return value
+        raise ValueError(f"expected a line integral > 0, or auto, got {value!r}")
 
     @field_validator("slices")
     @classmethod
@@ -222,11 +228,11 @@ class Job(Table):
 
     def _refuse_what_iterates(self) -> None:
         settings = {
-            **self.solver,
-            **{k: v for k, v in self.stop if v != StopSettings.model_fields[k].default},
-            **({"nonnegative": True} if self.nonnegative else {}),
             **({"prior": self.prior} if self.prior else {}),
             **({"likelihood": self.likelihood} if self.likelihood != LIKELIHOODS[0] else {}),
+            **({"nonnegative": True} if self.nonnegative else {}),
+            **self.solver,
+            **{k: v for k, v in self.stop if v != StopSettings.model_fields[k].default},
         }
         for name in settings:
             raise ValueError(
@@ -312,6 +318,10 @@ def _sentence(where: str, problem: Any) -> str:
         return f"{where}: {place}: expected a key that is known, got {place!r}{near}"
     if problem["loc"][:1] == ("solver",) and len(problem["loc"]) > 1:
         return f"{where}: {place}: expected a finite number, got {problem['input']!r}"
+    if place == "prior.name" and problem["type"] == "missing":
+        some = ", ".join(problem["input"]) or "an empty [prior]"
+        choice = f"choose --prior {'|'.join(PRIORS)}"
+        return f"{where}: prior: expected a prior to go with {some}, got none; {choice}"
     if problem["type"] == "missing":
         return f"{where}: {place}: expected a value, got none; set it"
     message = problem["msg"].removeprefix("Value error, ").removeprefix(f"{place}: ")

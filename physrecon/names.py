@@ -30,6 +30,7 @@ ITERATIVE = tuple(ITERATIONS)
 METHODS = (*DIRECT, *ITERATIVE)
 LIKELIHOODS = ("least-squares", "weighted", "transmission", "poisson", "huber", "student-t")
 COUNT_LIKELIHOODS = ("transmission", "poisson")  # with these nothing is negative unless it is said
+UNCONSTRAINED = ("cgls", "lsqr")  # methods that cannot keep anything from being negative
 COUNT_METHODS = ("mlem", "osem")  # whose likelihood is that of counts unless another is named
 # prior → the method that suits it, unless one is named
 PRIORS = {

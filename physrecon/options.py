@@ -14,6 +14,7 @@ from physrecon.blocks import parse_bytes, parse_slices
 from physrecon.errors import ArgumentError
 from physrecon.names import (
     ANGLE_UNITS,
+    COUNT_LIKELIHOODS,
     DEVICES,
     DIRECT,
     FILTERS,
@@ -24,6 +25,7 @@ from physrecon.names import (
     PHANTOMS,
     PRIORS,
     RINGS,
+    UNCONSTRAINED,
     expected,
 )
 
@@ -35,6 +37,7 @@ examples:
   physrecon info scan.h5                          what is in a file, or what is wrong with it
   physrecon recon scan.h5 -o volume.h5            filtered backprojection, axis found
   physrecon recon scan.h5 -o volume.h5 --method cgls --iterations 30
+  physrecon recon scan.h5 -o volume.h5 --prior tv --nonnegative     few or noisy views
   physrecon plan scan.h5 --memory 4GB             slabs, memory and disk, without computing
   physrecon view volume.h5                        a slice as PNG
 
@@ -189,7 +192,7 @@ def parser() -> Parser:
 
     recon = command("recon", "reconstruct a scan into a volume")
     recon.add_argument("input", metavar="SCAN", help="HDF5: Data Exchange, NXtomo or NeXus")
-    recon.add_argument("-o", "--output", metavar="OUT", required=True)
+    recon.add_argument("-o", "--output", metavar="OUT", required=True, help="the volume, HDF5")
     _reconstruction(recon)
 
     plan = command("plan", "explain slabs, memory and disk of a reconstruction, without computing")
@@ -282,7 +285,7 @@ _EXECUTION: dict[str, dict[str, Any]] = {
     "--slab-rows": {"type": _count, "metavar": "N", "help": "rows in one go (default: by memory)"},
     "--set": {
         "dest": "settings", "action": "append", "type": _setting, "metavar": "KEY=VALUE",
-        "help": "any field of the job, e.g. solver.step=0.9, stop.rtol=1e-4",
+        "help": "any field of the job, e.g. solver.step=0.9, stop.rtol=1e-4, prior.rule=l-curve",
     },
 }  # fmt: skip
 
@@ -302,7 +305,10 @@ def _reconstruction(into: Parser) -> None:
         "--center", type=_center, metavar="COLUMN", help="rotation axis, 0-based (default: auto)"
     )
     into.add_argument(
-        "--filter", type=_one_of(FILTERS), metavar="NAME", help=", ".join(FILTERS) + " (fbp)"
+        "--filter",
+        type=_one_of(FILTERS),
+        metavar="NAME",
+        help=f"{FILTERS[0]} (default), {', '.join(FILTERS[1:])} (fbp)",
     )
     into.add_argument(
         "--padding", type=_one_of(PADDINGS), metavar="NAME",
@@ -310,18 +316,25 @@ def _reconstruction(into: Parser) -> None:
     )  # fmt: skip
     into.add_argument(
         "--likelihood", type=_one_of(LIKELIHOODS), metavar="NAME",
-        help=f"{LIKELIHOODS[0]} (default; poisson for mlem and osem), {', '.join(LIKELIHOODS[1:])}",
+        help="what the data are: least-squares (default), weighted by the counts (default with a "
+        "prior), transmission (raw counts), poisson (default of mlem and osem), huber or student-t "
+        "(outliers)",
     )  # fmt: skip
     into.add_argument(
         "--prior", type=_one_of(tuple(PRIORS)), metavar="NAME",
-        help=f"{', '.join(PRIORS)}; the method is then {PRIORS['tv']} unless named",
+        help=f"what is known of the object: {', '.join(PRIORS)}; unless --method is named it is "
+        f"then {PRIORS['tv']}, for wavelet {PRIORS['wavelet']}",
     )  # fmt: skip
     into.add_argument(
         "--weight", type=_weight, metavar="W",
-        help="of the prior; auto (default) chooses it from the data",
+        help="how much the prior counts: a number > 0, or auto (default), found from the data",
     )  # fmt: skip
-    into.add_argument("--iterations", type=_count, metavar="N", help="iterative methods")
-    into.add_argument("--nonnegative", action="store_true", help="constraint (not cgls, lsqr)")
+    into.add_argument("--iterations", type=_count, metavar="N", help="default: as suits the method")
+    into.add_argument(
+        "--nonnegative", action="store_true",
+        help=f"no value below 0 (iterative, but for {', '.join(UNCONSTRAINED)}; always with "
+        f"{' and '.join(COUNT_LIKELIHOODS)})",
+    )  # fmt: skip
     into.add_argument(
         "--rings", nargs="?", const="sort", type=_one_of(RINGS), metavar="NAME",
         help="remove ring artefacts: sort (Vo 2018)",

@@ -28,7 +28,7 @@ F4 = 4
 FBP_HOLDS = (2, 1)  # data sets and volumes, the line integrals and the result included
 # volumes that a prior takes besides, and data sets that a likelihood does
 PRIOR_VOLUMES = {
-    "tikhonov": 1, "smooth": 5, "l1": 1, "wavelet": 4, "tv": 8, "huber-tv": 5, "tgv": 24,
+    "tikhonov": 3, "smooth": 5, "l1": 3, "wavelet": 5, "tv": 8, "huber-tv": 7, "tgv": 24,
 }  # fmt: skip
 LIKELIHOOD_SETS = {"transmission": 2, "weighted": 1, "poisson": 1}
 MOST_BUDGET = 8 << 30  # beyond this, larger slabs gain nothing and lose more when stopped
@@ -108,11 +108,11 @@ def make_plan(job: Job, scan: Scan) -> Plan:
     budget = job.memory or min(available_memory() // 2, MOST_BUDGET)
     size = job.slab_rows or blocks.slab_rows(budget, partial(cost, job, scan, grid), count)
     if job.prior is not None and not job.prior.slicewise and size < count:
-        needed = format_bytes(cost(job, scan, grid, count))
+        megabytes = -(-cost(job, scan, grid, count) // 10**6)
+        way = "leave out --slab-rows" if job.slab_rows else f"give --memory {megabytes}MB"
         raise ArgumentError(
             f"prior: expected all {count} rows in one slab for a prior that couples slices, got "
-            f"slabs of {size}; give --memory {needed.replace(' ', '')}, fewer --slices, or leave "
-            "slicewise = true"
+            f"slabs of {size}; {way}, choose fewer --slices, or slicewise = true"
         )
     slabs = blocks.slabs(count, size)
     earlier = partial_slabs(job.output)

@@ -27,12 +27,13 @@ from physrecon.doubts import doubts
 from physrecon.errors import ArgumentError, DataError, Interrupted, OutputError
 from physrecon.geometry import Grid, ParallelBeam
 from physrecon.job import Job
-from physrecon.names import ITERATIONS
+from physrecon.names import DIRECT, ITERATIONS
 from physrecon.noise_estimates import noise_level
 from physrecon.operators.projector import Projector
 from physrecon.plan import Plan, chosen_rows, make_plan
 from physrecon.preprocess import Repairs, prepare, prepare_counts
 from physrecon.report import Progress, Report, Silent, heard
+from physrecon.solvers import METHODS as SOLVERS
 from physrecon.solvers import Stop, solve
 from physrecon.solvers.state import State
 from physrecon.store import Scan, VolumeWriter, open_scan
@@ -63,6 +64,7 @@ def run(job: Job, report: Report | None = None) -> Path:
             report.note(note)
         plan = make_plan(job, scan)
         _check_output(job, scan)
+        _check_problem(job, scan)
         job = resolved(job, scan, report)
         _write_volume(job, scan, plan, report)
     unit = scan.length_unit or "pixel"
@@ -76,7 +78,9 @@ def run(job: Job, report: Report | None = None) -> Path:
 def plan(job: Job, report: Report | None = None) -> Plan:
     """What the job would take, without computing."""
     with open_input(job, report) as scan:
-        return make_plan(with_iterations(job), scan)
+        planned = make_plan(with_iterations(job), scan)
+        _check_problem(job, scan)
+        return planned
 
 
 def open_input(job: Job, report: Report | None = None) -> Scan:
@@ -449,6 +453,38 @@ def _check_output(job: Job, scan: Scan) -> None:
         raise OutputError(
             f"{job.output}: expected a new file, got one that exists; "
             "choose another name or pass --overwrite"
+        )
+
+
+def _check_problem(job: Job, scan: Scan) -> None:
+    """Refuse a method that cannot solve the problem, or a prior that does not fit the slices.
+
+    On two views of one row: the axis and the weight may take long to be found."""
+    if job.method in DIRECT:
+        return
+    some = scan.geometry.with_rows(1)
+    some = replace(some, angles=some.angles[:2])
+    grid = some.default_grid()
+    y = np.ones((len(some.angles), 1, scan.shape[2]), np.float32)
+    known = job if job.outlier != "auto" else job.model_copy(update={"outlier": 1.0})
+    problem = make_problem(known, Projector(some, grid), Measured(y, y, y), grid)
+
+    def trouble(method: str) -> ArgumentError | None:
+        solver = SOLVERS[method]() if method != job.method else job.make_solver()
+        try:
+            solve(problem, solver, stop=Stop(iterations=1))
+        except ArgumentError as error:
+            return error
+        return None
+
+    if error := trouble(job.method):
+        able = [method for method in ITERATIONS if trouble(method) is None]
+        if not able:
+            raise error
+        what = f"{job.likelihood} of values >= 0" if job.nonnegative else job.likelihood
+        raise ArgumentError(
+            f"method: expected one that can minimise {what}, got {job.method}; "
+            f"choose --method {'|'.join(able)}"
         )
 
 

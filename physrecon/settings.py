@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -98,6 +98,13 @@ class PriorSettings(Table):
             if name not in known:
                 able = ", ".join(sorted(known & set(named))) or "none"
                 raise ArgumentError(
-                    f"prior: expected settings of {self.name}, which are {able}, got {name}"
+                    f"prior: expected settings of {self.name}, which are {able}, got {name}; "
+                    "drop it"
+                )
+        for field in fields(kind):
+            if field.name in named and field.default is MISSING and field.name not in given:
+                raise ArgumentError(
+                    f"prior: expected a {field.name} for {self.name}, got none; give it with "
+                    f"--set prior.{field.name}=… or in [prior]"
                 )
         return kind(weight, **fixed, **given)

@@ -63,7 +63,7 @@ class ConjugateGradient:
     takes_prior: ClassVar[tuple[str, ...]] = ("quadratic",)
     takes_constraint: ClassVar[bool] = False
     certified: ClassVar[bool] = True
-    holds: ClassVar[tuple[int, int]] = (3, 3)
+    holds: ClassVar[tuple[int, int]] = (3, 4)
 
     def __post_init__(self) -> None:
         if self.preconditioner not in PRECONDITIONERS:
