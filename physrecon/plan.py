@@ -30,7 +30,7 @@ FBP_HOLDS = (2, 1)  # data sets and volumes, the line integrals and the result i
 PRIOR_VOLUMES = {
     "tikhonov": 3, "smooth": 5, "l1": 3, "wavelet": 5, "tv": 8, "huber-tv": 7, "tgv": 24,
 }  # fmt: skip
-LIKELIHOOD_SETS = {"transmission": 2, "weighted": 1, "poisson": 1}
+LIKELIHOOD_SETS = {"transmission": 2, "weighted": 3, "poisson": 1}
 MOST_BUDGET = 8 << 30  # beyond this, larger slabs gain nothing and lose more when stopped
 
 

@@ -16,6 +16,7 @@ from physrecon.cli import main
 from physrecon.errors import ArgumentError, Interrupted, OutputError
 from physrecon.geometry import ParallelBeam
 from physrecon.job import Job
+from physrecon.names import ITERATIVE
 from physrecon.plan import BASE
 from physrecon.report import Progress, Silent
 from physrecon.run import FBP_ROWS, find_axis, open_input, plan, run
@@ -31,6 +32,7 @@ METHODS = [
     {"method": "gd", "stop": {"iterations": 60}},
 ]
 IDS = ["fbp", "fbp-hann-edge", "cgls", "sirt", "landweber", "gd"]
+OTHERS = [name for name in ITERATIVE if name not in IDS]
 
 
 @pytest.fixture
@@ -44,7 +46,9 @@ def reconstruct(path, name="v.h5", report=None, **fields):
         return volume[:]
 
 
-@pytest.mark.parametrize("settings", METHODS, ids=IDS)
+@pytest.mark.parametrize(
+    "settings", [*METHODS, *({"method": name} for name in OTHERS)], ids=[*IDS, *OTHERS]
+)
 def test_a_disc_has_its_attenuation_and_its_place(scan, settings):
     volume = reconstruct(scan, center=CENTER, **settings)
     assert volume.shape == (3, COLUMNS, COLUMNS) and volume.dtype == np.float32
@@ -238,10 +242,20 @@ def test_the_volume_tells_the_job_that_made_it(scan, tmp_path):
 
 # Memory ---------------------------------------------------------------------------------------
 
+STOP = {"stop": {"iterations": 2}}
+GREEDY = [
+    {"method": "pdhg", "prior": {"name": "l1", "weight": 1e-3}, **STOP},
+    {"method": "cgls", "prior": {"name": "tikhonov", "weight": 0.1}, **STOP},
+    {"method": "admm", "prior": {"name": "huber-tv", "weight": 1e-3, "delta": 1e-3}, **STOP},
+]
+
 
 @pytest.mark.parametrize(
     "settings, dtype",
-    [*((s, np.uint16) for s in METHODS[:4]), *((METHODS[0], t) for t in (np.float32, np.float64))],
+    [
+        *((s, np.uint16) for s in (*METHODS[:4], *GREEDY)),
+        *((METHODS[0], t) for t in (np.float32, np.float64)),
+    ],
 )
 def test_the_arrays_of_a_run_fit_its_plan(tmp_path, settings, dtype):
     if "stop" in settings:
