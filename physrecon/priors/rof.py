@@ -93,7 +93,7 @@ class Denoiser:
 
         on_gpu, (planes, ny, n) = arrays.is_device(u), u.shape
         shape = (3 * planes, ny, gradient_norms.pieces(n, on_gpu))
-        partial = arrays.like(u, shape) if on_gpu else np.empty(shape)
+        partial = arrays.zeros_like(u, shape) if on_gpu else np.zeros(shape)
         duality_gap.gap(*head, bounds, *state, u, p, partial)
         gaps, values, sizes = per_problem(partial, planes // self.at.view[0], 3)
         floors = ROUNDINGS * float(np.finfo(u.dtype).eps) * sum(self.at.scales) * sizes

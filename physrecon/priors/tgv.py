@@ -22,7 +22,7 @@ import numpy as np
 
 from physrecon import arrays
 from physrecon.errors import ArgumentError
-from physrecon.operators.calculus import Lattice, gradient_norm, lattice
+from physrecon.operators.calculus import ROUNDING, Lattice, gradient_norm, lattice
 from physrecon.priors.constraints import Constraint
 from physrecon.priors.rof import RELAX, beside, next_check, parts, per_problem
 from physrecon.priors.total_variation import (
@@ -145,7 +145,7 @@ class Iteration:
         q = arrays.zeros_like(data, self._field(data, d * (d + 1) // 2))
         if frozen:
             stencils.gradient(*head, u, w)
-        norm = gradient_norm(f.shape[1:], range(d), self.at.spacing)
+        norm = gradient_norm(f.shape[1:], range(d), self.at.spacing) * (1 + ROUNDING)
         # ‖(∇ −1; 0 E)‖² ≤ the largest eigenvalue with ‖∇‖ and ‖E‖ ≤ ‖∇‖ in their places
         square = norm**2 + 0.5 + math.sqrt(norm**2 + 0.25)
         radius = beside(np.stack([radii, self.ratio * radii]).astype(f.dtype), f)

@@ -19,7 +19,7 @@ import numpy as np
 from physrecon import arrays
 from physrecon.errors import ArgumentError
 from physrecon.operators.base import LinearOperator
-from physrecon.operators.calculus import Gradient, gradient_norm, lattice, sorted_axes
+from physrecon.operators.calculus import ROUNDING, Gradient, gradient_norm, lattice, sorted_axes
 from physrecon.priors import rof
 from physrecon.priors.base import Prior, check_integers, refuse_constraint
 from physrecon.priors.constraints import Constraint
@@ -161,7 +161,7 @@ class TotalVariation(Variation):
         f = arranged(x, free, steps)
         shape = f.shape[len(free) :]
         at = lattice("TotalVariation", shape, dict(enumerate(steps.values())))
-        norm = gradient_norm(shape, range(len(shape)), at.spacing)
+        norm = gradient_norm(shape, range(len(shape)), at.spacing) * (1 + ROUNDING)
         limits = (self.tolerance, self.iterations)
         rof.Denoiser(at, norm, bounds, self.isotropic, *limits).run(f.reshape(-1, *shape), radii)
         if f is not x:
@@ -205,7 +205,7 @@ class HuberTV(Variation):
         """(w / δ) ‖∇‖²"""
         steps = self.steps(shape)
         norm = gradient_norm(shape, tuple(steps), tuple(steps.values()))
-        return self.weight / self.delta * norm**2 * (1 + 1e-6)
+        return self.weight / self.delta * norm**2 * (1 + ROUNDING) ** 2
 
     def conjugate_prox(self, q: Any, sigma: Any) -> Any:
         """q / (1 + σ δ / w), then the nearest with |q| ≤ w: g* is δ ‖q‖² / 2w in that ball."""
