@@ -35,6 +35,7 @@ class Prior:
 
     kinds: ClassVar[tuple[str, ...]] = ()
     convex: ClassVar[bool] = True
+    elementwise: ClassVar[bool] = False  # a sum over the elements of x: see `clip_to`
 
     def __post_init__(self) -> None:
         name, weight = type(self).__name__, self.weight

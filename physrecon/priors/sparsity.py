@@ -27,6 +27,7 @@ class L1(Prior):
     """weight · Σ|x|: x is zero in most places.  Holds one volume while it works."""
 
     kinds: ClassVar[tuple[str, ...]] = ("prox", "split")
+    elementwise: ClassVar[bool] = True
 
     def couples(self, axis: Axis, shape: Shape) -> bool:
         return False

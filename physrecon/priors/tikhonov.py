@@ -43,6 +43,10 @@ class Tikhonov(Prior):
     def kinds(self) -> tuple[str, ...]:  # type: ignore[override]
         return ("quadratic", "smooth", "split", *(("prox",) if self.K is None else ()))
 
+    @property
+    def elementwise(self) -> bool:  # type: ignore[override]
+        return self.K is None
+
     def operator(self, shape: Shape) -> LinearOperator:
         if self.K is None:
             return Identity(shape)

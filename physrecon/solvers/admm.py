@@ -39,6 +39,7 @@ from physrecon.spaces import Axis, Numbers, Shape, Vector
 
 AGES = 2 ** np.arange(1, 11)  # iterations of a slice after which its ρ are looked at
 MOST = 10.0  # times that ρ may change at once
+TINY = 1e-15
 OVER = 1.6  # over-relaxation: 1.5 to 1.8 is what the field uses
 
 
@@ -118,10 +119,12 @@ class ADMM:
         squares, copies = self._terms(problem)
         self._descend(problem, state, squares, copies)
         state.age = state.age + state.active
-        gap = self._split(state, copies)
-        clear = proximal_map(problem, use_of(self, problem.prior)) is None
+        self._split(state, copies)
+        clear = proximal_map(problem, use_of(self, problem)) is None
         replace_x(problem, state, state.w if clear else state.z[-1])
-        note_standstill(state, gap)
+        if (state.change == 0).any():
+            gaps = map(gap, copies, state.images, state.z)
+            note_standstill(state, np.max([np.zeros(problem.count), *gaps], axis=0))
         state.value = None
         if clear and squares:
             state.value = problem.gather(problem.f.values_of(state.misfit))
@@ -129,7 +132,7 @@ class ADMM:
 
     def _terms(self, problem: Problem) -> tuple[list[Term], list[Term]]:
         """Least squares, if it is that; and what is copied, x itself last."""
-        f, use = problem.f, use_of(self, problem.prior)
+        f, use = problem.f, use_of(self, problem)
         A, axis, squares, copies = f.A, problem.data_axis, [], []
         if hasattr(f, "pull"):
             squares = [Term(partial(weighted, f), partial(pulled, f), A.out_shape, axis, None)]
@@ -188,35 +191,36 @@ class ADMM:
             spaces.scale_add(out, one, rho, term.adjoint(r, pull), axis, every)
         return spaces.dots(out, out, axis)
 
-    def _split(self, state: ADMMState, copies: list[Term]) -> Numbers:
-        """z, d and ρ of every copy; the largest ‖B w − z‖/‖z‖ of each slice."""
-        gap = np.zeros(len(state.active))
-        rho = state.rho.copy()
-        for i, copy in enumerate(copies):
-            relative, rho[i] = self._renew(state, i, copy)
-            gap = np.maximum(gap, relative)
+    def _split(self, state: ADMMState, copies: list[Term]) -> None:
+        """z, d and ρ of every copy."""
+        due, rho = state.active & np.isin(state.age, AGES), state.rho.copy()
+        one = np.ones(len(due))
+        for i, (copy, image, z, d) in enumerate(
+            zip(copies, state.images, state.z, state.d, strict=True)
+        ):
+            axis, new = copy.axis, state.scratch(f"new {i}", copy.shape)
+            spaces.scale_add(d, one, OVER * one, image, axis, state.active)
+            spaces.scale_add(d, one, (1 - OVER) * one, z, axis, state.active)  # d + h
+            spaces.assign(new, d)
+            assert copy.prox is not None
+            copy.prox(new, spaces.across(1 / rho[i], copy.shape, axis))
+            moved = spaces.distances(new, z, axis) if due.any() else one
+            spaces.assign(z, new, axis, state.active)
+            length = spaces.scale_add(d, one, -one, z, axis, state.active)
+            if due.any():
+                primal = np.maximum(gap(copy, image, z), TINY)
+                dual = np.maximum(np.sqrt(ratio(moved, length)), TINY)
+                factor = np.clip(np.sqrt(primal / dual), 1 / MOST, MOST)
+                factor = np.where(due & (length > 0), factor, 1)
+                spaces.scale_add(d, 1 / factor, 0 * one, d, axis, due)
+                rho[i] *= factor
         state.rho = rho
-        return gap
 
-    def _renew(self, state: ADMMState, i: int, copy: Term) -> tuple[Numbers, Numbers]:
-        """One copy: ‖B w − z‖/‖z‖ and the new ρ."""
-        axis, active, rho = copy.axis, state.active, state.rho[i]
-        image, z, d, one = state.images[i], state.z[i], state.d[i], np.ones(len(rho))
-        spaces.scale_add(d, one, OVER * one, image, axis, active)
-        spaces.scale_add(d, one, (1 - OVER) * one, z, axis, active)  # d + h
-        new = state.scratch(f"new {i}", copy.shape)
-        spaces.assign(new, d)
-        assert copy.prox is not None
-        copy.prox(new, spaces.across(1 / rho, copy.shape, axis))
-        moved = spaces.distances(new, z, axis)
-        spaces.assign(z, new, axis, active)
-        length = spaces.scale_add(d, one, -one, z, axis, active)
-        gap = ratio(spaces.distances(image, z, axis), spaces.dots(z, z, axis))
-        due = active & np.isin(state.age, AGES) & (moved > 0) & (gap > 0) & (length > 0)
-        factor = np.sqrt(np.sqrt(np.where(due, gap * ratio(length, moved), 1)))
-        factor = np.clip(np.where(due, factor, 1), 1 / MOST, MOST)
-        spaces.scale_add(d, 1 / factor, 0 * one, d, axis, due)
-        return np.sqrt(gap), rho * factor
+
+def gap(copy: Term, image: Vector, z: Vector) -> Numbers:
+    """‖B w − z‖ of each slice, in units of the longer of the two."""
+    squares = [spaces.dots(v, v, copy.axis) for v in (image, z)]
+    return np.sqrt(ratio(spaces.distances(image, z, copy.axis), np.maximum(*squares)))
 
 
 def first_rho(problem: Problem, squares: list[Term], copies: list[Term]) -> Numbers:

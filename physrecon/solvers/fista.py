@@ -56,7 +56,7 @@ class FISTA:
         new = state.scratch("new", problem.f.A.in_shape)
         problem.gradient_and_free_values(y, new)
         spaces.scale_add(new, -step, one, y, axis, active)
-        if prox := proximal_map(problem, use_of(self, problem.prior)):
+        if prox := proximal_map(problem, use_of(self, problem)):
             prox(new, spaces.across(step, problem.f.A.in_shape, axis))
         moved = spaces.scale_add(x, -one, one, new, axis, active)  # x⁺ − x, in the memory of x
         uphill = spaces.dots(y, x, axis) > spaces.dots(new, x, axis)

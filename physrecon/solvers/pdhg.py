@@ -34,8 +34,9 @@ from physrecon.spaces import Axis, Numbers, Vector
 
 AGES = 2 ** np.arange(3, 11)  # iterations of a slice after which its rates are looked at
 EMPHASIS = 6.0  # on the duals: x is soon as long as x*, they are not; measured
-FIRST = 0.05  # of the rate of gradient descent: φ* curves, so σ may not be much smaller
-RANGE = (0.05, 1000.0)  # times the first rate of the data, within which it stays
+# The rate of the data, in units of ‖A‖² φ'', that of gradient descent: a larger one makes its steps
+# smaller and no better, a tiny one does not use that φ* curves.
+LEAST, FIRST, MOST = 0.002, 0.05, 1.0
 
 
 class Dual(NamedTuple):
@@ -67,14 +68,15 @@ class PDHGState(State):
     """u: the dual variables.  images: A x, K x.  gradient: of what enters by it, else ().
 
     rates: (duals, slices), what each takes of 1/τ; lengths: ‖2u⁺ − u‖² of each.  Of each slice,
-    first: the first rate of the data; age: iterations."""
+    natural: the rate of
+    gradient descent; age: iterations."""
 
     u: tuple[Vector, ...] = field(metadata=VECTOR)
     images: tuple[Vector, ...] = field(metadata=VECTOR)
     gradient: Vector = field(metadata=VECTOR)
     rates: Numbers
     lengths: Numbers
-    first: Numbers
+    natural: Numbers
     age: Numbers
 
 
@@ -99,22 +101,24 @@ class PDHG:
         x, count = fields["x"], problem.count
         if self._has_gradient(problem):
             gradient = spaces.empty(problem.f.A.in_shape, x)
-        rates = first_rates(problem, duals, self._bound(problem))
+        natural, bound = natural_rate(problem), self._bound(problem)
+        rates = [FIRST * natural] if problem.has_dual else []
+        rates += [0.3 * (FIRST * natural + bound)]
         state = PDHGState(
             **fields,
             u=tuple(spaces.fill(spaces.empty(d.operator.out_shape, x), 0) for d in duals),
             images=tuple(spaces.empty(d.operator.out_shape, x) for d in duals),
             gradient=gradient,
-            rates=rates,
-            lengths=np.zeros_like(rates),
-            first=rates[0].copy() if len(rates) else np.zeros(count),
+            rates=np.reshape(rates[: len(duals)], (len(duals), count)),
+            lengths=np.zeros((len(duals), count)),
+            natural=natural,
             age=np.zeros(count),
         )
         self._look(problem, state, duals)
         return state
 
     def advance(self, problem: Problem, state: PDHGState) -> PDHGState:
-        duals, use = self._duals(problem), use_of(self, problem.prior)
+        duals, use = self._duals(problem), use_of(self, problem)
         rate = state.rates.sum(axis=0) + self._bound(problem)
         step = 1 / np.where(rate > 0, rate, 1)  # any step, where there is nothing to follow
         direction, gap = self._pull(problem, state, duals)
@@ -137,18 +141,18 @@ class PDHG:
         if problem.has_dual:
             norms, diagonal = problem.data_norms, problem.data_diagonal
             duals = [Dual(f.A, problem.data_axis, norms, diagonal, f.conjugate_prox)]
-        if use_of(self, problem.prior) == "split":
+        if use_of(self, problem) == "split":
             prox = problem.prior.conjugate_prox  # type: ignore[union-attr]
             duals += [Dual(problem.split, problem.split_axis, problem.split_norms, None, prox)]
         return duals
 
     def _has_gradient(self, problem: Problem) -> bool:
-        return not problem.has_dual or use_of(self, problem.prior) == "smooth"
+        return not problem.has_dual or use_of(self, problem) == "smooth"
 
     def _bound(self, problem: Problem) -> Numbers:
         """What the gradients take of 1/τ: more than half of their Lipschitz bound."""
         bound = np.zeros(problem.count) if problem.has_dual else problem.data_lipschitz
-        if use_of(self, problem.prior) == "smooth":
+        if use_of(self, problem) == "smooth":
             bound = bound + problem.prior.lipschitz(problem.f.A.in_shape)  # type: ignore[union-attr]
         return 0.55 * bound
 
@@ -182,7 +186,7 @@ class PDHG:
         else:
             _, values = f.gradient_and_free_values(x, state.gradient)
         state.value = None if values is None else problem.gather(values)
-        if use_of(self, problem.prior) == "smooth":
+        if use_of(self, problem) == "smooth":
             problem.prior.values_and_gradient(x, problem.axis, state.gradient)  # type: ignore[union-attr]
 
     def _balance(self, problem: Problem, state: PDHGState, duals: list[Dual]) -> None:
@@ -196,12 +200,12 @@ class PDHG:
             known = due & (wanted > 0) & np.isfinite(wanted)
             rates[i] = np.where(known, np.sqrt(rates[i] * np.where(known, wanted, 1)), rates[i])
         if problem.has_dual:
-            rates[0] = np.clip(rates[0], RANGE[0] * state.first, RANGE[1] * state.first)
+            rates[0] = np.clip(rates[0], LEAST * state.natural, MOST * state.natural)
         state.rates = rates
 
 
-def first_rates(problem: Problem, duals: list[Dual], bound: Numbers) -> Numbers:
-    """Of the data a little of ‖A‖² times a typical φ'', the 1/τ of gradient descent."""
-    data = problem.data_norms**2 * typical_curvature(problem) if problem.has_dual else bound
-    rates = [FIRST * data, 0.3 * FIRST * data][0 if problem.has_dual else 1 :]
-    return np.array(rates[: len(duals)]).reshape(len(duals), problem.count)
+def natural_rate(problem: Problem) -> Numbers:
+    """‖A‖² times a typical φ'' of each slice: 1/τ of gradient descent on f; 0 if it has no dual."""
+    if not problem.has_dual:
+        return np.zeros(problem.count)
+    return problem.data_norms**2 * typical_curvature(problem)

@@ -15,10 +15,16 @@ from physrecon.spaces import Numbers, Vector
 ProximalMap = Callable[[Vector, Any], Vector]  # of (x, step), in place
 
 
-def use_of(solver: Any, prior: Any) -> str | None:
-    """The first kind in `takes_prior` that the prior is of: the one way in which it is used."""
-    kinds = () if prior is None else prior.kinds
-    return next((kind for kind in solver.takes_prior if kind in kinds), None)
+def use_of(solver: Any, problem: Problem) -> str | None:
+    """The one way in which the prior is used: the first kind in `takes_prior` that it is of.
+
+    What need not be split is not: a sum over the elements of x has a closed proximal map."""
+    prior, constraint = problem.prior, problem.constraint
+    if prior is None:
+        return None
+    kind = next(kind for kind in solver.takes_prior if kind in prior.kinds)
+    boxed = constraint is None or hasattr(constraint, "bounds")
+    return "prox" if kind == "split" and prior.elementwise and boxed else kind
 
 
 def proximal_map(problem: Problem, use: str | None) -> ProximalMap | None:
