@@ -265,6 +265,19 @@ def test_axes_in_any_place():
 # Huber and joint variation --------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("isotropic", [True, False])
+@pytest.mark.parametrize("shape", [(35, 4), (3, 35, 4)])
+def test_gradient_of_huber_by_its_definition(shape, isotropic):
+    """w ∇ᵀ(∇x / max(|∇x|, δ)), over more rows than the kernel takes at a time."""
+    x, h, w, delta = noise(shape), (2.0, 1.0, 0.5)[: len(shape)], 0.7, 0.8
+    g = gradient(x, h)
+    length = norms(g, True) if isotropic else abs(g)
+    expected = divergence(w * g / np.maximum(length, delta), h)
+    prior = pr.HuberTV(w, delta, isotropic=isotropic, spacing=h)
+    _, slope = prior.values_and_gradient(x, None, np.zeros(shape))
+    np.testing.assert_allclose(slope, expected, atol=1e-13)
+
+
 def test_conjugate_of_huber_in_closed_form():
     """One difference d: prox_{t w h}(d) = d δ/(δ + t w) inside |d| ≤ δ + t w, else d ∓ t w."""
     d = np.linspace(-3, 3, 61).reshape(1, -1)
