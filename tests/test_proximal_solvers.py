@@ -146,10 +146,10 @@ def test_outliers_and_total_variation(solver):
     A = operator()
     f = pr.Huber(A, 3 * zoo.data_for(A), 0.5)
     problem = pr.Problem(f, pr.TotalVariation(0.2, **EXACT), pr.NonNegative())
-    wanted = pr.solve(problem, pr.FISTA(), stop=LONG)
-    result = pr.solve(problem, solver, stop=LONG)
+    wanted = pr.solve(problem, pr.FISTA(), stop=pr.Stop(200))
+    result = pr.solve(problem, solver, stop=pr.Stop(2000, rtol=1e-10))
     best = problem.objective(wanted.x)[0]
-    assert problem.objective(result.x)[0] == pytest.approx(best, rel=1e-8)
+    assert problem.objective(result.x)[0] == pytest.approx(best, rel=1e-6)
 
 
 class ByGradient(pr.LeastSquares):
@@ -347,34 +347,22 @@ def test_slices_alone_are_slices_together(solver, prior, constraint, dtype):
 
 
 @every_solver
-def test_a_stopped_slice_keeps_every_bit_until_a_stricter_rule(solver):
+def test_a_slice_that_stopped_goes_on_as_if_alone(solver):
     A = zoo.unlike(4)
     y = zoo.data_for(A) * np.geomspace(0.1, 10, 4).reshape(4, 1)
-    problem = pr.Problem(pr.LeastSquares(A, y), pr.TotalVariation(0.05, axes=(1, 2), **EXACT))
-    loose = pr.solve(problem, solver, stop=pr.Stop(500, rtol=1e-2))
-    assert not loose.state.active.all()
-    strict = pr.solve(problem, solver, stop=LONG, state=loose.state)
-    alone = [
-        pr.solve(
-            pr.Problem(pr.LeastSquares(A.slab(s), np.ascontiguousarray(y[:, s])), problem.prior),
-            solver,
-            stop=pr.Stop(500, rtol=1e-2),
-        ).state
-        for s in (slice(z, z + 1) for z in range(4))
-    ]
-    again = [
-        pr.solve(
-            pr.Problem(
-                pr.LeastSquares(A.slab(slice(z, z + 1)), np.ascontiguousarray(y[:, z : z + 1])),
-                problem.prior,
-            ),
-            solver,
-            stop=LONG,
-            state=alone[z],
-        ).x
-        for z in range(4)
-    ]
-    np.testing.assert_array_equal(strict.x, np.concatenate(again))
+
+    def problem(part):
+        f = pr.LeastSquares(A.slab(part), np.ascontiguousarray(y[:, part]))
+        return pr.Problem(f, pr.TotalVariation(0.05, axes=(1, 2)))
+
+    def twice(part):
+        """Stopped by a loose rule, then set off again."""
+        state = pr.solve(problem(part), solver, stop=pr.Stop(500, rtol=1e-2)).state
+        assert not state.active.all() or part != slice(None)
+        return pr.solve(problem(part), solver, stop=pr.Stop(200, rtol=1e-4), state=state).x
+
+    alone = [twice(slice(z, z + 1)) for z in range(4)]
+    np.testing.assert_array_equal(twice(slice(None)), np.concatenate(alone))
 
 
 @every_solver
@@ -453,7 +441,7 @@ def random_priors(rng, M, y):
 
 @every_solver
 def test_random_problems_do_not_diverge(solver):
-    """In 30 iterations FISTA never ends above its start; the others, which do not go down in every
+    """In 20 iterations FISTA never ends above its start; the others, which do not go down in every
     iteration, are near or below it however ill the scales fit."""
     margin = 1e-5 if isinstance(solver, pr.FISTA) else 1
     rng = np.random.default_rng(11)
@@ -464,7 +452,7 @@ def test_random_problems_do_not_diverge(solver):
         prior = random_priors(rng, M, y)[i % 4]
         constraint = [None, pr.NonNegative(), pr.Box(-0.1, 0.1)][i % 3]
         problem = pr.Problem(pr.LeastSquares(zoo.Dense(M, (2, n // 2)), y), prior, constraint)
-        result = pr.solve(problem, solver, stop=pr.Stop(iterations=30, rtol=1e-6))
+        result = pr.solve(problem, solver, stop=pr.Stop(iterations=20, rtol=1e-6))
         assert "diverged" not in result.reason
         before, after = (problem.objective(x)[0] for x in (np.zeros_like(result.x), result.x))
         assert after <= before * (1 + margin), i
@@ -473,7 +461,7 @@ def test_random_problems_do_not_diverge(solver):
 @every_splitting
 def test_random_counts_do_not_diverge(solver):
     rng = np.random.default_rng(12)
-    for i in range(100):
+    for i in range(50):
         m, n = rng.integers(1, 9), rng.integers(1, 9)
         A = zoo.Dense(rng.uniform(0, 10 ** rng.uniform(-3, 3), (m, n)))
         y = rng.poisson(10 ** rng.uniform(0, 4), m).astype(np.float32)
