@@ -18,7 +18,7 @@ from physrecon.kernels._jit import Twin, cpu, gpu, inner, shared
 if TYPE_CHECKING:
     from numba import cuda
 
-f4 = np.float32
+f4, f8 = np.float32, np.float64
 PIECE = 4096  # elements of one partial sum on the CPU: they fit the L1 cache with their partners
 STRIDE = 64  # terms of one partial sum on CUDA: few, for they are summed in the dtype of the data
 SMALL = 1 << 15  # elements below which waking the threads takes longer than the work
@@ -54,7 +54,7 @@ def _dot_piece(k, a, b, partial):
     p, q = a[o, s, c * PIECE : (c + 1) * PIECE], b[o, s, c * PIECE : (c + 1) * PIECE]
     total = 0.0
     for i in range(p.size):
-        total += float(p[i]) * float(q[i])
+        total += f8(p[i]) * f8(q[i])
     partial[o, s, c] = total
 
 
@@ -92,7 +92,7 @@ def _distance_piece(k, a, b, partial):
     p, q = a[o, s, c * PIECE : (c + 1) * PIECE], b[o, s, c * PIECE : (c + 1) * PIECE]
     total = 0.0
     for i in range(p.size):
-        difference = float(p[i]) - float(q[i])
+        difference = f8(p[i]) - f8(q[i])
         total += difference * difference
     partial[o, s, c] = total
 
@@ -137,10 +137,10 @@ def _combine_piece(k, y, b, a, x, active, partial):
         for i in range(p.size):
             value = old * p[i] + new * q[i]
             p[i] = value
-            total += float(value) * float(value)
+            total += f8(value) * f8(value)
     else:
         for i in range(p.size):
-            total += float(p[i]) * float(p[i])
+            total += f8(p[i]) * f8(p[i])
     partial[o, s, c] = total
 
 
@@ -184,13 +184,13 @@ def _step_piece(k, x, t, d, bounds, active, partial):
         step, lower, upper = t[s], bounds[0], bounds[1]
         for i in range(p.size):
             value = _within(p[i] + step * q[i], lower, upper)
-            change = float(value) - float(p[i])
+            change = f8(value) - f8(p[i])
             p[i] = value
             moved += change * change
-            size += float(value) * float(value)
+            size += f8(value) * f8(value)
     else:
         for i in range(p.size):
-            size += float(p[i]) * float(p[i])
+            size += f8(p[i]) * f8(p[i])
     partial[o, s, c] = moved
     partial[outer + o, s, c] = size
 

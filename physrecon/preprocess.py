@@ -125,14 +125,14 @@ def transmission(counts: NDArray, fields: Fields, out: NDArray | None = None) ->
     return out
 
 
-def _gain(fields: Fields, when: float, dtype: DTypeLike) -> NDArray:
+def _gain(fields: Fields, when: float, dtype: DTypeLike) -> Any:
     """flat - dark (rows, columns) at a time of the scan, 0 to 1."""
     positions, gains = fields.positions, fields.gains
     later = int(np.searchsorted(positions, when))
     if not 0 < later < len(gains):
         return gains[min(later, len(gains) - 1)].astype(dtype)
     before, after = positions[later - 1], positions[later]
-    share = np.dtype(dtype).type((when - before) / (after - before))
+    share: Any = np.dtype(dtype).type((when - before) / (after - before))
     return (1 - share) * gains[later - 1].astype(dtype) + share * gains[later].astype(dtype)
 
 
@@ -153,7 +153,7 @@ def prepare_counts(
     fields = mean_fields(counts, flats, darks, flat_positions, flats_mode)
     kinds = bad_pixels(counts, fields)
     bad = np.logical_or.reduce(list(kinds.values()))
-    y = counts.astype(np.float64 if counts.dtype == np.float64 else np.float32)
+    y: Any = counts.astype(np.float64 if counts.dtype == np.float64 else np.float32)
     lost = ~np.isfinite(y) & ~bad
     varies = len(fields.gains) > 1 or bool(lost.any())
     views = len(y) if varies else 1

@@ -463,9 +463,9 @@ def _check_problem(job: Job, scan: Scan) -> None:
     if job.method in DIRECT:
         return
     some = scan.geometry.with_rows(1)
-    some = replace(some, angles=some.angles[:2])
+    some = replace(some, angles=np.asarray(some.angles)[:2])
     grid = some.default_grid()
-    y = np.ones((len(some.angles), 1, scan.shape[2]), np.float32)
+    y = np.ones(some.shape, np.float32)
     known = job if job.outlier != "auto" else job.model_copy(update={"outlier": 1.0})
     problem = make_problem(known, Projector(some, grid), Measured(y, y, y), grid)
 

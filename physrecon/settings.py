@@ -107,4 +107,10 @@ class PriorSettings(Table):
                     f"prior: expected a {field.name} for {self.name}, got none; give it with "
                     f"--set prior.{field.name}=… or in [prior]"
                 )
-        return kind(weight, **fixed, **given)
+        try:
+            return kind(weight, **fixed, **given)
+        except TypeError:  # HuberTV has no delta that would suit every object
+            raise ArgumentError(
+                f"prior: expected all settings that {self.name} needs, got none for delta; "
+                "set prior.delta"
+            ) from None

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,12 +36,13 @@ from physrecon.spaces import Vector
 RULES = ("gcv", "risk", "discrepancy", "l-curve")
 FACTOR = 4.0  # between neighbouring weights of the first look
 PRECISION = 1.15  # the factor to which the weight is found: scores are flat where they are least
-MOST = 20  # weights of the first look, and LAST of the second
+MOST = 12  # weights of the first look, and LAST of the second
 LAST = 6
 SHAKE = 0.1  # of the noise: how far the data are moved for df
 LEAST_SHAKE = 1e-3  # of the data, where there seems to be no noise
 SEED = 1990
-DEFAULT = Stop(iterations=100)
+DEFAULT = Stop(iterations=100)  # no rtol: where two weights are near, the first step is small
+COLD = 2  # times as many iterations for the first solution, which starts from nothing
 
 
 class Point(NamedTuple):
@@ -85,9 +86,9 @@ def choose_weight(
 
     One weight for the whole of x.  Solves the problem ten to twenty times, twice for "gcv" and
     "risk", each from the solution for the weight before: make it small (some slices) where it is
-    large.  solver: None is what suits the problem.  stop: of each solution; None is 100 iterations,
-    without a tolerance, which a solution that starts near its end would meet at once.  Raises
-    ArgumentError for a problem without a prior, or data that do not tell what the rule asks."""
+    large.  solver: None is what suits the problem.  stop: of each solution (the first takes twice
+    as many iterations); None is 100 iterations.  Raises ArgumentError for a problem without a
+    prior, or data that do not tell what the rule asks."""
     if rule not in RULES:
         raise ArgumentError(f"choose_weight: expected one of {', '.join(RULES)}, got {rule!r}")
     if problem.prior is None:
@@ -212,7 +213,7 @@ class _Search:
                 f"choose_weight: expected data and a prior that tell of the object, got noise of "
                 f"f = {noise:g} and {type(self.problem.prior).__name__} = {size:g}; give the weight"
             )
-        return 2 * FACTOR * noise / size
+        return FACTOR * noise / size
 
     # One point --------------------------------------------------------------------------------
 
@@ -230,8 +231,11 @@ class _Search:
     def _solve(self, f: Any, weight: float, known: dict[float, Result]) -> Vector:
         near = min(known, key=lambda w: abs(math.log(w / weight)), default=None)
         x0 = None if near is None else known[near].x
+        stop = self.stop
+        if near is None:
+            stop = replace(stop, iterations=COLD * stop.iterations)
         problem = Problem(f, self._prior(weight), self.problem.constraint)
-        known[weight] = solve(problem, self.solver, x0, stop=self.stop)
+        known[weight] = solve(problem, self.solver, x0, stop=stop)
         return known[weight].x
 
     def _freedom(self, x: Vector, weight: float) -> float:

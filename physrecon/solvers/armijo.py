@@ -34,7 +34,8 @@ class ArmijoState(State):
 class Armijo:
     """The rule "armijo" of `GradientDescent`.
 
-    step: of the first trial, in units of F / ‖∇F‖² (see `first_step`).  Holds x, ∇F, d and the trial point (volumes) and one data set besides y."""
+    step: of the first trial, in units of F / ‖∇F‖² (see `first_step`).  Holds x, ∇F, d and
+    the trial point (volumes) and one data set besides y."""
 
     step: float = 1.0
 
