@@ -11,7 +11,7 @@ with over-relaxation a.  Boyd, Parikh, Chu, Peleato and Eckstein, Found. Trends 
 sum.  Here the steps go on from the last w, so that errors shrink as z settles; no number of them is
 proved to be enough (Eckstein and Yao, Math. Program. 170 (2018) 417, test the error each time).
 ρ balances ‖B w − z‖/‖z‖ against ‖z − previous z‖/‖d‖ (He, Yang and Wang, J. Optim. Theory Appl. 106
-(2000) 337; Wohlberg 2017), a few times and not after iteration 1024."""
+(2000) 337; Wohlberg, arXiv:1704.06209), a few times and not after iteration 1024."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from physrecon.spaces import Axis, Numbers, Shape, Vector
 
 AGES = 2 ** np.arange(1, 11)  # iterations of a slice after which its ρ are looked at
 MOST = 10.0  # times that ρ may change at once
-TINY = 1e-15
+TINY = 1e-15  # instead of a ratio that is zero
 OVER = 1.6  # over-relaxation: 1.5 to 1.8 is what the field uses
 
 
@@ -72,7 +72,8 @@ class ADMMState(State):
 @dataclass(frozen=True)
 class ADMM:
     """Least squares, or another convex likelihood whose φ* has a closed proximal map, of linear A;
-    any constraint; split priors and proximal maps, those of denoisers too.
+    any constraint; split priors and proximal maps, those of denoisers too.  x is the copy that
+    meets the constraint, if there is one; of a split prior only K x is near what the prior wants.
 
     steps: of conjugate gradient in an iteration, each one A and one Aᵀ.  Needs no norms.  Holds x,
     w, a direction, a gradient and one volume more, and two data sets besides y; five times the

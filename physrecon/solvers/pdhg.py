@@ -5,12 +5,12 @@
 
 Chambolle and Pock, J. Math. Imaging Vis. 40 (2011) 120, in the order of Condat, J. Optim. Theory
 Appl. 158 (2013) 460, algorithm 3.2, where what has no closed proximal map enters by its gradient
-(Vũ 2013).  It converges for any s, t > 0 with σ = s r, ‖r^½ A‖ ≤ 1, σ' = t/‖K‖² and
-1/τ = s + t + (Lipschitz bound of the gradients);  r are diagonal where A ≥ 0 (Pock and Chambolle
-2011).  What is left after k iterations is at most  (‖x*‖²/τ + ‖u*‖²/σ + ‖q*‖²/σ') / 2k,  which is
-least for  s = ‖A‖ ‖u*‖/‖x*‖  and  t = ‖K‖ ‖q*‖/‖x*‖.  So s and t follow the norms of the iterates,
-a few times and not after iteration 1024, so that what is proved for constant steps holds (adaptive
-steps: Goldstein, Li and Yuan 2015)."""
+(Vũ 2013).  It converges for any s, t > 0 with  σ = s r,  ‖r^½ A‖ ≤ 1,  σ' = t/‖K‖²  and
+1/τ = s + t + (more than half the Lipschitz bound of the gradients);  r is diagonal where A ≥ 0
+(Pock and Chambolle, ICCV 2011).  What is left after k iterations is at most
+(‖x*‖²/τ + ‖u*‖²/σ + ‖q*‖²/σ') / 2k,  which is least for  s = ‖A‖ ‖u*‖/‖x*‖,  t = ‖K‖ ‖q*‖/‖x*‖.
+So s and t follow the norms of the iterates, a few times and not after iteration 1024: what is
+proved for constant steps holds (for adaptive ones Goldstein, Li and Yuan, NIPS 2015)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from physrecon.solvers.state import VECTOR, State, fresh, move, ratio, replace_x
 from physrecon.spaces import Axis, Numbers, Vector
 
 AGES = 2 ** np.arange(3, 11)  # iterations of a slice after which its rates are looked at
-EMPHASIS = 6.0  # on the duals: x is soon as long as x*, they are not; measured
+EMPHASIS = 6.0  # times the s and t above: x is soon as long as x*, but not as detailed; measured
 # The rate of the data, in units of ‖A‖² φ'', that of gradient descent: a larger one makes its steps
 # smaller and no better, a tiny one does not use that φ* curves.
 LEAST, FIRST, MOST = 0.002, 0.05, 1.0
@@ -67,9 +67,8 @@ class Dual(NamedTuple):
 class PDHGState(State):
     """u: the dual variables.  images: A x, K x.  gradient: of what enters by it, else ().
 
-    rates: (duals, slices), what each takes of 1/τ; lengths: ‖2u⁺ − u‖² of each.  Of each slice,
-    natural: the rate of
-    gradient descent; age: iterations."""
+    rates: (duals, slices), s and t; lengths: ‖2u⁺ − u‖² of each.  Of each slice, natural: the rate
+    1/τ of gradient descent; age: iterations."""
 
     u: tuple[Vector, ...] = field(metadata=VECTOR)
     images: tuple[Vector, ...] = field(metadata=VECTOR)
