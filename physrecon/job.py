@@ -223,8 +223,19 @@ class Job(Table):
                 f"likelihood: expected raw counts for transmission, got {got}; choose --likelihood "
                 "weighted"
             )
+        if self.likelihood == "poisson":
+            self._refuse_known_noise()
         self.make_solver()
         return self
+
+    def _refuse_known_noise(self) -> None:
+        """Line integrals are no counts: the likelihood does not know their noise."""
+        rule = self.prior.rule if self.prior and self.prior.weight == "auto" else ""
+        if self.stop.discrepancy == "auto" or rule in ("risk", "discrepancy"):
+            raise ValueError(
+                "likelihood: expected a noise level that the data tell, got line integrals taken "
+                "as counts (poisson); give a number for stop.discrepancy, or rule gcv"
+            )
 
     def _refuse_what_iterates(self) -> None:
         settings = {

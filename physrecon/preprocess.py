@@ -161,7 +161,7 @@ def prepare_counts(
     blank[:, bad] = 0
     if varies:
         blank[lost] = 0
-    y[~(y >= 0)] = 0
+    y[~(np.isfinite(y) & (y >= 0))] = 0
     found: dict[str, Any] = {kind: int(np.count_nonzero(mask)) for kind, mask in kinds.items()}
     repairs = Repairs(
         pixels=bad.size, values=y.size, nonfinite=int(np.count_nonzero(lost)), **found

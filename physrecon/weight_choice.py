@@ -105,7 +105,7 @@ class _Search:
         self.results: dict[float, Result] = {}
         self.shaken: dict[float, Result] = {}  # solutions for data that are shaken
         f = problem.f
-        self.count = sum(leaf.size for leaf in spaces.leaves(f.y))
+        self.count = int(f.counted().sum())
         self.expected = math.sqrt(float((f.expected_norms() ** 2).sum()))
         if rule in ("risk", "discrepancy") and not self.expected > 0:
             raise ArgumentError(

@@ -113,10 +113,32 @@ class Likelihood:
 
     def expected_norms(self) -> Numbers:
         """What noise alone is expected to leave of √(2 f), of each slice: √m for m data."""
-        return np.sqrt(self._counted())
+        return np.sqrt(self.counted())
 
-    def _counted(self) -> Numbers:
-        """The number of data of each slice."""
+    def _estimated_norms(self, roots: Vector | None) -> Numbers:
+        """√m times the noise level of the data of each slice, whose weights have these roots."""
+        from physrecon.noise_estimates import noise_level
+
+        total = np.zeros(1)
+        axes = spaces.leaf_axes(self.data_axis, self.y)
+        parts = [None] * len(axes) if roots is None else spaces.leaves(roots)
+        for y, root, axis in zip(spaces.leaves(self.y), parts, axes, strict=True):
+            level = noise_level(y, axis, None if root is None else root * root)
+            total = total + level**2 * (y.size / max(1 if axis is None else y.shape[axis], 1))
+        return np.sqrt(total)
+
+    def _count_of(self, used: Vector) -> Numbers:
+        """How many data of each slice are used: those where this, which broadcasts, is > 0."""
+        total = np.zeros(1)
+        axes = spaces.leaf_axes(self.data_axis, self.y)
+        for part, y, axis in zip(spaces.leaves(used), spaces.leaves(self.y), axes, strict=True):
+            others = tuple(i for i in range(y.ndim) if i != axis)
+            counted = arrays.namespace(part).broadcast_to(part > 0, y.shape).sum(axis=others)
+            total = total + arrays.to_host(counted).reshape(-1)
+        return total.astype(np.float64)
+
+    def counted(self) -> Numbers:
+        """The number of data of each slice that have a part in f."""
         total = np.zeros(1)
         axes = spaces.leaf_axes(self.data_axis, self.y)
         for y, axis in zip(spaces.leaves(self.y), axes, strict=True):

@@ -93,32 +93,12 @@ class LeastSquares(Likelihood):
     def expected_norms(self) -> Numbers:
         """√m for weights that are 1/variance of m data, else with the noise level of the data."""
         if self.inverse_variance:
-            return np.sqrt(self._counted())
-        from physrecon.noise_estimates import noise_level
+            return np.sqrt(self.counted())
+        return self._estimated_norms(None if self.weights is None else self._roots)
 
-        total = np.zeros(1)
-        axes = spaces.leaf_axes(self.data_axis, self.y)
-        leaves = zip(spaces.leaves(self.y), spaces.leaves(self._roots), axes, strict=True)
-        for y, root, axis in leaves:
-            weights = None if self.weights is None else root * root
-            slices = 1 if axis is None else y.shape[axis]
-            level = noise_level(y, axis, weights)
-            total = total + level**2 * (y.size / max(slices, 1))
-        return np.sqrt(total)
-
-    def _counted(self) -> Numbers:
+    def counted(self) -> Numbers:
         """Data of weight zero do not count."""
-        if self.weights is None:
-            return super()._counted()
-        total = np.zeros(1)
-        axes = spaces.leaf_axes(self.data_axis, self.y)
-        leaves = zip(spaces.leaves(self._roots), spaces.leaves(self.y), axes, strict=True)
-        for root, y, axis in leaves:
-            xp = arrays.namespace(root)
-            others = tuple(i for i in range(y.ndim) if i != axis)
-            counted = xp.broadcast_to(root > 0, y.shape).sum(axis=others)
-            total = total + arrays.to_host(counted).reshape(-1)
-        return total.astype(np.float64)
+        return super().counted() if self.weights is None else self._count_of(self._roots)
 
     # Volume space -----------------------------------------------------------------------------
 

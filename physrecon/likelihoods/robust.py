@@ -38,6 +38,12 @@ class Huber(Likelihood):
 
         losses.residuals(p, y, self._parameters[leaf], p.dtype.type(self.delta), what, partial)
 
+    def expected_norms(self) -> Numbers:
+        return self._estimated_norms(None if self.weights is None else self._roots)
+
+    def counted(self) -> Numbers:
+        return super().counted() if self.weights is None else self._count_of(self._roots)
+
     def precision(self) -> Vector:
         return self._roots
 
@@ -79,6 +85,11 @@ class StudentT(Likelihood):
         number = p.dtype.type
         spread, half = number(self.dof * self.scale**2), number((self.dof + 1) / 2)
         losses.student_t(p, y, spread, half, what, partial)
+
+    def precision(self) -> Vector:
+        return spaces.transform(
+            lambda y: arrays.namespace(y).full(1, 1 / self.scale, y.dtype), self.y
+        )
 
     def _steepest(self) -> Numbers:
         return np.full(1, (self.dof + 1) / (self.dof * self.scale**2))

@@ -75,6 +75,9 @@ class TransmissionLikelihood(CountLikelihood):
             v *= 0.25 * (d > 0)
         return np.maximum(super()._steepest(), self._largest(downwards))
 
+    def counted(self) -> Numbers:
+        return self._count_of(self.blank)
+
     def _alive(self, leaf: int) -> Any:
         return arrays.to_host(spaces.leaves(self.blank)[leaf]) > 0
 

@@ -85,6 +85,10 @@ class Prior:
         step: a number, or an array with one number a slice that broadcasts against x."""
         raise NotImplementedError
 
+    def has_prox(self, shape: Shape, constraint: Constraint | None) -> bool:
+        """Whether `prox`, or a gradient in its place, serves x of this shape in the constraint."""
+        return "prox" in self.kinds or "smooth" in self.kinds
+
     # "split"
 
     def operator(self, shape: Shape) -> LinearOperator:

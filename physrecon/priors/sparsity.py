@@ -79,6 +79,9 @@ class WaveletL1(Prior):
     def couples(self, axis: Axis, shape: Shape) -> bool:
         return axis in self.operator(shape).axes
 
+    def has_prox(self, shape: Shape, constraint: Constraint | None) -> bool:
+        return constraint is None and self.operator(shape).orthogonal
+
     def operator(self, shape: Shape) -> Wavelet:
         return Wavelet(shape, self.wavelet, self.levels, self.axes)
 

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from physrecon import arrays
+from physrecon import arrays, spaces
 from physrecon.errors import ArgumentError
 from physrecon.operators.base import LinearOperator
 from physrecon.operators.calculus import ROUNDING, Gradient, gradient_norm, lattice, sorted_axes
@@ -46,6 +46,11 @@ class Variation(Prior):
 
     def steps(self, shape: Shape) -> dict[int, float]:
         """Axis → distance, for the axes along which there is a difference."""
+        if spaces.is_product(shape):
+            raise ArgumentError(
+                f"{type(self).__name__}: expected one array, got a tuple of {shape}; join them "
+                "along a channel axis and use JointTotalVariation"
+            )
         voxels = range(self.first_axis, len(shape))
         long = [a for a in voxels if shape[a] > 1] or [len(shape) - 1]
         axes = long if self.axes is None else self.axes

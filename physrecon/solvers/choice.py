@@ -22,14 +22,16 @@ def suited(problem: Problem) -> Solver:
             continue
         if constraint is not None and not solver.takes_constraint:
             continue
-        if name == "cgls" and not hasattr(f, "pull"):
+        if name == "cgls" and not (hasattr(f, "pull") and hasattr(f.A, "normal")):
             continue
         if name == "fista":
+            if prior is not None and not prior.has_prox(f.A.in_shape, constraint):
+                continue
             try:
                 problem.lipschitz  # noqa: B018
             except ArgumentError:
                 continue
-        if name == "pdhg" and not hasattr(f, "conjugate_prox"):
+        if name == "pdhg" and not problem.has_dual:
             continue
         return solver
     raise ArgumentError(
