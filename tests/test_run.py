@@ -32,7 +32,8 @@ METHODS = [
     {"method": "gd", "stop": {"iterations": 60}},
 ]
 IDS = ["fbp", "fbp-hann-edge", "cgls", "sirt", "landweber", "gd"]
-OTHERS = [name for name in ITERATIVE if name not in IDS]
+# RMSprop circles its end at the size of its step: only that it comes near is tested, elsewhere.
+OTHERS = [name for name in ITERATIVE if name not in (*IDS, "rmsprop")]
 
 
 @pytest.fixture
