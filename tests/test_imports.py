@@ -21,14 +21,14 @@ ROOMS = [
     "operators",
     "likelihoods noise noise_estimates priors problem",
     "solvers",
-    "analytic axis_methods blocks centering checkpoint datasets defects job memory names "
+    "analytic axis_methods blocks centering checkpoint datasets defects job memory names psf "
     "preprocess settings store weight_choice weight_plot",
     "assemble doubts plan report run view",
     "cli commands demo options __main__",
 ]
 LEVEL = {name: level for level, room in enumerate(ROOMS) for name in room.split()}
 SLOW = {"numba", "numba_cuda", "cupy", "h5py", "hdf5plugin", "scipy", "matplotlib", "torch"}
-SLOW |= {"mpi4py", "pydantic", "tqdm", "skimage", "pywt"}
+SLOW |= {"mpi4py", "pydantic", "tqdm", "skimage", "pywt", "tifffile", "PIL"}
 
 
 def sources() -> list[Path]:

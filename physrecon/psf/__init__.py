@@ -1,0 +1,1 @@
+"""Point spread functions: models with physical parameters, and what measured beads tell."""
