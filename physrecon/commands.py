@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from physrecon.errors import ArgumentError, PhysreconError
-from physrecon.job import Job, merge
+from physrecon.job import Job
+from physrecon.job_file import merge
 from physrecon.report import Report
 
 

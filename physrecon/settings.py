@@ -13,6 +13,10 @@ from physrecon.names import PRIORS, WEIGHT_RULES, expected
 PLANE = (1, 2)  # the axes of a slice
 
 
+def is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
 class Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -36,17 +40,15 @@ class StopSettings(Table):
         return value
 
 
-class PriorSettings(Table):
-    """What is known of the volume, and how much it counts.
+class PriorTable(Table):
+    """What is known of the object, and how much it counts.
 
-    name: one of `names.PRIORS`.  weight: "auto" is chosen from the data by `rule`, on a few rows,
-    before the volume is made.  slicewise: false lets the prior couple the slices, which takes all
-    rows in one slab.  The others are the settings of the prior of that name; None is its own."""
+    name: one of `names.PRIORS`.  weight: "auto" is chosen from the data by `rule`, before the work
+    begins.  The others are the settings of the prior of that name; None is its own."""
 
     name: str
     weight: float | Literal["auto"] = "auto"
     rule: str = WEIGHT_RULES[0]
-    slicewise: bool = True
     isotropic: bool | None = None
     delta: float | None = Field(default=None, gt=0)
     ratio: float | None = Field(default=None, gt=0)
@@ -64,21 +66,22 @@ class PriorSettings(Table):
     @field_validator("weight", mode="before")
     @classmethod
     def _weight(cls, value: Any) -> Any:
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if value == "auto" or (number and value > 0):
+        if value == "auto" or (is_number(value) and value > 0):
             return value
         raise ValueError(f"expected a number > 0, or auto, got {value!r}")
 
-    def make(self, pitch: tuple[float, float, float] = (1.0, 1.0, 1.0)) -> Any:
+    def make(
+        self, pitch: tuple[float, ...] = (1.0, 1.0, 1.0), axes: tuple[int, ...] = (0, 1, 2)
+    ) -> Any:
         """The prior, of weight 1 where the weight is still to be chosen.
 
-        pitch: of the voxels (z, y, x); lengths in the prior are counted in pitches along x, so that
-        the weight does not depend on the unit.  Raises ArgumentError."""
+        pitch: of the elements along every axis; lengths in the prior are counted in pitches along
+        the last, so that the weight does not depend on the unit.  axes: those it couples.
+        Raises ArgumentError."""
         from physrecon import priors
         from physrecon.operators.calculus import Gradient
 
-        spacing = tuple(p / pitch[2] for p in pitch[1 if self.slicewise else 0 :])
-        axes = PLANE if self.slicewise else (0, *PLANE)
+        spacing = tuple(pitch[axis] / pitch[-1] for axis in axes)
         weight = 1.0 if self.weight == "auto" else float(self.weight)
         known_as: dict[str, tuple[Any, dict[str, Any]]] = {
             "tikhonov": (priors.Tikhonov, {}),
@@ -114,3 +117,15 @@ class PriorSettings(Table):
                 f"prior: expected all settings that {self.name} needs, got none for delta; "
                 "set prior.delta"
             ) from None
+
+
+class PriorSettings(PriorTable):
+    """A prior of volumes.  slicewise: false lets it couple the slices, which takes all rows in one
+    slab.  An automatic weight is chosen on a few rows."""
+
+    slicewise: bool = True
+
+    def make(
+        self, pitch: tuple[float, ...] = (1.0, 1.0, 1.0), axes: tuple[int, ...] | None = None
+    ) -> Any:
+        return super().make(pitch, axes or (PLANE if self.slicewise else (0, *PLANE)))

@@ -17,12 +17,12 @@ ROOT = Path(__file__).resolve().parent.parent
 # From the bottom up; a module may import modules of its own room and of the rooms below.
 ROOMS = [
     "kernels",
-    "arrays geometry spaces",
+    "arrays disk_arrays geometry spaces",
     "operators",
     "likelihoods noise noise_estimates priors problem",
     "solvers",
-    "analytic axis_methods blocks centering checkpoint datasets defects job memory names psf "
-    "preprocess settings store weight_choice weight_plot",
+    "analytic axis_methods blocks centering checkpoint datasets defects job job_file memory names "
+    "psf preprocess settings store weight_choice weight_plot",
     "assemble doubts plan report run view",
     "cli commands demo options __main__",
 ]

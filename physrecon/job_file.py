@@ -1,0 +1,212 @@
+"""What jobs of every kind share: fields, TOML, and complaints in the words of this program.
+
+A job is everything that decides what comes out, as one frozen value; it is read from argv or from
+TOML, and written into what it has made."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import Field, ValidationError, field_serializer, field_validator, model_validator
+
+from physrecon.blocks import parse_bytes
+from physrecon.errors import ArgumentError, ConfigError, MissingInputError, PhysreconError
+from physrecon.names import PRIORS, STOP_SETTINGS, expected, nearest
+from physrecon.settings import PriorTable, StopSettings, Table
+
+Setting = bool | int | float | str
+
+
+class JobFile(Table):
+    """A job of any kind.
+
+    PATHS: fields that are paths, relative to the folder of the job file.  EXECUTION: fields that
+    say how the work is done, not what comes out: runs that differ in these are runs of the same
+    job.  TABLES: fields that are tables."""
+
+    PATHS: ClassVar[tuple[str, ...]] = ("input", "output")
+    EXECUTION: ClassVar[tuple[str, ...]] = ("memory", "threads", "overwrite")
+    TABLES: ClassVar[dict[str, type[Table]]] = {"stop": StopSettings, "prior": PriorTable}
+
+    input: Path
+    output: Path
+    method: str
+    likelihood: str
+    prior: PriorTable | None = None
+    nonnegative: bool = False
+    device: Literal["cpu", "cuda"] = "cpu"
+    threads: int | None = Field(default=None, ge=1)
+    memory: int | None = None
+    overwrite: bool = False
+    solver: dict[str, Setting] = Field(default={})
+    stop: StopSettings = StopSettings()
+
+    @classmethod
+    def build(
+        cls, values: dict[str, Any], where: str, error: type[PhysreconError] = ArgumentError
+    ) -> Self:
+        """The job these values describe; what is wrong with them is raised as `error`."""
+        try:
+            return cls.model_validate(values)
+        except ValidationError as problem:
+            raise error(_complaint(cls, where, problem)) from None
+
+    @classmethod
+    def from_toml(cls, path: str | Path, changes: dict[str, Any] | None = None) -> Self:
+        """Read a job file; `changes` take precedence.  Paths in it are relative to its folder.
+
+        Raises MissingInputError when it cannot be read, ConfigError when it makes no sense."""
+        values = cls.in_folder(read_toml(path), Path(path).parent)
+        if isinstance(values.get("prior"), str):
+            values["prior"] = {"name": values["prior"]}
+        return cls.build(merge(values, changes or {}), str(path), ConfigError)
+
+    @classmethod
+    def in_folder(cls, values: dict[str, Any], folder: Path) -> dict[str, Any]:
+        """Values of a job file with its paths as they are seen from here."""
+        paths = {key for key in cls.PATHS if isinstance(values.get(key), str)}
+        return values | {key: folder / values[key] for key in paths}
+
+    def identity(self) -> Self:
+        """The job without what changes how the work is done but not what comes out."""
+        plain = {name: type(self).model_fields[name].default for name in self.EXECUTION}
+        paths = {"input": self.input.resolve(), "output": Path(self.output.name)}
+        return self.model_copy(update={**plain, **paths})
+
+    def to_toml(self) -> str:
+        """The job as TOML, which `from_toml` reads back in the folder its paths start from."""
+        values = self.model_dump(mode="json", exclude_none=True)
+        tables = {k: v for k, v in values.items() if isinstance(v, dict)}
+        lines = [f"{k} = {_toml(v)}" for k, v in values.items() if k not in tables]
+        for name, table in tables.items():
+            if table:
+                lines += ["", f"[{name}]", *(f"{k} = {_toml(v)}" for k, v in table.items())]
+        return "\n".join(lines) + "\n"
+
+    def make_solver(self) -> Any:
+        """The solver of an iterative method, with its settings.  Raises ArgumentError."""
+        from physrecon.solvers import METHODS as solvers
+        from physrecon.solvers.state import suits
+
+        solver: Any = solvers[self.method]
+        known = tuple(field.name for field in fields(solver))
+        for name in self.solver:
+            if name not in known:
+                raise ArgumentError(f"solver: {expected(name, (*known, *STOP_SETTINGS))}")
+        if self.nonnegative and not solver.takes_constraint:
+            able = [name for name, one in solvers.items() if one.takes_constraint]
+            raise ArgumentError(
+                f"nonnegative: expected a method that can honour it, got {self.method}; "
+                f"choose --method {'|'.join(able)}"
+            )
+        prior = self.prior and self.prior.make()
+        if prior is not None and not suits(solver, prior):
+            able = [name for name, one in solvers.items() if suits(one, prior)]
+            raise ArgumentError(
+                f"prior: expected a method that takes {self.prior.name}, got {self.method}; "  # type: ignore[union-attr]
+                f"choose --method {'|'.join(able)}"
+            )
+        try:
+            return solver(**self.solver)
+        except TypeError as problem:
+            raise ArgumentError(f"solver: expected numbers, got {problem}") from None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _stop_settings(cls, values: Any) -> Any:
+        """`solver.iterations` says the same as `stop.iterations`: users need not know who stops."""
+        if isinstance(values, dict) and isinstance(values.get("solver"), dict):
+            solver = dict(values["solver"])
+            moved = {name: solver.pop(name) for name in STOP_SETTINGS if name in solver}
+            stop = values.get("stop", {})
+            if moved and isinstance(stop, dict):
+                return {**values, "solver": solver, "stop": {**moved, **stop}}
+        return values
+
+    @field_validator("memory", mode="before")
+    @classmethod
+    def _bytes(cls, value: Any) -> Any:
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        return parse_bytes(value) if whole or isinstance(value, str) else value
+
+    @field_serializer("input", "output")
+    def _plain_path(self, path: Path) -> str:
+        return str(path)
+
+
+def read_toml(path: str | Path) -> dict[str, Any]:
+    """The keys of a job file.  Raises MissingInputError, ConfigError."""
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as problem:
+        raise MissingInputError(
+            f"{path}: expected a job file, got {problem.strerror or problem}; check the path"
+        ) from None
+    except UnicodeDecodeError:
+        raise ConfigError(
+            f"{path}: expected a job file in TOML, got something that is no text; "
+            "reconstruct a scan with `physrecon recon`"
+        ) from None
+    except tomllib.TOMLDecodeError as problem:
+        raise ConfigError(f"{path}: expected TOML, got {problem}") from None
+
+
+def merge(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """`values` with `changes` put in, table by table."""
+    merged = dict(values)
+    for key, value in changes.items():
+        table = merged.get(key)
+        both = isinstance(table, dict) and isinstance(value, dict)
+        merged[key] = merge(table, value) if both else value  # type: ignore[arg-type]
+    return merged
+
+
+def _toml(value: Any) -> str:
+    """A TOML value: JSON writes strings, numbers and booleans as TOML does, but for DEL."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _complaint(job: type[JobFile], where: str, problem: ValidationError) -> str:
+    """What is wrong with a job: one sentence a field, and what there is where no name is near."""
+    first = {_place(p): p for p in reversed(problem.errors())}  # a union complains once a type
+    lines = [_sentence(job, where, p) for p in reversed(first.values())]
+    strange = {_table(job, p) for p in first.values() if p["type"] == "extra_forbidden"}
+    for table in sorted(strange):
+        keys = job.TABLES.get(table, job).model_fields
+        lines.append(f"the keys{f' of [{table}]' if table else ''} are {', '.join(keys)}")
+    return "; ".join(lines) if len(lines) == 1 else "\n  ".join(lines)
+
+
+def _table(job: type[JobFile], problem: Any) -> str:
+    """The table of the job that a complaint is about, or nothing."""
+    name = str(problem["loc"][0]) if problem["loc"] else ""
+    return name if name in job.TABLES else ""
+
+
+def _place(problem: Any) -> str:
+    return ".".join(str(part) for part in problem["loc"][:2])
+
+
+def _sentence(job: type[JobFile], where: str, problem: Any) -> str:
+    """One pydantic complaint in the words of this program."""
+    place = _place(problem)
+    if problem["type"] == "extra_forbidden":
+        keys = job.TABLES.get(_table(job, problem), job).model_fields
+        near = nearest(problem["loc"][-1], tuple(keys))
+        return f"{where}: {place}: expected a key that is known, got {place!r}{near}"
+    if problem["loc"][:1] == ("solver",) and len(problem["loc"]) > 1:
+        return f"{where}: {place}: expected a finite number, got {problem['input']!r}"
+    if place == "prior.name" and problem["type"] == "missing":
+        some = ", ".join(problem["input"]) or "an empty [prior]"
+        choice = f"choose --prior {'|'.join(PRIORS)}"
+        return f"{where}: prior: expected a prior to go with {some}, got none; {choice}"
+    if problem["type"] == "missing":
+        return f"{where}: {place}: expected a value, got none; set it"
+    message = problem["msg"].removeprefix("Value error, ").removeprefix(f"{place}: ")
+    message = message.replace("Input should be", "expected")
+    got = "" if ", got " in message else f", got {problem['input']!r}"
+    return f"{where}: {place + ': ' if place else ''}{message}{got}"
