@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     )
     from physrecon.noise_estimates import noise_level
     from physrecon.operators.base import LinearOperator, Operator
+    from physrecon.operators.blur import Blur
     from physrecon.operators.calculus import Gradient, SymmetricGradient
     from physrecon.operators.checks import as_scipy, check_adjoint, check_linearization, norm_bounds
     from physrecon.operators.diagonal import Diagonal, Identity
@@ -99,6 +100,7 @@ __all__ = [
     "TGV",
     "Adam",
     "ArgumentError",
+    "Blur",
     "Box",
     "ConfigError",
     "ConjugateGradient",
@@ -190,6 +192,7 @@ _NAMES = {
     "noise": "GaussianNoise PoissonGaussianNoise PoissonNoise TransmissionNoise",
     "noise_estimates": "noise_level",
     "operators.base": "LinearOperator Operator",
+    "operators.blur": "Blur",
     "operators.calculus": "Gradient SymmetricGradient",
     "operators.checks": "as_scipy check_adjoint check_linearization norm_bounds",
     "operators.diagonal": "Diagonal Identity",

@@ -1,7 +1,8 @@
 """Where arrays live, and the few things done to them that must not depend on where or how many.
 
-The machine of an array is its type: NumPy arrays live on the host, arrays with
-`__cuda_array_interface__` (CuPy) on the device.  Nothing here guesses or falls back."""
+The machine of an array is its type: NumPy arrays live on the host, in memory or on the disk
+(`disk_arrays`), arrays with `__cuda_array_interface__` (CuPy) on the device.  Nothing here guesses
+or falls back."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from physrecon import disk_arrays
 from physrecon.errors import ArgumentError, DeviceError
 
 DEVICES = ("cpu", "cuda")
@@ -66,11 +68,24 @@ def to_host(array: Any) -> np.ndarray:
     return array.get() if hasattr(array, "get") else array.copy_to_host()
 
 
-def like(array: Any, shape: Sequence[int] | None = None, dtype: DTypeLike | None = None) -> Any:
-    """Uninitialised array on the machine of `array`, of its dtype unless told otherwise."""
+def like(
+    array: Any,
+    shape: Sequence[int] | None = None,
+    dtype: DTypeLike | None = None,
+    in_memory: bool = False,
+) -> Any:
+    """Uninitialised array on the machine of `array`, of its dtype unless told otherwise.
+
+    On the disk where `array` is, unless it is small or wanted in memory."""
     shape = array.shape if shape is None else tuple(shape)
     dtype = array.dtype if dtype is None else dtype
-    return namespace(array).empty(shape, dtype) if is_device(array) else aligned_empty(shape, dtype)
+    if is_device(array):
+        return namespace(array).empty(shape, dtype)
+    large = math.prod(shape) * np.dtype(dtype).itemsize >= disk_arrays.LEAST_BYTES
+    folder = None if in_memory or not large else disk_arrays.folder_of(array)
+    return (
+        aligned_empty(shape, dtype) if folder is None else disk_arrays.mapped(shape, dtype, folder)
+    )
 
 
 def zeros_like(array: Any, shape: Sequence[int] | None = None) -> Any:

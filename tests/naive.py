@@ -77,6 +77,27 @@ def downsample_matrix(shape: Any, factor: Any, psf: np.ndarray) -> np.ndarray:
     return A.reshape(int(np.prod(coarse)), int(np.prod(shape)))
 
 
+def blur_matrix(psf: np.ndarray, shape: Any, boundary: str, center: Any = None) -> np.ndarray:
+    """y[i] = Σ_j psf[j] x̃[i + c − j], number by number; x̃ is what the boundary makes of x."""
+    c = [n // 2 for n in psf.shape] if center is None else center
+    margin = [(k - 1 - m, m) for k, m in zip(psf.shape, c, strict=True)]
+    wide = [n + k - 1 for n, k in zip(shape, psf.shape, strict=True)]
+    if boundary == "unknown":
+        which, columns = np.arange(np.prod(wide)).reshape(wide), int(np.prod(wide))
+    else:
+        which, columns = np.arange(np.prod(shape)).reshape(shape), int(np.prod(shape))
+        mode = {"zero": "constant", "reflect": "symmetric", "periodic": "wrap"}[boundary]
+        beyond: Any = {"constant_values": -1} if boundary == "zero" else {}
+        which = np.pad(which, margin, mode=mode, **beyond)
+    A = np.zeros((int(np.prod(shape)), columns))
+    for row, i in enumerate(np.ndindex(*shape)):
+        for j in np.ndindex(psf.shape):
+            column = which[tuple(a + k - 1 - b for a, k, b in zip(i, psf.shape, j, strict=True))]
+            if column >= 0:
+                A[row, column] += psf[j]
+    return A
+
+
 def wavelet_matrix(W: Any) -> np.ndarray:
     """PyWavelets' own periodic transform of each unit image, bordered by zeros."""
     import pywt

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.linalg
-from naive import downsample_matrix, joseph_matrix, wavelet_matrix
+from naive import blur_matrix, downsample_matrix, joseph_matrix, wavelet_matrix
 
 import physrecon as pr
 from physrecon.operators import Diagonal
@@ -212,6 +212,39 @@ _OPERATORS: dict[str, Callable[[], tuple[pr.LinearOperator, np.ndarray]]] = {
         (pr.Downsample((4, 3, 3), (1, 1, 3)) @ (A := unlike()))[1::2],
         slice_matrix(A).reshape(4, 3, 3, 18)[1::2].mean(axis=2).reshape(-1, 18),
     ),
+    "blur": lambda: blur((5, 6), (3, 3), "zero"),
+    "blur, even psf": lambda: blur((4, 5), (4, 2), "zero"),
+    "blur, off centre": lambda: blur((5, 7), (3, 4), "zero", (0, 3)),
+    "blur, long psf": lambda: blur((3, 4), (7, 9), "zero"),
+    "blur, signed": lambda: blur((4, 5), (3, 2), "zero", signed=True),
+    "blur, reflected": lambda: blur((4, 5), (3, 4), "reflect"),
+    "blur, reflected often": lambda: blur((2, 3), (7, 8), "reflect", (1, 6)),
+    "blur, signed reflected": lambda: blur((3, 4), (3, 2), "reflect", (2, 0), signed=True),
+    "blur, periodic": lambda: blur((5, 4), (3, 2), "periodic"),
+    "blur, periodic long": lambda: blur((3, 2), (7, 5), "periodic", (6, 0)),
+    "blur of an unknown world": lambda: blur((4, 3), (3, 4), "unknown"),
+    "blur, unknown off centre": lambda: blur((3, 4), (2, 5), "unknown", (0, 4)),
+    "blur of a volume": lambda: blur((3, 4, 5), (3, 2, 3), "zero"),
+    "blur of a volume, reflected": lambda: blur((2, 3, 4), (3, 3, 2), "reflect"),
+    "blur of a volume, unknown": lambda: blur((2, 3, 3), (2, 3, 2), "unknown"),
+    "blur of a row": lambda: blur((9,), (4,), "zero"),
+    "blur of one pixel": lambda: blur((1, 1), (3, 3), "reflect"),
+    "blur of nothing": lambda: blur((0, 3), (3, 2), "zero"),
+    "blur of slices": lambda: (
+        pr.Blur(p := random_matrix(3, 2), (3, 4, 5), "unknown"),
+        np.kron(np.eye(3), blur_matrix(p, (4, 5), "unknown")),
+    ),
+    "blur of rows": lambda: (
+        pr.Blur(p := random_matrix(4), (3, 5), "reflect"),
+        np.kron(np.eye(3), blur_matrix(p, (5,), "reflect")),
+    ),
+    "blur in tiles": lambda: blur((17, 19), (3, 4), "zero", memory=5000),
+    "blur in tiles, unknown": lambda: blur((11, 18), (4, 3), "unknown", memory=5000),
+    "blur in tiles, periodic": lambda: blur((16, 17), (5, 4), "periodic", (0, 3), memory=5000),
+    "blur on slices": lambda: (
+        pr.Blur(p := np.array([0.3, 1.0]), (4, 3, 3)) @ (A := alike()),
+        np.kron(np.eye(12), blur_matrix(p, (3,), "zero")) @ slice_matrix(A),
+    ),
     "haar": lambda: (W := pr.Wavelet((5, 3), "haar"), wavelet_matrix(W)),
     "db4": lambda: (W := pr.Wavelet((8, 12), levels=2), wavelet_matrix(W)),
     "sym4 of slices": lambda: (W := pr.Wavelet((3, 5, 6), "sym4", 1, (1, 2)), wavelet_matrix(W)),
@@ -264,6 +297,14 @@ def beam(views: int, rows: int, center: float | None = None) -> tuple[pr.Project
     grid = pr.Grid((rows, 4, 3), 1.1)
     one = joseph_matrix(scan, grid).reshape(1, views, 5, 12)
     return pr.Projector(scan, grid), slice_matrix(SliceWise(np.repeat(one, rows, 0), (4, 3)))
+
+
+def blur(
+    shape: Any, psf: Any, boundary: str, center: Any = None, signed: bool = False, **options: Any
+) -> tuple[pr.Blur, np.ndarray]:
+    values = random_matrix(*psf, signed=signed, seed=6)
+    B = pr.Blur(values, shape, boundary, center=center, oversize=True, **options)
+    return B, blur_matrix(values, shape, boundary, center)
 
 
 def downsample(

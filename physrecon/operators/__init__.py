@@ -1,6 +1,7 @@
 """Operators, linear ones with exact adjoints, others with Jacobians, and their algebra."""
 
 from physrecon.operators.base import LinearOperator, Operator
+from physrecon.operators.blur import Blur
 from physrecon.operators.checks import as_scipy, check_adjoint, check_linearization, norm_bounds
 from physrecon.operators.diagonal import Diagonal, Identity
 from physrecon.operators.downsample import Downsample
@@ -11,6 +12,7 @@ from physrecon.operators.stacks import block_diagonal, hstack, vstack
 from physrecon.operators.wavelet import Wavelet
 
 __all__ = [
+    "Blur",
     "Diagonal",
     "Downsample",
     "Exponential",

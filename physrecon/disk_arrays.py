@@ -1,0 +1,100 @@
+"""Arrays on the disk: NumPy arrays over temporary files, for what is larger than the memory.
+
+To all code they are NumPy arrays; what is made beside one (`arrays.like`) lies on the disk as well.
+The system moves their pages in and out by itself; `resident_limit` moves them out early, so that a
+program holds no more memory than it was given though others leave some free."""
+
+from __future__ import annotations
+
+import math
+import mmap
+import os
+import tempfile
+import threading
+import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from physrecon.errors import WriteError
+
+LEAST_BYTES = 1 << 20  # smaller ones stay in memory
+INTERVAL = 0.005  # seconds between two looks at the memory in use
+
+
+class _Pages(mmap.mmap):
+    """The pages of a file that is gone from its folder, and goes with them."""
+
+    folder: str
+
+
+_open: weakref.WeakSet[_Pages] = weakref.WeakSet()
+
+
+def mapped(shape: Sequence[int], dtype: DTypeLike, folder: str | Path) -> np.ndarray:
+    """Array of zeros on the disk, in a file of `folder` that nobody else sees.
+
+    The file is there in full from the beginning: a disk that is too full is a WriteError here, not
+    a crash later.  Its room is free again when the array is gone, or the process, however killed."""
+    dtype = np.dtype(dtype)
+    size = max(1, math.prod(shape) * dtype.itemsize)
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, size)
+            else:
+                file.truncate(size)
+            pages = _Pages(file.fileno(), size)
+    except OSError as error:
+        raise WriteError(
+            f"{folder}: expected room for {size} bytes of work on the disk, got "
+            f"{error.strerror or error}; make room, or give more --memory"
+        ) from None
+    pages.folder = str(folder)
+    _open.add(pages)
+    return np.frombuffer(pages, dtype, math.prod(shape)).reshape(shape)
+
+
+def folder_of(array: Any) -> str | None:
+    """Where the file of an array lies, None for an array in memory."""
+    while isinstance(array, np.ndarray):
+        array = array.base
+    if isinstance(array, memoryview):
+        array = array.obj
+    return array.folder if isinstance(array, _Pages) else None
+
+
+@contextmanager
+def resident_limit(limit: int) -> Iterator[None]:
+    """Keep the pages of disk arrays that are in memory below `limit` bytes, within the block.
+
+    Pages that are given back keep what was written to them.  Where the system does not say how
+    many pages there are, it alone decides."""
+    statm = Path("/proc/self/statm")
+    if not statm.exists() or not hasattr(mmap, "MADV_DONTNEED"):
+        yield
+        return
+
+    def mapped_pages() -> int:
+        return int(statm.read_text().split()[2]) * mmap.PAGESIZE
+
+    before = mapped_pages()  # of libraries
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(INTERVAL):
+            if mapped_pages() - before > limit:
+                for pages in list(_open):
+                    pages.madvise(mmap.MADV_DONTNEED)
+
+    thread = threading.Thread(target=watch, name="physrecon-pages", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()

@@ -1,0 +1,222 @@
+"""Convolution with a point spread function: what a lens, a microscope or a motion does to an image.
+
+    y[i] = Σ_j psf[j] x̃[i + c − j],   c the centre of the PSF
+
+x̃ is x as it goes on beyond the frame:
+
+    zero       nothing there
+    reflect    d c b a | a b c d | d c b a
+    periodic   a b c d | a b c d | a b c d
+    unknown    x itself is larger than the frame by what the PSF reaches, and y is what the frame
+               sees of its blur: the object is not cut off at the edges, and light from beyond them
+               is explained by what lies there (Bertero and Boccacci, A&A 437 (2005) 369)"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from physrecon import arrays, spaces
+from physrecon.errors import ArgumentError
+from physrecon.operators.base import LinearOperator
+from physrecon.operators.extension import Extension
+from physrecon.operators.fourier_convolution import FourierConvolution, PeriodicConvolution
+from physrecon.operators.slicewise import Slicewise
+from physrecon.operators.tiled_convolution import TiledConvolution
+from physrecon.spaces import Shape
+
+BOUNDARIES = ("zero", "reflect", "periodic", "unknown")
+ENGINES = ("auto", "fft", "direct")
+CLOSE = 1.05  # bounds of the norm that are no farther apart need no iteration
+
+
+class Blur(Slicewise, LinearOperator):
+    """y = psf ∗ x, of the shape of the frame.
+
+    psf: array of one to three axes, which are the last ones of the image; along others every image
+    is blurred alike.  It is used as it is, unless `normalize` divides it by its sum: see
+    `psf.without_background` for a measured one.  One that is longer than the frame is refused,
+    being likely the wrong one, unless `oversize`.
+    shape: of the frame.  boundary: one of BOUNDARIES.  With "unknown" x has the shape of the frame
+    plus that of the PSF minus 1, and `frame` is where the frame lies in it.
+    center: index of the PSF's centre, one number per axis, n // 2 unless given.
+    method: "fft", "direct" for a PSF that is a sum of few separable ones, or "auto", whichever is
+    faster by what was measured.  accuracy: how far such a sum may be from the PSF, relative to the
+    sum of its absolute values; None is rounding.
+    memory: bytes for work arrays; transforms that would take more are cut into tiles.
+
+    Besides x and y it holds about two arrays of the padded frame (`work_bytes`), and with "reflect"
+    or "periodic" in tiles or direct one more of the extended frame."""
+
+    def __init__(
+        self,
+        psf: Any,
+        shape: Shape,
+        boundary: str = "zero",
+        *,
+        center: Any = None,
+        normalize: bool = False,
+        oversize: bool = False,
+        method: str = "auto",
+        accuracy: float | None = None,
+        memory: int | None = None,
+    ) -> None:
+        _check_words(boundary, method)
+        self.psf = checked_psf("Blur", psf, shape, normalize, oversize)
+        self.center = checked_center("Blur", self.psf.shape, center)
+        self.boundary, self.method = boundary, method
+        self.accuracy, self.memory = accuracy, memory
+        self.out_shape = tuple(shape)
+        rank = self.psf.ndim
+        lead, plane = self.out_shape[:-rank], self.out_shape[-rank:]
+        k = self.psf.shape
+        self._before = tuple(n - 1 - c for n, c in zip(k, self.center, strict=True))
+        unknown = boundary == "unknown"
+        margin = [n - 1 if unknown else 0 for n in k]
+        self.in_shape = (*lead, *(n + m for n, m in zip(plane, margin, strict=True)))
+        inside = [slice(b * unknown, b * unknown + n) for b, n in zip(self._before, plane)]  # noqa: B905
+        self.frame = (*(slice(n) for n in lead), *inside)
+        self.nonnegative = bool((self.psf >= 0).all())
+        self._extension: Extension | None = None
+        self._engine: Any = None if 0 in self.in_shape else self._make_engine(plane)
+        alone = [len(lead) + i for i, n in enumerate(k) if n == 1]
+        self._leave_alone([*range(len(lead)), *alone])
+
+    def _make_engine(self, plane: Shape) -> Any:
+        """What convolves: x itself, or x̃ where that is more than x and zeros."""
+        psf, boundary = self.psf, self.boundary
+        reach = tuple(n - 1 for n in psf.shape)
+        enlarged = tuple(n + r for n, r in zip(plane, reach, strict=True))
+        domain, shift = (plane, self.center) if boundary == "zero" else (enlarged, reach)
+        if boundary in ("reflect", "periodic"):
+            self._extension = Extension(plane, self._before, self.center, boundary)
+        periodic = boundary == "periodic" and self.memory is None
+        if periodic:
+            self._extension, shift = None, self.center
+        if psf.ndim == 1:  # the transforms take two axes at least
+            psf, domain, plane, shift = psf[None], (1, *domain), (1, *plane), (0, *shift)
+        if periodic:
+            return PeriodicConvolution(psf, plane, shift)
+        engine = FourierConvolution(psf, domain, plane, shift)
+        if self.memory is None or engine.work_bytes() <= self.memory:
+            return engine
+        return TiledConvolution(psf, domain, plane, shift, self.memory)
+
+    def work_bytes(self, itemsize: int = 4) -> int:
+        """Bytes it takes besides x and y."""
+        if self._engine is None:
+            return 0
+        extended = np.prod(self._extension.extended) if self._extension else 0
+        return int(self._engine.work_bytes(itemsize) + itemsize * extended)
+
+    def _resized(self, shape: Shape) -> Blur:
+        margins = [m - n for m, n in zip(self.in_shape, self.out_shape, strict=True)]
+        return Blur(
+            self.psf,
+            tuple(n - m for n, m in zip(shape, margins, strict=True)),
+            self.boundary,
+            center=self.center,
+            oversize=True,
+            method=self.method,
+            accuracy=self.accuracy,
+            memory=self.memory,
+        )
+
+    def _forward(self, x: Any, out: Any) -> None:
+        if self._extension is None:
+            self._engine.convolve(x, out)
+            return
+        extended = self._extension.scratch(x)
+        self._extension.extend(x, extended)
+        self._engine.convolve(extended, out)
+
+    def _adjoint(self, y: Any, out: Any) -> None:
+        if self._extension is None:
+            self._engine.correlate(y, out)
+            return
+        extended = self._extension.scratch(y)
+        self._engine.correlate(y, extended)
+        self._extension.fold(extended, out)
+
+    def _norm_bounds(self, bounds: Callable[[LinearOperator], Any]) -> Any:
+        """‖A‖² ≤ (largest row sum) · (largest column sum) of |A| (Schur 1911), either of them at
+        most Σ |psf|, but for the columns that a reflecting margin folds back to; ‖A 1‖ / ‖1‖ ≤ ‖A‖.
+        A frame that is large beside the PSF leaves little between the two."""
+        one = self.one_slice() or self
+        rows = columns = float(abs(self.psf).sum())
+        if self.boundary == "reflect":
+            positive = Blur(
+                abs(one.psf), one.out_shape, "reflect", center=one.center, oversize=True
+            )
+            columns = float(positive.column_sums(np.empty(0)).max(initial=0))
+        upper = np.sqrt(rows * columns) * (1 + 1e-6)  # as computed in float32
+        if not self.nonnegative:
+            return 0.0, upper
+        response = one.row_sums(np.empty(0))
+        size = max(spaces.size(one.in_shape), 1)
+        lower = np.sqrt(float(spaces.dots(response, response)[0]) / size) * (1 - 1e-6)
+        return (lower, upper) if upper <= CLOSE * lower else None
+
+
+def checked_psf(where: str, psf: Any, shape: Shape, normalize: bool, oversize: bool) -> np.ndarray:
+    """The PSF in float64 on the host, of as many axes as blur: two at least where there are two."""
+    psf = np.asarray(arrays.to_host(psf))
+    if psf.dtype.kind not in "fiu":
+        raise ArgumentError(f"{where}.psf: expected real numbers, got {psf.dtype}")
+    if spaces.is_product(shape) or not 1 <= psf.ndim <= min(3, len(shape)) or not psf.size:
+        raise ArgumentError(
+            f"{where}.psf: expected an array of one to three axes, no more than the image has, got "
+            f"one of {psf.shape} for an image of {shape}"
+        )
+    psf = psf.astype(np.float64)
+    spaces.check_finite(f"{where}.psf", psf)
+    if not psf.any():
+        raise ArgumentError(f"{where}.psf: expected some light, got zeros only; check the file")
+    too_long = [k > n for k, n in zip(psf.shape, shape[-psf.ndim :], strict=True)]
+    if any(too_long) and not oversize:
+        raise ArgumentError(
+            f"{where}.psf: expected a PSF no longer than the frame of {shape}, got {psf.shape}; "
+            "crop it, or say oversize=True if it is right"
+        )
+    if normalize:
+        total = psf.sum()
+        if not total > 1e-9 * abs(psf).sum():
+            raise ArgumentError(
+                f"{where}.psf: expected a positive sum to normalise by, got {total:g}; subtract "
+                "its background, or check the file"
+            )
+        psf /= total
+    while psf.ndim > 2 and psf.shape[0] == 1:
+        psf = psf[0]
+    return psf[None] if psf.ndim == 1 < len(shape) else psf
+
+
+def checked_center(where: str, shape: Shape, center: Any) -> tuple[int, ...]:
+    """The index of the centre of a PSF of `shape`: the middle, n // 2, unless given."""
+    if center is None:
+        return tuple(n // 2 for n in shape)
+    index = (center,) if np.ndim(center) == 0 else tuple(center)
+    missing = len(shape) - len(index)  # axes of length 1 that were added, or left out
+    if missing > 0 and all(n == 1 for n in shape[:missing]):
+        index = (0,) * missing + index
+    elif missing < 0 and not any(index[:-missing]):
+        index = index[-missing:]
+    whole = all(isinstance(c, int | np.integer) for c in index)
+    if (
+        not whole
+        or len(index) != len(shape)
+        or any(not 0 <= c < n for c, n in zip(index, shape, strict=True))
+    ):
+        raise ArgumentError(
+            f"{where}.center: expected an index into a PSF of {shape}, got {center}; shift the PSF "
+            "if its centre lies between pixels"
+        )
+    return tuple(int(c) for c in index)
+
+
+def _check_words(boundary: str, method: str) -> None:
+    for name, value, known in (("boundary", boundary, BOUNDARIES), ("method", method, ENGINES)):
+        if value not in known:
+            raise ArgumentError(f"Blur.{name}: expected one of {', '.join(known)}, got {value!r}")

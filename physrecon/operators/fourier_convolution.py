@@ -1,0 +1,205 @@
+"""Convolution by the Fourier transform, of what is needed only.
+
+    y[i] = Σ_j psf[j] x[i + shift − j],   x zero outside its array
+
+A circle of length L ≥ max(m + k − 1 − shift, shift + n) along an axis (m, n, k: the lengths of x, y
+and the PSF) keeps what wraps around away from y; it need not hold the whole m + k − 1.  The rows of
+zeros that fill x up to L are not transformed, nor the rows beside y back:
+
+    planes of x  →  rows, columns  →  S  →  first axis, × OTF, back, one block of columns at a time
+    S  →  columns, rows back  →  planes of y
+
+so that a block stays in the cache from the first to the last thing done to it, and S holds the
+planes of x or y only.  The transpose is the same with the conjugate OTF."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from physrecon import arrays
+
+PLANE_BYTES = 1 << 19  # of x that one thread transforms at a time
+BLOCK_BYTES = 1 << 21  # of S that one thread transforms along the first axis at a time
+
+Lengths = tuple[int, ...]
+
+
+class FourierConvolution:
+    """psf: 2 or 3 axes, float64.  in_shape, out_shape, shift: of those axes.
+
+    `convolve(x, out)` and `correlate(y, out)` take one image, or stacks of images along leading
+    axes.  Holds the OTF and S: about two arrays of the padded size, for each dtype that is used.
+
+    scipy.fft does the transforms, on as many threads as Numba's; a backend that is set with
+    `scipy.fft.set_global_backend` takes its place."""
+
+    def __init__(self, psf: np.ndarray, in_shape: Lengths, out_shape: Lengths, shift: Lengths):
+        self.in_shape, self.out_shape = tuple(in_shape), tuple(out_shape)
+        self._psf, self._shift = needed(psf, self.in_shape, self.out_shape, shift)
+        lengths = zip(self._psf.shape, self.in_shape, self.out_shape, self._shift, strict=True)
+        self.lengths = fast_lengths([max(m, k, m + k - 1 - s, s + n) for k, m, n, s in lengths])
+        self._otfs: dict[Any, Any] = {}
+        self._work: list[Any] = []
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_otfs": {}, "_work": []}
+
+    @property
+    def spectrum(self) -> Lengths:
+        """The shape of the OTF: of a real transform, half of the last axis."""
+        return (*self.lengths[:-1], self.lengths[-1] // 2 + 1)
+
+    def work_bytes(self, itemsize: int = 4) -> int:
+        """Bytes of the OTF and S."""
+        first = max(self.in_shape[0], self.out_shape[0])
+        return 2 * itemsize * (self.lengths[0] + first) * math.prod(self.spectrum[1:])
+
+    def convolve(self, x: Any, out: Any) -> None:
+        self._each(x, out, False)
+
+    def correlate(self, y: Any, out: Any) -> None:
+        self._each(y, out, True)
+
+    def _each(self, source: Any, target: Any, adjoint: bool) -> None:
+        shapes = (self.out_shape, self.in_shape) if adjoint else (self.in_shape, self.out_shape)
+        images = (a.reshape(-1, *shape) for a, shape in zip((source, target), shapes, strict=True))
+        for one, other in zip(*images, strict=True):
+            self.apply(one, other, adjoint, (0,) * len(self.lengths))
+
+    def apply(self, source: Any, target: Any, adjoint: bool, offset: Lengths) -> None:
+        """target ← what the circle of `lengths` has from `offset` on, source at its beginning."""
+        otf = self._otf(target)
+        if arrays.is_device(target):
+            _on_device(source, otf, self.lengths, adjoint, target, offset)
+            return
+        S = self._work.pop() if self._work else None  # two threads must not share it
+        planes = max(len(source), len(target))
+        if S is None or S.dtype != otf.dtype or len(S) < planes:
+            S = np.empty((planes, *self.spectrum[1:]), otf.dtype)
+        _on_host(source, S, otf, self.lengths, adjoint, target, offset)
+        self._work.append(S)
+
+    def _otf(self, beside: Any) -> Any:
+        """The transform of the PSF, its element `shift` at the origin of the circle."""
+        device = arrays.is_device(beside)
+        kind = (np.dtype(beside.dtype), device)
+        if kind not in self._otfs:
+            circle = np.zeros(self.lengths, beside.dtype)
+            places = zip(self._psf.shape, self._shift, self.lengths, strict=True)
+            np.add.at(circle, np.ix_(*((np.arange(k) - s) % n for k, s, n in places)), self._psf)
+            if device:
+                from cupyx.scipy import fft
+
+                self._otfs[kind] = fft.rfftn(arrays.to_device(circle, "cuda"))
+            else:
+                from scipy import fft
+
+                self._otfs[kind] = fft.rfftn(circle, workers=_threads(), overwrite_x=True)
+        return self._otfs[kind]
+
+
+class PeriodicConvolution(FourierConvolution):
+    """The same on a circle: x and y of one shape, the last element next to the first."""
+
+    def __init__(self, psf: np.ndarray, shape: Lengths, shift: Lengths) -> None:
+        self.in_shape = self.out_shape = self.lengths = tuple(shape)
+        self._psf, self._shift = psf, shift
+        self._otfs, self._work = {}, []
+
+
+def needed(
+    psf: np.ndarray, in_shape: Lengths, out_shape: Lengths, shift: Lengths
+) -> tuple[np.ndarray, Lengths]:
+    """The part of the PSF that reaches from x to y, and the shift that goes with it."""
+    cut, rest = [], []
+    for k, m, n, s in zip(psf.shape, in_shape, out_shape, shift, strict=True):
+        begin = min(max(0, s - m + 1), k - 1)
+        cut.append(slice(begin, max(begin + 1, min(k, s + n))))
+        rest.append(s - begin)
+    return psf[tuple(cut)], tuple(rest)
+
+
+def fast_lengths(least: Iterable[int]) -> Lengths:
+    """Lengths that are quick to transform: the last axis by a real transform."""
+    from scipy.fft import next_fast_len
+
+    *others, last = least
+    return (*(next_fast_len(n) for n in others), next_fast_len(last, real=True))
+
+
+def _on_host(
+    source: Any, S: Any, otf: Any, lengths: Lengths, adjoint: bool, target: Any, offset: Lengths
+) -> None:
+    from scipy import fft
+
+    middle = range(1, len(lengths) - 1)
+    begin, m, n = offset[0], len(source), len(target)
+    inner = tuple(slice(o, o + k) for o, k in zip(offset[1:], target.shape[1:], strict=True))
+
+    def into(part: slice) -> None:
+        rows = fft.rfft(source[part], lengths[-1])
+        for axis in middle:
+            rows = fft.fft(rows, lengths[axis], axis=axis, overwrite_x=True)
+        S[part] = rows
+
+    def through(part: slice) -> None:
+        columns = fft.fft(S[:m, part], lengths[0], axis=0)
+        columns *= otf[:, part].conj() if adjoint else otf[:, part]
+        columns = fft.ifft(columns, axis=0, overwrite_x=True)
+        S[:n, part] = columns[begin : begin + n]
+
+    def back(part: slice) -> None:
+        rows = S[part]
+        for axis, kept in zip(middle, inner, strict=False):
+            rows = fft.ifft(rows, axis=axis)[(slice(None),) * axis + (kept,)]
+        target[part] = fft.irfft(rows, lengths[-1])[..., inner[-1]]
+
+    _all(into, _parts(m, source[:1].nbytes, PLANE_BYTES))
+    _all(through, _parts(S.shape[1], lengths[0] * S[:1, :1].nbytes, BLOCK_BYTES))
+    _all(back, _parts(n, target[:1].nbytes, PLANE_BYTES))
+
+
+def _on_device(
+    source: Any, otf: Any, lengths: Lengths, adjoint: bool, target: Any, offset: Lengths
+) -> None:
+    from cupyx.scipy import fft
+
+    spectrum = fft.rfftn(source, lengths)
+    spectrum *= otf.conj() if adjoint else otf
+    image = fft.irfftn(spectrum, lengths, overwrite_x=True)
+    target[...] = image[tuple(slice(o, o + n) for o, n in zip(offset, target.shape, strict=True))]
+
+
+def _parts(count: int, bytes_each: int, most: int) -> list[slice]:
+    """Cuts that do not depend on the threads, so that results do not either."""
+    size = max(1, most // max(bytes_each, 1))
+    return [slice(i, min(i + size, count)) for i in range(0, count, size)]
+
+
+def _all(work: Callable[[slice], None], parts: list[slice]) -> None:
+    threads = _threads()
+    run = map if min(threads, len(parts)) == 1 else _pool(threads).map
+    for _ in run(work, parts):
+        pass
+
+
+def _threads() -> int:
+    from numba import get_num_threads
+
+    return get_num_threads()
+
+
+@lru_cache(1)
+def _pool(count: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(count, "physrecon-fft")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)  # a forked child has no such threads
