@@ -8,34 +8,36 @@ from pathlib import Path
 from typing import Any
 
 from physrecon.errors import ArgumentError, PhysreconError
+from physrecon.image_job import ImageJob
 from physrecon.job import Job
-from physrecon.job_file import merge
+from physrecon.job_file import JobFile, merge, read_toml
 from physrecon.report import Report
 
 
 def recon(**options: Any) -> int:
-    if options["input"].endswith(".toml"):
-        raise ArgumentError(
-            f"{options['input']}: expected a scan, got a job file; "
-            f"use `physrecon run {options['input']}`"
-        )
-    return _run(_job("recon", options))
+    _refuse_toml("a scan", options["input"])
+    return _run(Job.build(_values(options), "recon"))
+
+
+def deconvolve(**options: Any) -> int:
+    _refuse_toml("an image", options["input"])
+    return _run(ImageJob.build(_values(options), "deconvolve"))
 
 
 def run(job: str, **options: Any) -> int:
-    return _run(Job.from_toml(job, _values(options)))
+    return _run(_from_toml(job, options))
 
 
 def plan(input: str, **options: Any) -> int:
     if input.endswith(".toml"):
-        job = Job.from_toml(input, _values(options))
+        job = _from_toml(input, options)
     else:
-        options.setdefault("output", f"{Path(input).stem}_rec.h5")
-        job = _job("plan", {"input": input, **options})
-    from physrecon.run import plan as plan_job
-
+        path, of_image = Path(input), "psf" in options
+        name = f"{path.stem}_deconvolved.tif" if of_image else f"{path.stem}_rec.h5"
+        values = _values({"input": input, "output": name, **options})
+        job = (ImageJob if of_image else Job).build(values, "plan")
     report = Report()
-    planned = plan_job(job, report)
+    planned = _engine(job).plan(job, report)
     report.result("\n".join(planned.lines()))
     for warning in planned.warnings():
         report.warn(warning)
@@ -56,7 +58,7 @@ def info(files: Sequence[str], **options: Any) -> int:
 
 
 def find_center(input: str, **options: Any) -> int:
-    job = _job("find-center", {"input": input, "output": "-", **options})
+    job = Job.build(_values({"input": input, "output": "-", **options}), "find-center")
     from physrecon.run import find_axis, open_input, say_axis
 
     report = Report()
@@ -83,22 +85,38 @@ def view(input: str, **options: Any) -> int:
     return 0
 
 
-def demo(output: str, **options: Any) -> int:
-    from physrecon.demo import demo as show
-
+def demo(subject: str, output: str, **options: Any) -> int:
+    if subject == "deconvolution":
+        from physrecon.deconvolution_demo import demo as show
+    else:
+        from physrecon.demo import demo as show
     show(Path(output), Report(), **options)
     return 0
 
 
-def _run(job: Job) -> int:
-    from physrecon.run import run as run_job
-
-    run_job(job, Report())
+def _run(job: JobFile) -> int:
+    _engine(job).run(job, Report())
     return 0
 
 
-def _job(where: str, options: dict[str, Any]) -> Job:
-    return Job.build(_values(options), where)
+def _engine(job: JobFile) -> Any:
+    """The module that runs and plans jobs of this kind."""
+    if isinstance(job, ImageJob):
+        from physrecon import deconvolve as engine
+    else:
+        from physrecon import run as engine  # type: ignore[no-redef]
+    return engine
+
+
+def _from_toml(path: str, options: dict[str, Any]) -> JobFile:
+    """The job of a file: one with a PSF is of an image."""
+    kind = ImageJob if "psf" in read_toml(path) else Job
+    return kind.from_toml(path, _values(options))
+
+
+def _refuse_toml(what: str, path: str) -> None:
+    if path.endswith(".toml"):
+        raise ArgumentError(f"{path}: expected {what}, got a job file; use `physrecon run {path}`")
 
 
 def _values(options: dict[str, Any]) -> dict[str, Any]:
@@ -110,6 +128,8 @@ def _values(options: dict[str, Any]) -> dict[str, Any]:
     for option, key in (("prior", "name"), ("weight", "weight")):
         if option in values:
             values = merge(values, {"prior": {key: values.pop(option)}})
+    if "accelerate" in values:
+        values = merge(values, {"solver": {"accelerate": values.pop("accelerate")}})
     for setting in settings:
         values = merge(values, setting)
     return values

@@ -14,23 +14,31 @@ from physrecon.blocks import parse_bytes, parse_slices
 from physrecon.errors import ArgumentError
 from physrecon.names import (
     ANGLE_UNITS,
+    BOUNDARIES,
     COUNT_LIKELIHOODS,
+    DEMOS,
     DEVICES,
     DIRECT,
     FILTERS,
+    IMAGE_DIRECT,
+    IMAGE_ITERATIVE,
+    IMAGE_LIKELIHOODS,
+    IMAGE_METHODS,
     ITERATIVE,
+    LENGTH_UNITS,
     LIKELIHOODS,
     METHODS,
     PADDINGS,
     PHANTOMS,
     PRIORS,
+    PSF_MODELS,
     RINGS,
     UNCONSTRAINED,
     expected,
 )
 
-COMMANDS = ("demo", "recon", "plan", "run", "info", "find-center", "simulate", "view")
-SUMMARY = "From a measured scan to a volume."
+COMMANDS = ("demo", "recon", "deconvolve", "plan", "run", "info", "find-center", "simulate", "view")
+SUMMARY = "From a measured scan to a volume, from a blurred image to a sharp one."
 EXAMPLES = """\
 examples:
   physrecon demo                                  simulate, reconstruct, compare, draw
@@ -38,6 +46,7 @@ examples:
   physrecon recon scan.h5 -o volume.h5            filtered backprojection, axis found
   physrecon recon scan.h5 -o volume.h5 --method cgls --iterations 30
   physrecon recon scan.h5 -o volume.h5 --prior tv --nonnegative     few or noisy views
+  physrecon deconvolve stack.tif --psf psf.tif -o sharp.tif         an image or a 3-D stack
   physrecon plan scan.h5 --memory 4GB             slabs, memory and disk, without computing
   physrecon view volume.h5                        a slice as PNG
 
@@ -131,6 +140,44 @@ def _center(value: str) -> float | str:
     return _number(float, "a column such as 296.0, or auto", -math.inf)(value)
 
 
+def _level(value: str) -> float | str:
+    if value == "auto":
+        return value
+    return _number(float, "a grey value >= 0, or auto", 0)(value)
+
+
+def _fraction(value: str) -> float:
+    number = _number(float, "a number between 0 and 1, such as 1e-3", 0)(value)
+    if not 0 < number < 1:
+        raise argparse.ArgumentTypeError(
+            f"expected a number between 0 and 1, such as 1e-3, got {value!r}"
+        )
+    return number
+
+
+def _lengths(value: str) -> tuple[float, ...]:
+    """`0.3,0.1,0.1`, or one length for all axes."""
+    try:
+        lengths = tuple(float(part) for part in value.split(","))
+    except ValueError:
+        lengths = ()
+    if not 1 <= len(lengths) <= 3 or not all(math.isfinite(n) and n > 0 for n in lengths):
+        raise argparse.ArgumentTypeError(
+            f"expected lengths > 0 along z,y,x such as 0.3,0.1,0.1, got {value!r}"
+        )
+    return lengths
+
+
+def _psf_center(value: str) -> tuple[int, ...] | str:
+    if value == "peak":
+        return value
+    if not re.fullmatch(r"\d+(,\d+){0,2}", value):
+        raise argparse.ArgumentTypeError(
+            f"expected an index along z,y,x such as 8,15,15, or peak, got {value!r}"
+        )
+    return tuple(int(part) for part in value.split(","))
+
+
 def _weight(value: str) -> float | str:
     if value == "auto":
         return value
@@ -186,7 +233,11 @@ def parser() -> Parser:
         _debug(sub)
         return sub
 
-    demo = command("demo", "simulate a scan, reconstruct it twice, compare with the truth")
+    demo = command("demo", "simulate, reconstruct in several ways, compare with the truth")
+    demo.add_argument(
+        "subject", metavar="SUBJECT", nargs="?", type=_one_of(DEMOS), default=DEMOS[0],
+        help=f"{DEMOS[0]} (default) or {', '.join(DEMOS[1:])}",
+    )  # fmt: skip
     demo.add_argument("-o", "--output", metavar="DIR", default="physrecon-demo")
     _execution(demo, "--overwrite", "--device", "--threads")
 
@@ -195,10 +246,32 @@ def parser() -> Parser:
     recon.add_argument("-o", "--output", metavar="OUT", required=True, help="the volume, HDF5")
     _reconstruction(recon)
 
-    plan = command("plan", "explain slabs, memory and disk of a reconstruction, without computing")
-    plan.add_argument("input", metavar="SCAN|JOB.toml")
+    deconvolve = command("deconvolve", "take the blur off an image, a stack, or a series of them")
+    deconvolve.add_argument("input", metavar="IMAGE", help="TIFF, HDF5, PNG or JPEG")
+    _psf(deconvolve, required=True)
+    deconvolve.add_argument(
+        "-o", "--output", metavar="OUT", required=True, help="the result, TIFF or HDF5 by its name"
+    )
+    deconvolve.add_argument(
+        "--method", type=_one_of(IMAGE_METHODS), metavar="NAME",
+        help=f"rl (default), {' '.join(IMAGE_DIRECT)} (direct), or "
+        f"{' '.join(m for m in IMAGE_ITERATIVE if m != 'rl')}",
+    )  # fmt: skip
+    deconvolve.add_argument(
+        "--likelihood", type=_one_of(IMAGE_LIKELIHOODS), metavar="NAME",
+        help="what the noise is: poisson (counts; of rl and mlem), least-squares (of the others)",
+    )  # fmt: skip
+    _prior(deconvolve, "rl with it where it can")
+    _images(deconvolve)
+    _execution(deconvolve, *(name for name in _EXECUTION if name != "--slab-rows"))
+
+    plan = command("plan", "explain memory, disk and pieces of a job, without computing")
+    plan.add_argument("input", metavar="SCAN|IMAGE|JOB.toml", help="an image is told by --psf")
     plan.add_argument("-o", "--output", metavar="OUT")
-    _reconstruction(plan)
+    _reconstruction(plan, (*METHODS, *IMAGE_DIRECT))
+    images = plan.add_argument_group("images")
+    _psf(images)
+    _images(images)
 
     run = command("run", "carry out a job file; running it again goes on where it stopped")
     run.add_argument("job", metavar="JOB.toml")
@@ -295,10 +368,10 @@ def _execution(into: Parser, *options: str) -> None:
         into.add_argument(option, **_EXECUTION[option])
 
 
-def _reconstruction(into: Parser) -> None:
+def _reconstruction(into: Parser, methods: Sequence[str] = METHODS) -> None:
     """The options that make a Job."""
     into.add_argument(
-        "--method", type=_one_of(METHODS), metavar="NAME",
+        "--method", type=_one_of(methods), metavar="NAME",
         help=f"{' '.join(DIRECT)} (default), or iterative: {' '.join(ITERATIVE)}",
     )  # fmt: skip
     into.add_argument(
@@ -320,10 +393,22 @@ def _reconstruction(into: Parser) -> None:
         "prior), transmission (raw counts), poisson (default of mlem and osem), huber or student-t "
         "(outliers)",
     )  # fmt: skip
+    _prior(
+        into, f"unless --method is named it is then {PRIORS['tv']}, for wavelet {PRIORS['wavelet']}"
+    )
+    into.add_argument(
+        "--rings", nargs="?", const="sort", type=_one_of(RINGS), metavar="NAME",
+        help="remove ring artefacts: sort (Vo 2018)",
+    )  # fmt: skip
+    _reading(into)
+    _execution(into, *_EXECUTION)
+
+
+def _prior(into: Parser, method: str) -> None:
+    """The options of iterative methods of both kinds of job."""
     into.add_argument(
         "--prior", type=_one_of(tuple(PRIORS)), metavar="NAME",
-        help=f"what is known of the object: {', '.join(PRIORS)}; unless --method is named it is "
-        f"then {PRIORS['tv']}, for wavelet {PRIORS['wavelet']}",
+        help=f"what is known of the object: {', '.join(PRIORS)}; {method}",
     )  # fmt: skip
     into.add_argument(
         "--weight", type=_weight, metavar="W",
@@ -335,9 +420,71 @@ def _reconstruction(into: Parser) -> None:
         help=f"no value below 0 (iterative, but for {', '.join(UNCONSTRAINED)}; always with "
         f"{' and '.join(COUNT_LIKELIHOODS)})",
     )  # fmt: skip
+
+
+def _psf(into: Any, required: bool = False) -> None:
     into.add_argument(
-        "--rings", nargs="?", const="sort", type=_one_of(RINGS), metavar="NAME",
-        help="remove ring artefacts: sort (Vo 2018)",
+        "--psf", metavar="PSF", required=required,
+        help=f"the blur of a point: a file, or a model ({', '.join(PSF_MODELS)}) with its "
+        "parameters in the unit of the voxels, such as gaussian:sigma=0.2",
     )  # fmt: skip
-    _reading(into)
-    _execution(into, *_EXECUTION)
+
+
+def _images(into: Any) -> None:
+    """The options that only an ImageJob has."""
+    into.add_argument(
+        "--boundary", type=_one_of(BOUNDARIES), metavar="NAME",
+        help="what lies beyond the frame: unknown (default: found along with the rest), zero, "
+        "reflect or periodic",
+    )  # fmt: skip
+    into.add_argument(
+        "--background", type=_level, metavar="B",
+        help="grey value that lies under the whole image, or auto (default: 0)",
+    )  # fmt: skip
+    into.add_argument(
+        "--psf-background", type=_level, metavar="LEVEL",
+        help="grey value taken off a measured PSF, or auto (default: 0)",
+    )  # fmt: skip
+    into.add_argument(
+        "--psf-center", type=_psf_center, metavar="z,y,x",
+        help="index of the centre of the PSF, or peak (default: n // 2 of every axis)",
+    )  # fmt: skip
+    into.add_argument(
+        "--no-normalize", dest="normalize", action="store_false",
+        help="do not divide the PSF by its sum",
+    )  # fmt: skip
+    into.add_argument("--oversize", action="store_true", help="allow a PSF larger than the image")
+    into.add_argument(
+        "--accuracy", type=_fraction, metavar="A",
+        help="how far the PSF may be replaced by few separable ones, for speed (default: rounding)",
+    )  # fmt: skip
+    into.add_argument(
+        "--blind", action="store_true", help="improve the PSF along with the image (rl)"
+    )
+    into.add_argument(
+        "--no-acceleration", dest="accelerate", action="store_false",
+        help="plain Richardson-Lucy steps (rl)",
+    )  # fmt: skip
+    into.add_argument(
+        "--planewise", action="store_true", help="a PSF of a plane for each plane of a stack"
+    )
+    into.add_argument(
+        "--frames", type=_checked(parse_slices, keep=True), metavar="a:b",
+        help="times or channels, b not included (default: all)",
+    )  # fmt: skip
+    for name, what in (("", "voxels"), ("psf-", "voxels of the PSF")):
+        into.add_argument(
+            f"--{name}voxel-size", type=_lengths, metavar="z,y,x",
+            help=f"size of the {what}, instead of what the file says",
+        )  # fmt: skip
+    into.add_argument(
+        "--length-unit", type=_one_of(LENGTH_UNITS), metavar="UNIT",
+        help=f"of --voxel-size: {', '.join(LENGTH_UNITS)}",
+    )  # fmt: skip
+    into.add_argument(
+        "--axes",
+        metavar="AXES",
+        help="what the axes of the image are, such as TZYX, if it is wrong",
+    )
+    into.add_argument("--dataset", metavar="PATH", help="of the image in an HDF5 file")
+    into.add_argument("--psf-dataset", metavar="PATH", help="of the PSF in an HDF5 file")

@@ -21,9 +21,9 @@ ROOMS = [
     "operators",
     "likelihoods noise noise_estimates priors problem",
     "solvers",
-    "analytic axis_methods blocks centering checkpoint datasets defects job job_file memory names "
-    "psf preprocess settings store weight_choice weight_plot",
-    "assemble doubts plan report run view",
+    "analytic axis_methods blocks centering checkpoint datasets defects image_job job "
+    "job_file memory names psf preprocess settings store weight_choice weight_plot",
+    "assemble deconvolve doubts image_doubts image_plan image_psf plan report run view",
     "cli commands demo options __main__",
 ]
 LEVEL = {name: level for level, room in enumerate(ROOMS) for name in room.split()}

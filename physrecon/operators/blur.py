@@ -81,8 +81,7 @@ class Blur(Slicewise, LinearOperator):
         self.nonnegative = bool((self.psf >= 0).all())
         self._extension: Extension | None = None
         self._engine: Any = None if 0 in self.in_shape else self._make_engine(plane)
-        alone = [len(lead) + i for i, n in enumerate(k) if n == 1]
-        self._leave_alone([*range(len(lead)), *alone])
+        self._leave_alone(range(len(lead) + (k[0] == 1 < rank)))
 
     def _make_engine(self, plane: Shape) -> Any:
         """What convolves: x itself, or x̃ where that is more than x and zeros."""

@@ -45,6 +45,8 @@ class FourierConvolution:
         self._psf, self._shift = needed(psf, self.in_shape, self.out_shape, shift)
         lengths = zip(self._psf.shape, self.in_shape, self.out_shape, self._shift, strict=True)
         self.lengths = fast_lengths([max(m, k, m + k - 1 - s, s + n) for k, m, n, s in lengths])
+        if self._psf.shape[0] == 1 and self.in_shape[0] == self.out_shape[0]:
+            self.lengths = (1, *self.lengths[1:])  # rows that do not know of each other
         self._otfs: dict[Any, Any] = {}
         self._work: list[Any] = []
 
@@ -109,7 +111,8 @@ class PeriodicConvolution(FourierConvolution):
     """The same on a circle: x and y of one shape, the last element next to the first."""
 
     def __init__(self, psf: np.ndarray, shape: Lengths, shift: Lengths) -> None:
-        self.in_shape = self.out_shape = self.lengths = tuple(shape)
+        self.in_shape = self.out_shape = tuple(shape)
+        self.lengths = (1, *self.in_shape[1:]) if len(psf) == 1 else self.in_shape
         self._psf, self._shift = psf, shift
         self._otfs, self._work = {}, []
 
@@ -150,8 +153,12 @@ def _on_host(
         S[part] = rows
 
     def through(part: slice) -> None:
+        factor = otf[:, part].conj() if adjoint else otf[:, part]
+        if lengths[0] == 1:
+            S[:, part] *= factor
+            return
         columns = fft.fft(S[:m, part], lengths[0], axis=0)
-        columns *= otf[:, part].conj() if adjoint else otf[:, part]
+        columns *= factor
         columns = fft.ifft(columns, axis=0, overwrite_x=True)
         S[:n, part] = columns[begin : begin + n]
 
@@ -162,7 +169,7 @@ def _on_host(
         target[part] = fft.irfft(rows, lengths[-1])[..., inner[-1]]
 
     _all(into, _parts(m, source[:1].nbytes, PLANE_BYTES))
-    _all(through, _parts(S.shape[1], lengths[0] * S[:1, :1].nbytes, BLOCK_BYTES))
+    _all(through, _parts(S.shape[1], max(lengths[0], m) * S[:1, :1].nbytes, BLOCK_BYTES))
     _all(back, _parts(n, target[:1].nbytes, PLANE_BYTES))
 
 
@@ -171,9 +178,11 @@ def _on_device(
 ) -> None:
     from cupyx.scipy import fft
 
-    spectrum = fft.rfftn(source, lengths)
+    axes = range(1 if lengths[0] == 1 else 0, len(lengths))
+    circle = [lengths[axis] for axis in axes]
+    spectrum = fft.rfftn(source, circle, axes)
     spectrum *= otf.conj() if adjoint else otf
-    image = fft.irfftn(spectrum, lengths, overwrite_x=True)
+    image = fft.irfftn(spectrum, circle, axes, overwrite_x=True)
     target[...] = image[tuple(slice(o, o + n) for o, n in zip(offset, target.shape, strict=True))]
 
 

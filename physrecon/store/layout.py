@@ -41,36 +41,61 @@ def volume_image(
 ) -> io.BytesIO:
     """The file of a volume, whose dataset `data` is made by `store(group)`; middle: its z."""
     buffer = io.BytesIO()
-    unit = length_unit or "pixel"
+    axes = {name: grid.axis(axis) for axis, name in enumerate("zyx")}
+    axes["z"] = axes["z"] + middle
     with h5py.File(buffer, "w") as file:
-        file.attrs["default"] = "entry"
-        file.attrs["creator"] = "physrecon"
-        entry = _group(file, "entry", "NXentry", "reconstruction")
-        reconstruction = _group(entry, "reconstruction", "NXprocess", "results")
-        reconstruction["program"] = "physrecon"
-        parameters = _group(reconstruction, "configuration", "NXcollection")
-        for name, value in configuration.items():
-            parameters[name] = value
-        results = _group(reconstruction, "results", "NXdata")
-        results.attrs["signal"] = "data"
-        results.attrs["axes"] = ["z", "y", "x"]
-        data = store(results)
-        data.attrs["interpretation"] = "image"
-        data.attrs["units"] = f"1/{unit}"
-        data.attrs["voxel_size"] = grid.pitch
-        data.attrs["length_unit"] = length_unit or ""
-        for axis, name in enumerate("zyx"):
-            results[name] = grid.axis(axis) + (middle if name == "z" else 0)
-            results[name].attrs["units"] = unit
-        file["/exchange/data"] = h5py.SoftLink(VOLUME)
-        file["/data"] = h5py.SoftLink(VOLUME)
+        data = lay_out(file, store, axes, grid.pitch, length_unit, configuration)
+        data.attrs["units"] = f"1/{length_unit or 'pixel'}"
     return buffer
+
+
+def lay_out(
+    file: h5py.File,
+    store: Callable[[h5py.Group], h5py.Dataset],
+    axes: dict[str, NDArray[np.float64]],
+    voxel_size: Sequence[float],
+    length_unit: str | None,
+    configuration: dict[str, str],
+) -> h5py.Dataset:
+    """Fill an empty file; the dataset `data` is made by `store(group)` and returned.
+
+    axes: coordinates by name in the order of the data; those of z, y and x, and `voxel_size` along
+    them, are in `length_unit`, None for pixels."""
+    file.attrs["default"] = "entry"
+    file.attrs["creator"] = "physrecon"
+    entry = _group(file, "entry", "NXentry", "reconstruction")
+    reconstruction = _group(entry, "reconstruction", "NXprocess", "results")
+    reconstruction["program"] = "physrecon"
+    parameters = _group(reconstruction, "configuration", "NXcollection")
+    for name, value in configuration.items():
+        parameters[name] = value
+    results = _group(reconstruction, "results", "NXdata")
+    results.attrs["signal"] = "data"
+    results.attrs["axes"] = list(axes)
+    data = store(results)
+    data.attrs["interpretation"] = "image"
+    data.attrs["voxel_size"] = voxel_size
+    data.attrs["length_unit"] = length_unit or ""
+    for name, coordinates in axes.items():
+        results[name] = coordinates
+        if name in "zyx":
+            results[name].attrs["units"] = length_unit or "pixel"
+    file["/exchange/data"] = h5py.SoftLink(VOLUME)
+    file["/data"] = h5py.SoftLink(VOLUME)
+    return data
 
 
 def store_array(group: h5py.Group, values: NDArray[Any]) -> h5py.Dataset:
     """The array as a dataset `data`, uncompressed and with checksums."""
-    chunks = (1, *chunk_shape(values.shape[1:]))
-    return group.create_dataset("data", data=values, chunks=chunks, fletcher32=True)
+    data = empty_array(group, values.shape, values.dtype)
+    data[...] = values
+    return data
+
+
+def empty_array(group: h5py.Group, shape: Sequence[int], dtype: DTypeLike) -> h5py.Dataset:
+    """A dataset `data` to be filled: chunks within one plane, uncompressed and with checksums."""
+    chunks = (1,) * len(shape[:-2]) + chunk_shape(shape[-2:])
+    return group.create_dataset("data", shape, dtype, chunks=chunks, fletcher32=True)
 
 
 def chunk_shape(plane: Sequence[int]) -> tuple[int, ...]:
@@ -83,8 +108,10 @@ def chunk_shape(plane: Sequence[int]) -> tuple[int, ...]:
 
 def stored_bytes(shape: Sequence[int], dtype: DTypeLike, slabs: int = 1) -> int:
     """Bytes on the disk of a volume in so many slabs: data, padding, checksums, axes, tables."""
-    tile = chunk_shape(shape[1:])
-    chunks = shape[0] * math.prod(math.ceil(n / t) for n, t in zip(shape[1:], tile, strict=True))
+    plane = shape[-2:]
+    tile = chunk_shape(plane)
+    tiles = math.prod(math.ceil(n / t) for n, t in zip(plane, tile, strict=True))
+    chunks = math.prod(shape[:-2]) * tiles
     data = chunks * (math.prod(tile) * np.dtype(dtype).itemsize + CHUNK_OVERHEAD)
     return data + 8 * sum(shape) + FILE_OVERHEAD + SLAB_OVERHEAD * (slabs if slabs > 1 else 0)
 

@@ -23,20 +23,30 @@ def publish(buffer: io.BytesIO, path: Path) -> None:
     """Make a file appear whole or not at all: temporary name, sync, rename, sync the folder.
 
     Raises WriteError and leaves no temporary file."""
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+    temporary = temporary_name(path)
     try:
         with temporary.open("xb", buffering=0) as file:
             content = buffer.getbuffer()
             for start in range(0, len(content), PIECE):
                 _write_all(file, content[start : start + PIECE])
             os.fsync(file.fileno())
-        temporary.replace(path)
-        _sync_folder(path.parent)
+        take_name(temporary, path)
     except OSError as error:
         raise write_error(path, error) from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def temporary_name(path: Path) -> Path:
+    """A new name beside `path`, hidden, that `remove_temporary` knows."""
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+
+
+def take_name(temporary: Path, path: Path) -> None:
+    """Give a file that is on the disk its name, durably.  Raises OSError."""
+    temporary.replace(path)
+    _sync_folder(path.parent)
 
 
 def _write_all(file: io.FileIO, piece: memoryview) -> None:

@@ -31,7 +31,9 @@ MAGIC = (
     (b"II*\0", "a TIFF image"),
     (b"MM\0*", "a TIFF image"),
     (b"II+\0", "a TIFF image"),
+    (b"MM\0+", "a TIFF image"),
     (b"\x89PNG", "a PNG image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
     (b"\x93NUMPY", "a NumPy array"),
     (b"PK\x03\x04", "a zip archive"),
     (b"\x1f\x8b", "a gzip archive"),
@@ -54,20 +56,7 @@ def open_file(path: Path) -> h5py.File:
     Without a lock: read-only media and some cluster file systems have none to give, and a scan that
     is still being written shows by its missing chunks.
     Raises MissingInputError (absent, folder, no permission) or DataError (not HDF5, damaged)."""
-    try:
-        if path.exists() and not path.is_file():
-            kind = "folder" if path.is_dir() else "device or pipe"
-            raise MissingInputError(f"{path}: expected an HDF5 file, got a {kind}; name a file.")
-        with path.open("rb") as file:
-            head = file.read(512)
-    except FileNotFoundError as error:
-        raise MissingInputError(
-            f"{path}: expected an HDF5 file, got none; check the name."
-        ) from error
-    except OSError as error:
-        raise MissingInputError(
-            f"{path}: expected a readable file, got {error.strerror}; check its permissions."
-        ) from error
+    head = head_of(path)
     if not h5py.is_hdf5(path):
         raise DataError(
             f"{path}: expected an HDF5 file, got {kind_of(head)}; "
@@ -81,6 +70,22 @@ def open_file(path: Path) -> h5py.File:
         raise DataError(
             f"{path}: expected a whole HDF5 file, got {got} of {path.stat().st_size} bytes; "
             "copy it again from the source."
+        ) from error
+
+
+def head_of(path: Path, wanted: str = "an HDF5 file") -> bytes:
+    """The first bytes of a file.  Raises MissingInputError (absent, folder, no permission)."""
+    try:
+        if path.exists() and not path.is_file():
+            kind = "folder" if path.is_dir() else "device or pipe"
+            raise MissingInputError(f"{path}: expected {wanted}, got a {kind}; name a file.")
+        with path.open("rb") as file:
+            return file.read(512)
+    except FileNotFoundError as error:
+        raise MissingInputError(f"{path}: expected {wanted}, got none; check the name.") from error
+    except OSError as error:
+        raise MissingInputError(
+            f"{path}: expected a readable file, got {error.strerror}; check its permissions."
         ) from error
 
 

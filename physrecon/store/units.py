@@ -15,11 +15,17 @@ from physrecon.store.trust import text
 
 DEGREES = {"deg", "degs", "degree", "degrees", "°"}
 RADIANS = {"rad", "rads", "radian", "radians"}
-LENGTHS = {"m": 1.0, "cm": 1e-2, "mm": 1e-3, "um": 1e-6, "nm": 1e-9}
+LENGTHS = {
+    "m": 1.0, "cm": 1e-2, "mm": 1e-3, "um": 1e-6, "nm": 1e-9, "pm": 1e-12,
+    "angstrom": 1e-10, "inch": 2.54e-2,
+}  # fmt: skip
 LENGTH_NAMES = {
     "meter": "m", "metre": "m", "meters": "m", "metres": "m", "µm": "um", "μm": "um",
     "micron": "um", "microns": "um", "micrometer": "um", "micrometre": "um", "micrometers": "um",
     "millimeter": "mm", "millimetre": "mm", "nanometer": "nm", "nanometre": "nm",
+    "millimeters": "mm", "millimetres": "mm", "nanometers": "nm", "nanometres": "nm",
+    "micrometres": "um", "centimeter": "cm", "centimetre": "cm", "picometer": "pm", "å": "angstrom",
+    "ångström": "angstrom", "inches": "inch", "in": "inch",
 }  # fmt: skip
 MOST_RADIANS = 7.0
 
@@ -58,10 +64,14 @@ def length(dataset: Any) -> tuple[float, str] | None:
     """(value, unit) of a scalar length such as a pixel size; None where it cannot be trusted."""
     if dataset is None or dataset.size != 1 or dataset.dtype.kind not in "iuf":
         return None
-    unit = text(dataset.attrs.get("units", ""))
-    unit = LENGTH_NAMES.get(unit.lower(), unit)
+    unit = length_unit(text(dataset.attrs.get("units", "")))
     value = float(np.asarray(dataset[()]).ravel()[0])
     return (value, unit) if unit in LENGTHS and np.isfinite(value) and value > 0 else None
+
+
+def length_unit(name: str) -> str:
+    """The short name of a unit of length; a name that is not known stays as it is."""
+    return LENGTH_NAMES.get(name.strip().lower(), name.strip())
 
 
 def pixel_size(
