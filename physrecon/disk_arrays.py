@@ -38,8 +38,8 @@ _open: weakref.WeakSet[_Pages] = weakref.WeakSet()
 def mapped(shape: Sequence[int], dtype: DTypeLike, folder: str | Path) -> np.ndarray:
     """Array of zeros on the disk, in a file of `folder` that nobody else sees.
 
-    The file is there in full from the beginning: a disk that is too full is a WriteError here, not
-    a crash later.  Its room is free again when the array is gone, or the process, however killed."""
+    The file is there in full from the beginning: too full a disk is a WriteError here, not a crash
+    later.  Its room is free again when the array is gone, or the process, however killed."""
     dtype = np.dtype(dtype)
     size = max(1, math.prod(shape) * dtype.itemsize)
     try:

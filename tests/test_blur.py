@@ -7,6 +7,7 @@ import pickle
 import numba
 import numpy as np
 import pytest
+import scipy.fft
 import scipy.ndimage
 import scipy.signal
 
@@ -108,6 +109,29 @@ def test_threads_do_not_change_a_bit(boundary):
         results.append((B @ x, B.T @ y))
     for a, b in zip(*results, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_another_fft_takes_the_place_of_scipys():
+    """What `scipy.fft.set_global_backend` names is asked, on whichever thread."""
+    asked = []
+
+    class Counting:
+        __ua_domain__ = "numpy.scipy.fft"
+
+        @staticmethod
+        def __ua_function__(method, args, kwargs):
+            asked.append(method.__name__)
+            length = args[1] if len(args) > 1 else kwargs.get("n")
+            return getattr(np.fft, method.__name__)(args[0], length, kwargs.get("axis", -1))
+
+    B, x = pr.Blur(gaussian((5, 5)), (300, 400), method="fft"), noise((300, 400))
+    expected = B @ x
+    scipy.fft.set_global_backend(Counting)
+    try:
+        np.testing.assert_allclose(B @ x, expected, atol=1e-12)
+    finally:
+        scipy.fft.set_global_backend("scipy")
+    assert {"rfft", "fft", "ifft", "irfft"} <= set(asked)
 
 
 def test_normalised_or_as_it_is():

@@ -110,6 +110,12 @@ class Blur(Slicewise, LinearOperator):
         extended = np.prod(self._extension.extended) if self._extension else 0
         return int(self._engine.work_bytes(itemsize) + itemsize * extended)
 
+    @property
+    def padded_shape(self) -> Shape:
+        """The axes that are blurred, as long as they are transformed (in tiles: those of one)."""
+        rank = self.psf.ndim
+        return self.in_shape[-rank:] if self._engine is None else self._engine.lengths[-rank:]
+
     def _resized(self, shape: Shape) -> Blur:
         margins = [m - n for m, n in zip(self.in_shape, self.out_shape, strict=True)]
         return Blur(
