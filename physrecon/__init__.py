@@ -9,8 +9,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from physrecon import datasets, errors
+    from physrecon import datasets, errors, psf
     from physrecon.analytic.fbp import fbp
+    from physrecon.analytic.wiener import tikhonov_filter, wiener
     from physrecon.centering import find_center
     from physrecon.checkpoint import load_state, save_state
     from physrecon.errors import (
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
     from physrecon.priors.tikhonov import Tikhonov
     from physrecon.priors.total_variation import HuberTV, JointTotalVariation, TotalVariation
     from physrecon.problem import Problem
+    from physrecon.psf.beads import psf_from_beads
     from physrecon.solvers.adam import Adam, RMSprop
     from physrecon.solvers.admm import ADMM
     from physrecon.solvers.base import Result, Stop, iterate, solve
@@ -77,10 +79,11 @@ if TYPE_CHECKING:
     from physrecon.solvers.mlem import MLEM
     from physrecon.solvers.osem import OSEM
     from physrecon.solvers.pdhg import PDHG
+    from physrecon.solvers.richardson_lucy import RichardsonLucy
     from physrecon.solvers.saga import SAGA
     from physrecon.solvers.sart import SART
     from physrecon.solvers.sirt import SIRT
-    from physrecon.store import open_scan, open_volume
+    from physrecon.store import open_image, open_scan, open_volume, write_image
     from physrecon.weight_choice import choose_weight
 
     __version__: str
@@ -171,17 +174,24 @@ __all__ = [
     "load_state",
     "noise_level",
     "norm_bounds",
+    "open_image",
     "open_scan",
     "open_volume",
     "prepare",
+    "psf",
+    "psf_from_beads",
     "save_state",
     "solve",
+    "tikhonov_filter",
     "vstack",
+    "wiener",
+    "write_image",
 ]
 
 _NAMES = {
-    "": "datasets errors",
+    "": "datasets errors psf",
     "analytic.fbp": "fbp",
+    "analytic.wiener": "tikhonov_filter wiener",
     "centering": "find_center",
     "checkpoint": "load_state save_state",
     "errors": "ArgumentError ConfigError DataError DeviceError Interrupted "
@@ -213,6 +223,7 @@ _NAMES = {
     "priors.tgv": "TGV",
     "priors.total_variation": "HuberTV JointTotalVariation TotalVariation",
     "problem": "Problem",
+    "psf.beads": "psf_from_beads",
     "solvers.adam": "Adam RMSprop",
     "solvers.admm": "ADMM",
     "solvers.base": "Result Stop iterate solve",
@@ -227,10 +238,11 @@ _NAMES = {
     "solvers.mlem": "MLEM",
     "solvers.osem": "OSEM",
     "solvers.pdhg": "PDHG",
+    "solvers.richardson_lucy": "RichardsonLucy",
     "solvers.saga": "SAGA",
     "solvers.sart": "SART",
     "solvers.sirt": "SIRT",
-    "store": "open_scan open_volume",
+    "store": "open_image open_scan open_volume write_image",
     "weight_choice": "choose_weight",
 }  # module → what it gives
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names.split()}
