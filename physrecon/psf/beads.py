@@ -1,0 +1,261 @@
+"""A point spread function distilled from an image of beads smaller than it.
+
+Beads are found and sifted (`bead_finding`), moved to a voxel's centre by cubic splines, divided by
+their brightness b, and averaged with the weights b, which is what counts of photons ask for.
+Values far from the median of the beads are left out: hot pixels, neighbours.  What noise is left
+is smoothed where it is all there is (`denoised`)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from physrecon.errors import ArgumentError, DataError
+from physrecon.psf.background import border, clipped_mean
+from physrecon.psf.bead_finding import FWHM, Beads, default_shape, find_beads, full_width
+from physrecon.psf.grids import (
+    Array,
+    Lengths,
+    checked_shape,
+    from_center,
+    normalized,
+    number,
+    per_axis,
+)
+
+MARGIN = 8  # voxels around a bead that a spline wants to know
+FAR = 5.0  # standard deviations of the noise from the median
+TAIL = 2.0  # standard deviations of the smoothed noise: below, there is no light
+THRESHOLD = 10.0  # standard deviations of the smoothed noise: above, there is a bead
+
+
+@dataclass(frozen=True, eq=False)
+class MeasuredPSF:
+    """A PSF and where it comes from.
+
+    psf: float64 of sum 1, its maximum (smoothed) on n//2.  positions (count, ndim): centres of the
+    beads used [voxels of the stack].  found: beads seen; rejected: reason → number of beads.
+    width: full width at half maximum along each axis, in the unit of the voxel size.
+    background, noise: of the stack.  notes: sentences for the user."""
+
+    psf: Array
+    positions: Array
+    found: int
+    rejected: Mapping[str, int]
+    width: tuple[float, ...]
+    background: float
+    noise: float
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def count(self) -> int:
+        return len(self.positions)
+
+    def sentences(self) -> list[str]:
+        why = "".join(f", {number} {reason}" for reason, number in self.rejected.items())
+        widths = " × ".join(f"{w:.3g}" for w in self.width)
+        axes = ", ".join("zyx"[-len(self.width) :])
+        return [
+            f"PSF from {self.count} of {self.found} beads{why}",
+            f"width at half maximum {widths} ({axes}); background {self.background:.4g}, "
+            f"noise {self.noise:.2g}",
+            *self.notes,
+        ]
+
+    def __str__(self) -> str:
+        return "\n".join(self.sentences())
+
+
+def psf_from_beads(
+    stack: Any,
+    shape: Sequence[int] | None = None,
+    voxel_size: Lengths = 1.0,
+    *,
+    saturation: float | None = None,
+    threshold: float = THRESHOLD,
+    symmetric: bool = False,
+    denoise: bool = True,
+    bead_diameter: float | None = None,
+) -> MeasuredPSF:
+    """Distil the PSF of a microscope from an image of beads smaller than its resolution.
+
+    stack (rows, columns) or (planes, rows, columns), any real dtype, finite.  shape of the PSF;
+    None: twice the width of a bead to either side.  voxel_size: scalar or one per axis.
+    saturation: grey level at which the detector clips; None: the largest of an integer dtype, none
+    otherwise.  threshold: of a bead over the smoothed noise, in its standard deviations.
+    symmetric: average over rings in the last two axes.  denoise: smooth the tails.
+    bead_diameter, in the unit of voxel_size: its effect is estimated and said, not removed.
+
+    Left out are beads at the border (nearer than their width), with saturated voxels, with another
+    bead within `shape`, and those of another size or brightness than most.  What lies beyond the
+    frame is taken from other beads, or is zero.  ArgumentError: rank, shape, ranges.  DataError:
+    NaN, or no bead that is fit.  Holds three stacks of float64."""
+    where = "psf_from_beads"
+    image, clip = _checked(stack, saturation)
+    voxel = per_axis(where, "voxel_size", voxel_size, image.ndim)
+    sizes = None if shape is None else checked_shape(where, shape, image.ndim)
+    background, noise = clipped_mean(image)
+    image -= background
+    beads = find_beads(image, clip - background, sizes, number(where, "threshold", threshold))
+    fit = np.array([not reason for reason in beads.reasons], bool)
+    rejected = Counter(reason for reason in beads.reasons if reason)
+    if not fit.any():
+        raise _no_bead(len(fit), rejected)
+    sizes = sizes or default_shape(image.shape, beads.width)
+    _flatten(image, beads, sizes)
+
+    centers, heights = beads.centers[fit], beads.heights[fit]
+    psf = _average(np.stack([_moved(image, c, sizes) for c in centers]), heights, beads.width)
+    if symmetric:
+        psf = _ring_means(psf, voxel)
+    level, left = clipped_mean(border(psf))
+    psf = psf - level
+    if denoise:
+        psf = denoised(psf, left, beads.width)
+    psf = normalized(np.maximum(psf, 0))
+    center = tuple(n // 2 for n in sizes)
+    width = full_width(psf, center) * voxel
+    notes = [] if bead_diameter is None else [_size_note(bead_diameter, width)]
+    return MeasuredPSF(
+        psf, centers, len(fit), dict(rejected), tuple(width.tolist()), background, noise, notes
+    )
+
+
+def _checked(stack: Any, saturation: float | None) -> tuple[Array, float]:
+    """(a copy as float64, the level of saturation)."""
+    raw = np.asarray(stack)
+    if raw.ndim not in (2, 3) or min(raw.shape) < 3:
+        raise ArgumentError(
+            "psf_from_beads(stack): expected (rows, columns) or (planes, rows, columns) of at "
+            f"least 3 each, got shape {raw.shape}"
+        )
+    image = raw.astype(np.float64)
+    if not np.isfinite(image).all():
+        raise DataError("psf_from_beads(stack): expected finite numbers, got NaN; fill them")
+    if saturation is not None:
+        return image, number("psf_from_beads", "saturation", saturation)
+    whole = np.issubdtype(raw.dtype, np.integer)
+    return image, float(np.iinfo(raw.dtype).max) if whole else np.inf
+
+
+def _no_bead(found: int, rejected: Mapping[str, int]) -> DataError:
+    if not found:
+        return DataError(
+            "psf_from_beads: expected beads above the noise, got none; lower the threshold, or "
+            "look at the image"
+        )
+    why = ", ".join(f"{number} {reason}" for reason, number in rejected.items())
+    return DataError(
+        f"psf_from_beads: expected beads that are fit, got {found} that are not ({why}); give a "
+        "smaller shape where they are too close, a shorter exposure where they are saturated"
+    )
+
+
+def _flatten(image: Array, beads: Beads, shape: tuple[int, ...]) -> None:
+    """Takes off what each plane has besides beads: far from all of them."""
+
+    def near(place: int, n: int) -> slice:
+        return slice(max(place - n // 2, 0), place + n // 2 + 1)
+
+    columns = np.ones(image.shape[-2:], np.bool_)
+    for center in np.rint(beads.centers[:, -2:]).astype(int):
+        y, x = center
+        columns[near(y, shape[-2]), near(x, shape[-1])] = False
+    if columns.mean() > 0.05:
+        for plane in image.reshape(-1, *image.shape[-2:]):
+            plane -= clipped_mean(plane[columns])[0]
+
+
+def _moved(image: Array, center: Array, shape: tuple[int, ...]) -> Array:
+    """The surroundings of a bead with its centre on n//2; NaN beyond the frame."""
+    from scipy.ndimage import map_coordinates
+
+    places = [c + from_center(n) for c, n in zip(center, shape, strict=True)]
+    starts = [max(int(p[0]) - MARGIN, 0) for p in places]
+    window = tuple(slice(s, int(p[-1]) + MARGIN) for s, p in zip(starts, places, strict=True))
+    inside = np.meshgrid(*(p - s for p, s in zip(places, starts, strict=True)), indexing="ij")
+    found = map_coordinates(image[window], inside, order=3, mode="mirror")
+    for axis, (p, n) in enumerate(zip(places, image.shape, strict=True)):
+        np.moveaxis(found, axis, 0)[(p < 0) | (p > n - 1)] = np.nan
+    return found
+
+
+def _average(beads: Array, heights: Array, width: Array) -> Array:
+    """Mean of (count, *shape), weighted by brightness; 0 where no bead has data."""
+    flat = (None,) * (beads.ndim - 1)
+    core = tuple(
+        slice(max(n // 2 - int(w), 0), n // 2 + int(w) + 1)
+        for n, w in zip(beads.shape[1:], width, strict=True)
+    )
+    beads = beads / heights[:, *flat]
+    typical = _median(beads)
+    for _ in range(2):  # brightness by least squares, against the median of all
+        model = typical[core]
+        scale = np.nansum(beads[:, *core] * model, axis=tuple(range(1, beads.ndim)))
+        scale /= (model**2).sum()
+        beads, heights = beads / scale[:, *flat], heights * scale
+        typical = _median(beads)
+    away = np.abs(beads - typical)
+    noise = 1.4826 * np.nanmedian(away.reshape(len(beads), -1), axis=1)
+    far = away > FAR * noise[:, *flat] + np.abs(typical) / 2
+    weight = np.where(far | np.isnan(beads), 0, heights[:, *flat])
+    total = weight.sum(axis=0)
+    mean = (weight * np.nan_to_num(beads)).sum(axis=0) / np.where(total > 0, total, 1)
+    return np.where(total > 0, mean, 0)
+
+
+def _median(beads: Array) -> Array:
+    """Median of the beads that have data, 0 where none has."""
+    seen = ~np.isnan(beads).all(axis=0)
+    median = np.zeros(beads.shape[1:])
+    median[seen] = np.nanmedian(beads[:, seen], axis=0)
+    return median
+
+
+def denoised(psf: Array, noise: float, width: Array) -> Array:
+    """The PSF, smoothed where it has no detail above the noise, and zero where it has no light.
+
+    With s the PSF smoothed by a Gaussian half as wide as itself and v the local mean of (psf − s)²,
+    it is s + (psf − s) max(0, 1 − noise²/v) (Lee, IEEE Trans. Pattern Anal. 2, 165, 1980), and 0
+    where that is below twice the noise of s."""
+    from scipy.ndimage import gaussian_filter
+
+    sigma = width / FWHM / 2
+    smooth = gaussian_filter(psf, sigma)
+    detail = gaussian_filter((psf - smooth) ** 2, sigma)
+    kept = np.maximum(1 - noise**2 / np.maximum(detail, 1e-300), 0)
+    found = smooth + kept * (psf - smooth)
+    return np.where(smooth < TAIL * clipped_mean(border(smooth))[1], 0, found)
+
+
+def _ring_means(psf: Array, voxel: tuple[float, ...]) -> Array:
+    """Means over rings in the last two axes around n//2, linear between the rings."""
+    y, x = (from_center(n) * p for n, p in zip(psf.shape[-2:], voxel[-2:], strict=True))
+    ring = np.hypot(y[:, None], x) / min(voxel[-2:])
+    inner = ring.astype(np.int64)
+    part = ring - inner
+    shares = ((inner, 1 - part), (inner + 1, part))
+    count = int(inner.max()) + 2
+    total = sum(np.bincount(i.ravel(), w.ravel(), count) for i, w in shares)
+    planes = psf.reshape(-1, *ring.shape)
+    out = np.empty_like(planes)
+    for plane, result in zip(planes, out, strict=True):
+        sums = sum(np.bincount(i.ravel(), (w * plane).ravel(), count) for i, w in shares)
+        means = sums / np.where(total > 0, total, 1)
+        result[...] = sum(w * means[i] for i, w in shares)
+    return out.reshape(psf.shape)
+
+
+def _size_note(diameter: float, width: Array) -> str:
+    """A sphere has the variance d²/20 along each axis."""
+    d = number("psf_from_beads", "bead_diameter", diameter)
+    own = FWHM * d / np.sqrt(20)
+    narrowest = float(width.min())
+    if own >= narrowest:
+        return f"beads of {d:g} are no points: they are as wide as the PSF, {narrowest:.3g}"
+    widened = 100 * (narrowest / np.sqrt(narrowest**2 - own**2) - 1)
+    return f"beads of {d:g} widen the PSF by about {widened:.1g} % where it is narrowest"

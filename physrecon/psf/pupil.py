@@ -1,0 +1,85 @@
+"""Scalar diffraction by a round pupil of which the path lengths are known.
+
+The amplitude at distance r from the axis, k = 2π/λ, is an integral over the radius ρ of the pupil,
+
+    h(r, z) = 2 ∫₀¹ J₀(k NA r ρ) exp(i k W(ρ, z)) ρ dρ,        PSF = |h|².
+
+Gauss–Legendre quadrature gives it on a grid of radii (as do Li, Xue and Blu, J. Opt. Soc. Am. A 34,
+1029, 2017, by other means), quintic splines between them.  The lateral frequencies of |h|² end at
+2 NA/λ, so both have a known accuracy: about 1e−10 of the maximum."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from physrecon.psf.grids import Array, mean_over_pixels, normalized
+
+PER_FRINGE = 48  # radii in a length of λ/2NA
+NODES = 40  # of the quadrature, beyond those that its oscillations need
+BLOCK = 1024  # radii treated at a time
+
+Path = Callable[[Array], Any]  # ρ (n,) → W (n, planes) [length], complex where light decays
+
+
+@dataclass(frozen=True)
+class Pupil:
+    """A round aperture and the path lengths to it.
+
+    k: 2π/wavelength; na: numerical aperture; edge: the ρ ≤ 1 where W has a square-root branch
+    point because light beyond it is evanescent, 1 without."""
+
+    k: float
+    na: float
+    path: Path
+    edge: float = 1.0
+
+    def nodes(self, reach: float = 0.0) -> tuple[Array, Array]:
+        """Nodes ρ and weights of ∫₀¹ … 2ρ dρ for distances r up to `reach`."""
+        rho = np.linspace(0, 1, 1000)
+        turns = np.abs(np.diff(self.path(rho).real, axis=0)).sum(axis=0).max()
+        count = int(self.k * (self.na * reach + turns) / 2) + NODES
+        t, weight = np.polynomial.legendre.leggauss(count)
+        t, weight = (t + 1) / 2, weight / 2
+        if self.edge == 1:
+            return t, weight * 2 * t
+        # distance from the branch point ∝ t²: on either side the integrand is smooth in t
+        rho = np.concatenate([self.edge * (1 - t**2), self.edge + (1 - self.edge) * t**2])
+        slope = np.concatenate([self.edge * 2 * t, (1 - self.edge) * 2 * t])
+        return rho, np.tile(weight, 2) * slope * 2 * rho
+
+    def intensity(self, radii: Array) -> Array:
+        """|h|² (radii, planes), 1 in the focus of a perfect pupil."""
+        from scipy.special import j0
+
+        rho, weight = self.nodes(float(radii.max()))
+        wave = weight[:, None] * np.exp(1j * self.k * self.path(rho))
+        found = np.empty((len(radii), wave.shape[1]))
+        for start in range(0, len(radii), BLOCK):
+            rows = slice(start, start + BLOCK)
+            bessel = j0(self.k * self.na * radii[rows, None] * rho)
+            found[rows] = (bessel @ wave.real) ** 2 + (bessel @ wave.imag) ** 2
+        return found
+
+    def psf(
+        self, shape: tuple[int, ...], voxel_size: tuple[float, ...], points: int | None
+    ) -> Array:
+        """The stack (planes, rows, columns) of sum 1, light gathered over pixels."""
+        from scipy.interpolate import make_interp_spline
+
+        pixel = voxel_size[1:]
+        reach = math.hypot(*((n // 2 + 0.5) * p for n, p in zip(shape[1:], pixel, strict=True)))
+        step = math.pi / (self.k * self.na) / PER_FRINGE
+        radii = step * np.arange(-5, reach / step + 5)  # even in r: no edge at 0
+        spline = make_interp_spline(radii, self.intensity(radii), k=5)
+        points = enough_points(self.k * self.na, pixel) if points is None else points
+        return normalized(mean_over_pixels(spline, shape[1:], pixel, points))
+
+
+def enough_points(k_na: float, pixel: tuple[float, ...]) -> int:
+    """Gauss–Legendre points along a pixel that integrate the frequencies up to 2 NA/λ."""
+    return math.ceil(k_na * max(pixel)) + 2

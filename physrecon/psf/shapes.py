@@ -1,0 +1,148 @@
+"""Point spread functions of simple shape: Gaussian, Moffat, defocus disc, motion line.
+
+    Gaussian  exp(−x²/2σ²)        Moffat  (1 + r²/α²)^(−β), α = FWHM / (2 √(2^(1/β) − 1))
+    disc      1 for r ≤ R         line    1 along a straight path of the image
+
+each taken as its exact integral over the pixels, but for Moffat, which is summed within them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from physrecon.errors import ArgumentError
+from physrecon.psf.grids import (
+    Array,
+    Lengths,
+    checked_shape,
+    mean_over_pixels,
+    normalized,
+    number,
+    per_axis,
+    whole_points,
+)
+
+TO_RADIANS = {"deg": math.pi / 180, "rad": 1.0}
+
+
+def gaussian(shape: Sequence[int], sigma: Lengths, voxel_size: Lengths = 1.0) -> Array:
+    """A Gaussian integrated over the voxels by the error function, along any number of axes.
+
+    sigma: standard deviation, voxel_size: pitch, both scalar or one per axis, in one unit.
+    float64, separable; its variance is that of the Gaussian and voxel_size²/12 more."""
+    from scipy.special import erf
+
+    sizes = checked_shape("gaussian", shape)
+    sigmas = per_axis("gaussian", "sigma", sigma, len(sizes))
+    pitches = per_axis("gaussian", "voxel_size", voxel_size, len(sizes))
+    psf = np.ones(())
+    for n, s, pitch in zip(sizes, sigmas, pitches, strict=True):
+        edges = (np.arange(n + 1) - n // 2 - 0.5) * pitch / (s * math.sqrt(2))
+        psf = psf[..., None] * normalized(np.diff(erf(edges)))
+    return psf
+
+
+def moffat(
+    shape: Sequence[int],
+    fwhm: float,
+    beta: float,
+    pixel_size: Lengths = 1.0,
+    *,
+    oversampling: int = 7,
+) -> Array:
+    """The profile of a star behind the atmosphere, in 2-D.  Moffat (1969).
+
+    fwhm: full width at half maximum, in the unit of pixel_size, scalar or (y, x).  beta > 1: decay
+    of the wings, 2.5 to 5 for seeing.  oversampling: Gauss–Legendre points within a pixel along
+    each axis; 1 takes the value at its centre.  float64."""
+    rows_columns = checked_shape("moffat", shape, 2)
+    pixel = per_axis("moffat", "pixel_size", pixel_size, 2)
+    width = number("moffat", "fwhm", fwhm)
+    decay = number("moffat", "beta", beta, above=1.0)
+    points = whole_points("moffat", oversampling)
+    alpha = width / (2 * math.sqrt(2 ** (1 / decay) - 1))
+    return normalized(
+        mean_over_pixels(lambda r: (1 + (r / alpha) ** 2) ** -decay, rows_columns, pixel, points)
+    )
+
+
+def defocus(shape: Sequence[int], radius: float, pixel_size: Lengths = 1.0) -> Array:
+    """A uniform disc, the blur of a lens out of focus in geometrical optics, in 2-D.
+
+    radius: in the unit of pixel_size, scalar or (y, x).  Each pixel holds the exact area that it
+    shares with the disc.  ArgumentError: a disc that does not fit into the shape.  float64."""
+    rows_columns = checked_shape("defocus", shape, 2)
+    pixel = per_axis("defocus", "pixel_size", pixel_size, 2)
+    r = number("defocus", "radius", radius)
+    _must_fit("defocus", "radius", rows_columns, [2 * r / p for p in pixel])
+    y, x = ((np.arange(n + 1) - n // 2 - 0.5) * p for n, p in zip(rows_columns, pixel, strict=True))
+    corners = _quarter_area(np.abs(y)[:, None], np.abs(x), r) * np.sign(y)[:, None] * np.sign(x)
+    area = np.diff(np.diff(corners, axis=0), axis=1)
+    return normalized(np.maximum(area, 0))  # rounding outside the disc
+
+
+def _quarter_area(y: Array, x: Array, radius: float) -> Array:
+    """Area of the disc within [0, y] × [0, x]: ∫ min(y, √(radius² − t²)) dt."""
+    y, x = np.minimum(y, radius), np.minimum(x, radius)
+
+    def below_arc(t: Array) -> Array:
+        return (t * np.sqrt(radius**2 - t**2) + radius**2 * np.arcsin(t / radius)) / 2
+
+    flat = np.minimum(x, np.sqrt(radius**2 - y**2))  # as far as the arc is above y
+    return flat * y + below_arc(x) - below_arc(flat)
+
+
+def motion(
+    shape: Sequence[int],
+    length: float,
+    angle: float,
+    pixel_size: Lengths = 1.0,
+    *,
+    angle_unit: str,
+) -> Array:
+    """A straight line, the blur of uniform motion during the exposure, in 2-D.
+
+    length: in the unit of pixel_size, scalar or (y, x).  angle: from +x towards +y, that is from
+    columns to rows: clockwise in a picture whose row 0 is at the top; angle_unit "deg" or "rad".
+    Each pixel holds the exact part of the path that lies within it (Siddon 1985).
+    ArgumentError: a line that does not fit into the shape.  float64."""
+    rows_columns = checked_shape("motion", shape, 2)
+    pixel = per_axis("motion", "pixel_size", pixel_size, 2)
+    path = number("motion", "length", length)
+    if angle_unit not in TO_RADIANS:
+        raise ArgumentError(f"motion(angle_unit): expected 'deg' or 'rad', got {angle_unit!r}")
+    turn = number("motion", "angle", angle, above=-math.inf) * TO_RADIANS[angle_unit]
+    step = np.array([math.sin(turn) / pixel[0], math.cos(turn) / pixel[1]]) * path  # in pixels
+    _must_fit("motion", "length", rows_columns, np.abs(step))
+
+    # where the line from −step/2 to step/2 crosses from pixel to pixel
+    crossings = [np.array([-0.5, 0.5])]
+    for s in step:
+        edges = np.arange(math.ceil(abs(s) / 2) + 1) + 0.5
+        with np.errstate(divide="ignore"):
+            crossings += [edges / s, -edges / s]
+    t = np.sort(np.concatenate(crossings).clip(-0.5, 0.5))
+    middle = (t[1:] + t[:-1]) / 2
+    rows, columns = (
+        np.rint(middle * s).astype(np.int64) + n // 2
+        for s, n in zip(step, rows_columns, strict=True)
+    )
+    psf = np.zeros(rows_columns)
+    np.add.at(psf, (rows, columns), np.diff(t))
+    return normalized(psf)
+
+
+def _must_fit(
+    where: str, name: str, shape: tuple[int, ...], needed: Sequence[float] | Array
+) -> None:
+    """A blur of so many pixels, centred on n//2, has to stay within n pixels."""
+    room = [2 * ((n - 1) // 2) + 1 for n in shape]
+    if any(size > n * (1 + 1e-12) for size, n in zip(needed, room, strict=True)):
+        pixels = " × ".join(f"{size:.4g}" for size in needed)
+        least = tuple(2 * math.ceil((size - 1) / 2) + 1 for size in needed)
+        raise ArgumentError(
+            f"{where}({name}): expected a blur that fits into the shape {shape}, got one of "
+            f"{pixels} pixels; give a shape of at least {least}"
+        )
