@@ -19,30 +19,50 @@ BLUE, ORANGE, GREEN = "#1f6feb", "#c2570c", "#1a7f4b"
 
 ROOMS = [
     ("command line", "cli · commands · options · demo", "words → Job → run → exit code", BLUE),
-    ("run", "run · plan · doubts · report · view", "the only place where everything meets", BLUE),
+    (
+        "run",
+        "run · plan · doubts · assemble · report · view\ndeconvolve · image_plan",
+        "the only place where everything meets",
+        BLUE,
+    ),
     (
         "data and direct methods",
-        "job · store · datasets · analytic · preprocess · defects\n"
-        "centering · checkpoint · blocks · memory",
-        "HDF5 in and out, counts → line integrals, FBP",
+        "job · image_job · settings · store · datasets · psf · analytic\n"
+        "preprocess · centering · weight_choice · checkpoint · memory",
+        "files in and out, counts → line integrals, FBP, Wiener, PSFs",
         GREEN,
     ),
     (
         "solvers",
-        "base · conjugate_gradient · gradient_descent · landweber · sirt",
+        "base · state · conjugate_gradient · fista · pdhg\nrichardson_lucy · sirt · lbfgs …",
         "one loop, one algorithm a file",
         ORANGE,
     ),
-    ("problem", "likelihoods · priors · problem", "what is minimised", ORANGE),
-    ("operators", "projector · algebra · checks", "A x and Aᵀ y with checks, ‖A‖", ORANGE),
-    ("values", "arrays · geometry · spaces", "where arrays live; scans and grids", GREY),
-    ("kernels", "parallel_beam · stacking", "Numba on arrays and numbers, CPU and CUDA", GREY),
+    ("problem", "likelihoods · priors · noise · problem", "what is minimised", ORANGE),
+    (
+        "operators",
+        "projector · blur · calculus · wavelet · mask\nnonlinear · algebra · checks …",
+        "A x and Aᵀ y with checks, Jacobians, ‖A‖",
+        ORANGE,
+    ),
+    (
+        "values",
+        "arrays · disk_arrays · geometry · spaces",
+        "where arrays live; scans, grids, vectors",
+        GREY,
+    ),
+    (
+        "kernels",
+        "parallel_beam · convolution · blur · losses · random\ntotal_variation · stencils · vectors …",
+        "Numba on arrays and numbers, CPU and CUDA",
+        GREY,
+    ),
 ]
 
 
 def rooms() -> Figure:
     """The rooms from the top down; every import goes down."""
-    figure, axes = _canvas(9.6, 6.9, (0, 96), (3, 72))
+    figure, axes = _canvas(9.6, 8.0, (0, 96), (-6, 72))
     top, gap, left, right = 70.0, 1.4, 8.0, 82.0
     for name, modules, does, color in ROOMS:
         height = 8.8 if "\n" in modules else 6.6
@@ -60,7 +80,7 @@ def rooms() -> Figure:
     axes.text(
         2.0, (70 + bottom) / 2, "imports go down, never up", rotation=90, va="center", ha="center"
     )
-    kernels_top = bottom + 6.6 + gap
+    kernels_top = bottom + 8.8 + gap
     _box(axes, (85, kernels_top), 9, 70 - kernels_top, INK)
     middle = (70 + kernels_top) / 2
     axes.text(88.0, middle, "errors", rotation=90, va="center", ha="center", weight="bold")
