@@ -1,0 +1,214 @@
+"""Deconvolution in one step: every frequency of the data times a number.
+
+    x̂(f) = ŷ(f) h̄(f) / (|h(f)|² + r(f)),   h the transform of the PSF
+
+    wiener            r = N / S(f): noise over signal, the least expected ‖x − truth‖² (Wiener 1949)
+    tikhonov_filter   r = w |k(f)|²: the least ½ ‖psf ∗ x − y‖² + ½ w ‖K x‖² (Tikhonov 1963)
+
+Both are what they say where blur is periodic.  Elsewhere the frame becomes part of a circle, the
+filter works there, and the frame is cut out of the result: `analytic.circle` says how."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from physrecon import arrays
+from physrecon.analytic.circle import Circle, squared_modulus
+from physrecon.errors import ArgumentError
+
+OPERATORS: dict[str, Callable[[Any], Any]] = {
+    "identity": lambda squared: squared * 0 + 1,
+    "gradient": lambda squared: squared,
+    "laplacian": lambda squared: squared**2,
+}  # |k|² from that of the gradient, the sum of (2 sin(π f) / voxel size)² over the axes
+SAMPLES = 1 << 15  # frequencies that tell the spectra of signal and noise
+STEEPEST = 6.0  # β of the steepest spectrum; images have about 1 (Field 1987)
+WEIGHTS = np.logspace(-12, 4, 33)  # of |k|² over |h|²: where GCV looks first
+
+
+def wiener(
+    y: Any,
+    psf: Any,
+    *,
+    noise: float | None = None,
+    balance: float | None = None,
+    boundary: str = "unknown",
+    center: Any = None,
+    normalize: bool = False,
+    oversize: bool = False,
+) -> Any:
+    """The image of the least expected squared error, of the shape of y, from its spectrum S(f).
+
+    y: (…, rows, columns) or (…, planes, rows, columns), float32 or float64, on either machine; axes
+    that the PSF has not are other images, each filtered by itself.
+    psf, center, normalize, oversize: as in Blur.
+    noise: standard deviation of white noise, in units of y; None is found with the spectrum.
+    balance: noise over signal, one number for all frequencies in place of the spectrum; in units of
+    the square of the PSF's sum.
+    boundary: "unknown", "reflect", "zero" or "periodic"; see `analytic.circle`.
+
+    S(f) = A / (|2 sin(π f)|² + q₀)^β, with the q₀ of the lowest frequency, and A, β and N by which
+    the power of the data is likeliest: the least Σ log E + |ŷ|² / E, E = |h|² S + N (Whittle 1953).
+    The mean has no noise to speak of and is kept.
+
+    Holds five arrays of the size of the circle, with "unknown" nine.
+    Raises ArgumentError where y or the PSF does not fit or is not finite, or the PSF's sum is 0."""
+    _refuse_unless_positive("wiener.noise", noise)
+    _refuse_unless_positive("wiener.balance", balance)
+    if noise is not None and balance is not None:
+        raise ArgumentError("wiener: expected noise or balance, got both; give one of them")
+    circle = Circle("wiener", y, psf, boundary, center, normalize, oversize)
+
+    def ratio(spectrum: Any, power: Any) -> Any:
+        squared = circle.squared_gradient(spectrum, 1.0)
+        if balance is None:
+            ratio = _noise_to_signal(spectrum, power, squared, circle.size, noise)
+        else:
+            ratio = squared * 0 + balance
+        ratio[(0,) * ratio.ndim] = 0
+        return ratio
+
+    return circle.filtered(y, ratio)
+
+
+def tikhonov_filter(
+    y: Any,
+    psf: Any,
+    weight: float | str = "auto",
+    *,
+    operator: str = "gradient",
+    voxel_size: Any = 1.0,
+    boundary: str = "unknown",
+    center: Any = None,
+    normalize: bool = False,
+    oversize: bool = False,
+) -> Any:
+    """The image x of the least ½ ‖psf ∗ x − y‖² + ½ w ‖K x‖², of the shape of y.
+
+    y, psf, boundary, center, normalize, oversize: as for `wiener`.
+    weight: w > 0, for "gradient" [length²], for "laplacian" [length⁴]; "auto" is the least
+    ‖psf ∗ x − y‖² / (Σ r / (|h|² + r))², generalised cross-validation in closed form (Golub, Heath
+    and Wahba, Technometrics 21 (1979) 215), of the circle as if all of it were data.
+    operator: K, one of "identity", "gradient" (differences of neighbours), "laplacian".
+    voxel_size: one length or one for each axis of the PSF.
+
+    Holds five arrays of the size of the circle, with "unknown" nine.  Raises ArgumentError as
+    `wiener` does."""
+    if operator not in OPERATORS:
+        known = ", ".join(OPERATORS)
+        raise ArgumentError(f"tikhonov_filter.operator: expected one of {known}, got {operator!r}")
+    if weight != "auto":
+        _refuse_unless_positive("tikhonov_filter.weight", weight)
+    circle = Circle("tikhonov_filter", y, psf, boundary, center, normalize, oversize)
+
+    def ratio(spectrum: Any, power: Any) -> Any:
+        k = OPERATORS[operator](circle.squared_gradient(spectrum, voxel_size))
+        w = _least_gcv(circle, spectrum, power, k) if weight == "auto" else weight
+        k *= w
+        return k
+
+    return circle.filtered(y, ratio)
+
+
+def _refuse_unless_positive(where: str, value: Any) -> None:
+    if value is None:
+        return
+    try:
+        good = 0 < float(value) < math.inf
+    except (TypeError, ValueError):
+        good = False
+    if not good:
+        raise ArgumentError(f"{where}: expected a number > 0, got {value!r}")
+
+
+def _noise_to_signal(
+    spectrum: Any, power: Any, squared: Any, size: int, noise: float | None
+) -> Any:
+    """N / S of every frequency: see `wiener`."""
+    some = np.linspace(1, power.size - 1, min(power.size - 1, SAMPLES)).astype(np.int64)
+
+    def chosen(array: Any) -> Any:
+        return arrays.to_host(array.ravel()[some])
+
+    data = squared_modulus(chosen(spectrum).astype(np.complex128)) / size
+    lowest = float(squared.ravel()[1:].min())
+    logarithm = np.log(chosen(squared).astype(np.float64) + lowest)
+    amplitude, slope, level = _likeliest(
+        data, chosen(power).astype(np.float64), logarithm, noise, spectrum.real.dtype
+    )
+    squared += lowest
+    xp = arrays.namespace(squared)
+    xp.log(squared, out=squared)
+    squared *= slope
+    squared += level - amplitude
+    xp.minimum(squared, 60.0, out=squared)  # e⁶⁰ is far beyond every |h|², and still a float32
+    return xp.exp(squared, out=squared)
+
+
+def _likeliest(
+    data: Any, power: Any, logarithm: Any, noise: float | None, dtype: Any
+) -> tuple[float, float, float]:
+    """log A, β and log N of E = |h|² A exp(−β logarithm) + N that make the power likeliest."""
+    from scipy.optimize import minimize
+
+    rounding = np.log(max(float(data.mean()) * float(np.finfo(dtype).eps) ** 2, 1e-300))
+    weakest = power <= np.quantile(power, 0.1)
+    level = np.log(max(np.median(data[weakest]) / np.log(2), 1e-300))
+    bounds_of_level = (rounding, None)
+    if noise is not None:
+        level = 2 * np.log(noise)
+        bounds_of_level = (level, level)
+
+    def cost(parameters: Any) -> tuple[float, Any]:
+        amplitude, slope, level = parameters
+        signal = power * np.exp(amplitude - slope * logarithm)
+        expected = signal + np.exp(level)
+        steep = (1 - data / expected) / expected
+        gradient = [
+            (steep * signal).sum(),
+            -(steep * signal * logarithm).sum(),
+            steep.sum() * np.exp(level),
+        ]
+        value = (np.log(expected) + data / expected).sum()
+        return value / len(data), np.array(gradient) / len(data)
+
+    start = np.log(max(float(data.sum() / power.sum()), 1e-300)) + logarithm.mean()
+    found = minimize(
+        cost,
+        [start, 1.0, max(level, rounding)],
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(None, None), (0, STEEPEST), bounds_of_level],
+    )
+    return tuple(float(v) for v in found.x)  # type: ignore[return-value]
+
+
+def _least_gcv(circle: Circle, spectrum: Any, power: Any, k: Any) -> float:
+    """w of the least Σ t² |ŷ|² / (Σ t)², t = w k / (|h|² + w k)."""
+    from scipy.optimize import minimize_scalar
+
+    data = squared_modulus(spectrum)
+    twice = [1 if 2 * i in (0, circle.lengths[-1]) else 2 for i in range(data.shape[-1])]
+    times = arrays.namespace(data).asarray(twice, data.dtype)  # half of the spectrum is there
+    unit = float(power.max()) / float(k.max())
+
+    def score(logarithm: float) -> float:
+        t = k * (unit * math.exp(logarithm))
+        t /= power + t
+        freedom = float((t * times).sum(dtype=np.float64))
+        t *= t
+        t *= data
+        residual = float((t * times).sum(dtype=np.float64))
+        return math.log(max(residual, sys.float_info.min) / freedom**2)
+
+    first = np.log(WEIGHTS)
+    seen = [score(at) for at in first]
+    best = int(np.argmin(seen))
+    around = first[[max(best - 1, 0), min(best + 1, len(first) - 1)]]
+    found = minimize_scalar(score, bounds=around, method="bounded", options={"xatol": 1e-4})
+    return unit * math.exp(found.x)
