@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from physrecon.operators.nonlinear import Exponential, Function, Pointwise
     from physrecon.operators.projector import Projector
     from physrecon.operators.stacks import block_diagonal, hstack, vstack
+    from physrecon.operators.variant_blur import DepthBlur, PatchBlur
     from physrecon.operators.wavelet import Wavelet
     from physrecon.preprocess import prepare
     from physrecon.priors.base import Prior
@@ -108,6 +109,7 @@ __all__ = [
     "ConfigError",
     "ConjugateGradient",
     "DataError",
+    "DepthBlur",
     "DeviceError",
     "Diagonal",
     "Downsample",
@@ -136,6 +138,7 @@ __all__ = [
     "Operator",
     "OutputError",
     "ParallelBeam",
+    "PatchBlur",
     "PhysreconError",
     "PlugAndPlay",
     "Pointwise",
@@ -211,6 +214,7 @@ _NAMES = {
     "operators.nonlinear": "Exponential Function Pointwise",
     "operators.projector": "Projector",
     "operators.stacks": "block_diagonal hstack vstack",
+    "operators.variant_blur": "DepthBlur PatchBlur",
     "operators.wavelet": "Wavelet",
     "preprocess": "prepare",
     "priors.base": "Prior",

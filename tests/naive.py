@@ -98,6 +98,30 @@ def blur_matrix(psf: np.ndarray, shape: Any, boundary: str, center: Any = None) 
     return A
 
 
+def blended_psf(psfs: np.ndarray, places: Any, voxel: Any) -> np.ndarray:
+    """The PSF of a voxel: linear between those at `places`, axis by axis, constant beyond them."""
+    for place, at in zip(places, voxel, strict=False):
+        shares = [np.interp(at, place, one) for one in np.eye(len(place))]
+        psfs = np.tensordot(shares, psfs, 1)
+    return psfs
+
+
+def variant_blur_matrix(
+    psfs: np.ndarray, places: Any, shape: Any, boundary: str, center: Any = None
+) -> np.ndarray:
+    """Every voxel has the column that it has in the matrix of a blur by its own PSF."""
+    k = psfs.shape[len(places) :]
+    c = [n // 2 for n in k] if center is None else center
+    unknown = boundary == "unknown"
+    domain = [n + unknown * (m - 1) for n, m in zip(shape, k, strict=True)]
+    columns = []
+    for i, v in enumerate(np.ndindex(*domain)):
+        voxel = [a - unknown * (m - 1 - b) for a, m, b in zip(v, k, c, strict=True)]
+        psf = blended_psf(psfs, places, voxel)
+        columns.append(blur_matrix(psf, shape, boundary, c)[:, i])
+    return np.array(columns).T
+
+
 def wavelet_matrix(W: Any) -> np.ndarray:
     """PyWavelets' own periodic transform of each unit image, bordered by zeros."""
     import pywt

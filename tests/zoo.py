@@ -10,7 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.linalg
-from naive import blur_matrix, downsample_matrix, joseph_matrix, wavelet_matrix
+from naive import (
+    blur_matrix,
+    downsample_matrix,
+    joseph_matrix,
+    variant_blur_matrix,
+    wavelet_matrix,
+)
 
 import physrecon as pr
 from physrecon.operators import Diagonal
@@ -245,6 +251,37 @@ _OPERATORS: dict[str, Callable[[], tuple[pr.LinearOperator, np.ndarray]]] = {
         pr.Blur(p := np.array([0.3, 1.0]), (4, 3, 3)) @ (A := alike()),
         np.kron(np.eye(12), blur_matrix(p, (3,), "zero")) @ slice_matrix(A),
     ),
+    "patches": lambda: patches((5, 6), (2, 2), (3, 3)),
+    "patches, fft": lambda: patches((5, 6), (3, 2), (3, 3), method="fft"),
+    "patches, even psfs": lambda: patches((4, 5), (2, 3), (2, 4), "reflect", method="direct"),
+    "patches, off centre": lambda: patches((5, 4), (2, 1), (3, 4), "periodic", center=(2, 0)),
+    "patches of an unknown world": lambda: patches(
+        (4, 3), (2, 2), (3, 2), "unknown", places=([-1.5, 2], [0.25, 9]), method="fft"
+    ),
+    "patches, signed": lambda: patches((4, 5), (2, 2), (4, 5), "unknown", signed=True),
+    "patches, long psfs": lambda: patches((3, 2), (2, 2), (5, 6), "reflect", (4, 1), method="fft"),
+    "patches of a volume": lambda: patches((3, 3, 4), (2, 1, 2), (2, 3, 2)),
+    "patches of a volume, fft": lambda: patches(
+        (3, 4, 3), (2, 2, 1), (3, 2, 2), "reflect", (0, 1, 1), method="fft"
+    ),
+    "patches of slices": lambda: (
+        pr.PatchBlur(p := random_matrix(2, 2, 3, 2), (3, 4, 5), "unknown"),
+        np.kron(np.eye(3), variant_blur_matrix(p, cells((4, 5), (2, 2)), (4, 5), "unknown")),
+    ),
+    "patches on slices": lambda: (
+        pr.PatchBlur(p := random_matrix(1, 3, 1, 2), (4, 3, 3), method="fft") @ (A := alike()),
+        np.kron(np.eye(4), variant_blur_matrix(p, cells((3, 3), (1, 3)), (3, 3), "zero"))
+        @ slice_matrix(A),
+    ),
+    "patches of nothing": lambda: patches((0, 4), (2, 2), (3, 2)),
+    "depths": lambda: depths((4, 3, 3), (3, 2, 3), "zero", (0.5, 1, 5)),
+    "depths, fft": lambda: depths((3, 3, 4), (4, 3, 2), "unknown", (-2, 3.5), method="fft"),
+    "depths, reflected": lambda: depths((3, 2, 4), (3, 3, 2), "reflect", (0, 2), (2, 0, 1)),
+    "depths, signed": lambda: depths((3, 2, 2), (2, 3, 2), "periodic", (1, 2), signed=True),
+    "planes": lambda: depths((4, 3, 2), (1, 3, 3), "unknown"),
+    "planes, fft": lambda: depths((3, 4, 3), (1, 2, 4), "zero", method="fft"),
+    "planes, signed": lambda: depths((3, 2, 4), (1, 2, 3), "reflect", signed=True),
+    "one plane": lambda: depths((1, 3, 4), (1, 3, 2), "zero"),
     "haar": lambda: (W := pr.Wavelet((5, 3), "haar"), wavelet_matrix(W)),
     "db4": lambda: (W := pr.Wavelet((8, 12), levels=2), wavelet_matrix(W)),
     "sym4 of slices": lambda: (W := pr.Wavelet((3, 5, 6), "sym4", 1, (1, 2)), wavelet_matrix(W)),
@@ -305,6 +342,44 @@ def blur(
     values = random_matrix(*psf, signed=signed, seed=6)
     B = pr.Blur(values, shape, boundary, center=center, oversize=True, **options)
     return B, blur_matrix(values, shape, boundary, center)
+
+
+def cells(shape: Any, grid: Any) -> list[np.ndarray]:
+    """The middles of equal cells."""
+    return [(np.arange(g) + 0.5) * n / g - 0.5 for n, g in zip(shape, grid, strict=True)]
+
+
+def patches(
+    shape: Any,
+    grid: Any,
+    psf: Any,
+    boundary: str = "zero",
+    center: Any = None,
+    places: Any = None,
+    signed: bool = False,
+    method: str = "direct",
+) -> tuple[pr.PatchBlur, np.ndarray]:
+    psfs = random_matrix(*grid, *psf, signed=signed, seed=7)
+    options: Any = {"centers": places, "center": center, "oversize": True, "method": method}
+    B = pr.PatchBlur(psfs, shape, boundary, **options)
+    return B, variant_blur_matrix(psfs, places or cells(shape, grid), shape, boundary, center)
+
+
+def depths(
+    shape: Any,
+    psf: Any,
+    boundary: str,
+    planes: Any = None,
+    center: Any = None,
+    signed: bool = False,
+    method: str = "direct",
+) -> tuple[pr.DepthBlur, np.ndarray]:
+    known = range(shape[0]) if planes is None else planes
+    psfs = random_matrix(len(known), *psf, signed=signed, seed=7)
+    given = psfs[:, 0] if psf[0] == 1 else psfs
+    options: Any = {"depths": planes, "center": center, "oversize": True, "method": method}
+    B = pr.DepthBlur(given, shape, boundary, **options)
+    return B, variant_blur_matrix(psfs, [known], shape, boundary, center)
 
 
 def downsample(

@@ -9,10 +9,12 @@ from physrecon.operators.mask import Mask
 from physrecon.operators.nonlinear import Exponential, Function, Pointwise
 from physrecon.operators.projector import Projector
 from physrecon.operators.stacks import block_diagonal, hstack, vstack
+from physrecon.operators.variant_blur import DepthBlur, PatchBlur
 from physrecon.operators.wavelet import Wavelet
 
 __all__ = [
     "Blur",
+    "DepthBlur",
     "Diagonal",
     "Downsample",
     "Exponential",
@@ -21,6 +23,7 @@ __all__ = [
     "LinearOperator",
     "Mask",
     "Operator",
+    "PatchBlur",
     "Pointwise",
     "Projector",
     "Wavelet",

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import numba
 import pytest
-from numba import float32, int64, types, uint64
+from numba import complex64, float32, int64, types, uint64
 
 import physrecon.kernels
 from physrecon.kernels._jit import gpu
@@ -29,8 +29,14 @@ SCALES, LAYOUT = types.UniTuple(float32, 3), types.UniTuple(int64, 3)
 ADVANCE_BOTH = types.UniTuple(float32, 6)
 LIMITS, ADVANCE, TRUE = types.UniTuple(float32, 2), types.UniTuple(float32, 5), types.boolean
 
+PSFS = types.Array(float32, 6, "C")
+CELLS, PLACES = int64[:, ::1], (int64[::1], LINE)
+SPECTRA, OTFS = complex64[:, :, ::1], complex64[:, :, :, ::1]
+
 # kernel → the types of its float32 instance
 SIGNATURES = {
+    "blur._blur_gpu": (PSFS, CELLS, TABLE, CELLS, INDEX, TRUE, BLOCK, BLOCK),
+    "blur._mix_gpu": (OTFS, *PLACES, int64, TRUE, SPECTRA, SPECTRA),
     "losses._huber_gpu": (VECTOR, VECTOR, VECTOR, float32, int64, VECTOR),
     "losses._poisson_gpu": (VECTOR, VECTOR, VECTOR, int64, VECTOR),
     "losses._student_gpu": (VECTOR, VECTOR, float32, float32, int64, VECTOR),

@@ -13,7 +13,7 @@ from geometries import geometry
 import physrecon as pr
 from physrecon import arrays
 from physrecon.geometry import interpolation_table
-from physrecon.kernels import duality_gap, generalised_variation, losses
+from physrecon.kernels import blur, duality_gap, generalised_variation, losses
 from physrecon.kernels.random import gaussian, philox, poisson
 from physrecon.operators.projector import SlicewiseKernels
 
@@ -227,3 +227,36 @@ def test_generalised_variation(planes, depth, dtype, simulated_device):
     advance(device, simulated_device)
     for name in counts:
         assert_twins(host[name], device[name])
+
+
+VARIANT_BLURS = [
+    ((5, 6), (2, 3, 3, 4), "unknown"),
+    ((2, 4, 5), (1, 2, 2, 3), "zero"),
+    ((3, 4, 5), (2, 2, 2, 2, 3, 3), "zero"),
+    ((3, 3, 4), (2, 1, 1, 3, 1, 2), "unknown"),
+]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("shape", "psfs", "boundary"), VARIANT_BLURS)
+def test_variant_blur(shape, psfs, boundary, dtype, simulated_device):
+    A = pr.PatchBlur(random(psfs, np.float64, 2), shape, boundary, method="direct")
+    x, y = random(A.in_shape, dtype), random(A.out_shape, dtype, 1)
+    assert_twins(A @ x, A @ simulated_device(x))
+    assert_twins(A.T @ y, A.T @ simulated_device(y))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("back", [False, True])
+def test_mixing_of_planes(back, dtype, simulated_device):
+    def waves(*shape):
+        return random((*shape, 2), dtype).view(np.result_type(dtype, np.complex64))[..., 0]
+
+    cells, fractions = np.array([0, 0, 1, 1]), np.array([0, 0.3, 0, 1], dtype)
+    tables = waves(3, 3, 2, 5), cells, fractions
+    source = waves(6 if back else 4, 2, 5)
+    cpu = np.empty((4 if back else 6, 2, 5), source.dtype)
+    gpu = simulated_device(cpu)
+    blur.mix(*tables, 2, back, source, cpu)
+    blur.mix(*map(simulated_device, tables), 2, back, simulated_device(source), gpu)
+    np.testing.assert_allclose(gpu.host, cpu, atol=CLOSE[dtype] * np.abs(cpu).max())
