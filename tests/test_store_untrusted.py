@@ -39,7 +39,7 @@ def replace_data(path: Path, create) -> Path:
         (b"", "an empty file"),
         (b"hello, this is text\n" * 20, "another kind"),
         (b"MATLAB 5.0 MAT-file, Platform" + b" " * 200, "MATLAB v5"),
-        (b"II*\0" + bytes(300), "TIFF"),
+        (b"PK\3\4" + bytes(300), "zip"),
         (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS"),
     ],
 )

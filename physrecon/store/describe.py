@@ -7,26 +7,46 @@ from pathlib import Path
 import numpy as np
 
 from physrecon.errors import MissingInputError
-from physrecon.store.identify import NotAScan, is_volume
+from physrecon.store.hdf5_image import layout_axes
+from physrecon.store.identify import NotAScan
+from physrecon.store.image_defects import defects
+from physrecon.store.images import Image, open_image
 from physrecon.store.scan import Scan, open_scan
 from physrecon.store.slabs import partial_slabs, slab_folder, slabs_done
-from physrecon.store.trust import Tree, damage_reported
+from physrecon.store.trust import Tree, damage_reported, head_of, kind_of
 from physrecon.store.volume import Volume, open_volume
+
+LOOKED_AT = 1 << 30  # bytes of a first frame that is searched for saturation
+FORMATS = {
+    "imagej": "ImageJ TIFF",
+    "ome": "OME-TIFF",
+    "tiff": "TIFF",
+    "png": "PNG",
+    "jpeg": "JPEG",
+    "hdf5": "HDF5",
+}
 
 
 def describe(
     path: str | Path, angle_unit: str | None = None, allow_root: str | Path | None = None
 ) -> list[str]:
-    """Lines that say what a file is: a scan, a volume, or a known part or relative of them.
+    """Lines that say what a file is: a scan, a volume, an image, or a known relative of them.
 
-    angle_unit, allow_root: as for `open_scan`.  Raises DataError where the file is damaged, is no
-    HDF5, or lacks what a scan needs; MissingInputError where there is none or it cannot be read."""
+    `FILE.h5::/group/data` is one dataset, as an image.  angle_unit, allow_root: as for `open_scan`.
+    Raises DataError where the file is damaged, of another kind, or lacks what a scan needs;
+    MissingInputError where there is none or it cannot be read."""
     try:
+        if "::" in str(path) or kind_of(head_of(Path(path))).endswith(" image"):
+            with open_image(path) as image:
+                return _image_lines(image)
         with Tree(path, allow_root) as tree, damage_reported(tree.path):
-            volume = is_volume(tree)
-        if volume:
+            axes = layout_axes(tree)
+        if axes == "ZYX":
             with open_volume(path) as opened:
                 return _volume_lines(opened)
+        if axes:
+            with open_image(path) as image:
+                return _image_lines(image)
         with open_scan(path, angle_unit, allow_root=allow_root) as scan:
             return _scan_lines(scan)
     except NotAScan as error:
@@ -77,3 +97,23 @@ def _volume_lines(volume: Volume) -> list[str]:
     if method:
         lines.append(f"method: {method}")
     return [*lines, f"open with `physrecon view {volume.path.name}`"]
+
+
+def _image_lines(image: Image) -> list[str]:
+    lines = [
+        f"{image.path.name}: {FORMATS[image.format]} image {image.axes} {image.shape} "
+        f"{image.dtype}, {image.nbytes / 1e6:.4g} MB"
+    ]
+    if image.length_unit or set(image.voxel_size) != {1.0}:
+        size = " × ".join(f"{pitch:.6g}" for pitch in image.voxel_size)
+        axes = " × ".join(image.frame_axes.lower())
+        lines.append(f"voxel size: {size} {image.length_unit or 'pixel'} ({axes})")
+    else:
+        lines.append("voxel size: not stated, lengths are in pixels")
+    if len(image.frames) > 1:
+        lines.append(f"frames: {len(image.frames)}, each {image.frame_axes} {image.frame_shape}")
+    if image.nbytes // len(image.frames) <= LOOKED_AT:
+        first = defects(image.read(image.frames[0])).lines()
+        where = " (first frame)" if len(image.frames) > 1 else ""
+        lines += [line + where for line in first]
+    return [*lines, *(f"note: {note}" for note in image.notes)]

@@ -74,7 +74,8 @@ def _candidates(tree: Tree) -> dict[str, h5py.Dataset]:
         if not isinstance(node, h5py.Dataset) or node.dtype.kind not in "iuf":
             continue
         if 2 <= node.ndim <= 5 and node.size:
-            found.setdefault(identity(node), (f"{path} {node.shape} {node.dtype}", node))
+            name = node.name if node.file == tree.file else path  # its own rather than a link's
+            found.setdefault(identity(node), (f"{name} {node.shape} {node.dtype}", node))
     return dict(found.values())
 
 

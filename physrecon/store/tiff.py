@@ -1,18 +1,13 @@
 """TIFF in, by tifffile, plane by plane.
 
-A TIFF file is a chain of directories (IFD), one per plane, each naming where the bytes of its plane
-lie.  tifffile reads what it can of a broken file and leaves zeros for the rest, so the chain and
-the extent of every plane are checked here before anything is read:
-
-    chain ends in 0 without a loop,   offset + bytes ≤ file size,   uncompressed bytes = declared.
-"""
+Nothing is read before `tiff_trust` has found the file whole.  Planes that lie one after the other
+uncompressed are read from their place, others are unpacked one at a time."""
 
 from __future__ import annotations
 
 import logging
 import math
 import re
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,13 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from physrecon.blocks import format_bytes
 from physrecon.errors import DataError, ReadError
 from physrecon.store.image_source import UNNAMED, Key, Source, parsing
 from physrecon.store.tiff_scale import lengths
+from physrecon.store.tiff_trust import check_chain, check_extent, check_page, truncated
 
-MAX_TAGS = 4096  # of one directory
-BOMB_SIZE, BOMB_RATIO = 1 << 30, 1100  # a larger plane is not believed to be packed more tightly
 NAMED = {"I": UNNAMED, "Q": UNNAMED}  # pages and "other" of tifffile are no names
 UNDESCRIBED = ("generic", "uniform")  # series that tifffile found without metadata
 MIN_IS_WHITE, PALETTE = 0, 3
@@ -41,7 +34,7 @@ def open_tiff(path: Path) -> Source:
 
     notes: list[str] = []
     with parsing(path, "TIFF"), _complaints(notes):
-        _check_chain(path)
+        check_chain(path)
         file = tifffile.TiffFile(path, _multifile=False)
         try:
             series = _series(file, path, notes)
@@ -78,11 +71,11 @@ class _Pages:
         self._pages = [] if self._offset is not None else list(series)
         size = path.stat().st_size
         if self._offset is not None:
-            _check_extent(path, self._offset + series.nbytes, size)
+            check_extent(path, self._offset + series.nbytes, size)
         elif len(self._pages) != math.prod(self._leading):
-            raise _truncated(path, f"{math.prod(self._leading)} planes, got {len(self._pages)}")
+            raise truncated(path, f"{math.prod(self._leading)} planes, got {len(self._pages)}")
         for number, page in enumerate(self._pages):
-            _check_page(path, number, page, size)
+            check_page(path, number, page, size)
 
     def read(self, key: Key) -> NDArray[Any]:
         cut = len(self._leading)
@@ -114,7 +107,7 @@ class _Pages:
                 "away for a while, else copy the file again."
             ) from error
         if values.size < count:
-            raise _truncated(self._path, f"{count} values in plane {number}, got {values.size}")
+            raise truncated(self._path, f"{count} values in plane {number}, got {values.size}")
         return values.reshape(self._page_shape)
 
 
@@ -128,7 +121,7 @@ def _series(file: Any, path: Path, notes: list[str]) -> Any:
             "files; import the set in Fiji (Bio-Formats) and save it as one OME-TIFF."
         )
     if not len(file.pages) or not len(file.series):
-        raise DataError(f"{path.name}: expected an image, got a TIFF file without one.")
+        raise DataError(f"{path.name}: expected an image, got a TIFF file without; copy it again.")
     series = file.series[0]
     if series.is_multifile or (series.kind in UNDESCRIBED and (file.is_ome or file.is_imagej)):
         raise DataError(
@@ -157,70 +150,13 @@ def _check_readable(path: Path, page: Any) -> None:
             tifffile.TIFF.DECOMPRESSORS[page.compression]
         if page.predictor != 1:
             tifffile.TIFF.UNPREDICTORS[page.predictor]
-        if page.bitspersample % 8:
+        if page.bitspersample % 8 and page.dtype != bool:
             import imagecodecs  # noqa: F401  unpacks 10, 12 … bits
     except (KeyError, ImportError) as error:
         raise DataError(
             f"{path.name}: expected planes that can be unpacked, got {error.args[0]}; "
             "run `pip install imagecodecs` or save the file uncompressed."
         ) from error
-
-
-def _check_page(path: Path, number: int, page: Any, size: int) -> None:
-    """Raise DataError unless all that the page declares is in the file."""
-    if page is None or not page.dataoffsets or 0 in page.dataoffsets or 0 in page.databytecounts:
-        raise DataError(
-            f"{path.name}: expected all planes, got none for plane {number}, which would read as "
-            "zeros; copy the file again or wait until it is written."
-        )
-    stored = sum(page.databytecounts)
-    last = max(map(sum, zip(page.dataoffsets, page.databytecounts, strict=False)))
-    _check_extent(path, last, size)
-    declared = page.size * page.keyframe.bitspersample // 8
-    if page.keyframe.compression == 1 and stored < declared:
-        raise _truncated(path, f"{declared} bytes in plane {number}, got {stored}")
-    if declared > max(BOMB_SIZE, BOMB_RATIO * stored):
-        raise DataError(
-            f"{path.name}: expected a plane that its {format_bytes(stored)} can hold, got one "
-            f"declared as {format_bytes(declared)}; if you trust the file, save it uncompressed."
-        )
-
-
-def _check_extent(path: Path, end: int, size: int) -> None:
-    if end > size:
-        raise _truncated(path, f"{end} bytes for the declared shape, got {size}")
-
-
-def _truncated(path: Path, what: str) -> DataError:
-    return DataError(
-        f"{path}: expected a whole TIFF file with {what}; copy it again from the source."
-    )
-
-
-def _check_chain(path: Path) -> None:
-    """Raise DataError unless the directories follow one another to an end."""
-    size = path.stat().st_size
-    seen: set[int] = set()
-    with path.open("rb") as file:
-        head = file.read(16)
-        order = "<" if head[:2] == b"II" else ">"
-        big = struct.unpack(order + "H", head[2:4])[0] == 43
-        count_format, entry, pointer = ("Q", 20, "Q") if big else ("H", 12, "I")
-        width = struct.calcsize(pointer)
-        (offset,) = struct.unpack(order + pointer, head[8:16] if big else head[4:8])
-        while offset:
-            if offset in seen or not offset < size:
-                got = "a chain of pages in a ring" if offset in seen else "one whose pages go on"
-                raise _truncated(path, f"{len(seen)} pages and an end, got {got} beyond {size}")
-            seen.add(offset)
-            file.seek(offset)
-            raw = file.read(struct.calcsize(count_format))
-            (tags,) = struct.unpack(order + count_format, raw)
-            file.seek(tags * entry, 1)
-            raw = file.read(width)
-            if tags > MAX_TAGS or len(raw) < width:
-                raise _truncated(path, f"a directory of page {len(seen) - 1}, got a broken one")
-            (offset,) = struct.unpack(order + pointer, raw)
 
 
 def _drop_alpha(source: Source, page: Any) -> None:
