@@ -1,9 +1,13 @@
 """A point spread function distilled from an image of beads smaller than it.
 
-Beads are found and sifted (`bead_finding`), moved to a voxel's centre by cubic splines, divided by
-their brightness b, and averaged with the weights b, which is what counts of photons ask for.
-Values far from the median of the beads are left out: hot pixels, neighbours.  What noise is left
-is smoothed where it is all there is (`denoised`)."""
+Beads are found and sifted (`bead_finding`), and moved to a voxel's centre by cubic splines.  Their
+places and brightnesses b are refined against the median m of all by linear least squares,
+
+    bead ≈ b m − b δ · ∇m,
+
+and their average has the weights b, which is what counts of photons ask for.  Values far from the
+median are left out: neighbours, hot pixels.  What noise is left is smoothed where it is all there
+is (`denoised`)."""
 
 from __future__ import annotations
 
@@ -15,8 +19,15 @@ from typing import Any
 import numpy as np
 
 from physrecon.errors import ArgumentError, DataError
-from physrecon.psf.background import border, clipped_mean
-from physrecon.psf.bead_finding import FWHM, Beads, default_shape, find_beads, full_width
+from physrecon.psf.background import clipped_mean
+from physrecon.psf.bead_finding import (
+    FWHM,
+    Beads,
+    default_shape,
+    find_beads,
+    full_width,
+    without_hot_voxels,
+)
 from physrecon.psf.grids import (
     Array,
     Lengths,
@@ -28,6 +39,7 @@ from physrecon.psf.grids import (
 )
 
 MARGIN = 8  # voxels around a bead that a spline wants to know
+ROUNDS = 3  # of refining places and brightnesses
 FAR = 5.0  # standard deviations of the noise from the median
 TAIL = 2.0  # standard deviations of the smoothed noise: below, there is no light
 THRESHOLD = 10.0  # standard deviations of the smoothed noise: above, there is a bead
@@ -91,15 +103,16 @@ def psf_from_beads(
     bead_diameter, in the unit of voxel_size: its effect is estimated and said, not removed.
 
     Left out are beads at the border (nearer than their width), with saturated voxels, with another
-    bead within `shape`, and those of another size or brightness than most.  What lies beyond the
-    frame is taken from other beads, or is zero.  ArgumentError: rank, shape, ranges.  DataError:
-    NaN, or no bead that is fit.  Holds three stacks of float64."""
+    bead within `shape`, and those of another size or brightness than most; single hot voxels are
+    replaced.  What lies beyond the frame is taken from other beads, or is zero.
+    ArgumentError: rank, shape, ranges.  DataError: NaN, or no bead that is fit.  Holds four stacks
+    of float64."""
     where = "psf_from_beads"
     image, clip = _checked(stack, saturation)
     voxel = per_axis(where, "voxel_size", voxel_size, image.ndim)
     sizes = None if shape is None else checked_shape(where, shape, image.ndim)
     background, noise = clipped_mean(image)
-    image -= background
+    image, hot = without_hot_voxels(image - background, noise)
     beads = find_beads(image, clip - background, sizes, number(where, "threshold", threshold))
     fit = np.array([not reason for reason in beads.reasons], bool)
     rejected = Counter(reason for reason in beads.reasons if reason)
@@ -108,18 +121,18 @@ def psf_from_beads(
     sizes = sizes or default_shape(image.shape, beads.width)
     _flatten(image, beads, sizes)
 
-    centers, heights = beads.centers[fit], beads.heights[fit]
-    psf = _average(np.stack([_moved(image, c, sizes) for c in centers]), heights, beads.width)
+    centers, heights, psf = _aligned(
+        image, beads.centers[fit], beads.heights[fit], sizes, beads.width
+    )
     if symmetric:
         psf = _ring_means(psf, voxel)
-    level, left = clipped_mean(border(psf))
-    psf = psf - level
     if denoise:
-        psf = denoised(psf, left, beads.width)
+        psf = denoised(psf, noise * np.sqrt(len(heights)) / heights.sum(), beads.width)
     psf = normalized(np.maximum(psf, 0))
     center = tuple(n // 2 for n in sizes)
     width = full_width(psf, center) * voxel
-    notes = [] if bead_diameter is None else [_size_note(bead_diameter, width)]
+    notes = [f"{hot} hot voxels replaced by their neighbours"] if hot else []
+    notes += [] if bead_diameter is None else [_size_note(bead_diameter, width)]
     return MeasuredPSF(
         psf, centers, len(fit), dict(rejected), tuple(width.tolist()), background, noise, notes
     )
@@ -184,25 +197,48 @@ def _moved(image: Array, center: Array, shape: tuple[int, ...]) -> Array:
     return found
 
 
-def _average(beads: Array, heights: Array, width: Array) -> Array:
-    """Mean of (count, *shape), weighted by brightness; 0 where no bead has data."""
-    flat = (None,) * (beads.ndim - 1)
+def _aligned(
+    image: Array, centers: Array, heights: Array, shape: tuple[int, ...], width: Array
+) -> tuple[Array, Array, Array]:
+    """(centres and brightnesses, refined, average) of beads at `centers`."""
+    for _ in range(ROUNDS):
+        beads = np.stack([_moved(image, center, shape) for center in centers])
+        typical = _median(beads / _spread(heights, beads))
+        heights, shifts = _refined(beads, typical, width)
+        centers = centers + shifts
+    beads = np.stack([_moved(image, center, shape) for center in centers])
+    return centers, heights, _average(beads / _spread(heights, beads), heights)
+
+
+def _spread(numbers: Array, beads: Array) -> Array:
+    """One number per bead, for all of its voxels."""
+    return numbers.reshape(-1, *[1] * (beads.ndim - 1))
+
+
+def _refined(beads: Array, typical: Array, width: Array) -> tuple[Array, Array]:
+    """(brightnesses (count,), displacements (count, ndim)) of beads against the typical one."""
     core = tuple(
         slice(max(n // 2 - int(w), 0), n // 2 + int(w) + 1)
-        for n, w in zip(beads.shape[1:], width, strict=True)
+        for n, w in zip(typical.shape, width, strict=True)
     )
-    beads = beads / heights[:, *flat]
+    columns = [typical, *np.gradient(typical)]
+    design = np.stack([column[core].ravel() for column in columns], axis=1)
+    found = []
+    for bead in beads:
+        values = bead[core].ravel()
+        seen = ~np.isnan(values)
+        found.append(np.linalg.lstsq(design[seen], values[seen], rcond=None)[0])
+    heights, slopes = np.split(np.array(found), [1], axis=1)
+    return heights[:, 0], np.clip(-slopes / heights, -0.5, 0.5)
+
+
+def _average(beads: Array, heights: Array) -> Array:
+    """Mean of (count, *shape), weighted by brightness; 0 where no bead has data."""
     typical = _median(beads)
-    for _ in range(2):  # brightness by least squares, against the median of all
-        model = typical[core]
-        scale = np.nansum(beads[:, *core] * model, axis=tuple(range(1, beads.ndim)))
-        scale /= (model**2).sum()
-        beads, heights = beads / scale[:, *flat], heights * scale
-        typical = _median(beads)
     away = np.abs(beads - typical)
     noise = 1.4826 * np.nanmedian(away.reshape(len(beads), -1), axis=1)
-    far = away > FAR * noise[:, *flat] + np.abs(typical) / 2
-    weight = np.where(far | np.isnan(beads), 0, heights[:, *flat])
+    far = away > FAR * _spread(noise, beads) + np.abs(typical) / 2
+    weight = np.where(far | np.isnan(beads), 0, _spread(heights, beads))
     total = weight.sum(axis=0)
     mean = (weight * np.nan_to_num(beads)).sum(axis=0) / np.where(total > 0, total, 1)
     return np.where(total > 0, mean, 0)
@@ -221,7 +257,7 @@ def denoised(psf: Array, noise: float, width: Array) -> Array:
 
     With s the PSF smoothed by a Gaussian half as wide as itself and v the local mean of (psf − s)²,
     it is s + (psf − s) max(0, 1 − noise²/v) (Lee, IEEE Trans. Pattern Anal. 2, 165, 1980), and 0
-    where that is below twice the noise of s."""
+    where s is below twice its own noise."""
     from scipy.ndimage import gaussian_filter
 
     sigma = width / FWHM / 2
@@ -229,7 +265,8 @@ def denoised(psf: Array, noise: float, width: Array) -> Array:
     detail = gaussian_filter((psf - smooth) ** 2, sigma)
     kept = np.maximum(1 - noise**2 / np.maximum(detail, 1e-300), 0)
     found = smooth + kept * (psf - smooth)
-    return np.where(smooth < TAIL * clipped_mean(border(smooth))[1], 0, found)
+    averaged = np.maximum(2 * np.sqrt(np.pi) * sigma, 1).prod()  # voxels in effect
+    return np.where(smooth < TAIL * noise / np.sqrt(averaged), 0, found)
 
 
 def _ring_means(psf: Array, voxel: tuple[float, ...]) -> Array:
