@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from physrecon.datasets import simulate_scan, simulated_truth
 from physrecon.errors import OutputError
+from physrecon.execution import require_machine
 from physrecon.job import Job
 from physrecon.report import Report
-from physrecon.run import require_machine, run
+from physrecon.run import run
 from physrecon.store import open_volume
 from physrecon.view import draw_slice, new_figure, save
 

@@ -247,7 +247,9 @@ def parser() -> Parser:
     _reconstruction(recon)
 
     deconvolve = command("deconvolve", "take the blur off an image, a stack, or a series of them")
-    deconvolve.add_argument("input", metavar="IMAGE", help="TIFF, HDF5, PNG or JPEG")
+    deconvolve.add_argument(
+        "input", metavar="IMAGE", help="TIFF, HDF5 (FILE.h5::/path), PNG or JPEG"
+    )
     _psf(deconvolve, required=True)
     deconvolve.add_argument(
         "-o", "--output", metavar="OUT", required=True, help="the result, TIFF or HDF5 by its name"
@@ -481,10 +483,3 @@ def _images(into: Any) -> None:
         "--length-unit", type=_one_of(LENGTH_UNITS), metavar="UNIT",
         help=f"of --voxel-size: {', '.join(LENGTH_UNITS)}",
     )  # fmt: skip
-    into.add_argument(
-        "--axes",
-        metavar="AXES",
-        help="what the axes of the image are, such as TZYX, if it is wrong",
-    )
-    into.add_argument("--dataset", metavar="PATH", help="of the image in an HDF5 file")
-    into.add_argument("--psf-dataset", metavar="PATH", help="of the PSF in an HDF5 file")

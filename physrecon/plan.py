@@ -96,7 +96,7 @@ class Plan:
         return found
 
     def _free(self) -> int:
-        return shutil.disk_usage(_existing(self.job.output)).free
+        return shutil.disk_usage(existing_folder(self.job.output)).free
 
 
 def make_plan(job: Job, scan: Scan) -> Plan:
@@ -181,6 +181,6 @@ def describe_method(job: Job) -> str:
     return ", ".join(words + ["nonnegative"] * job.nonnegative)
 
 
-def _existing(path: Path) -> Path:
+def existing_folder(path: Path) -> Path:
     """The nearest folder above a path that is there."""
     return next(folder for folder in path.absolute().parents if folder.is_dir())

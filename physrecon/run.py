@@ -8,7 +8,6 @@ work is cut."""
 from __future__ import annotations
 
 import math
-import os
 import shlex
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,7 +23,8 @@ from physrecon.assemble import Measured, make_problem
 from physrecon.blocks import slabs
 from physrecon.centering import Center, average_views, find_center
 from physrecon.doubts import doubts
-from physrecon.errors import ArgumentError, DataError, Interrupted, OutputError
+from physrecon.errors import ArgumentError, DataError, Interrupted
+from physrecon.execution import check_method, check_output, require_machine, with_iterations
 from physrecon.geometry import Grid, ParallelBeam
 from physrecon.job import Job
 from physrecon.names import DIRECT, ITERATIONS
@@ -33,7 +33,6 @@ from physrecon.operators.projector import Projector
 from physrecon.plan import Plan, chosen_rows, make_plan
 from physrecon.preprocess import Repairs, prepare, prepare_counts
 from physrecon.report import Progress, Report, Silent, heard
-from physrecon.solvers import METHODS as SOLVERS
 from physrecon.solvers import Stop, solve
 from physrecon.solvers.state import State
 from physrecon.store import Scan, VolumeWriter, open_scan
@@ -95,33 +94,6 @@ def open_input(job: Job, report: Report | None = None) -> Scan:
         scan.close()
         raise
     return scan
-
-
-def require_machine(job: Job) -> None:
-    """Raise DeviceError or ArgumentError where the machine lacks what the job asks for."""
-    if job.device == "cuda":
-        arrays.cupy()
-    use_threads(job.threads)
-
-
-def use_threads(count: int | None) -> None:
-    """Let kernels run on `count` threads, None for all cores, whatever an earlier job wanted.
-
-    Raises ArgumentError when there are not so many."""
-    import numba
-
-    most: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
-    if count is not None and count > most:
-        raise ArgumentError(f"threads: expected 1 … {most} on this machine, got {count}")
-    numba.set_num_threads(count or most)
-
-
-def with_iterations(job: Job) -> Job:
-    """The job with the number of iterations that suits its method, unless it has one."""
-    if job.method not in ITERATIONS or job.stop.iterations:
-        return job
-    stop = job.stop.model_copy(update={"iterations": ITERATIONS[job.method]})
-    return job.model_copy(update={"stop": stop})
 
 
 def resolved(job: Job, scan: Scan, report: Report) -> Job:
@@ -429,31 +401,12 @@ def _configuration(job: Job, scan: Scan) -> dict[str, str]:
 
 def _check_output(job: Job, scan: Scan) -> None:
     """Refuse what can be refused before hours of work: the writer looks again, and closer."""
-    if job.output.is_dir():
-        raise OutputError(
-            f"{job.output}: expected the name of a file, got a folder; "
-            f"choose a name in it, such as {job.output / 'volume.h5'}"
-        )
-    if job.output.suffix.lower().removeprefix(".") in OTHER_FORMATS:
+    if job.output.suffix.lower().removeprefix(".") in OTHER_FORMATS and not job.output.is_dir():
         raise ArgumentError(
             f"{job.output}: expected a name for an HDF5 file, got {job.output.suffix}; "
             f"choose {job.output.with_suffix('.h5').name}"
         )
-    if not job.output.parent.is_dir():
-        raise OutputError(
-            f"{job.output}: expected a folder to write to, got no folder {job.output.parent}; "
-            "create it or choose another"
-        )
-    inputs = {job.input, *scan.tree.files, *scan.tree.sources}
-    if job.output.exists() and any(job.output.samefile(path) for path in inputs):
-        raise OutputError(
-            f"{job.output}: expected another file than the input, got the same; choose a new name"
-        )
-    if os.path.lexists(job.output) and not job.overwrite:
-        raise OutputError(
-            f"{job.output}: expected a new file, got one that exists; "
-            "choose another name or pass --overwrite"
-        )
+    check_output(job, {job.input, *scan.tree.files, *scan.tree.sources}, "volume.h5")
 
 
 def _check_problem(job: Job, scan: Scan) -> None:
@@ -468,24 +421,7 @@ def _check_problem(job: Job, scan: Scan) -> None:
     y = np.ones(some.shape, np.float32)
     known = job if job.outlier != "auto" else job.model_copy(update={"outlier": 1.0})
     problem = make_problem(known, Projector(some, grid), Measured(y, y, y), grid)
-
-    def trouble(method: str) -> ArgumentError | None:
-        solver = SOLVERS[method]() if method != job.method else job.make_solver()
-        try:
-            solve(problem, solver, stop=Stop(iterations=1))
-        except ArgumentError as error:
-            return error
-        return None
-
-    if error := trouble(job.method):
-        able = [method for method in ITERATIONS if trouble(method) is None]
-        if not able:
-            raise error
-        what = f"{job.likelihood} of values >= 0" if job.nonnegative else job.likelihood
-        raise ArgumentError(
-            f"method: expected one that can minimise {what}, got {job.method}; "
-            f"choose --method {'|'.join(able)}"
-        )
+    check_method(job, problem, ITERATIONS)
 
 
 def _rows(slab: slice) -> int:

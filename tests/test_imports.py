@@ -23,7 +23,7 @@ ROOMS = [
     "solvers",
     "analytic axis_methods blocks centering checkpoint datasets defects image_job job "
     "job_file memory names psf preprocess settings store weight_choice weight_plot",
-    "assemble deconvolve doubts image_doubts image_plan image_psf plan report run view",
+    "assemble deconvolve doubts execution image_data image_plan image_psf plan report run view",
     "cli commands demo options __main__",
 ]
 LEVEL = {name: level for level, room in enumerate(ROOMS) for name in room.split()}

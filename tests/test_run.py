@@ -325,7 +325,7 @@ def test_the_measured_tooth(shared_data, tmp_path, capsys):
 def test_the_threads_of_one_job_are_not_those_of_the_next():
     import numba
 
-    from physrecon.run import use_threads
+    from physrecon.execution import use_threads
 
     most = numba.config.NUMBA_NUM_THREADS
     use_threads(1)

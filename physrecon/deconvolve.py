@@ -1,0 +1,335 @@
+"""From a job to a sharp image: the only place where image files, the blur and solvers meet.
+
+    image → frame y → solver with Blur and its transpose → frame x → file,   frame after frame
+
+Frames (times, channels) know nothing of each other; a finished one is kept, whatever happens."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import shlex
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physrecon import arrays, disk_arrays
+from physrecon.analytic.wiener import tikhonov_filter, wiener
+from physrecon.errors import ArgumentError, DataError, Interrupted
+from physrecon.execution import check_method, check_output, require_machine, with_iterations
+from physrecon.image_data import (
+    Index,
+    background_of,
+    chosen_frames,
+    doubts,
+    fingerprint,
+    survey,
+)
+from physrecon.image_job import ImageJob
+from physrecon.image_plan import ImagePlan, describe_image, make_blur, make_plan
+from physrecon.image_psf import Kernel, pitch_of, read_psf
+from physrecon.likelihoods import LeastSquares, PoissonLikelihood
+from physrecon.names import IMAGE_DIRECT, IMAGE_ITERATIVE
+from physrecon.priors import NonNegative
+from physrecon.problem import Problem
+from physrecon.report import Progress, Report, Silent, heard
+from physrecon.solvers import Stop, solve
+from physrecon.solvers.state import State
+from physrecon.store.image_writer import HDF5, TIFF, ImageWriter
+from physrecon.store.images import Image, open_image
+from physrecon.store.kept_frames import KeptFrames
+from physrecon.weight_choice import choose_weight
+
+Array = NDArray[np.float32]
+Follow = Callable[[float, str], Any]
+WEIGHT_VOXELS = 1 << 20  # of the middle of the first frame, on which a weight is chosen
+
+
+def run(job: ImageJob, report: Report | None = None) -> Path:
+    """Take the blur off what the job says and return the path of the result.
+
+    Finished frames of an earlier run of the same job on the same input are kept as they are.
+    Raises the errors of `physrecon.errors`; Interrupted when stopped with something kept."""
+    report = report or Silent()
+    with _opened(job) as (job, image, kernel, frames), heard(report):
+        report.result(describe_image(job, image))
+        for line in kernel.lines:
+            report.result(line)
+        for note in image.notes:
+            report.note(note)
+        for warning in kernel.warnings:
+            report.warn(warning)
+        plan = make_plan(job, image, kernel, frames)
+        _check_output(job)
+        _check_problem(job, image, kernel)
+        for sentence in doubts(survey(job, image, frames)):
+            report.warn(sentence)
+        job = with_weight(job, image, kernel, frames[0], report)
+        _write_result(replace(plan, job=job), image, report)
+    report.result(
+        f"{job.output}: {image.axes} {plan.shape} float32 — "
+        f"open with `physrecon view {shlex.quote(str(job.output))}`"
+    )
+    return job.output
+
+
+def plan(job: ImageJob, report: Report | None = None) -> ImagePlan:
+    """What the job would take, without computing."""
+    with _opened(job) as (job, image, kernel, frames):
+        planned = make_plan(job, image, kernel, frames)
+        for note in image.notes:
+            (report or Silent()).note(note)
+        _check_problem(job, image, kernel)
+        return planned
+
+
+@contextmanager
+def _opened(job: ImageJob) -> Iterator[tuple[ImageJob, Image, Kernel, list[Index]]]:
+    """The job with its iterations, its image, its PSF and its frames."""
+    require_machine(job)
+    with open_image(job.input) as image:
+        if job.planewise and len(image.frame_shape) < 3:
+            raise DataError(
+                f"{job.input}: expected a stack for --planewise, got images of "
+                f"{image.frame_shape}; drop it"
+            )
+        yield with_iterations(job), image, read_psf(job, image), chosen_frames(job, image)
+
+
+# One frame ------------------------------------------------------------------------------------
+
+
+def deconvolved(plan: ImagePlan, y: Any, pitch: tuple[float, ...], follow: Follow) -> Any:
+    """(frame, why the solver stopped) of a blurred frame, which is used up.
+
+    follow(done, text): called with the fraction that is done."""
+    job, A = plan.job, plan.A
+    level = background_of(y) if job.background == "auto" else float(job.background)
+    if job.method in IMAGE_DIRECT:
+        y -= level
+        return _filtered(job, A, y, pitch), ""
+    stop = _stop(job)
+
+    def report(state: State) -> None:
+        follow(state.iteration / max(stop.iterations, 1), f"iteration {state.iteration}")
+
+    problem = make_problem(job, A, y, level, pitch)
+    result = solve(problem, job.make_solver(), stop=stop, callback=report)
+    x, reason = result.x[A.frame], result.reason
+    if not arrays.all_finite(x):
+        raise DataError(
+            f"{job.method}: expected a finite image, got NaN or infinity {reason}; "
+            "check the data, or choose another method"
+        )
+    if job.background == "auto":
+        reason = f"background {level:.4g}, {reason}"
+    return x, reason
+
+
+def make_problem(
+    job: ImageJob, A: Any, y: Any, background: float, pitch: tuple[float, ...]
+) -> Problem:
+    """The problem that the job names.  y is used up.  Raises ArgumentError for settings that do
+    not fit."""
+    if job.likelihood == "poisson":
+        f: Any = PoissonLikelihood(A, y, background)
+    else:
+        if background:
+            y -= background
+        f = LeastSquares(A, y)
+    axes = (1, 2) if job.planewise else tuple(range(len(pitch)))
+    return Problem(
+        f,
+        prior=None if job.prior is None else job.prior.make(pitch, axes),
+        constraint=NonNegative() if job.nonnegative else None,
+    )
+
+
+def _filtered(job: ImageJob, A: Any, y: Any, pitch: tuple[float, ...]) -> Any:
+    settings: dict[str, Any] = {**job.solver, "boundary": job.boundary, "oversize": True}
+    settings["center"] = A.center
+    if job.method == "wiener":
+        return wiener(y, A.psf, **settings)
+    sizes = tuple(p / pitch[-1] for p in pitch[-A.psf.ndim :])
+    return tikhonov_filter(y, A.psf, voxel_size=sizes, **settings)
+
+
+def _stop(job: ImageJob) -> Stop:
+    norm: Any = job.stop.discrepancy
+    return Stop(iterations=int(job.stop.iterations or 0), rtol=job.stop.rtol, discrepancy=norm)
+
+
+# The weight of a prior ------------------------------------------------------------------------
+
+
+def with_weight(
+    job: ImageJob, image: Image, kernel: Kernel, index: Index, report: Report
+) -> ImageJob:
+    """The job with the weight of its prior, found on the middle of a frame."""
+    if job.prior is None or job.prior.weight != "auto":
+        return job
+    part = middle(image.frame_shape, WEIGHT_VOXELS)
+    y = arrays.to_device(image[(*index, *part)].astype(np.float32), job.device)
+    level = background_of(arrays.to_host(y)) if job.background == "auto" else float(job.background)
+    A = make_blur(job.model_copy(update={"oversize": True}), y.shape, kernel)
+    problem = make_problem(job, A, y, level, pitch_of(job, image)[0])
+    with report.progress("weight", 1, "choice"):
+        choice = choose_weight(problem, job.prior.rule, job.make_solver())
+    weight = float(f"{choice.weight:.3g}")  # finer than it matters, and the same on every machine
+    report.result(
+        f"weight: {weight} (found, {job.prior.rule} of {len(choice.curve)} solutions, "
+        f"{' × '.join(map(str, y.shape))} in the middle)"
+    )
+    return job.model_copy(update={"prior": job.prior.model_copy(update={"weight": weight})})
+
+
+def middle(shape: tuple[int, ...], most: int) -> tuple[slice, ...]:
+    """The part in the middle with at most so many elements: the longest axes are cut."""
+    lengths = list(shape)
+    while math.prod(lengths) > most:
+        longest = max(range(len(lengths)), key=lambda axis: lengths[axis])
+        others = sorted(lengths)[-2] if len(lengths) > 1 else 1
+        fits = most // (math.prod(lengths) // lengths[longest])
+        lengths[longest] = max(fits, min(others, lengths[longest] - 1), 1)
+    return tuple(slice((n - k) // 2, (n - k) // 2 + k) for n, k in zip(shape, lengths, strict=True))
+
+
+# All frames -----------------------------------------------------------------------------------
+
+
+def _write_result(plan: ImagePlan, image: Image, report: Report) -> None:
+    """All frames, each kept as soon as it is finished, then the image."""
+    job, count = plan.job, len(plan.frames)
+    pitch, unit = pitch_of(job, image)
+    description = _configuration(plan, image)
+    digest = hashlib.sha256(description.encode()).hexdigest()
+    with ImageWriter(
+        job.output, plan.shape, np.float32, image.axes, pitch, unit, description, job.overwrite
+    ) as out:
+        kept = KeptFrames(job.output, digest, count, image.frame_axes, job.overwrite)
+        done = [i for i in range(count) if count > 1 and kept.done(i)]
+        if done:
+            report.note(f"{len(done)} of {count} frames are finished already")
+        try:
+            with report.progress("deconvolve", count, "frames", len(done)) as progress:
+                for i in range(count):
+                    if i in done:
+                        for planes, values in kept.read(i):
+                            _put(out, _place(plan, i), planes, values)
+                    else:
+                        _write_frame(plan, image, i, out, kept, progress)
+            out.finish()
+            kept.discard()
+        except KeyboardInterrupt:
+            raise _stopped(job, kept, count) from None
+
+
+def _write_frame(
+    plan: ImagePlan, image: Image, i: int, out: ImageWriter, kept: KeptFrames, progress: Progress
+) -> None:
+    """Read, sharpen and write one frame."""
+
+    def follow(done: float, text: str) -> None:
+        progress.partial(done, text)
+
+    pitch, _ = pitch_of(plan.job, image)
+    with _room(plan):
+        y = _memory(plan, image.frame_shape)
+        image.read_into(y, plan.frames[i])
+        y = arrays.to_device(y, plan.job.device)
+        x, reason = deconvolved(plan, y, pitch, follow)
+        x = arrays.to_host(x)
+        if len(plan.frames) > 1:
+            kept.keep(i, x)
+        _put(out, _place(plan, i), slice(0, len(x)), x)
+    progress.advance(1, reason)
+
+
+def _room(plan: ImagePlan) -> Any:
+    """Within it, what lies on the disk takes no more memory than planned."""
+    if not plan.on_disk:
+        return nullcontext()
+    return disk_arrays.resident_limit(plan.pages)
+
+
+def _memory(plan: ImagePlan, shape: tuple[int, ...]) -> Any:
+    """Where a frame is read to; what the solver makes lies where this does."""
+    if plan.on_disk:
+        return disk_arrays.mapped(shape, np.float32, plan.job.output.parent)
+    return arrays.aligned_empty(shape, np.float32)
+
+
+def _put(out: ImageWriter, index: Index, planes: slice, values: Any) -> None:
+    if len(out.frame_axes) == 2:
+        out.write(index, values)
+        return
+    step = max(1, disk_arrays.LEAST_BYTES // max(values[:1].nbytes, 1))
+    for start in range(0, len(values), step):
+        some = values[start : start + step]
+        first = planes.start + start
+        out.write_planes(index, slice(first, first + len(some)), some)
+
+
+def _place(plan: ImagePlan, i: int) -> Index:
+    """Where a frame belongs in the result, whose first frame is the first that was chosen."""
+    index, first = plan.frames[i], plan.frames[0]
+    return (index[0] - first[0], *index[1:]) if index else ()
+
+
+def _stopped(job: ImageJob, kept: KeptFrames, count: int) -> Interrupted:
+    if count == 1:
+        return Interrupted(
+            f"{job.output}: stopped before its only frame was finished, nothing kept"
+        )
+    return Interrupted(
+        f"{job.output}: stopped, {kept.count()} of {count} frames are kept; "
+        "run the same command again to go on"
+    )
+
+
+def _configuration(plan: ImagePlan, image: Image) -> str:
+    """What made the result; nothing that may change from run to run of the same job."""
+    import scipy
+
+    from physrecon import __version__
+
+    psf = hashlib.sha256(np.ascontiguousarray(plan.kernel.values).tobytes()).hexdigest()
+    versions = f"numpy {np.__version__}, scipy {scipy.__version__}"
+    return (
+        f"physrecon {__version__} ({versions})\ninput {fingerprint(image)}\npsf {psf}\n\n"
+        + plan.job.identity().to_toml()
+    )
+
+
+# What can be refused at once ------------------------------------------------------------------
+
+
+def _check_output(job: ImageJob) -> None:
+    name = job.output.name.lower()
+    if not name.endswith((*TIFF, *HDF5)) and not job.output.is_dir():
+        raise ArgumentError(
+            f"{job.output}: expected a name that ends in .tif or .h5, got "
+            f"{job.output.suffix or 'none'}; choose {job.output.with_suffix('.tif').name}"
+        )
+    files = (Path(str(path).partition("::")[0]) for path in (job.input, job.psf))
+    check_output(job, [path for path in files if path.exists()], "sharp.tif")
+
+
+def _check_problem(job: ImageJob, image: Image, kernel: Kernel) -> None:
+    """Refuse a method that cannot solve the problem, on one of a few pixels."""
+    if job.method in IMAGE_DIRECT:
+        return
+    shape = tuple(min(n, 4) for n in image.frame_shape)
+    psf = np.ones((1,) * (kernel.values.ndim - 1) + (3,))
+    if kernel.values.min() < 0:
+        psf[..., 0] = -0.5
+    small = Kernel(psf, tuple(n // 2 for n in psf.shape), [], [])
+    A = make_blur(job.model_copy(update={"oversize": True}), shape, small)
+    level = 0.0 if job.background == "auto" else float(job.background)
+    y = np.full(shape, 1 + level, np.float32)
+    check_method(job, make_problem(job, A, y, level, pitch_of(job, image)[0]), IMAGE_ITERATIVE)

@@ -1,0 +1,94 @@
+"""What runs of every kind share: the machine, the output, and whether a method can do the job."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from physrecon import arrays
+from physrecon.errors import ArgumentError, OutputError
+from physrecon.job_file import JobFile
+from physrecon.names import ITERATIONS
+from physrecon.problem import Problem
+from physrecon.solvers import METHODS as SOLVERS
+from physrecon.solvers import Stop, solve
+
+AnyJob = TypeVar("AnyJob", bound=JobFile)
+
+
+def require_machine(job: JobFile) -> None:
+    """Raise DeviceError or ArgumentError where the machine lacks what the job asks for."""
+    if job.device == "cuda":
+        arrays.cupy()
+    use_threads(job.threads)
+
+
+def use_threads(count: int | None) -> None:
+    """Let kernels run on `count` threads, None for all cores, whatever an earlier job wanted.
+
+    Raises ArgumentError when there are not so many."""
+    import numba
+
+    most: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
+    if count is not None and count > most:
+        raise ArgumentError(f"threads: expected 1 … {most} on this machine, got {count}")
+    numba.set_num_threads(count or most)
+
+
+def with_iterations(job: AnyJob) -> AnyJob:
+    """The job with the number of iterations that suits its method, unless it has one."""
+    if job.method not in ITERATIONS or job.stop.iterations:
+        return job
+    stop = job.stop.model_copy(update={"iterations": ITERATIONS[job.method]})
+    return job.model_copy(update={"stop": stop})
+
+
+def check_output(job: JobFile, inputs: Iterable[Path], example: str) -> None:
+    """Refuse what can be refused before hours of work: the writer looks again, and closer.
+
+    inputs: files that are read.  example: a name for an output."""
+    if job.output.is_dir():
+        raise OutputError(
+            f"{job.output}: expected the name of a file, got a folder; "
+            f"choose a name in it, such as {job.output / example}"
+        )
+    if not job.output.parent.is_dir():
+        raise OutputError(
+            f"{job.output}: expected a folder to write to, got no folder {job.output.parent}; "
+            "create it or choose another"
+        )
+    if job.output.exists() and any(job.output.samefile(path) for path in inputs):
+        raise OutputError(
+            f"{job.output}: expected another file than the input, got the same; choose a new name"
+        )
+    if os.path.lexists(job.output) and not job.overwrite:
+        raise OutputError(
+            f"{job.output}: expected a new file, got one that exists; "
+            "choose another name or pass --overwrite"
+        )
+
+
+def check_method(job: JobFile, problem: Problem, methods: Iterable[str]) -> None:
+    """Refuse an iterative method that cannot solve the problem, and name those that can.
+
+    problem: a small one of the same kind, of which one iteration is made."""
+
+    def trouble(method: str) -> ArgumentError | None:
+        solver: Any = SOLVERS[method]() if method != job.method else job.make_solver()
+        try:
+            solve(problem, solver, stop=Stop(iterations=1))
+        except ArgumentError as error:
+            return error
+        return None
+
+    if error := trouble(job.method):
+        able = [method for method in methods if trouble(method) is None]
+        if not able:
+            raise error
+        what = f"{job.likelihood} of values >= 0" if job.nonnegative else job.likelihood
+        raise ArgumentError(
+            f"method: expected one that can minimise {what}, got {job.method}; "
+            f"choose --method {'|'.join(able)}"
+        )

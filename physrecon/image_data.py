@@ -1,0 +1,146 @@
+"""The pixels of an image job: read block by block, and looked through for what is wrong with them
+before hours of work."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physrecon import blocks
+from physrecon.errors import ArgumentError, DataError
+from physrecon.image_job import ImageJob
+from physrecon.store.images import Image
+
+BLOCK_BYTES = 32 << 20  # read at a time
+FULL = tuple(2**bits - 1 for bits in (8, 10, 12, 14, 16))  # the largest values of cameras
+FEW = 1  # pixels at the largest value of a camera: may be chance, unless the file's type ends there
+BOX = 8  # pixels along rows and columns whose mean tells of the background
+DARKEST = 1  # per cent of the boxes that hold background only
+
+Index = tuple[int, ...]
+
+
+def chosen_frames(job: ImageJob, image: Image) -> list[Index]:
+    """The frames to work on: those of the job along the first axis that is not of space.
+
+    Raises ArgumentError where there are none of these."""
+    if job.frames is None:
+        return list(image.frames)
+    count = max((index[0] for index in image.frames if index), default=0) + 1
+    asked = blocks.parse_slices(job.frames)
+    stop = count if asked.stop is None else asked.stop
+    if not asked.start < stop <= count:
+        raise ArgumentError(f"frames: expected frames within 0:{count}, got {job.frames}")
+    return [index for index in image.frames if not index or asked.start <= index[0] < stop]
+
+
+@dataclass
+class Survey:
+    """What was counted in all frames of a job."""
+
+    pixels: int = 0
+    bad: int = 0
+    negative: int = 0
+    least: float = 0.0
+    saturated: int = 0
+    full: int = 0
+    flat: int = 0  # frames that are the same everywhere
+    frames: int = 0
+    value: float = 0.0  # of a flat frame
+
+    def add(self, image: Image, index: Index) -> None:
+        low, high, at_full = np.inf, -np.inf, dict.fromkeys(FULL, 0)
+        whole = image.dtype.kind in "iu"
+        for _, values in image.blocks(index, BLOCK_BYTES):
+            self.pixels += values.size
+            if not whole:
+                good = np.isfinite(values)
+                self.bad += values.size - int(good.sum())
+                values = values[good]
+            if not values.size:
+                continue
+            low, high = min(low, float(values.min())), max(high, float(values.max()))
+            if low < 0:
+                self.negative += int((values < 0).sum())
+            if high in at_full:
+                at_full[int(high)] += int((values == high).sum())
+        self.least = min(self.least, low)
+        self.frames += 1
+        if low == high:
+            self.flat, self.value = self.flat + 1, low
+        elif whole and high in at_full:
+            ends = high == np.iinfo(image.dtype).max
+            if at_full[int(high)] > (0 if ends else FEW):
+                self.saturated += at_full[int(high)]
+                self.full = int(high)
+
+
+def survey(job: ImageJob, image: Image, frames: list[Index]) -> Survey:
+    """Look through all frames of a job.  Raises DataError for what cannot be worked with."""
+    found = Survey()
+    for index in frames:
+        found.add(image, index)
+    if found.bad:
+        raise DataError(
+            f"{job.input}: expected finite numbers, got NaN or infinity in {found.bad} of "
+            f"{found.pixels} pixels; replace them, by the mean of their neighbours say"
+        )
+    if found.flat == found.frames:
+        raise DataError(
+            f"{job.input}: expected an image, got {found.value:g} in every pixel; check the file, "
+            "or choose other --frames"
+        )
+    if found.negative and job.likelihood == "poisson":
+        raise DataError(
+            f"{job.input}: expected counts >= 0 for {job.method}, got {found.negative} of "
+            f"{found.pixels} pixels below 0, the least {found.least:.4g}; leave in the offset that "
+            "was taken off and give it with --background, or choose a method of least squares"
+        )
+    return found
+
+
+def doubts(found: Survey) -> list[str]:
+    """What does not keep a job from being done, but its user from trusting all of the result."""
+    sentences = []
+    if found.saturated:
+        sentences.append(
+            f"{found.saturated} of {found.pixels} pixels are saturated, at {found.full}: what they "
+            "lack is missing around them too; record with less light"
+        )
+    if found.flat:
+        sentences.append(
+            f"{found.flat} of {found.frames} frames are the same in every pixel, {found.value:g}"
+        )
+    return sentences
+
+
+def background_of(y: NDArray[Any]) -> float:
+    """The grey value that lies under a frame: where the darkest per cent of the boxes ends.
+
+    A box is 8 × 8 pixels of one plane, whose mean has little noise.  Too high where there is object
+    in every box."""
+    rows, columns = (max(1, n // BOX) * min(BOX, n) for n in y.shape[-2:])
+    box = [min(BOX, n) for n in y.shape[-2:]]
+    means = []
+    for plane in y.reshape(-1, *y.shape[-2:]):
+        cut = plane[:rows, :columns].reshape(rows // box[0], box[0], columns // box[1], box[1])
+        means.append(cut.mean((1, 3), dtype=np.float64).ravel())
+    return float(np.percentile(np.concatenate(means), DARKEST))
+
+
+def fingerprint(image: Image) -> str:
+    """Identity of an image in 64 hex digits, cheap at any size: name, size and time of its file,
+    and a row of its first, middle and last frame."""
+    state = image.path.stat()
+    digest = hashlib.sha256(
+        f"{image.path.name} {state.st_size} {state.st_mtime_ns} {image.axes} {image.shape} "
+        f"{image.dtype.str}".encode()
+    )
+    frames, middle = image.frames, tuple(n // 2 for n in image.frame_shape[:-1])
+    for i in (0, len(frames) // 2, -1):
+        digest.update(image[(*frames[i], *middle)].tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,219 @@
+"""What a job of deconvolution will take, before it takes it: work arrays, memory, disk.
+
+    memory = program + data sets + volumes + work of the blur
+
+Data sets are of the size of the frame, volumes of that of the object, which is larger where the
+boundary is unknown.  What does not fit shrinks the work of the blur first, which then goes in
+tiles; where data sets and volumes alone do not fit they lie on the disk."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+from dataclasses import dataclass
+from typing import Any
+
+from physrecon import arrays
+from physrecon.blocks import format_bytes
+from physrecon.errors import ArgumentError
+from physrecon.image_data import BLOCK_BYTES, Index
+from physrecon.image_job import ImageJob
+from physrecon.image_psf import Kernel, pitch_of
+from physrecon.memory import available_memory
+from physrecon.names import IMAGE_DIRECT
+from physrecon.operators.blur import Blur
+from physrecon.operators.fourier_convolution import fast_lengths
+from physrecon.plan import BASE, F4, MOST_BUDGET, PRIOR_VOLUMES, existing_folder
+from physrecon.store.images import Image
+
+CIRCLES = 4  # arrays of the size of the circle that a direct method holds
+PAGES = 0.5  # of the budget for what lies on the disk and is in memory for the moment
+
+
+@dataclass(frozen=True)
+class ImagePlan:
+    """How a job is done.  A: the blur of one frame.  on_disk: data sets and volumes lie there.
+
+    held: bytes of data sets and volumes.  pages: how many of them are in memory at the same time.
+    peak: bytes in use at most."""
+
+    job: ImageJob
+    image: str
+    kernel: Kernel
+    frames: list[Index]
+    shape: tuple[int, ...]  # of the result
+    A: Blur
+    budget: int
+    held: int
+    pages: int
+    peak: int
+    on_disk: bool
+
+    @property
+    def output_bytes(self) -> int:
+        return F4 * math.prod(self.shape)
+
+    @property
+    def padded(self) -> tuple[int, ...]:
+        """The shape of a frame with what its blur needs around it."""
+        rank = self.A.psf.ndim
+        whole = fast_lengths(
+            [n + k - 1 for n, k in zip(self.A.out_shape[-rank:], self.A.psf.shape, strict=True)]
+        )
+        return (*self.A.out_shape[:-rank], *whole)
+
+    def lines(self) -> list[str]:
+        """The plan in words."""
+        arrays_held = (self.peak - BASE) / (F4 * math.prod(self.padded))
+        where = "on the disk" if self.on_disk else "in memory"
+        return [
+            self.image,
+            *self.kernel.lines,
+            f"method: {describe_method(self.job)}",
+            f"boundary: {self.job.boundary}, an object of {self.A.in_shape}",
+            f"blur: {describe_blur(self.A)}, {format_bytes(self.A.work_bytes())}",
+            f"data and volumes: {where}, {format_bytes(self.held)}",
+            f"memory: {format_bytes(self.peak)} at most, of {format_bytes(self.budget)}; without "
+            f"the program {arrays_held:.1f} arrays of the padded size {self.padded}",
+            f"output: {self.job.output}, {self.shape} float32, {format_bytes(self.output_bytes)}; "
+            f"{format_bytes(self._free())} free there",
+        ]
+
+    def warnings(self) -> list[str]:
+        """What the run would stumble over, as far as the disk shows it now."""
+        output, folder = self.job.output, self.job.output.parent
+        found = list(self.kernel.warnings)
+        if not folder.is_dir():
+            found.append(f"output: the folder {folder} is not there; create it")
+        if os.path.lexists(output) and not self.job.overwrite:
+            found.append(f"output: {output} exists; the run needs --overwrite or another name")
+        needed = self.output_bytes + self.on_disk * self.held
+        if needed > (free := self._free()):
+            found.append(f"output: needs {format_bytes(needed)}, and {format_bytes(free)} are free")
+        return found
+
+    def _free(self) -> int:
+        return shutil.disk_usage(existing_folder(self.job.output)).free
+
+
+def make_plan(job: ImageJob, image: Image, kernel: Kernel, frames: list[Index]) -> ImagePlan:
+    """How to do the job within its memory.  Raises ArgumentError where that cannot be."""
+    A = make_blur(job, image.frame_shape, kernel)
+    budget = job.memory or _default_budget(job)
+    fixed = BASE + min(BLOCK_BYTES, F4 * math.prod(image.frame_shape))
+    held = _held(job, A)
+    work = _direct_work(A) if job.method in IMAGE_DIRECT else A.work_bytes()
+    on_disk = False
+    if fixed + held + work > budget:
+        if job.method in IMAGE_DIRECT:
+            raise ArgumentError(
+                f"memory: expected at least {format_bytes(fixed + held + work)} for {job.method}, "
+                f"which takes a frame at once, got {format_bytes(budget)}; raise --memory or "
+                "choose --method rl"
+            )
+        A, on_disk = _tiled(job, image.frame_shape, kernel, budget - fixed, held)
+        work = A.work_bytes()
+    pages = min(held, int(PAGES * (budget - fixed))) if on_disk else held
+    shape = (*_leading(image, frames), *image.frame_shape)
+    peak = fixed + pages + work
+    summary = describe_image(job, image)
+    return ImagePlan(job, summary, kernel, frames, shape, A, budget, held, pages, peak, on_disk)
+
+
+def make_blur(
+    job: ImageJob, shape: tuple[int, ...], kernel: Kernel, memory: int | None = None
+) -> Blur:
+    """The blur of one frame of a shape."""
+    return Blur(
+        kernel.values,
+        shape,
+        job.boundary,
+        center=kernel.center,
+        normalize=job.normalize,
+        oversize=job.oversize,
+        accuracy=job.accuracy,
+        memory=memory,
+    )
+
+
+def _tiled(
+    job: ImageJob, shape: tuple[int, ...], kernel: Kernel, budget: int, held: int
+) -> tuple[Blur, bool]:
+    """The blur in tiles, and whether data sets and volumes must lie on the disk for it."""
+    problem = None
+    for on_disk, room in ((False, budget - held), (True, int((1 - PAGES) * budget))):
+        if room <= 0 or (on_disk and job.device != "cpu"):
+            continue
+        try:
+            return make_blur(job, shape, kernel, room), on_disk
+        except ArgumentError as error:
+            problem = error
+    raise problem or ArgumentError(
+        f"memory: expected more than {format_bytes(BASE)} for the program alone; raise --memory"
+    )
+
+
+def _default_budget(job: ImageJob) -> int:
+    if job.device == "cuda":
+        return int(0.8 * arrays.cupy().cuda.runtime.memGetInfo()[0])
+    return min(available_memory() // 2, MOST_BUDGET)
+
+
+def _held(job: ImageJob, A: Blur) -> int:
+    """Bytes of data sets and volumes, y and x among them."""
+    frame, volume = F4 * math.prod(A.out_shape), F4 * math.prod(A.in_shape)
+    if job.method in IMAGE_DIRECT:
+        return 2 * frame
+    sets, volumes = job.make_solver().holds
+    more = PRIOR_VOLUMES[job.prior.name] if job.prior else 0
+    return sets * frame + (volumes + more) * volume
+
+
+def _direct_work(A: Blur) -> int:
+    reach = zip(A.out_shape[-A.psf.ndim :], A.psf.shape, strict=True)
+    longest = [2 * n if A.boundary == "reflect" else n + k - 1 for n, k in reach]
+    return CIRCLES * F4 * math.prod(fast_lengths(longest))
+
+
+def _leading(image: Image, frames: list[Index]) -> tuple[int, ...]:
+    """The lengths of the axes of the result that are not of space."""
+    return tuple(len({index[axis] for index in frames}) for axis in range(len(frames[0])))
+
+
+def describe_image(job: ImageJob, image: Image) -> str:
+    """What an image is, in a line."""
+    pitch, unit = pitch_of(job, image)
+    size = " × ".join(f"{p:.4g}" for p in pitch)
+    voxels = f"voxels of {size} {unit}" if unit else "no voxel size"
+    count = len(image.frames)
+    several = f", {count} frames of {image.frame_axes}" if count > 1 else ""
+    return f"{image.path}: {image.axes} {image.shape} {image.dtype}, {voxels}{several}"
+
+
+def describe_method(job: ImageJob) -> str:
+    if job.method in IMAGE_DIRECT:
+        return job.method
+    iterations = job.stop.iterations
+    words = [f"blind {job.method}" if job.blind else job.method, f"{iterations} iterations"]
+    words.append(job.likelihood)
+    if job.background:
+        words.append(f"background {job.background}")
+    if job.prior:
+        words.append(f"prior {job.prior.name} of weight {job.prior.weight}")
+    return ", ".join(words + ["nonnegative"] * job.nonnegative)
+
+
+def describe_blur(A: Blur) -> str:
+    """How the blur is computed."""
+    engine: Any = A._engine
+    name = type(engine).__name__
+    if hasattr(engine, "tile"):
+        count = math.prod(
+            -(-n // t)
+            for n, t in zip(engine.out_shape[-len(engine.tile) :], engine.tile, strict=True)
+        )
+        return f"transforms in {count} tiles of {engine.tile}"
+    if hasattr(engine, "lengths"):
+        return f"transforms of {engine.lengths}"
+    return name

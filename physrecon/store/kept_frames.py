@@ -1,0 +1,72 @@
+"""Finished frames of an unfinished image: OUT.frames/00000.h5 …, until OUT is whole.
+
+A frame is there whole or not at all, and the folder is marked with the job it belongs to, so that
+the next run of the same job on the same input goes on where a killed one stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from physrecon.errors import OutputError, PhysreconError
+from physrecon.store.image_writer import write_image
+from physrecon.store.images import open_image
+from physrecon.store.publish import write_error
+from physrecon.store.slabs import claim, discard, owner, slab_files, slab_name
+
+
+class KeptFrames:
+    """The frames of the image OUT that are finished.
+
+    job: digest of all that must agree before frames of an earlier run may be used.  Raises
+    OutputError where there are some of another job, and `overwrite` is not given."""
+
+    def __init__(self, path: Path, job: str, count: int, axes: str, overwrite: bool) -> None:
+        self.path, self._job, self._axes = path, job, axes
+        self.folder = path.with_name(f"{path.name}.frames")
+        self._slabs = [slice(i, i + 1) for i in range(count)]
+        stale = bool(slab_files(self.folder)) and owner(self.folder) != job
+        if stale and not overwrite:
+            raise OutputError(
+                f"{path}: expected no output or a part of this job's, got frames of another job or "
+                f"input in {self.folder.name}; choose another name or pass --overwrite."
+            )
+        if stale:
+            self.discard()
+
+    def done(self, frame: int) -> bool:
+        """Whether a frame is there and every byte of it can be read back."""
+        if not self._file(frame).is_file():
+            return False
+        try:
+            for _ in self.read(frame):
+                pass
+        except (OSError, PhysreconError):
+            return False
+        return True
+
+    def count(self) -> int:
+        return len(slab_files(self.folder))
+
+    def read(self, frame: int) -> Iterator[tuple[slice, NDArray[Any]]]:
+        """A frame, some planes at a time."""
+        with open_image(self._file(frame)) as image:
+            yield from image.blocks()
+
+    def keep(self, frame: int, values: Any) -> None:
+        """Write a frame; when this returns, it survives a kill.  Raises WriteError."""
+        try:
+            claim(self.folder, self._job, self._slabs)
+        except OSError as error:
+            raise write_error(self.path, error) from error
+        write_image(self._file(frame), values, self._axes, overwrite=True)
+
+    def discard(self) -> None:
+        """Remove all of it."""
+        discard(self.folder)
+
+    def _file(self, frame: int) -> Path:
+        return self.folder / slab_name(frame)
