@@ -177,7 +177,7 @@ def test_no_more_is_held_than_is_asked_for(tmp_path, name):
             tracemalloc.reset_peak()
             image.read_into(out, (4,), nbytes=2 * plane)
             sizes = [len(values) for _, values in image.blocks((0,), 3 * plane)]
-        assert tracemalloc.get_traced_memory()[1] < 8 * plane  # of 16: a stack is never whole
+        assert tracemalloc.get_traced_memory()[1] < 14 * plane  # of 16: a frame is never whole
     finally:
         tracemalloc.stop()
     assert sizes == [3, 3, 3, 3, 3, 1]

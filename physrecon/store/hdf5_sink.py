@@ -53,13 +53,17 @@ class Hdf5Sink:
             self._data[(*index, slice(start, start + len(planes)))] = planes
         self._disk.check()
 
-    def close(self) -> None:
+    def finish(self) -> None:
         try:
             self._file.close()
             self._disk.check()
             os.fsync(self._disk.fileno())
         finally:
             self._disk.close()
+
+    def close(self) -> None:
+        self._file.close()
+        self._disk.close()
 
 
 def _coordinates(count: int, pitch: float | None) -> NDArray[np.float64]:

@@ -42,8 +42,11 @@ class Sink(Protocol):
     def put(self, index: tuple[int, ...], start: int, planes: NDArray[Any]) -> None:
         """Planes (n, ny, nx) of a frame from `start` on.  Raises OSError."""
 
+    def finish(self) -> None:
+        """Have all of it on the disk and close it.  Raises OSError."""
+
     def close(self) -> None:
-        """Have all of it on the disk.  Raises OSError."""
+        """Close what is not to be kept."""
 
 
 class ImageWriter:
@@ -131,7 +134,7 @@ class ImageWriter:
         try:
             self._sink.put(index, rows.start, array.astype(self.dtype, order="C", copy=False))
         except OSError as error:
-            raise write_error(self.path, error) from error
+            raise write_error(self.path, error, kept="") from error
         self._written[index][rows.start : rows.stop] = True
 
     def finish(self) -> None:
@@ -143,20 +146,19 @@ class ImageWriter:
                 f"{self.path}: expected all {self._written.size} planes, got none for {missing}; "
                 "write them before finish()."
             )
+        sink, self._sink = self._sink, None
         try:
-            self._sink.close()
-            self._sink = None
+            sink.finish()
             take_name(self._temporary, self.path)
             discard(slab_folder(self.path))  # of a volume that this one has replaced
         except OSError as error:
-            raise write_error(self.path, error) from error
+            raise write_error(self.path, error, kept="") from error
 
     def close(self) -> None:
         """Let go of the file; what is not finished is removed."""
         try:
             if self._sink is not None:
-                with contextlib.suppress(OSError):
-                    self._sink.close()
+                self._sink.close()
                 self._sink = None
             with contextlib.suppress(OSError):
                 self._temporary.unlink(missing_ok=True)
@@ -220,7 +222,7 @@ class ImageWriter:
         except OSError as error:
             with contextlib.suppress(OSError):
                 self._temporary.unlink(missing_ok=True)
-            raise write_error(self.path, error) from error
+            raise write_error(self.path, error, kept="") from error
 
 
 def write_image(

@@ -70,10 +70,10 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def write_error(path: Path, error: OSError) -> WriteError:
+def write_error(path: Path, error: OSError, kept: str = ": finished slabs are kept") -> WriteError:
     return WriteError(
         f"{path}: expected to write it, got {error.strerror or error}; "
-        "make room or mend the disk and run again: finished slabs are kept."
+        f"make room or mend the disk and run again{kept}."
     )
 
 

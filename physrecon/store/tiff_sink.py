@@ -97,11 +97,14 @@ class TiffSink:
             while rest:
                 rest = rest[self._file.write(rest) :]
 
-    def close(self) -> None:
+    def finish(self) -> None:
         try:
             os.fsync(self._file.fileno())
         finally:
             self._file.close()
+
+    def close(self) -> None:
+        self._file.close()  # unbuffered: nothing is left to be written
 
 
 def _imagej_metadata(
