@@ -25,11 +25,8 @@ from physrecon.operators.blur import BOUNDARIES, CLOSE, ENGINES, checked_center,
 from physrecon.operators.checks import ROUNDINGS
 from physrecon.operators.extension import MODES, Extension
 from physrecon.operators.slicewise import Slicewise
-from physrecon.operators.variant_engines import DirectBlur, FourierBlur, Patches
+from physrecon.operators.variant_engines import DirectBlur, Engine, FourierBlur, Patches
 from physrecon.spaces import Shape
-
-# Nanoseconds of the engines' operations, measured on two cores; what counts is their ratio.
-PRODUCT, TRANSFORM, MIX = 0.06, 0.25, 0.5
 
 
 class _VariantBlur(LinearOperator):
@@ -62,7 +59,7 @@ class _VariantBlur(LinearOperator):
             psfs = self.psfs.reshape(*_three(map(len, places), 1), *_three(k, 1))
             self._engine = self._make_engine(psfs, _three(places, np.zeros(1)))
 
-    def _make_engine(self, psfs: np.ndarray, places: tuple[Any, ...]) -> Any:
+    def _make_engine(self, psfs: np.ndarray, places: tuple[Any, ...]) -> Engine:
         """What blurs: x itself, or x̃ where that is more than x and zeros."""
         reach = tuple(n - 1 for n in psfs.shape[3:])
         if self.boundary in MODES and any(reach):
@@ -73,10 +70,10 @@ class _VariantBlur(LinearOperator):
         ]
         shift = self._center if self.boundary == "zero" else reach
         patches = Patches(psfs, tuple(position), self._volume, shift)
-        if self.method == "direct":
-            return DirectBlur(patches)
-        fourier = FourierBlur(patches)
-        return fourier if self.method == "fft" else _faster(DirectBlur(patches), fourier)
+        direct, fourier = DirectBlur(patches), FourierBlur(patches)
+        if self.method == "auto":
+            return min(direct, fourier, key=lambda engine: engine.cost)
+        return direct if self.method == "direct" else fourier
 
     def _seen(self, axis: int) -> np.ndarray:
         """The elements of the frame, or beside it, that those of x̃ stand for."""
@@ -262,12 +259,6 @@ class DepthBlur(_VariantBlur):
             oversize=True,
             method=self.method,
         )
-
-
-def _faster(direct: DirectBlur, fourier: FourierBlur) -> DirectBlur | FourierBlur:
-    transforms, mixing = fourier.operations
-    seconds = direct.operations * PRODUCT, transforms * TRANSFORM + mixing * MIX
-    return direct if seconds[0] <= seconds[1] else fourier
 
 
 def _three(values: Any, one: Any) -> tuple[Any, ...]:
