@@ -40,10 +40,12 @@ class Pupil:
 
     def nodes(self, reach: float = 0.0) -> tuple[Array, Array]:
         """Nodes ρ and weights of ∫₀¹ … 2ρ dρ for distances r up to `reach`."""
+        from scipy.special import roots_legendre
+
         rho = np.linspace(0, 1, 1000)
         turns = np.abs(np.diff(self.path(rho).real, axis=0)).sum(axis=0).max()
         count = int(self.k * (self.na * reach + turns) / 2) + NODES
-        t, weight = np.polynomial.legendre.leggauss(count)
+        t, weight = roots_legendre(count)
         t, weight = (t + 1) / 2, weight / 2
         if self.edge == 1:
             return t, weight * 2 * t
