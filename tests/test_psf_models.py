@@ -214,7 +214,7 @@ OPTICS = {  # na, immersion_index, the rest
 
 @pytest.mark.parametrize("case", OPTICS)
 def test_gibson_lanni_is_its_integral(case):
-    """Li, Xue and Blu (2017), equation 2, written out; two planes, two radii."""
+    """The path as Li, Xue and Blu (2017) write it, by QUADPACK; three planes, three radii."""
     na, n, more = OPTICS[case]
     focus = -0.4
     h = psf.gibson_lanni((3, 9, 9), WAVELENGTH, na, THREE, n, focus=focus, oversampling=1, **more)
@@ -236,12 +236,12 @@ def test_gibson_lanni_is_its_integral(case):
 
         return w
 
-    points = [(0, 0), (2, 0), (1, 3), (2, 4)]  # plane, columns off the axis
+    points = [(0, 0), (2, 0), (1, 3), (2, 2)]  # plane, columns off the axis
     truth = [
         abs(amplitude_by_quadpack(path(focus + (p - 1) * 0.3), na, r * PITCH)) ** 2
         for p, r in points
     ]
-    found = [h[p, 4, 4 + r] for p, r in points if 4 + r < 9]
+    found = [h[p, 4, 4 + r] for p, r in points]
     np.testing.assert_allclose(np.array(found) / found[0], np.array(truth) / truth[0], rtol=1e-6)
 
 
