@@ -266,6 +266,13 @@ def test_a_plane_that_was_never_stored_is_not_zero(tmp_path):
     refused(path, "none for plane 1")
 
 
+@pytest.mark.parametrize("compression", ["zlib", None])
+def test_a_plane_that_lies_beyond_the_file(tmp_path, compression):
+    path = save(tmp_path / "i.tif", numbers(3, 20, 30), metadata=None, compression=compression)
+    tag(path, 1, 273, path.stat().st_size - 5)  # StripOffsets
+    refused(path, "copy it again")
+
+
 def test_a_small_file_with_a_huge_plane(tmp_path):
     path = save(tmp_path / "i.tif", numbers(20, 30), metadata=None, compression="zlib")
     for number in (256, 257, 278):  # width, length, rows of a strip
