@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 f4 = np.float32
 
-SLOPES, CURVATURES, RESIDUALS = range(3)  # what a pass leaves in place of p
+SLOPES, CURVATURES, RESIDUALS, RATIOS = range(4)  # what a pass leaves in place of p
 
 EPSILON = f4(2**-23)
 HUGE = f4(3e38)
@@ -224,6 +224,11 @@ def _poisson_piece(k, p, y, background, what, partial):
     if what == CURVATURES:
         for i in range(q.size):
             q[i] = poisson_curvature(q[i], d[i], b[i])
+    elif what == RATIOS:
+        for i in range(q.size):
+            value, slope = poisson(q[i], d[i], b[i])
+            q[i] = f4(1) - slope
+            total += float(value)
     else:
         for i in range(q.size):
             value, slope = poisson(q[i], d[i], b[i])
@@ -250,6 +255,8 @@ def _poisson_gpu(p, y, background, what, partial):
         value, slope = poisson(p[o, s, i], y[o, s, i], background[u, v, i])
         if what == CURVATURES:
             slope = poisson_curvature(p[o, s, i], y[o, s, i], background[u, v, i])
+        elif what == RATIOS:
+            slope = f4(1) - slope
         p[o, s, i] = slope
         total += value
     partial[o, s, c] = total
@@ -354,7 +361,8 @@ student_t = Twin(_student_cpu, _student_gpu)
 """(p, y, spread, half, what, partial): Student's t; spread and half are numbers of p's type."""
 
 counts = Twin(_poisson_cpu, _poisson_gpu)
-"""(p, y, background, what, partial): Poisson counts; background as root of `residuals`."""
+"""(p, y, background, what, partial): Poisson counts; background as root of `residuals`.  what may
+be RATIOS too: 1 − φ' = y / (p + background)."""
 
 transmitted_counts = Twin(_transmission_cpu, _transmission_gpu)
 """(p, y, blank, dark, what, partial): Poisson counts behind an absorber of p mean free paths."""

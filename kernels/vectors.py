@@ -29,7 +29,7 @@ def pieces(length: int, on_gpu: bool) -> int:
     return max(-(-length // (STRIDE if on_gpu else PIECE)), 1)
 
 
-def _by_size(wide: Callable[..., None], small: Callable[..., None]) -> Callable[..., None]:
+def by_size(wide: Callable[..., None], small: Callable[..., None]) -> Callable[..., None]:
     """Threads for large vectors (the first argument) only; both give the same bits."""
 
     def run(*args: Any) -> None:
@@ -227,18 +227,18 @@ def _step_gpu(x, t, d, bounds, active, partial):
     partial[outer + o, s, c] = size
 
 
-dot = Twin(_by_size(_dot_wide, _dot_small), _dot_gpu)
+dot = Twin(by_size(_dot_wide, _dot_small), _dot_gpu)
 """(a, b, partial): sums of a · b.  a, b (outer, slices, inner) · partial (outer, slices, pieces),
 float64 on the CPU, written."""
 
-distance = Twin(_by_size(_distance_wide, _distance_small), _distance_gpu)
+distance = Twin(by_size(_distance_wide, _distance_small), _distance_gpu)
 """(a, b, partial): sums of (a − b)²; as `dot`."""
 
-combine = Twin(_by_size(_combine_wide, _combine_small), _combine_gpu)
+combine = Twin(by_size(_combine_wide, _combine_small), _combine_gpu)
 """(y, b, a, x, active, partial): y ← b y + a x in the active slices, and sums of y² in all.
 b, a (slices,) in the dtype of y · active (slices,) bool · y, partial written."""
 
-step = Twin(_by_size(_step_wide, _step_small), _step_gpu)
+step = Twin(by_size(_step_wide, _step_small), _step_gpu)
 """(x, t, d, bounds, active, partial): x ← x + t d, held within bounds, in the active slices.
 t (slices,), bounds (2,) in the dtype of x · partial (2 outer, slices, pieces): sums of the squared
 change, then sums of x²; x, partial written."""

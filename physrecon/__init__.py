@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     from physrecon.solvers.adam import Adam, RMSprop
     from physrecon.solvers.admm import ADMM
     from physrecon.solvers.base import Result, Stop, iterate, solve
+    from physrecon.solvers.blind_richardson_lucy import BlindRichardsonLucy
     from physrecon.solvers.conjugate_gradient import ConjugateGradient
     from physrecon.solvers.fista import FISTA
     from physrecon.solvers.gauss_newton import GaussNewton
@@ -104,6 +105,7 @@ __all__ = [
     "TGV",
     "Adam",
     "ArgumentError",
+    "BlindRichardsonLucy",
     "Blur",
     "Box",
     "ConfigError",
@@ -152,6 +154,7 @@ __all__ = [
     "Projector",
     "RMSprop",
     "Result",
+    "RichardsonLucy",
     "Stop",
     "StudentT",
     "SymmetricGradient",
@@ -230,6 +233,7 @@ _NAMES = {
     "psf.beads": "psf_from_beads",
     "solvers.adam": "Adam RMSprop",
     "solvers.admm": "ADMM",
+    "solvers.blind_richardson_lucy": "BlindRichardsonLucy",
     "solvers.base": "Result Stop iterate solve",
     "solvers.conjugate_gradient": "ConjugateGradient",
     "solvers.fista": "FISTA",

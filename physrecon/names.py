@@ -21,6 +21,7 @@ ITERATIONS = {
     "mlem": 50,
     "osem": 10,
     "pdhg": 300,
+    "rl": 20,
     "rmsprop": 200,
     "saga": 20,
     "sart": 5,
@@ -31,7 +32,7 @@ METHODS = (*DIRECT, *ITERATIVE)
 LIKELIHOODS = ("least-squares", "weighted", "transmission", "poisson", "huber", "student-t")
 COUNT_LIKELIHOODS = ("transmission", "poisson")  # with these nothing is negative unless it is said
 UNCONSTRAINED = ("cgls", "lsqr")  # methods that cannot keep anything from being negative
-COUNT_METHODS = ("mlem", "osem")  # whose likelihood is that of counts unless another is named
+COUNT_METHODS = ("mlem", "osem", "rl")  # whose likelihood is that of counts unless another is named
 # prior → the method that suits it, unless one is named
 PRIORS = {
     "tikhonov": "fista",

@@ -105,6 +105,16 @@ def distances(a: Vector, b: Vector, axis: Axis = None) -> Numbers:
     return _summed(arrays.distances, a, b, axis)
 
 
+def sums(a: Vector, axis: Axis = None) -> Numbers:
+    """The sum of each slice, in float64 and in an order that no other slice has a part in."""
+    total = np.zeros(1)
+    for leaf, where in zip(leaves(a), leaf_axes(axis, a), strict=True):
+        view, xp = arrays.sliced(leaf, where), arrays.namespace(leaf)
+        each = (xp.ascontiguousarray(view[:, i]) for i in range(view.shape[1]))
+        total = total + np.array([float(one.sum(dtype=np.float64)) for one in each])
+    return total
+
+
 def _summed(function: Callable[..., Numbers], a: Vector, b: Vector, axis: Axis) -> Numbers:
     total = np.zeros(1)
     for p, q, where in zip(leaves(a), leaves(b), leaf_axes(axis, a), strict=True):

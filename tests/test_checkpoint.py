@@ -15,6 +15,7 @@ import zoo
 
 import physrecon as pr
 from physrecon.errors import DataError, MissingInputError, OutputError
+from physrecon.names import COUNT_METHODS
 from physrecon.solvers import State
 
 HERE = Path(__file__).parent
@@ -37,7 +38,7 @@ STOP = pr.Stop(iterations=40, rtol=1e-3)
 def problem(solver: Any = None) -> pr.Problem:
     A = zoo.unlike(5)
     y = zoo.data_for(A, dtype=np.float32)
-    if solver is not None and solver.name in ("mlem", "osem"):
+    if solver is not None and solver.name in COUNT_METHODS:
         return zoo.problem_for(solver, A, y)
     return pr.Problem(pr.LeastSquares(A, y, np.linspace(0.5, 1, 12).reshape(4, 1, 3)))
 

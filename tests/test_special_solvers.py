@@ -14,6 +14,7 @@ from test_checkpoint import same
 import physrecon as pr
 from physrecon import spaces
 from physrecon.errors import ArgumentError
+from physrecon.names import COUNT_METHODS
 
 CASES = [
     pr.Kaczmarz(),
@@ -22,6 +23,8 @@ CASES = [
     pr.MLEM(),
     pr.OSEM(),
     pr.OSEM(2, order="sequential"),
+    pr.RichardsonLucy(),
+    pr.RichardsonLucy(accelerate=False),
     pr.SAGA(),
     pr.SAGA(2, seed=1),
     pr.SART(),
@@ -225,7 +228,7 @@ def test_rays_and_voxels_of_weight_zero_stay_as_they_are(solver):
 @every_case
 def test_an_operator_of_zeros_is_solved_by_the_start(solver):
     x0 = np.arange(3.0)
-    y = np.zeros(4) if solver.name in ("mlem", "osem") else np.ones(4)
+    y = np.zeros(4) if solver.name in COUNT_METHODS else np.ones(4)
     one = zoo.problem_for(solver, zoo.Dense(np.zeros((4, 3))), y)
     result = pr.solve(one, solver, x0)
     assert result.x.tolist() == x0.tolist()

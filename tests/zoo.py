@@ -19,6 +19,7 @@ from naive import (
 )
 
 import physrecon as pr
+from physrecon.names import COUNT_METHODS
 from physrecon.operators import Diagonal
 
 
@@ -693,6 +694,7 @@ ALL_SOLVERS: list[Any] = [
     pr.MLEM(),
     pr.OSEM(),
     pr.PDHG(),
+    pr.RichardsonLucy(),
     pr.RMSprop(),
     pr.SAGA(),
     pr.SART(),
@@ -702,13 +704,13 @@ ALL_SOLVERS: list[Any] = [
 
 def problem_for(solver: Any, A: Any, y: Any, constraint: Any = None) -> Any:
     """Least squares, or for the solvers of counts the likelihood of |y|."""
-    counts = solver.name in ("mlem", "osem")
+    counts = solver.name in COUNT_METHODS
     f = pr.PoissonLikelihood(A, abs(y)) if counts else pr.LeastSquares(A, y)
     return pr.Problem(f, constraint=constraint)
 
 
 # Those that reach the solution of least squares within some thousand cheap iterations.
-_OTHERS = ("adam", "kaczmarz", "mlem", "osem", "rmsprop", "saga", "sart")
+_OTHERS = ("adam", "kaczmarz", "rmsprop", "saga", "sart", *COUNT_METHODS)
 _SOLVERS = [s for s in ALL_SOLVERS if s.name not in _OTHERS]
 _SOLVERS += [pr.GradientDescent(rule="armijo"), pr.GradientDescent(rule="bb")]
 

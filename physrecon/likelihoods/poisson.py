@@ -86,6 +86,12 @@ class PoissonLikelihood(CountLikelihood):
 
         losses.counts(p, y, self._parameters[leaf], what, partial)
 
+    def data_ratios(self, p: Vector) -> Numbers:
+        """p ← y / (p + b), which is 1 − φ'(p), and Σ φ of each slice: one pass over the data."""
+        from physrecon.kernels.losses import RATIOS
+
+        return self._go_through(p, RATIOS)
+
     def data_curvatures(self, p: Vector) -> None:
         """p ← the curvature of the smallest parabola above φ(t) for all t >= 0; needs b > 0."""
         pairs = zip(spaces.leaves(self.y), spaces.leaves(self.background), strict=True)

@@ -116,6 +116,24 @@ class Blur(Slicewise, LinearOperator):
         rank = self.psf.ndim
         return self.in_shape[-rank:] if self._engine is None else self._engine.lengths[-rank:]
 
+    def with_psf(self, psf: Any) -> Blur:
+        """The same blur with another PSF of this shape, by transforms."""
+        return Blur(
+            psf,
+            self.out_shape,
+            self.boundary,
+            center=self.center,
+            oversize=True,
+            method="fft",
+            memory=self.memory,
+        )
+
+    def of_psf(self, x: Any) -> LinearOperator:
+        """h ↦ (blur with the PSF h) x, for h of the shape of the PSF; see `OfPSF`."""
+        from physrecon.operators.psf_operator import OfPSF
+
+        return OfPSF(self, x)
+
     def _resized(self, shape: Shape) -> Blur:
         margins = [m - n for m, n in zip(self.in_shape, self.out_shape, strict=True)]
         return Blur(

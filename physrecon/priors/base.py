@@ -6,6 +6,7 @@ A prior says in `kinds` what a solver may ask of it:
     "smooth"     has a gradient           `values_and_gradient`, `lipschitz`
     "prox"       has a proximal map       `prox`:  argmin_u  step · prior(u) + ½ ‖u − x‖²
     "split"      g(K x), K linear         `operator` is K, `conjugate_prox` belongs to g
+    "surrogate"  lies below a parabola    `surrogate`: one for every voxel alone, which touches at x
 
 By Moreau's identity  z = prox_{t g}(z) + t prox_{g*/t}(z/t)  one of the two proximal maps of g
 gives the other (Moreau 1965)."""
@@ -104,6 +105,21 @@ class Prior:
     def split_prox(self, z: Vector, step: Any) -> Vector:
         """z ← prox_{t g}(z)"""
         return moreau(self.conjugate_prox, z, step)
+
+    # "surrogate"
+
+    def surrogate(
+        self, x: Vector, axis: Axis, scale: Numbers, gradient: Vector, curvature: Vector
+    ) -> None:
+        """Add to g and c where  prior(u) ≤ prior(x) + ⟨g, u − x⟩ + ½ ⟨c, (u − x)²⟩  for u, x ≥ 0.
+
+        scale: a typical x > 0 of each slice, against which kinks of the prior may be rounded off;
+        `surrogate_values` are those of the prior that this one is the surrogate of."""
+        raise NotImplementedError
+
+    def surrogate_values(self, x: Vector, axis: Axis, scale: Numbers) -> Numbers:
+        """`values`, kinks rounded off as in `surrogate`."""
+        return self.values(x, axis)
 
     def __add__(self, other: Any) -> Prior:
         from physrecon.priors.sum import PriorSum

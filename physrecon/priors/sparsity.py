@@ -26,7 +26,7 @@ from physrecon.spaces import Axis, Numbers, Shape, Vector
 class L1(Prior):
     """weight · Σ|x|: x is zero in most places.  Holds one volume while it works."""
 
-    kinds: ClassVar[tuple[str, ...]] = ("prox", "split")
+    kinds: ClassVar[tuple[str, ...]] = ("prox", "split", "surrogate")
     elementwise: ClassVar[bool] = True
 
     def couples(self, axis: Axis, shape: Shape) -> bool:
@@ -50,6 +50,13 @@ class L1(Prior):
         for leaf, t in zip(spaces.leaves(z), per_leaf(step, z), strict=True):
             shrink(leaf, t * self.weight)
         return z
+
+    def surrogate(
+        self, x: Vector, axis: Axis, scale: Numbers, gradient: Vector, curvature: Vector
+    ) -> None:
+        """|u| is u where u ≥ 0: g is the weight and c is 0."""
+        for leaf in spaces.leaves(gradient):
+            leaf += self.weight
 
 
 @dataclass(frozen=True)

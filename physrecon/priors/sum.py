@@ -16,7 +16,7 @@ from physrecon.operators.stacks import LinearStack
 from physrecon.priors.base import Prior
 from physrecon.spaces import Axis, Numbers, Shape, Vector
 
-SUMMABLE = ("quadratic", "smooth", "split")
+SUMMABLE = ("quadratic", "smooth", "split", "surrogate")
 
 
 @dataclass(frozen=True, init=False)
@@ -82,6 +82,15 @@ class PriorSum(Prior):
         for prior, part, t in self._parts(z, step):
             prior.split_prox(part, t)
         return z
+
+    def surrogate(
+        self, x: Vector, axis: Axis, scale: Numbers, gradient: Vector, curvature: Vector
+    ) -> None:
+        for prior in self.priors:
+            prior.surrogate(x, axis, scale, gradient, curvature)
+
+    def surrogate_values(self, x: Vector, axis: Axis, scale: Numbers) -> Numbers:
+        return sum(prior.surrogate_values(x, axis, scale) for prior in self.priors)  # type: ignore[return-value]
 
     def _parts(self, vector: Vector, numbers: Any) -> Any:
         each = numbers if isinstance(numbers, tuple) else (numbers,) * len(self.priors)

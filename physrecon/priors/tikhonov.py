@@ -41,7 +41,7 @@ class Tikhonov(Prior):
 
     @property
     def kinds(self) -> tuple[str, ...]:  # type: ignore[override]
-        return ("quadratic", "smooth", "split", *(("prox",) if self.K is None else ()))
+        return ("quadratic", "smooth", "split", "surrogate", *(("prox",) if self.K is None else ()))
 
     @property
     def elementwise(self) -> bool:  # type: ignore[override]
@@ -98,6 +98,15 @@ class Tikhonov(Prior):
                 "override _norm_bounds, or use ConjugateGradient"
             )
         return self.weight * bound**2
+
+    def surrogate(
+        self, x: Vector, axis: Axis, scale: Numbers, gradient: Vector, curvature: Vector
+    ) -> None:
+        """c is the weight where K = 1, and else its product with a bound of ‖K‖²."""
+        self.values_and_gradient(x, axis, gradient)
+        bound = self.weight if self.K is None else self.lipschitz(spaces.transform(np.shape, x))
+        for leaf in spaces.leaves(curvature):
+            leaf += bound
 
     def prox(self, x: Vector, step: Any, constraint: Constraint | None = None) -> Vector:
         if self.K is not None:

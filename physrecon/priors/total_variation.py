@@ -25,6 +25,8 @@ from physrecon.priors.base import Prior, check_integers, refuse_constraint
 from physrecon.priors.constraints import Constraint
 from physrecon.spaces import Axis, Numbers, Shape
 
+ROUNDED = 0.01  # of the typical x: what a step is rounded off to where no kink may be
+
 
 @dataclass(frozen=True, kw_only=True)
 class Variation(Prior):
@@ -116,6 +118,12 @@ def sums(
     return slice_sums(each, free, axis)
 
 
+def _slices(axis: Axis, count: int) -> list[tuple[slice, ...]]:
+    """The index of each slice along an axis, which stays."""
+    assert isinstance(axis, int)
+    return [(slice(None),) * axis + (slice(i, i + 1),) for i in range(count)]
+
+
 def slice_sums(each: np.ndarray, free: list[int], axis: Axis) -> Numbers:
     """Sums of `each`, whose axes are the `free` ones of x, for every index along `axis` of x."""
     if axis is None or axis not in free:
@@ -144,7 +152,7 @@ class TotalVariation(Variation):
     tolerance: float = field(default=1e-5, kw_only=True)
     iterations: int = field(default=2000, kw_only=True)
 
-    kinds: ClassVar[tuple[str, ...]] = ("prox", "split")
+    kinds: ClassVar[tuple[str, ...]] = ("prox", "split", "surrogate")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -153,6 +161,30 @@ class TotalVariation(Variation):
     def values(self, x: Any, axis: Axis = None) -> Numbers:
         steps = self.steps(x.shape)
         return self.weight * sums("TotalVariation", x, steps, axis, isotropic=self.isotropic)
+
+    def smoothed(self, scale: float, shape: Shape) -> HuberTV:
+        """Total variation with a kink that is rounded off: δ is a step of 1 % of `scale`."""
+        delta = ROUNDED * float(scale) / min(self.steps(shape).values())
+        return HuberTV(
+            self.weight, delta, isotropic=self.isotropic, axes=self.axes, spacing=self.spacing
+        )
+
+    def surrogate(self, x: Any, axis: Axis, scale: Numbers, gradient: Any, curvature: Any) -> None:
+        """That of `smoothed`, each slice with the scale of its own."""
+        if len(scale) == 1:
+            self.smoothed(scale[0], x.shape).surrogate(x, axis, scale, gradient, curvature)
+            return
+        for i, part in enumerate(_slices(axis, len(scale))):
+            image, g, c = (spaces.copy(a[part]) for a in (x, gradient, curvature))
+            self.smoothed(scale[i], image.shape).surrogate(image, None, scale[i : i + 1], g, c)
+            gradient[part], curvature[part] = g, c
+
+    def surrogate_values(self, x: Any, axis: Axis, scale: Numbers) -> Numbers:
+        if len(scale) == 1:
+            return self.smoothed(scale[0], x.shape).values(x, axis)
+        images = (x[part] for part in _slices(axis, len(scale)))
+        pairs = zip(images, scale, strict=True)
+        return np.array([self.smoothed(s, image.shape).values(image)[0] for image, s in pairs])
 
     def conjugate_prox(self, q: Any, sigma: Any) -> Any:
         """The nearest q with |q| ≤ w, whatever σ."""
@@ -184,7 +216,7 @@ class HuberTV(Variation):
     delta: float
     isotropic: bool = field(default=True, kw_only=True)
 
-    kinds: ClassVar[tuple[str, ...]] = ("smooth", "split")
+    kinds: ClassVar[tuple[str, ...]] = ("smooth", "split", "surrogate")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -211,6 +243,15 @@ class HuberTV(Variation):
         steps = self.steps(shape)
         norm = gradient_norm(shape, tuple(steps), tuple(steps.values()))
         return self.weight / self.delta * norm**2 * (1 + ROUNDING) ** 2
+
+    def surrogate(self, x: Any, axis: Axis, scale: Numbers, gradient: Any, curvature: Any) -> None:
+        from physrecon.kernels import half_quadratic
+
+        if x.size:
+            at, number = lattice("HuberTV", x.shape, self.steps(x.shape)), x.dtype.type
+            factors = (number(self.weight), number(self.delta), self.isotropic)
+            rest = (at.flat(x), at.flat(curvature), at.flat(gradient))
+            half_quadratic.majorise(at.scales_in(x.dtype), at.layout, *factors, *rest)
 
     def conjugate_prox(self, q: Any, sigma: Any) -> Any:
         """q / (1 + σ δ / w), then the nearest with |q| ≤ w: g* is δ ‖q‖² / 2w in that ball."""

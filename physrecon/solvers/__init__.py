@@ -5,6 +5,7 @@ from typing import Any
 from physrecon.solvers.adam import Adam, RMSprop
 from physrecon.solvers.admm import ADMM
 from physrecon.solvers.base import Record, Result, Stop, iterate, solve
+from physrecon.solvers.blind_richardson_lucy import BlindRichardsonLucy
 from physrecon.solvers.choice import suited
 from physrecon.solvers.conjugate_gradient import ConjugateGradient
 from physrecon.solvers.fista import FISTA
@@ -17,6 +18,7 @@ from physrecon.solvers.lsqr import LSQR
 from physrecon.solvers.mlem import MLEM
 from physrecon.solvers.osem import OSEM
 from physrecon.solvers.pdhg import PDHG
+from physrecon.solvers.richardson_lucy import RichardsonLucy
 from physrecon.solvers.saga import SAGA
 from physrecon.solvers.sart import SART
 from physrecon.solvers.sirt import SIRT
@@ -38,6 +40,7 @@ METHODS: dict[str, Any] = {
         MLEM,
         OSEM,
         PDHG,
+        RichardsonLucy,
         RMSprop,
         SAGA,
         SART,
@@ -58,6 +61,7 @@ __all__ = [
     "SART",
     "SIRT",
     "Adam",
+    "BlindRichardsonLucy",
     "ConjugateGradient",
     "GaussNewton",
     "GradientDescent",
@@ -66,6 +70,7 @@ __all__ = [
     "RMSprop",
     "Record",
     "Result",
+    "RichardsonLucy",
     "Solver",
     "State",
     "Stop",

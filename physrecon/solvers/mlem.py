@@ -5,10 +5,12 @@
 Every iteration lowers f, keeps x ≥ 0 and, without background, makes Σ A x = Σ y.  What it lowers is
 a bound of f that is a sum over the voxels, so that bounds on x are honoured exactly by clipping
 each voxel.  Shepp and Vardi, IEEE Trans. Med. Imaging 1 (1982) 113; Lange and Carson, J. Comput.
-Assist. Tomogr. 8 (1984) 306.  For a blur it is the method of Richardson (1972) and Lucy (1974)."""
+Assist. Tomogr. 8 (1984) 306.  For a blur it is the method of Richardson (1972) and Lucy (1974):
+`RichardsonLucy` has it with acceleration and priors."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -17,14 +19,15 @@ import numpy as np
 from physrecon import arrays, spaces
 from physrecon.errors import ArgumentError
 from physrecon.likelihoods import PoissonLikelihood
+from physrecon.likelihoods.expectation import multiply
 from physrecon.problem import Problem
-from physrecon.solvers.state import VECTOR, State, fresh, reciprocal, replace_x
-from physrecon.spaces import Vector
+from physrecon.solvers.state import VECTOR, State, fresh, record_change
+from physrecon.spaces import Numbers, Vector
 
 
 @dataclass
 class MLEMState(State):
-    """ratio: y / (A x + b).  columns: 1 / (Aᵀ 1)."""
+    """ratio: y / (A x + b).  columns: Aᵀ 1, which may be broadcast."""
 
     ratio: Vector = field(metadata=VECTOR)
     columns: Vector = field(metadata=VECTOR)
@@ -47,23 +50,22 @@ class MLEM:
     holds: ClassVar[tuple[int, int]] = (2, 2)
 
     def start(self, problem: Problem, x0: Vector = None) -> MLEMState:
-        f, fields = problem.f, first(self, problem, x0)
-        columns = inverse_sums(f.A, f.y)
-        ratio = f.A.forward(fields["x"])
-        fields["value"] = ratios(f, ratio)
+        columns = column_sums(self, problem)
+        fields = first(self, problem, x0, columns)
+        ratio, fields["value"] = first_ratio(self, problem, fields["x"])
         return MLEMState(**fields, ratio=ratio, columns=columns)
 
     def advance(self, problem: Problem, state: MLEMState) -> MLEMState:
-        f = problem.f
-        factor = f.A.adjoint(state.ratio, state.scratch("factor", f.A.in_shape))
-        replace_x(problem, state, multiplied(problem, state.x, factor, state.columns))
-        f.A.forward(state.x, state.ratio)
-        state.value = ratios(f, state.ratio)
+        A = problem.f.A
+        factor = A.adjoint(state.ratio, state.scratch("factor", A.in_shape))
+        place = (bounds_of(problem), problem.axis, state.active)
+        record_change(state, *multiply(state.x, factor, state.columns, None, *place))
+        state.value = predict(problem, state.x, state.ratio)
         return state
 
 
-def first(solver: Any, problem: Problem, x0: Vector) -> dict[str, Any]:
-    """The fields of a state from x0 or ones, once the problem is seen to be one of counts."""
+def column_sums(solver: Any, problem: Problem) -> Vector:
+    """Aᵀ 1, once the problem is seen to be one of counts."""
     f, name = problem.f, type(solver).__name__
     if not isinstance(f, PoissonLikelihood):
         raise ArgumentError(
@@ -78,41 +80,48 @@ def first(solver: Any, problem: Problem, x0: Vector) -> dict[str, Any]:
         raise ArgumentError(
             f"{name}: expected NonNegative() or Box(...), got {problem.constraint!r}; use PDHG"
         )
-    fields = fresh(problem, x0, default=1.0)
+    return f.A.column_sums(spaces.leaves(f.y)[0])
+
+
+def first(
+    solver: Any, problem: Problem, x0: Vector, columns: Vector, level: Numbers | float = 1.0
+) -> dict[str, Any]:
+    """The fields of a state at x0, or at `level` in the voxels that some datum sees, else 0."""
+    fields = fresh(problem, x0)
+    x, axis = fields["x"], problem.axis
     if x0 is None:
-        for leaf, inverse in _pairs(fields["x"], inverse_sums(f.A, f.y)):
-            leaf *= inverse > 0
-    if any((leaf < 0).any() for leaf in spaces.leaves(fields["x"])):
+        spaces.assign(x, columns)
+        for leaf in spaces.leaves(x):
+            arrays.namespace(leaf).greater(leaf, np.finfo(leaf.dtype).tiny, out=leaf)
+        each = np.broadcast_to(level, problem.count)
+        spaces.scale_add(x, each, np.zeros_like(each), x, axis, [True] * len(each))
+        if problem.constraint is not None:
+            problem.constraint.project(x)
+    if any(leaf.size and leaf.min() < 0 for leaf in spaces.leaves(x)):
+        name = type(solver).__name__
         raise ArgumentError(f"{name}: expected x0 >= 0, got negative elements; clip them")
-    if not np.isfinite(f.values(fields["x"])).all():
-        raise ArgumentError(
-            f"{name}: expected A x0 + background > 0 wherever there are counts, got 0: no voxel "
-            "can give them; give a background, or an x0 with fewer zeros"
-        )
     return fields
 
 
-def inverse_sums(A: Any, y: Vector) -> Vector:
-    """1 / (Aᵀ 1), and 0 for voxels that no ray crosses."""
-    return spaces.transform(reciprocal, A.column_sums(spaces.leaves(y)[0]))
+def first_ratio(solver: Any, problem: Problem, x: Vector) -> tuple[Vector, Numbers]:
+    """y / (A x + b) in new memory and the values of f, which must be finite."""
+    ratio = spaces.empty(problem.f.A.out_shape, x)
+    values = predict(problem, x, ratio)
+    if not np.isfinite(values).all():
+        raise ArgumentError(
+            f"{type(solver).__name__}: expected A x0 + background > 0 wherever there are counts, "
+            "got 0: no voxel can give them; give a background, or an x0 with fewer zeros"
+        )
+    return ratio, values
 
 
-def ratios(f: Any, p: Vector) -> Any:
-    """p ← y / (p + b), which is 1 − φ'(p), and the values of f."""
-    values = f.data_slopes(p)
-    for leaf in spaces.leaves(p):
-        arrays.namespace(leaf).subtract(1, leaf, out=leaf)
-    return values
+def predict(problem: Problem, x: Vector, ratio: Vector) -> Numbers:
+    """ratio ← y / (A x + b), and the values of f."""
+    problem.f.A.forward(x, ratio)
+    return problem.gather(problem.f.data_ratios(ratio))
 
 
-def multiplied(problem: Problem, x: Vector, factor: Vector, columns: Vector) -> Vector:
-    """x ∘ factor ∘ columns within the bounds, in place of factor; x where columns is zero."""
-    spaces.multiply(factor, columns)
-    for leaf, inverse in _pairs(factor, columns):
-        leaf += inverse == 0
-    spaces.multiply(factor, x)
-    return factor if problem.constraint is None else problem.constraint.project(factor)
-
-
-def _pairs(a: Vector, b: Vector) -> Any:
-    return zip(spaces.leaves(a), spaces.leaves(b), strict=True)
+def bounds_of(problem: Problem) -> tuple[float, float]:
+    """Those of the constraint; counts come from no negative x."""
+    lower, upper = getattr(problem.constraint, "bounds", (0.0, math.inf))
+    return max(lower, 0.0), upper

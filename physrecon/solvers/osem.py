@@ -12,16 +12,17 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from physrecon import spaces
+from physrecon.likelihoods.expectation import multiply
 from physrecon.problem import Problem
 from physrecon.solvers import subsets
-from physrecon.solvers.mlem import first, inverse_sums, multiplied, ratios
+from physrecon.solvers.mlem import bounds_of, column_sums, first, first_ratio
 from physrecon.solvers.state import VECTOR, State
 from physrecon.spaces import Vector
 
 
 @dataclass
 class OSEMState(State):
-    """columns: 1 / (Aₛᵀ 1) of each subset."""
+    """columns: Aₛᵀ 1 of each subset."""
 
     columns: Vector = field(metadata=VECTOR)
 
@@ -53,20 +54,23 @@ class OSEM:
         subsets.check_settings(self)
 
     def start(self, problem: Problem, x0: Vector = None) -> OSEMState:
-        count, fields = subsets.count(self, problem), first(self, problem, x0)
+        count = subsets.count(self, problem)
+        fields = first(self, problem, x0, column_sums(self, problem))
+        first_ratio(self, problem, fields["x"])
+        model = spaces.leaves(problem.f.y)[0]
         parts = subsets.likelihoods(problem, count)
-        return OSEMState(**fields, columns=tuple(inverse_sums(f.A, f.y) for f in parts))
+        return OSEMState(**fields, columns=tuple(f.A.column_sums(model) for f in parts))
 
     def advance(self, problem: Problem, state: OSEMState) -> OSEMState:
         count = subsets.count(self, problem)
         parts = subsets.likelihoods(problem, count)
         before = subsets.remember(problem, state)
+        place = (bounds_of(problem), problem.axis, state.active)
         for s in subsets.ordered(self.order, count, self.seed, state.iteration):
             A = parts[s].A
             p = A.forward(state.x, state.scratch(f"{A.out_shape[0]} views", A.out_shape))
-            ratios(parts[s], p)
+            parts[s].data_ratios(p)
             factor = A.adjoint(p, state.scratch("factor", A.in_shape))
-            new = multiplied(problem, state.x, factor, state.columns[s])
-            spaces.assign(state.x, new, problem.axis, state.active)
+            multiply(state.x, factor, state.columns[s], None, *place)
         subsets.finish(problem, state, before)
         return state

@@ -54,10 +54,20 @@ SIGNATURES = {
     "gradient_norms._flow_gpu": (SCALES, LAYOUT, float32, float32, TRUE, BLOCK, BLOCK),
     "gradient_norms._measure_gpu": (SCALES, LAYOUT, int64, float32, TRUE, BLOCK, BLOCK),
     "gradient_norms._project_gpu": (float32, BLOCK),
+    "half_quadratic._majorise_gpu": (
+        *(SCALES, LAYOUT, float32, float32, TRUE, BLOCK, BLOCK, BLOCK),
+    ),
     "parallel_beam._project_gpu": (TABLE, int64, SHAPE, int64, BLOCK, BLOCK),
     "parallel_beam._backproject_gpu": (TABLE, int64, SHAPE, int64, PAIR, BLOCK, BLOCK),
     "random._gaussian_gpu": (STACK, STACK, uint64, int64, PAIR, STACK),
     "random._poisson_gpu": (STACK, uint64, int64, PAIR, STACK),
+    "richardson_lucy._extrapolate_gpu": (VECTOR, VECTOR, LINE, LINE, FLAGS, VECTOR, VECTOR),
+    "richardson_lucy._multiply_gpu": (
+        *(VECTOR, VECTOR, VECTOR, VECTOR, VECTOR, LINE, FLAGS, VECTOR),
+    ),
+    "richardson_lucy._propose_gpu": (
+        *(VECTOR, VECTOR, VECTOR, VECTOR, VECTOR, LINE, FLAGS, VECTOR, VECTOR),
+    ),
     "stacking._pack_gpu": (STACK, INDEX, BLOCK),
     "stacking._unpack_gpu": (BLOCK, INDEX, STACK),
     "stencils._adjoint_gpu": (SCALES, LAYOUT, BLOCK, BLOCK),
