@@ -85,7 +85,7 @@ def test_history_tells_the_change_of_x_and_its_value(solver):
 @every_case
 def test_discrepancy_stops_where_the_data_are_fitted(solver):
     one = problem(solver, noise=0)
-    norm = 0.1 * np.sqrt(2 * one.f.value(np.full((2, 3), 1e-3)))
+    norm = 0.03 * np.sqrt(2 * one.f.value(np.full((2, 3), 1e-3)))
     result = pr.solve(one, solver, stop=pr.Stop(discrepancy=norm))
     before = pr.solve(one, solver, stop=pr.Stop(iterations=result.iterations - 1)).x
     assert result.reason.startswith("fitted")

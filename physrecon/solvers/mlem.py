@@ -80,7 +80,8 @@ def column_sums(solver: Any, problem: Problem) -> Vector:
         raise ArgumentError(
             f"{name}: expected NonNegative() or Box(...), got {problem.constraint!r}; use PDHG"
         )
-    return f.A.column_sums(spaces.leaves(f.y)[0])
+    A: Any = f.A
+    return A.column_sums(spaces.leaves(f.y)[0])
 
 
 def first(

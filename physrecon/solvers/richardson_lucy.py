@@ -107,9 +107,9 @@ class RichardsonLucy:
         along, length = propose(*parts, *place, state.last)
         alpha = np.clip(ratio(along, state.length), 0, 1)
         moved, size = extrapolate(state.x, factor, alpha, *place, state.before)
-        old = state.value + state.penalty
+        old = objective(state)
         self._look(problem, state)
-        risen = state.active & (alpha > 0) & ~(state.value + state.penalty <= old)
+        risen = state.active & (alpha > 0) & ~(objective(state) <= old)
         if risen.any():
             spaces.assign(state.x, state.before, problem.axis, risen)
             moved = np.where(risen, length, moved)
@@ -138,6 +138,12 @@ class RichardsonLucy:
         if problem.prior is None:
             return state.penalty
         return problem.prior.surrogate_values(state.x, problem.axis, state.level)
+
+
+def objective(state: RichardsonLucyState) -> Numbers:
+    """f + prior at x."""
+    assert state.value is not None
+    return state.value + state.penalty
 
 
 def flat_level(problem: Problem, columns: Vector) -> Numbers:

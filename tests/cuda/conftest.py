@@ -48,6 +48,7 @@ def simulated_device(monkeypatch):
     library = SimpleNamespace(
         asarray=asarray,
         ascontiguousarray=asarray,
+        broadcast_to=lambda array, shape: OnDevice(np.broadcast_to(array.host, shape)),
         empty=lambda shape, dtype: OnDevice(np.empty(shape, dtype)),
         isfinite=lambda array: np.isfinite(array.host),
         shares_memory=lambda a, b: np.shares_memory(a.host, b.host),

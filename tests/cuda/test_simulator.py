@@ -15,6 +15,7 @@ from physrecon import arrays
 from physrecon.geometry import interpolation_table
 from physrecon.kernels import blur, duality_gap, generalised_variation, losses
 from physrecon.kernels.random import gaussian, philox, poisson
+from physrecon.likelihoods import expectation
 from physrecon.operators.projector import SlicewiseKernels
 
 if not numba.config.ENABLE_CUDASIM:
@@ -106,7 +107,7 @@ LOSSES = [
     (losses.residuals, 1, (0.7,), range(3)),
     (losses.residuals, 1, (np.inf,), range(3)),
     (losses.student_t, 0, (0.3, 2.5), range(2)),
-    (losses.counts, 1, (), range(2)),
+    (losses.counts, 1, (), (losses.SLOPES, losses.CURVATURES, losses.RATIOS)),
     (losses.transmitted_counts, 2, (), range(2)),
 ]
 
@@ -166,6 +167,43 @@ def test_gradient_norms(shape, axes, isotropic, dtype, simulated_device):
     gpu_values, gpu_gradient = prior.values_and_gradient(on_device[0], None, on_device[1])
     np.testing.assert_allclose(gpu_values, values, rtol=CLOSE[dtype])
     assert_twins(gradient, gpu_gradient)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("isotropic", [True, False])
+@pytest.mark.parametrize(("shape", "axes"), LATTICES)
+def test_parabolas_above_variations(shape, axes, isotropic, dtype, simulated_device):
+    prior = pr.HuberTV(0.7, 0.4, isotropic=isotropic, axes=axes, spacing=0.7)
+    x, g, c = (random(shape, dtype, seed) for seed in range(3))
+    on_device = [simulated_device(a) for a in (x, g, c)]
+    prior.surrogate(x, None, np.ones(1), g, c)
+    prior.surrogate(on_device[0], None, np.ones(1), *on_device[1:])
+    assert_twins(g, on_device[1])
+    assert_twins(c, on_device[2])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("prior", [True, False])
+@pytest.mark.parametrize(("shape", "axis"), SHAPES)
+def test_multiplicative_updates(shape, axis, prior, dtype, simulated_device):
+    count = 1 if axis is None else shape[axis]
+    active, alpha = np.arange(count) % 2 == 0, np.full(count, 0.7)
+
+    def everything(device):
+        arrays_of_x = (device(abs(random(shape, dtype, seed))) for seed in range(7))
+        x, F, columns, last, before, g, c = arrays_of_x
+        columns = columns[:1] if axis != 0 and len(shape) == 3 else columns
+        surrogate = (g, c) if prior else None
+        place = ((0.05, 2.0), axis, active)
+        numbers = [
+            *expectation.propose(x, F, columns, surrogate, *place, last),
+            *expectation.extrapolate(x, F, alpha, *place, before),
+            *expectation.multiply(x, last, columns, surrogate, *place),
+        ]
+        return [*numbers, arrays.to_host(x), arrays.to_host(before)]
+
+    for cpu, gpu in zip(everything(np.copy), everything(simulated_device), strict=True):
+        np.testing.assert_allclose(gpu, cpu, rtol=20 * CLOSE[dtype], atol=CLOSE[dtype])
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
