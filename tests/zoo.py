@@ -237,6 +237,14 @@ _OPERATORS: dict[str, Callable[[], tuple[pr.LinearOperator, np.ndarray]]] = {
     "blur of a row": lambda: blur((9,), (4,), "zero"),
     "blur of one pixel": lambda: blur((1, 1), (3, 3), "reflect"),
     "blur of nothing": lambda: blur((0, 3), (3, 2), "zero"),
+    "blur in space": lambda: blur((5, 6), (3, 3), "zero", method="direct"),
+    "blur in space, long psf": lambda: blur((3, 4), (7, 9), "zero", (1, 8), method="direct"),
+    "blur in space, reflected": lambda: blur((4, 5), (3, 4), "reflect", method="direct"),
+    "blur in space, signed": lambda: blur(
+        (5, 4), (3, 2), "periodic", (0, 1), signed=True, method="direct"
+    ),
+    "blur of a volume in space": lambda: blur((3, 4, 5), (3, 2, 3), "unknown", method="direct"),
+    "blur of a row in space": lambda: blur((9,), (4,), "reflect", method="direct"),
     "blur of slices": lambda: (
         pr.Blur(p := random_matrix(3, 2), (3, 4, 5), "unknown"),
         np.kron(np.eye(3), blur_matrix(p, (4, 5), "unknown")),
@@ -341,6 +349,7 @@ def blur(
     shape: Any, psf: Any, boundary: str, center: Any = None, signed: bool = False, **options: Any
 ) -> tuple[pr.Blur, np.ndarray]:
     values = random_matrix(*psf, signed=signed, seed=6)
+    options.setdefault("method", "fft")
     B = pr.Blur(values, shape, boundary, center=center, oversize=True, **options)
     return B, blur_matrix(values, shape, boundary, center)
 

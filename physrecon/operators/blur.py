@@ -21,8 +21,10 @@ import numpy as np
 from physrecon import arrays, spaces
 from physrecon.errors import ArgumentError
 from physrecon.operators.base import LinearOperator
+from physrecon.operators.direct_convolution import direct_engine
 from physrecon.operators.extension import Extension
 from physrecon.operators.fourier_convolution import FourierConvolution, PeriodicConvolution
+from physrecon.operators.separation import rounding
 from physrecon.operators.slicewise import Slicewise
 from physrecon.operators.tiled_convolution import TiledConvolution
 from physrecon.spaces import Shape
@@ -42,9 +44,9 @@ class Blur(Slicewise, LinearOperator):
     shape: of the frame.  boundary: one of BOUNDARIES.  With "unknown" x has the shape of the frame
     plus that of the PSF minus 1, and `frame` is where the frame lies in it.
     center: index of the PSF's centre, one number per axis, n // 2 unless given.
-    method: "fft", "direct" for a PSF that is a sum of few separable ones, or "auto", whichever is
-    faster by what was measured.  accuracy: how far such a sum may be from the PSF, relative to the
-    sum of its absolute values; None is rounding.
+    method: "fft"; "direct", which sums in space, over separable terms where these are few;
+    or "auto", the quickest by what was measured.  accuracy: how far the terms may be from the PSF,
+    relative to the sum of its absolute values; None is the rounding of its numbers.
     memory: bytes for work arrays; transforms that would take more are cut into tiles.
 
     Besides x and y it holds about two arrays of the padded frame (`work_bytes`), and with "reflect"
@@ -67,7 +69,8 @@ class Blur(Slicewise, LinearOperator):
         self.psf = checked_psf("Blur", psf, shape, normalize, oversize)
         self.center = checked_center("Blur", self.psf.shape, center)
         self.boundary, self.method = boundary, method
-        self.accuracy, self.memory = accuracy, memory
+        self.accuracy = _rounding(psf) if accuracy is None else accuracy
+        self.memory = memory
         self.out_shape = tuple(shape)
         rank = self.psf.ndim
         lead, plane = self.out_shape[:-rank], self.out_shape[-rank:]
@@ -85,23 +88,32 @@ class Blur(Slicewise, LinearOperator):
 
     def _make_engine(self, plane: Shape) -> Any:
         """What convolves: x itself, or x̃ where that is more than x and zeros."""
-        psf, boundary = self.psf, self.boundary
+        psf, boundary, memory = self.psf, self.boundary, self.memory
         reach = tuple(n - 1 for n in psf.shape)
         enlarged = tuple(n + r for n, r in zip(plane, reach, strict=True))
         domain, shift = (plane, self.center) if boundary == "zero" else (enlarged, reach)
         if boundary in ("reflect", "periodic"):
             self._extension = Extension(plane, self._before, self.center, boundary)
-        periodic = boundary == "periodic" and self.memory is None
-        if periodic:
-            self._extension, shift = None, self.center
+        if self.method == "direct":
+            return direct_engine(psf, domain, plane, shift, self.accuracy, memory=memory)
         if psf.ndim == 1:  # the transforms take two axes at least
-            psf, domain, plane, shift = psf[None], (1, *domain), (1, *plane), (0, *shift)
-        if periodic:
-            return PeriodicConvolution(psf, plane, shift)
-        engine = FourierConvolution(psf, domain, plane, shift)
-        if self.memory is None or engine.work_bytes() <= self.memory:
-            return engine
-        return TiledConvolution(psf, domain, plane, shift, self.memory)
+            psf, plane, domain, shift = psf[None], (1, *plane), (1, *domain), (0, *shift)
+        circular = boundary == "periodic" and memory is None
+        transforms = (
+            PeriodicConvolution(psf, plane, (0, *self.center)[-len(plane) :])
+            if circular
+            else FourierConvolution(psf, domain, plane, shift)
+        )
+        circle = (max(transforms.lengths[0], plane[0]), *transforms.lengths[1:])
+        if self.method == "auto":
+            direct = direct_engine(psf, domain, plane, shift, self.accuracy, circle, memory)
+            if direct is not None:
+                return direct
+        if circular:
+            self._extension = None
+        if memory is None or transforms.work_bytes() <= memory:
+            return transforms
+        return TiledConvolution(psf, domain, plane, shift, memory)
 
     def work_bytes(self, itemsize: int = 4) -> int:
         """Bytes it takes besides x and y."""
@@ -237,6 +249,13 @@ def checked_center(where: str, shape: Shape, center: Any) -> tuple[int, ...]:
             "if its centre lies between pixels"
         )
     return tuple(int(c) for c in index)
+
+
+def _rounding(psf: Any) -> float:
+    """The accuracy of the PSF's numbers: those of float32 do not gain any by being in float64."""
+    psf = arrays.to_host(psf)
+    single = psf.dtype.itemsize <= 4 or bool((psf.astype(np.float32) == psf).all())
+    return rounding(np.dtype(np.float32 if single else np.float64))
 
 
 def _check_words(boundary: str, method: str) -> None:
