@@ -125,6 +125,8 @@ def _values(options: dict[str, Any]) -> dict[str, Any]:
     settings = values.pop("settings", [])
     if "iterations" in values:
         values = merge(values, {"stop": {"iterations": values.pop("iterations")}})
+    if values.get("method") == "tikhonov" and "prior" not in values and "weight" in values:
+        values = merge(values, {"solver": {"weight": values.pop("weight")}})
     for option, key in (("prior", "name"), ("weight", "weight")):
         if option in values:
             values = merge(values, {"prior": {key: values.pop(option)}})

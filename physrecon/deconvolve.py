@@ -20,14 +20,15 @@ from numpy.typing import NDArray
 
 from physrecon import arrays, disk_arrays
 from physrecon.analytic.wiener import tikhonov_filter, wiener
-from physrecon.errors import ArgumentError, DataError, Interrupted
-from physrecon.execution import check_method, check_output, require_machine, with_iterations
+from physrecon.errors import ArgumentError, DataError, Interrupted, OutputError
+from physrecon.execution import check_method, check_output, require_machine
 from physrecon.image_data import (
     Index,
     background_of,
     chosen_frames,
     doubts,
     fingerprint,
+    gain_of,
     survey,
 )
 from physrecon.image_job import ImageJob
@@ -40,14 +41,15 @@ from physrecon.problem import Problem
 from physrecon.report import Progress, Report, Silent, heard
 from physrecon.solvers import Stop, solve
 from physrecon.solvers.state import State
-from physrecon.store.image_writer import HDF5, TIFF, ImageWriter
+from physrecon.store.image_writer import HDF5, TIFF, ImageWriter, write_image
 from physrecon.store.images import Image, open_image
 from physrecon.store.kept_frames import KeptFrames
 from physrecon.weight_choice import choose_weight
 
 Array = NDArray[np.float32]
 Follow = Callable[[float, str], Any]
-WEIGHT_VOXELS = 1 << 20  # of the middle of the first frame, on which a weight is chosen
+WEIGHT_VOXELS = 1 << 17  # of the middle of the first frame, on which a weight is chosen
+WEIGHT_STOP = Stop(iterations=20)
 
 
 def run(job: ImageJob, report: Report | None = None) -> Path:
@@ -65,12 +67,14 @@ def run(job: ImageJob, report: Report | None = None) -> Path:
         for warning in kernel.warnings:
             report.warn(warning)
         plan = make_plan(job, image, kernel, frames)
-        _check_output(job)
+        _check_output(plan)
         _check_problem(job, image, kernel)
         for sentence in doubts(survey(job, image, frames)):
             report.warn(sentence)
         job = with_weight(job, image, kernel, frames[0], report)
         _write_result(replace(plan, job=job), image, report)
+    if job.blind:
+        report.result(f"{psf_path(plan, 0)}: the PSF that was found along with it")
     report.result(
         f"{job.output}: {image.axes} {plan.shape} float32 — "
         f"open with `physrecon view {shlex.quote(str(job.output))}`"
@@ -98,27 +102,27 @@ def _opened(job: ImageJob) -> Iterator[tuple[ImageJob, Image, Kernel, list[Index
                 f"{job.input}: expected a stack for --planewise, got images of "
                 f"{image.frame_shape}; drop it"
             )
-        yield with_iterations(job), image, read_psf(job, image), chosen_frames(job, image)
+        yield job.with_iterations(), image, read_psf(job, image), chosen_frames(job, image)
 
 
 # One frame ------------------------------------------------------------------------------------
 
 
 def deconvolved(plan: ImagePlan, y: Any, pitch: tuple[float, ...], follow: Follow) -> Any:
-    """(frame, why the solver stopped) of a blurred frame, which is used up.
+    """(frame, why the solver stopped, PSF if it is new) of a blurred frame, which is used up.
 
     follow(done, text): called with the fraction that is done."""
     job, A = plan.job, plan.A
     level = background_of(y) if job.background == "auto" else float(job.background)
     if job.method in IMAGE_DIRECT:
         y -= level
-        return _filtered(job, A, y, pitch), ""
-    stop = _stop(job)
+        return _filtered(job, A, y, pitch), "", None
+    problem = make_problem(job, A, y, level, pitch)
+    stop = make_stop(job, problem)
 
     def report(state: State) -> None:
         follow(state.iteration / max(stop.iterations, 1), f"iteration {state.iteration}")
 
-    problem = make_problem(job, A, y, level, pitch)
     result = solve(problem, job.make_solver(), stop=stop, callback=report)
     x, reason = result.x[A.frame], result.reason
     if not arrays.all_finite(x):
@@ -128,7 +132,9 @@ def deconvolved(plan: ImagePlan, y: Any, pitch: tuple[float, ...], follow: Follo
         )
     if job.background == "auto":
         reason = f"background {level:.4g}, {reason}"
-    return x, reason
+    state: Any = result.state
+    psf = arrays.to_host(state.psf) if job.blind else None
+    return x, reason, psf
 
 
 def make_problem(
@@ -159,9 +165,22 @@ def _filtered(job: ImageJob, A: Any, y: Any, pitch: tuple[float, ...]) -> Any:
     return tikhonov_filter(y, A.psf, voxel_size=sizes, **settings)
 
 
-def _stop(job: ImageJob) -> Stop:
-    norm: Any = job.stop.discrepancy
-    return Stop(iterations=int(job.stop.iterations or 0), rtol=job.stop.rtol, discrepancy=norm)
+def make_stop(job: ImageJob, problem: Problem) -> Stop:
+    """When to stop.  What noise alone leaves of counts is scaled by their gain, for grey values are
+    seldom photons.  Raises DataError where the data do not tell it."""
+    norms: Any = job.stop.discrepancy
+    if norms == "auto" and job.likelihood == "poisson":
+        f = problem.f
+        gains = gain_of(f.y, job.planewise)
+        if not (gains > 0).any():
+            raise DataError(
+                f"{job.input}: expected noise that tells when to stop, got none; give a number for "
+                "stop.discrepancy, or --iterations"
+            )
+        norms = np.sqrt(gains) * f.expected_norms()
+        if not problem.separable:
+            norms = math.sqrt(float((norms**2).sum()))
+    return Stop(iterations=int(job.stop.iterations or 0), rtol=job.stop.rtol, discrepancy=norms)
 
 
 # The weight of a prior ------------------------------------------------------------------------
@@ -179,7 +198,7 @@ def with_weight(
     A = make_blur(job.model_copy(update={"oversize": True}), y.shape, kernel)
     problem = make_problem(job, A, y, level, pitch_of(job, image)[0])
     with report.progress("weight", 1, "choice"):
-        choice = choose_weight(problem, job.prior.rule, job.make_solver())
+        choice = choose_weight(problem, job.prior.rule, job.make_solver(), WEIGHT_STOP)
     weight = float(f"{choice.weight:.3g}")  # finer than it matters, and the same on every machine
     report.result(
         f"weight: {weight} (found, {job.prior.rule} of {len(choice.curve)} solutions, "
@@ -242,12 +261,26 @@ def _write_frame(
         y = _memory(plan, image.frame_shape)
         image.read_into(y, plan.frames[i])
         y = arrays.to_device(y, plan.job.device)
-        x, reason = deconvolved(plan, y, pitch, follow)
+        x, reason, psf = deconvolved(plan, y, pitch, follow)
         x = arrays.to_host(x)
+        if psf is not None:
+            _write_psf(plan, i, psf, image)
         if len(plan.frames) > 1:
             kept.keep(i, x)
         _put(out, _place(plan, i), slice(0, len(x)), x)
     progress.advance(1, reason)
+
+
+def psf_path(plan: ImagePlan, i: int) -> Path:
+    """Where the PSF goes that was found along with a frame."""
+    number = f"{i:05d}" if len(plan.frames) > 1 else ""
+    return plan.job.output.with_suffix(f".psf{number}.tif")
+
+
+def _write_psf(plan: ImagePlan, i: int, psf: Any, image: Image) -> None:
+    pitch, unit = pitch_of(plan.job, image)
+    axes = image.frame_axes[-psf.ndim :]
+    write_image(psf_path(plan, i), psf, axes, pitch[-psf.ndim :], unit, overwrite=True)
 
 
 def _room(plan: ImagePlan) -> Any:
@@ -309,7 +342,8 @@ def _configuration(plan: ImagePlan, image: Image) -> str:
 # What can be refused at once ------------------------------------------------------------------
 
 
-def _check_output(job: ImageJob) -> None:
+def _check_output(plan: ImagePlan) -> None:
+    job = plan.job
     name = job.output.name.lower()
     if not name.endswith((*TIFF, *HDF5)) and not job.output.is_dir():
         raise ArgumentError(
@@ -318,6 +352,12 @@ def _check_output(job: ImageJob) -> None:
         )
     files = (Path(str(path).partition("::")[0]) for path in (job.input, job.psf))
     check_output(job, [path for path in files if path.exists()], "sharp.tif")
+    for i in range(len(plan.frames) if job.blind and not job.overwrite else 0):
+        if psf_path(plan, i).exists() and len(plan.frames) == 1:
+            raise OutputError(
+                f"{psf_path(plan, i)}: expected a new file for the PSF, got one that exists; "
+                "choose another name for the output or pass --overwrite"
+            )
 
 
 def _check_problem(job: ImageJob, image: Image, kernel: Kernel) -> None:
@@ -325,11 +365,12 @@ def _check_problem(job: ImageJob, image: Image, kernel: Kernel) -> None:
     if job.method in IMAGE_DIRECT:
         return
     shape = tuple(min(n, 4) for n in image.frame_shape)
-    psf = np.ones((1,) * (kernel.values.ndim - 1) + (3,))
+    psf = np.ones((3,) * kernel.values.ndim)
     if kernel.values.min() < 0:
         psf[..., 0] = -0.5
-    small = Kernel(psf, tuple(n // 2 for n in psf.shape), [], [])
+    small = Kernel(psf, (1,) * psf.ndim, [], [])
     A = make_blur(job.model_copy(update={"oversize": True}), shape, small)
     level = 0.0 if job.background == "auto" else float(job.background)
     y = np.full(shape, 1 + level, np.float32)
-    check_method(job, make_problem(job, A, y, level, pitch_of(job, image)[0]), IMAGE_ITERATIVE)
+    others = () if job.blind else IMAGE_ITERATIVE
+    check_method(job, make_problem(job, A, y, level, pitch_of(job, image)[0]), others)

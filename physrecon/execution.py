@@ -5,17 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from physrecon import arrays
 from physrecon.errors import ArgumentError, OutputError
 from physrecon.job_file import JobFile
-from physrecon.names import ITERATIONS
 from physrecon.problem import Problem
 from physrecon.solvers import METHODS as SOLVERS
 from physrecon.solvers import Stop, solve
-
-AnyJob = TypeVar("AnyJob", bound=JobFile)
 
 
 def require_machine(job: JobFile) -> None:
@@ -35,14 +32,6 @@ def use_threads(count: int | None) -> None:
     if count is not None and count > most:
         raise ArgumentError(f"threads: expected 1 … {most} on this machine, got {count}")
     numba.set_num_threads(count or most)
-
-
-def with_iterations(job: AnyJob) -> AnyJob:
-    """The job with the number of iterations that suits its method, unless it has one."""
-    if job.method not in ITERATIONS or job.stop.iterations:
-        return job
-    stop = job.stop.model_copy(update={"iterations": ITERATIONS[job.method]})
-    return job.model_copy(update={"stop": stop})
 
 
 def check_output(job: JobFile, inputs: Iterable[Path], example: str) -> None:

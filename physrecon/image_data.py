@@ -10,15 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from physrecon import blocks
+from physrecon import arrays, blocks
 from physrecon.errors import ArgumentError, DataError
 from physrecon.image_job import ImageJob
+from physrecon.noise_estimates import noise_level
+from physrecon.store.image_defects import LEVELS
 from physrecon.store.images import Image
 
 BLOCK_BYTES = 32 << 20  # read at a time
-FULL = tuple(2**bits - 1 for bits in (8, 10, 12, 14, 16))  # the largest values of cameras
-FEW = 1  # pixels at the largest value of a camera: may be chance, unless the file's type ends there
 BOX = 8  # pixels along rows and columns whose mean tells of the background
+MOST_NUMBERS = 1 << 20  # that tell of noise
 DARKEST = 1  # per cent of the boxes that hold background only
 
 Index = tuple[int, ...]
@@ -53,30 +54,27 @@ class Survey:
     value: float = 0.0  # of a flat frame
 
     def add(self, image: Image, index: Index) -> None:
-        low, high, at_full = np.inf, -np.inf, dict.fromkeys(FULL, 0)
-        whole = image.dtype.kind in "iu"
+        low, high, at_top = np.inf, -np.inf, 0
         for _, values in image.blocks(index, BLOCK_BYTES):
             self.pixels += values.size
-            if not whole:
+            if image.dtype.kind == "f":
                 good = np.isfinite(values)
                 self.bad += values.size - int(good.sum())
                 values = values[good]
             if not values.size:
                 continue
-            low, high = min(low, float(values.min())), max(high, float(values.max()))
+            low, top = min(low, float(values.min())), float(values.max())
+            if top >= high:
+                at_top = at_top * (top == high) + int((values == top).sum())
+                high = top
             if low < 0:
                 self.negative += int((values < 0).sum())
-            if high in at_full:
-                at_full[int(high)] += int((values == high).sum())
         self.least = min(self.least, low)
         self.frames += 1
         if low == high:
             self.flat, self.value = self.flat + 1, low
-        elif whole and high in at_full:
-            ends = high == np.iinfo(image.dtype).max
-            if at_full[int(high)] > (0 if ends else FEW):
-                self.saturated += at_full[int(high)]
-                self.full = int(high)
+        elif high == image.saturation or (high in LEVELS and at_top > 1):
+            self.saturated, self.full = self.saturated + at_top, int(high)
 
 
 def survey(job: ImageJob, image: Image, frames: list[Index]) -> Survey:
@@ -116,6 +114,16 @@ def doubts(found: Survey) -> list[str]:
             f"{found.flat} of {found.frames} frames are the same in every pixel, {found.value:g}"
         )
     return sentences
+
+
+def gain_of(y: Any, planewise: bool) -> NDArray[np.float64]:
+    """Grey values that one count makes, of the whole or of each plane: with it 2 √(y / gain) has
+    noise of 1 (Anscombe 1948).  0 where no noise is seen."""
+    root = arrays.namespace(y).sqrt
+    parts = y if planewise else [y]
+    lines = (part.reshape(-1, part.shape[-1]) for part in parts)
+    some = [part[:: max(1, part.size // MOST_NUMBERS)] for part in lines]
+    return np.array([noise_level(2 * root(part))[0] ** 2 for part in some])
 
 
 def background_of(y: NDArray[Any]) -> float:

@@ -26,6 +26,7 @@ from physrecon.names import (
     IMAGE_ITERATIVE,
     IMAGE_LIKELIHOODS,
     IMAGE_METHODS,
+    ITERATIONS,
     LENGTH_UNITS,
     PRIORS,
     PSF_MODELS,
@@ -35,7 +36,10 @@ from physrecon.names import (
 from physrecon.settings import StopSettings, is_number
 
 COUNTING = ("rl", "mlem")  # methods for counts and nothing else
-SURROGATE = ("tikhonov", "smooth", "tv", "huber-tv")  # priors that rl takes
+SURROGATE = ("tikhonov", "smooth", "l1", "tv", "huber-tv")  # priors that rl takes
+FILTER_SETTINGS = {"wiener": ("noise", "balance"), "tikhonov": ("weight", "operator")}
+# Times as many iterations: a prior keeps noise from growing, and a rule will stop by itself
+LONGER = 5
 
 
 class ImageJob(JobFile):
@@ -72,6 +76,21 @@ class ImageJob(JobFile):
     def model(self) -> str | None:
         """The name of the model of the PSF, None for a file."""
         return psf_model(self.psf)
+
+    def with_iterations(self) -> ImageJob:
+        """The job with the number of iterations that suits it, unless it has one."""
+        if self.method in IMAGE_DIRECT or self.stop.iterations:
+            return self
+        longer = self.prior is not None or self.stop != StopSettings()
+        count = ITERATIONS[self.method] * (LONGER if longer else 1)
+        return self.model_copy(update={"stop": self.stop.model_copy(update={"iterations": count})})
+
+    def solver_type(self) -> Any:
+        if not self.blind:
+            return super().solver_type()
+        from physrecon.solvers import BlindRichardsonLucy
+
+        return BlindRichardsonLucy
 
     @classmethod
     def in_folder(cls, values: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -164,8 +183,9 @@ class ImageJob(JobFile):
                 f"length_unit: expected a voxel_size for {self.length_unit} to be the unit of, "
                 "got none; give both"
             )
-        if self.blind and self.method != "rl":
-            raise ValueError(f"blind: expected method rl, got {self.method}; drop one of them")
+        if self.blind and (self.method != "rl" or self.planewise):
+            got = "planewise" if self.planewise else self.method
+            raise ValueError(f"blind: expected method rl on whole frames, got {got}; drop one")
         if self.method in IMAGE_DIRECT:
             self._refuse_what_iterates()
             return self
@@ -174,8 +194,7 @@ class ImageJob(JobFile):
                 f"likelihood: expected poisson, which is what {self.method} is for, got "
                 f"{self.likelihood}; choose --method cgls|landweber|fista"
             )
-        if not self.blind:
-            self.make_solver()
+        self.make_solver()
         return self
 
     def _refuse_what_iterates(self) -> None:
@@ -191,6 +210,9 @@ class ImageJob(JobFile):
                     f"{name}: expected an iterative method for it, got {self.method}; choose "
                     f"--method {'|'.join(IMAGE_ITERATIVE)}"
                 )
+        for name in self.solver:
+            if name not in (known := FILTER_SETTINGS[self.method]):
+                raise ValueError(f"solver: {expected(name, known)}")
 
 
 def psf_model(psf: str) -> str | None:

@@ -27,6 +27,7 @@ from physrecon.operators.fourier_convolution import fast_lengths
 from physrecon.plan import BASE, F4, MOST_BUDGET, PRIOR_VOLUMES, existing_folder
 from physrecon.store.images import Image
 
+SURROGATE_VOLUMES = 2  # of a prior in rl
 CIRCLES = 4  # arrays of the size of the circle that a direct method holds
 PAGES = 0.5  # of the budget for what lies on the disk and is in memory for the moment
 
@@ -167,6 +168,8 @@ def _held(job: ImageJob, A: Blur) -> int:
         return 2 * frame
     sets, volumes = job.make_solver().holds
     more = PRIOR_VOLUMES[job.prior.name] if job.prior else 0
+    if job.method == "rl":
+        more = min(more, SURROGATE_VOLUMES)
     return sets * frame + (volumes + more) * volume
 
 

@@ -56,7 +56,7 @@ def read_psf(job: ImageJob, image: Image) -> Kernel:
             "off; take a background off with --psf-background auto"
         )
     values = _checked_values(job, values)
-    if job.normalize:
+    if job.normalize and not job.model:
         lines.append(f"psf: divided by its sum, {values.sum():.6g}")
     _check_size(job, values, image)
     center = _center(job, values)

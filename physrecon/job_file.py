@@ -87,12 +87,18 @@ class JobFile(Table):
                 lines += ["", f"[{name}]", *(f"{k} = {_toml(v)}" for k, v in table.items())]
         return "\n".join(lines) + "\n"
 
+    def solver_type(self) -> Any:
+        """The class of the solver of an iterative method."""
+        from physrecon.solvers import METHODS
+
+        return METHODS[self.method]
+
     def make_solver(self) -> Any:
         """The solver of an iterative method, with its settings.  Raises ArgumentError."""
         from physrecon.solvers import METHODS as solvers
         from physrecon.solvers.state import suits
 
-        solver: Any = solvers[self.method]
+        solver = self.solver_type()
         known = tuple(field.name for field in fields(solver))
         for name in self.solver:
             if name not in known:

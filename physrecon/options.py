@@ -310,8 +310,8 @@ def parser() -> Parser:
     simulate.add_argument("--dead-pixels", type=_natural, metavar="N")
     _execution(simulate, "--overwrite")
 
-    view = command("view", "draw a slice of a volume as PNG, with scale bar and grey values")
-    view.add_argument("input", metavar="VOLUME")
+    view = command("view", "draw a slice of a volume or an image as PNG, with scale bar")
+    view.add_argument("input", metavar="VOLUME|IMAGE")
     view.add_argument("-o", "--output", metavar="PNG", help="default: beside the volume")
     view.add_argument("--axis", type=_one_of("zyx"), default="z", help="z (default), y or x")
     view.add_argument(

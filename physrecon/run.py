@@ -24,7 +24,7 @@ from physrecon.blocks import slabs
 from physrecon.centering import Center, average_views, find_center
 from physrecon.doubts import doubts
 from physrecon.errors import ArgumentError, DataError, Interrupted
-from physrecon.execution import check_method, check_output, require_machine, with_iterations
+from physrecon.execution import check_method, check_output, require_machine
 from physrecon.geometry import Grid, ParallelBeam
 from physrecon.job import Job
 from physrecon.names import DIRECT, ITERATIONS
@@ -94,6 +94,14 @@ def open_input(job: Job, report: Report | None = None) -> Scan:
         scan.close()
         raise
     return scan
+
+
+def with_iterations(job: Job) -> Job:
+    """The job with the number of iterations that suits its method, unless it has one."""
+    if job.method not in ITERATIONS or job.stop.iterations:
+        return job
+    stop = job.stop.model_copy(update={"iterations": ITERATIONS[job.method]})
+    return job.model_copy(update={"stop": stop})
 
 
 def resolved(job: Job, scan: Scan, report: Report) -> Job:

@@ -1,16 +1,23 @@
-"""A slice as a picture that can be measured: axes in length, a scale bar, grey values in a bar."""
+"""A slice as a picture that can be measured: axes in length, a scale bar, grey values in a bar.
+
+Volumes have y pointing up, as on paper; images have row 0 on top, as on a screen."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from physrecon.errors import ArgumentError, DataError, OutputError, WriteError
+
+if TYPE_CHECKING:
+    from physrecon.store import Image, Volume
 
 AXES = "zyx"
 
@@ -23,16 +30,14 @@ def view(
     window: tuple[float, float] | None = None,
     overwrite: bool = False,
 ) -> Path:
-    """Write slice `index` (default the middle one) across `axis` of a volume as PNG.
+    """Write slice `index` (default the middle one) across `axis` of a volume or image as PNG.
 
     Returns its path.  window: grey values shown as black and white; by default what 99.8 % of the
-    voxels span.  Rows point up, so that x, y and a turn about z look as they do on paper.
+    voxels span.  Of an image with times or channels the first frame is shown.
     Raises ArgumentError for a slice that does not exist, DataError for a scan, OutputError for a
     PNG that exists."""
-    from physrecon.store import open_volume
-
     _refuse_scan(volume)
-    with open_volume(volume) as v:
+    with _opened(volume) as v:
         across = AXES.index(axis)
         index = v.shape[across] // 2 if index is None else index
         if index >= v.shape[across]:
@@ -41,22 +46,68 @@ def view(
             )
         path = Path(output or Path(volume).with_suffix(f".{axis}{index}.png"))
         _check_picture(path, Path(volume), overwrite)
-        image = np.asarray(v[(slice(None),) * across + (index,)])
-        pitch = [v.voxel_size[i] for i in range(3) if i != across]
-        unit = v.length_unit
+        image = np.asarray(v.data[(*v.frame, *(slice(None),) * across, index)])
+        pitch = [p for i, p in enumerate(v.pitch) if i != across]
+    unit = v.unit or "pixel"
     names = [name for name in AXES if name != axis]
     figure = new_figure(6.4, 5.4, max(image.shape))
     axes = figure.add_subplot()
-    shown = draw_slice(axes, image, pitch, unit or "pixel", window)
-    axes.set(xlabel=f"{names[1]} [{unit or 'pixel'}]", ylabel=f"{names[0]} [{unit or 'pixel'}]")
+    shown = draw_slice(axes, image, pitch, unit, window, row_0_on_top=v.row_0_on_top)
+    axes.set(xlabel=f"{names[1]} [{unit}]", ylabel=f"{names[0]} [{unit}]")
     low, high = shown.get_clim()
     axes.set_title(
         f"{Path(volume).name}   {axis} = {index}   window {low:.4g} … {high:.4g}", fontsize=9
     )
     bar = figure.colorbar(shown, ax=axes, fraction=0.046, pad=0.03, extend="both")
-    bar.set_label(f"attenuation [1/{unit or 'pixel'}]")
+    bar.set_label(v.quantity)
     save(figure, path)
     return path
+
+
+@dataclass(frozen=True)
+class _Viewed:
+    """What a slice is taken from, data[(*frame, z, y, x)], and what to write beside it."""
+
+    data: Any
+    frame: tuple[int, ...]
+    shape: tuple[int, ...]
+    pitch: tuple[float, ...]
+    unit: str | None
+    quantity: str
+    row_0_on_top: bool
+
+
+@contextmanager
+def _opened(path: str | Path) -> Iterator[_Viewed]:
+    """A volume, or the first frame of an image."""
+    from h5py import is_hdf5
+
+    from physrecon.store import Volume, open_image, open_volume
+
+    try:
+        source: Volume | Image = open_volume(path)
+    except DataError as no_volume:
+        try:
+            source = open_image(path)
+        except DataError as no_image:
+            raise (no_volume if is_hdf5(path) else no_image) from None
+    with source:
+        yield _of_volume(source) if isinstance(source, Volume) else _of_image(source)
+
+
+def _of_volume(v: Volume) -> _Viewed:
+    of_image = "description" in v.configuration  # as deconvolve writes it
+    quantity = "grey value" if of_image else f"attenuation [1/{v.length_unit or 'pixel'}]"
+    return _Viewed(v, (), v.shape, v.voxel_size, v.length_unit, quantity, of_image)
+
+
+def _of_image(image: Image) -> _Viewed:
+    """The first frame of an image, of one plane or more."""
+    first, unit = image.frames[0], image.length_unit
+    if len(image.frame_shape) == 3:
+        return _Viewed(image, first, image.frame_shape, image.voxel_size, unit, "grey value", True)
+    plane, pitch = image.read(first)[None], (1.0, *image.voxel_size)
+    return _Viewed(plane, (), plane.shape, pitch, unit, "grey value", True)
 
 
 def _refuse_scan(path: str | Path) -> None:
@@ -105,6 +156,7 @@ def draw_slice(
     unit: str,
     window: tuple[float, float] | None = None,
     cmap: str = "gray",
+    row_0_on_top: bool = False,
 ) -> Any:
     """Show an image with rows and columns `pitch` apart and a scale bar; returns the mappable."""
     low, high = window or grey_window(image)
@@ -114,19 +166,21 @@ def draw_slice(
         cmap=cmap,
         vmin=low,
         vmax=high,
-        extent=(-width, width, -height, height),
-        origin="lower",
+        extent=(-width, width, *((height, -height) if row_0_on_top else (-height, height))),
+        origin="upper" if row_0_on_top else "lower",
         aspect="equal" if 0.1 < height / width < 10 else "auto",  # a few slices would be a line
     )
     length = round_length(width / 2)
     box = {"facecolor": "black", "alpha": 0.6, "edgecolor": "none", "boxstyle": "square,pad=0.2"}
-    left, bottom = -0.94 * width, -0.92 * height
+    left, bottom, up = -0.94 * width, -0.92 * height, 0.05 * height
+    if row_0_on_top:
+        bottom, up = -bottom, -up
     for color, thick in (("black", 5), ("white", 3)):  # seen on any background
         axes.plot(
             [left, left + length], [bottom, bottom], color=color, lw=thick, solid_capstyle="butt"
         )
     axes.text(
-        left, bottom + 0.05 * height, f"{length:g} {unit}",
+        left, bottom + up, f"{length:g} {unit}",
         color="white", fontsize=8, va="bottom", bbox=box,
     )  # fmt: skip
     return shown
