@@ -70,15 +70,15 @@ def _place(k, column, partial):
 
 
 @inner
-def _solve(x, factor, column, gradient, curvature, lower, upper, out):
-    """out ← u on one piece; `gradient` without elements stands for no prior."""
+def _solve(x, column, gradient, curvature, lower, upper, factor):
+    """factor ← u on one piece; `gradient` without elements stands for no prior."""
     if gradient.size == 0:
         for i in range(x.size):
-            out[i] = within(likeliest(x[i], factor[i], column[i]), lower, upper)
+            factor[i] = within(likeliest(x[i], factor[i], column[i]), lower, upper)
     else:
         for i in range(x.size):
             u = with_prior(x[i], factor[i], column[i], gradient[i], curvature[i])
-            out[i] = within(u, lower, upper)
+            factor[i] = within(u, lower, upper)
 
 
 # x ← u,  ‖u − x‖² and ‖u‖² ---------------------------------------------------------------------
@@ -95,7 +95,7 @@ def _multiply_piece(k, x, factor, column, gradient, curvature, bounds, active, p
             g, h = gradient[0, 0, :0], curvature[0, 0, :0]
         else:
             g, h = gradient[o, s, i:j], curvature[o, s, i:j]
-        _solve(p, q, a, g, h, bounds[0], bounds[1], q)
+        _solve(p, a, g, h, bounds[0], bounds[1], q)
         for n in range(p.size):
             change = f8(q[n]) - f8(p[n])
             p[n] = q[n]
@@ -166,7 +166,7 @@ def _propose_piece(k, x, factor, column, gradient, curvature, bounds, active, la
             g, h = gradient[0, 0, :0], curvature[0, 0, :0]
         else:
             g, h = gradient[o, s, i:j], curvature[o, s, i:j]
-        _solve(p, q, a, g, h, bounds[0], bounds[1], q)
+        _solve(p, a, g, h, bounds[0], bounds[1], q)
         for n in range(p.size):
             change = q[n] - p[n]
             along += f8(change) * f8(d[n])

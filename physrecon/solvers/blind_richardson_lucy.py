@@ -17,8 +17,8 @@ from physrecon import arrays, spaces
 from physrecon.errors import ArgumentError
 from physrecon.likelihoods.expectation import multiply
 from physrecon.problem import Problem
-from physrecon.solvers.mlem import bounds_of, column_sums, first, first_ratio
-from physrecon.solvers.richardson_lucy import flat_level, without_noise
+from physrecon.solvers.mlem import bounds_of, column_sums, first, first_ratio, without_noise
+from physrecon.solvers.richardson_lucy import flat_level
 from physrecon.solvers.state import VECTOR, State, record_change
 from physrecon.spaces import Vector
 
@@ -73,7 +73,7 @@ class BlindRichardsonLucy:
     def start(self, problem: Problem, x0: Vector = None) -> BlindRichardsonLucyState:
         self._check(problem)
         A, y = problem.f.A, problem.f.y
-        columns = without_noise(column_sums(self, problem), None)
+        columns = column_sums(self, problem)
         fields = first(self, problem, x0, columns, flat_level(problem, columns))
         ratio, fields["value"] = first_ratio(self, problem, fields["x"])
         psf = arrays.like(y, A.psf.shape)

@@ -22,7 +22,9 @@ from physrecon.likelihoods import PoissonLikelihood
 from physrecon.likelihoods.expectation import multiply
 from physrecon.problem import Problem
 from physrecon.solvers.state import VECTOR, State, fresh, record_change
-from physrecon.spaces import Numbers, Vector
+from physrecon.spaces import Axis, Numbers, Vector
+
+UNSEEN = 100  # roundings: what a transform leaves where a PSF is 0 is no light
 
 
 @dataclass
@@ -65,7 +67,7 @@ class MLEM:
 
 
 def column_sums(solver: Any, problem: Problem) -> Vector:
-    """Aᵀ 1, once the problem is seen to be one of counts."""
+    """Aᵀ 1 `without_noise`, once the problem is seen to be one of counts."""
     f, name = problem.f, type(solver).__name__
     if not isinstance(f, PoissonLikelihood):
         raise ArgumentError(
@@ -81,7 +83,17 @@ def column_sums(solver: Any, problem: Problem) -> Vector:
             f"{name}: expected NonNegative() or Box(...), got {problem.constraint!r}; use PDHG"
         )
     A: Any = f.A
-    return A.column_sums(spaces.leaves(f.y)[0])
+    return without_noise(A.column_sums(spaces.leaves(f.y)[0]), problem.axis)
+
+
+def without_noise(columns: Vector, axis: Axis) -> Vector:
+    """columns, 0 where they are no more than rounding beside the largest of their slice."""
+    for leaf, where in zip(spaces.leaves(columns), spaces.leaf_axes(axis, columns), strict=True):
+        if leaf.size:
+            others = tuple(i for i in range(leaf.ndim) if i != where)
+            most = leaf.max(axis=others, keepdims=True)
+            leaf *= leaf > UNSEEN * np.finfo(leaf.dtype).eps * most
+    return columns
 
 
 def first(

@@ -18,7 +18,7 @@ down than to u/2, so that none is caught at 0."""
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -29,7 +29,6 @@ from physrecon.solvers.mlem import bounds_of, column_sums, first, first_ratio, p
 from physrecon.solvers.state import VECTOR, State, ratio, record_change
 from physrecon.spaces import Numbers, Vector
 
-UNSEEN = 100  # roundings: what a transform leaves where a PSF is 0 is no light
 FAINTEST = 0.01  # of the counts that the first x explains at least, if the background is them all
 
 
@@ -77,7 +76,7 @@ class RichardsonLucy:
         return 2, 5 if self.accelerate else 3
 
     def start(self, problem: Problem, x0: Vector = None) -> RichardsonLucyState:
-        columns = without_noise(column_sums(self, problem), problem.axis)
+        columns = column_sums(self, problem)
         level = flat_level(problem, columns)
         fields = first(self, problem, x0, columns, level)
         count, x = problem.count, fields["x"]
@@ -156,13 +155,3 @@ def flat_level(problem: Problem, columns: Vector) -> Numbers:
     spaces.assign(response, columns)
     wanted = np.maximum(counts - background, FAINTEST * counts)
     return ratio(wanted, spaces.sums(response, problem.axis))
-
-
-def without_noise(columns: Vector, axis: Any) -> Vector:
-    """columns, 0 where they are no more than rounding beside the largest of their slice."""
-    for leaf, where in zip(spaces.leaves(columns), spaces.leaf_axes(axis, columns), strict=True):
-        if leaf.size:
-            others = tuple(i for i in range(leaf.ndim) if i != where)
-            most = leaf.max(axis=others, keepdims=True)
-            leaf *= leaf > UNSEEN * np.finfo(leaf.dtype).eps * most
-    return columns
