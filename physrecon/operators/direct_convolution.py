@@ -119,7 +119,7 @@ class DirectConvolution(_InSpace):
         most = max(3 * self._sides[0], DEEP)
         if self._memory is not None:
             most = min(most, max(self._memory // max(plane_bytes, 1), 1))
-        return -(-count // max(-(-count // most), 1))
+        return -(-count // max(-(-count // most), 1)) or 1
 
     def _apply(self, source: Any, adjoint: bool, target: Any) -> None:
         from physrecon.kernels.convolution import columns

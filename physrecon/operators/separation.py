@@ -5,10 +5,12 @@ inequality, this times Σ |psf| bounds the norm of what the blur does otherwise,
 largest value of an image or the Euclidean one.
 
 Along two axes the singular value decomposition has the fewest terms (Eckart and Young 1936).  Along
-three the fewest are sought by least squares (Levenberg and Marquardt), one term more at a time, in
-the core that the leading singular vectors of the axes span (Tucker 1966; Kolda and Bader, SIAM
-Review 51 (2009) 455).  They may not cancel one another, which would cost digits.  Where few will
-not do, one axis is split off, then another: those terms are orthogonal; the largest are kept."""
+three the fewest are sought in the core that the leading singular vectors of the axes span (Tucker
+1966): an eigenvalue problem has them where there is no error (Leurgans, Ross and Abel, SIAM J.
+Matrix Anal. Appl. 14 (1993) 1064), and alternating least squares go on from there (Kolda and Bader,
+SIAM Review 51 (2009) 455).  They may not cancel one another, which would cost digits.  Where few
+will not do, one axis is split off, then another: those terms are orthogonal; the largest are kept.
+"""
 
 from __future__ import annotations
 
@@ -23,9 +25,8 @@ ROUNDING = {4: 2.0**-22, 8: 2.0**-45}  # of a PSF whose numbers take so many byt
 FEW = 8  # most terms that are sought by least squares
 CORE = FEW + 2  # singular vectors of an axis among which they are sought
 CANCELLING = 4.0  # times ‖psf‖₁: most that they may add up to in absolute value
-STEPS = 100  # of least squares for each number of terms
-SLOW = 1e-4  # part of the squares that a step must take off to be worth another
-STUCK = 1e12  # damping at which no step lessens the squares any more
+SWEEPS, CHECK = 400, 10  # of least squares over all axes: most, and between looks at the error
+BETTER = 0.99  # of the error at the last look: less is worth going on
 
 
 def rounding(dtype: np.dtype) -> float:
@@ -99,16 +100,15 @@ def _expansion(psf: np.ndarray) -> list[Term]:
 
 
 def _oblique(psf: np.ndarray, accuracy: float, most: int) -> list[Term] | None:
-    """The fewest terms that least squares finds to do, if no more than `most`."""
+    """The fewest terms that are found to do, if no more than `most`."""
     core, bases = _core(psf)
     if abs(psf - _expanded(core, bases)).sum() > accuracy:
         return None
-    factors: Term = tuple(np.zeros((n, 0)) for n in core.shape)
-    rest = core
-    for _ in range(most):
-        leading = _balanced(_expansion(rest)[0], 1.0)
-        start = tuple(np.column_stack([f, new]) for f, new in zip(factors, leading, strict=True))
-        factors, rest = _least_squares(core, start)
+    for count in range(1, most + 1):
+        factors = _start(core, count)
+        if factors is None:
+            return None
+        _improve(core, factors)
         columns = [(basis @ f).T for basis, f in zip(bases, factors, strict=True)]
         terms: list[Term] = list(zip(*columns, strict=True))
         products = [product(term) for term in terms]
@@ -121,7 +121,8 @@ def _oblique(psf: np.ndarray, accuracy: float, most: int) -> list[Term] | None:
 def _core(psf: np.ndarray) -> tuple[np.ndarray, Term]:
     """psf in the bases of the leading singular vectors of each axis, and these bases."""
     flat = [np.moveaxis(psf, axis, 0).reshape(n, -1) for axis, n in enumerate(psf.shape)]
-    bases = tuple(np.linalg.svd(a, full_matrices=False)[0][:, :CORE] for a in flat)
+    small = [np.linalg.qr(a.T, mode="r").T for a in flat]  # with the same left singular vectors
+    bases = tuple(np.linalg.svd(a, full_matrices=False)[0][:, :CORE] for a in small)
     return _expanded(psf, tuple(basis.T for basis in bases)), bases
 
 
@@ -129,46 +130,38 @@ def _expanded(core: np.ndarray, bases: Term) -> np.ndarray:
     return np.einsum("abc,ia,jb,kc->ijk", core, *bases, optimize=True)
 
 
-def _least_squares(core: np.ndarray, factors: Term) -> tuple[Term, np.ndarray]:
-    """Factors whose columns' products add up to the core as well as some steps get it; the rest."""
-    rest, damping = core - _sum(factors), 1e-3
-    for _ in range(STEPS):
-        squares = float((rest**2).sum())
-        jacobian = _jacobian(factors)
-        normal, slope = jacobian.T @ jacobian, jacobian.T @ rest.reshape(-1)
-        while damping < STUCK:
-            change = np.linalg.solve(normal + damping * np.eye(len(normal)), slope)
-            trial = _moved(factors, change)
-            remains = core - _sum(trial)
-            taken = squares - float((remains**2).sum())
-            if taken > 0:
-                break
-            damping *= 4
-        else:
-            break
-        factors, rest, damping = trial, remains, damping / 5
-        if taken < SLOW * squares:
-            break
-    return factors, rest
+def _start(core: np.ndarray, count: int) -> list[np.ndarray] | None:
+    """Factors whose products add up to the core, if that is possible; None if they are too many.
+
+    Σ a ⊗ b ⊗ c has the slices A D Bᵀ, D diagonal: the eigenvectors of one times the inverse of
+    another are A.  The axis across which the slices lie gets zeros."""
+    least = [
+        float(np.linalg.norm(np.moveaxis(core, axis, 0)[count - 1 :])) for axis in range(core.ndim)
+    ]
+    across = int(np.argmin(least))  # this axis has the least need of so many factors
+    first, second = (axis for axis in range(core.ndim) if axis != across)
+    if min(core.shape[first], core.shape[second]) < count:
+        return None
+    slices = np.moveaxis(core, across, 0)[:2, :count, :count]
+    values, vectors = np.linalg.eig(slices[-1] @ np.linalg.pinv(slices[0]))
+    a = np.where(values.imag < 0, vectors.imag, vectors.real)  # of a pair, the plane it spans
+    factors = [np.zeros((n, count)) for n in core.shape]
+    factors[first][:count] = a
+    factors[second][:count] = (np.linalg.pinv(a) @ slices[0]).T
+    return factors
 
 
-def _sum(factors: Term) -> np.ndarray:
-    return np.einsum("ir,jr,kr->ijk", *factors)
-
-
-def _jacobian(factors: Term) -> np.ndarray:
-    """Derivative of the sum: a row for each of its elements, a column for each of the factors'."""
-    u, v, w = factors
-    i, j, k = (np.eye(len(f)) for f in factors)
-    blocks = (
-        np.einsum("ia,jr,kr->ijkar", i, v, w),
-        np.einsum("ir,ja,kr->ijkar", u, j, w),
-        np.einsum("ir,jr,ka->ijkar", u, v, k),
-    )
-    rows = len(u) * len(v) * len(w)
-    return np.concatenate([block.reshape(rows, -1) for block in blocks], axis=1)
-
-
-def _moved(factors: Term, change: np.ndarray) -> Term:
-    parts = np.split(change, np.cumsum([f.size for f in factors])[:-1])
-    return tuple(f + part.reshape(f.shape) for f, part in zip(factors, parts, strict=True))
+def _improve(core: np.ndarray, factors: list[np.ndarray]) -> None:
+    """Each axis in turn gets the best factors there are with those of the others."""
+    order = sorted(range(core.ndim), key=lambda axis: bool(factors[axis].any()))
+    error = np.inf
+    for sweep in range(1, SWEEPS + 1):
+        for axis in order:
+            u, v = (f for other, f in enumerate(factors) if other != axis)
+            seen = np.einsum("ijk,jr,kr->ri", np.moveaxis(core, axis, 0), u, v)
+            factors[axis] = np.linalg.lstsq((u.T @ u) * (v.T @ v), seen, rcond=None)[0].T
+        if sweep % CHECK == 0:
+            before = error
+            error = float(np.linalg.norm(core - np.einsum("ir,jr,kr->ijk", *factors)))
+            if error > BETTER * before:
+                return

@@ -41,6 +41,9 @@ SIGNATURES = {
     "losses._poisson_gpu": (VECTOR, VECTOR, VECTOR, int64, VECTOR),
     "losses._student_gpu": (VECTOR, VECTOR, float32, float32, int64, VECTOR),
     "losses._transmission_gpu": (VECTOR, VECTOR, VECTOR, VECTOR, int64, VECTOR),
+    "convolution._columns_gpu": (LINE, int64, BLOCK, BLOCK),
+    "convolution._dense_gpu": (BLOCK, types.UniTuple(int64, 3), BLOCK, BLOCK),
+    "convolution._rows_gpu": (LINE, int64, TRUE, BLOCK, BLOCK),
     "duality_gap._gap_gpu": (
         *(SCALES, LAYOUT, LIMITS, LINE, FLAGS, TRUE, BLOCK, BLOCK, BLOCK, BLOCK),
     ),

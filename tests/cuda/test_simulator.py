@@ -16,6 +16,7 @@ from physrecon.geometry import interpolation_table
 from physrecon.kernels import blur, duality_gap, generalised_variation, losses
 from physrecon.kernels.random import gaussian, philox, poisson
 from physrecon.likelihoods import expectation
+from physrecon.operators.direct_convolution import DenseConvolution, DirectConvolution
 from physrecon.operators.projector import SlicewiseKernels
 
 if not numba.config.ENABLE_CUDASIM:
@@ -298,3 +299,30 @@ def test_mixing_of_planes(back, dtype, simulated_device):
     blur.mix(*tables, 2, back, source, cpu)
     blur.mix(*map(simulated_device, tables), 2, back, simulated_device(source), gpu)
     np.testing.assert_allclose(gpu.host, cpu, atol=CLOSE[dtype] * np.abs(cpu).max())
+
+
+# Shapes of x and y, lengths of the PSF, shift.
+CONVOLUTIONS = [
+    ((3, 4, 5), (3, 4, 5), (3, 2, 4), (1, 1, 2)),
+    ((4, 3, 6), (2, 5, 3), (3, 4, 2), (2, 0, 3)),
+    ((5, 7), (4, 9), (2, 9), (1, 6)),
+]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("in_shape", "out_shape", "sides", "shift"), CONVOLUTIONS)
+def test_convolution_in_space(in_shape, out_shape, sides, shift, dtype, simulated_device):
+    terms = [tuple(random(k, np.float64, 2 * r + a) for a, k in enumerate(sides)) for r in (0, 1)]
+    x, y = random(in_shape, dtype), random(out_shape, dtype, 1)
+    for engine in (
+        DirectConvolution(terms, in_shape, out_shape, shift),
+        DenseConvolution(random(sides, np.float64), in_shape, out_shape, shift),
+    ):
+        for call, source, shape in (
+            (engine.convolve, x, out_shape),
+            (engine.correlate, y, in_shape),
+        ):
+            cpu, gpu = np.zeros(shape, dtype), simulated_device(np.zeros(shape, dtype))
+            call(source, cpu)
+            call(simulated_device(source), gpu)
+            assert_twins(cpu, gpu)
