@@ -39,8 +39,9 @@ from physrecon.names import IMAGE_DIRECT, IMAGE_ITERATIVE
 from physrecon.priors import NonNegative
 from physrecon.problem import Problem
 from physrecon.report import Progress, Report, Silent, heard
-from physrecon.solvers import Stop, solve
+from physrecon.solvers import Result, Stop, solve
 from physrecon.solvers.state import State
+from physrecon.spaces import Numbers
 from physrecon.store.image_writer import HDF5, TIFF, ImageWriter, write_image
 from physrecon.store.images import Image, open_image
 from physrecon.store.kept_frames import KeptFrames
@@ -124,7 +125,7 @@ def deconvolved(plan: ImagePlan, y: Any, pitch: tuple[float, ...], follow: Follo
         follow(state.iteration / max(stop.iterations, 1), f"iteration {state.iteration}")
 
     result = solve(problem, job.make_solver(), stop=stop, callback=report)
-    x, reason = result.x[A.frame], result.reason
+    x, reason = result.x[A.frame], _ending(job, problem, result)
     if not arrays.all_finite(x):
         raise DataError(
             f"{job.method}: expected a finite image, got NaN or infinity {reason}; "
@@ -166,21 +167,38 @@ def _filtered(job: ImageJob, A: Any, y: Any, pitch: tuple[float, ...]) -> Any:
 
 
 def make_stop(job: ImageJob, problem: Problem) -> Stop:
-    """When to stop.  What noise alone leaves of counts is scaled by their gain, for grey values are
-    seldom photons.  Raises DataError where the data do not tell it."""
+    """When to stop.  Raises DataError where the data do not tell it, though they should."""
     norms: Any = job.stop.discrepancy
-    if norms == "auto" and job.likelihood == "poisson":
-        f = problem.f
-        gains = gain_of(f.y, job.planewise)
-        if not (gains > 0).any():
+    if norms == "auto":
+        norms = noise_norms(job, problem)
+        if not (norms > 0).any():
             raise DataError(
                 f"{job.input}: expected noise that tells when to stop, got none; give a number for "
                 "stop.discrepancy, or --iterations"
             )
-        norms = np.sqrt(gains) * f.expected_norms()
-        if not problem.separable:
-            norms = math.sqrt(float((norms**2).sum()))
     return Stop(iterations=int(job.stop.iterations or 0), rtol=job.stop.rtol, discrepancy=norms)
+
+
+def noise_norms(job: ImageJob, problem: Problem) -> Numbers:
+    """What noise alone leaves of √(2f), of the whole or of each plane.
+
+    Grey values are seldom photons: the deviance of counts is scaled by their gain."""
+    norms = problem.f.expected_norms()
+    if job.likelihood == "poisson":
+        norms = norms * np.sqrt(gain_of(problem.f.y, job.planewise))
+    return np.sqrt(problem.gather(norms**2))
+
+
+def _ending(job: ImageJob, problem: Problem, result: Result) -> str:
+    """Why the solver stopped, and whether it should have stopped earlier."""
+    value = result.state.value
+    if job.prior is None and job.stop.discrepancy is None and value is not None:
+        residual = problem.f.residual_norms(value)
+        if (residual < noise_norms(job, problem)).any():
+            return (
+                f"{result.reason}; noise is being fitted, --set stop.discrepancy=auto stops before"
+            )
+    return result.reason
 
 
 # The weight of a prior ------------------------------------------------------------------------
