@@ -603,7 +603,7 @@ def test_a_sum_is_the_sum_of_its_terms():
     total, x = a + (b + c), noise()
     assert total.priors == (a, b, c) == ((a + b) + c).priors
     assert total.value(x) == pytest.approx(a.value(x) + b.value(x) + c.value(x))
-    assert total.kinds == ("split",) and (b + c).kinds == SUMMABLE
+    assert total.kinds == ("split", "surrogate") and (b + c).kinds == SUMMABLE
     K = total.operator(SHAPE)
     assert K.out_shape == (SHAPE, (3, 4, 1), SHAPE)  # a tuple even where shapes agree
     gradient = (b + c).values_and_gradient(x, None, np.zeros(SHAPE))[1]
