@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from physrecon import arrays, disk_arrays
+from physrecon import arrays, disk_arrays, spaces
 from physrecon.analytic.wiener import tikhonov_filter, wiener
 from physrecon.errors import ArgumentError, DataError, Interrupted, OutputError
 from physrecon.execution import check_method, check_output, require_machine
@@ -27,11 +27,11 @@ from physrecon.image_data import (
     background_of,
     chosen_frames,
     doubts,
+    expected_deviance,
     fingerprint,
-    gain_of,
     survey,
 )
-from physrecon.image_job import ImageJob
+from physrecon.image_job import COUNTING, ImageJob
 from physrecon.image_plan import ImagePlan, describe_image, make_blur, make_plan
 from physrecon.image_psf import Kernel, pitch_of, read_psf
 from physrecon.likelihoods import LeastSquares, PoissonLikelihood
@@ -124,12 +124,12 @@ def deconvolved(plan: ImagePlan, y: Any, pitch: tuple[float, ...], follow: Follo
     def report(state: State) -> None:
         follow(state.iteration / max(stop.iterations, 1), f"iteration {state.iteration}")
 
-    result = solve(problem, job.make_solver(), stop=stop, callback=report)
+    result = solve(problem, job.make_solver(), first_guess(job, problem), stop, callback=report)
     x, reason = result.x[A.frame], _ending(job, problem, result)
-    if not arrays.all_finite(x):
+    if "diverged" in reason or not arrays.all_finite(x):
         raise DataError(
-            f"{job.method}: expected a finite image, got NaN or infinity {reason}; "
-            "check the data, or choose another method"
+            f"{job.method}: expected an image that fits the data, got none: {reason}; "
+            "choose another method"
         )
     if job.background == "auto":
         reason = f"background {level:.4g}, {reason}"
@@ -166,6 +166,15 @@ def _filtered(job: ImageJob, A: Any, y: Any, pitch: tuple[float, ...]) -> Any:
     return tikhonov_filter(y, A.psf, voxel_size=sizes, **settings)
 
 
+def first_guess(job: ImageJob, problem: Problem) -> Any:
+    """Where to start: None is what the solver does, which would be zero for most of them, and
+    no counts come from that."""
+    if job.likelihood != "poisson" or job.method in COUNTING:
+        return None
+    y = problem.f.y
+    return spaces.fill(spaces.empty(problem.f.A.in_shape, y), max(float(y.mean()), 1e-6))
+
+
 def make_stop(job: ImageJob, problem: Problem) -> Stop:
     """When to stop.  Raises DataError where the data do not tell it, though they should."""
     norms: Any = job.stop.discrepancy
@@ -180,13 +189,12 @@ def make_stop(job: ImageJob, problem: Problem) -> Stop:
 
 
 def noise_norms(job: ImageJob, problem: Problem) -> Numbers:
-    """What noise alone leaves of √(2f), of the whole or of each plane.
-
-    Grey values are seldom photons: the deviance of counts is scaled by their gain."""
-    norms = problem.f.expected_norms()
-    if job.likelihood == "poisson":
-        norms = norms * np.sqrt(gain_of(problem.f.y, job.planewise))
-    return np.sqrt(problem.gather(norms**2))
+    """What noise alone leaves of √(2f), of the whole or of each plane."""
+    if job.likelihood != "poisson":
+        return np.sqrt(problem.gather(problem.f.expected_norms() ** 2))
+    y = problem.f.y
+    deviances = [expected_deviance(part) for part in (y if job.planewise else [y])]
+    return np.sqrt(problem.gather(np.array(deviances)))
 
 
 def _ending(job: ImageJob, problem: Problem, result: Result) -> str:

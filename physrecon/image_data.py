@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 from physrecon import arrays, blocks
 from physrecon.errors import ArgumentError, DataError
 from physrecon.image_job import ImageJob
+from physrecon.likelihoods import PoissonLikelihood
 from physrecon.noise_estimates import noise_level
+from physrecon.operators.diagonal import Identity
 from physrecon.store.image_defects import LEVELS
 from physrecon.store.images import Image
 
 BLOCK_BYTES = 32 << 20  # read at a time
 BOX = 8  # pixels along rows and columns whose mean tells of the background
-MOST_NUMBERS = 1 << 20  # that tell of noise
+MOST_NUMBERS = 1 << 18  # that tell of noise
 DARKEST = 1  # per cent of the boxes that hold background only
 
 Index = tuple[int, ...]
@@ -116,14 +118,19 @@ def doubts(found: Survey) -> list[str]:
     return sentences
 
 
-def gain_of(y: Any, planewise: bool) -> NDArray[np.float64]:
-    """Grey values that one count makes, of the whole or of each plane: with it 2 √(y / gain) has
-    noise of 1 (Anscombe 1948).  0 where no noise is seen."""
-    root = arrays.namespace(y).sqrt
-    parts = y if planewise else [y]
-    lines = (part.reshape(-1, part.shape[-1]) for part in parts)
-    some = [part[:: max(1, part.size // MOST_NUMBERS)] for part in lines]
-    return np.array([noise_level(2 * root(part))[0] ** 2 for part in some])
+def expected_deviance(y: Any) -> float:
+    """What noise alone leaves of 2f, the deviance of counts, from some lines of an image.
+
+    Grey values are seldom photons: g of them make a count, where g is such that the noise of
+    2 √(y / g) is 1 (Anscombe 1948), and a deviance of grey values is g times that of counts."""
+    lines = y.reshape(-1, y.shape[-1])
+    some = lines[:: -(-y.size // MOST_NUMBERS)]
+    some = np.ascontiguousarray(arrays.to_host(some), np.float32)
+    gain = float(noise_level(2 * np.sqrt(some))[0]) ** 2
+    if not gain > 0:
+        return 0.0
+    counts = PoissonLikelihood(Identity(some.shape), some / gain)
+    return gain * float((counts.expected_norms() ** 2).sum()) * y.size / some.size
 
 
 def background_of(y: NDArray[Any]) -> float:

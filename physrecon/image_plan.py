@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from physrecon import arrays
+from physrecon.analytic.circle import MARGIN
 from physrecon.blocks import format_bytes
 from physrecon.errors import ArgumentError
 from physrecon.image_data import BLOCK_BYTES, Index
@@ -28,7 +29,8 @@ from physrecon.plan import BASE, F4, MOST_BUDGET, PRIOR_VOLUMES, existing_folder
 from physrecon.store.images import Image
 
 SURROGATE_VOLUMES = 2  # of a prior in rl
-CIRCLES = 4  # arrays of the size of the circle that a direct method holds
+CIRCLES, UNKNOWN_CIRCLES = 5, 9  # arrays of the size of the circle that a direct method holds
+NOISE_BYTES = 16 << 20  # at most, of looking for noise
 PAGES = 0.5  # of the budget for what lies on the disk and is in memory for the moment
 
 
@@ -102,7 +104,8 @@ def make_plan(job: ImageJob, image: Image, kernel: Kernel, frames: list[Index]) 
     """How to do the job within its memory.  Raises ArgumentError where that cannot be."""
     A = make_blur(job, image.frame_shape, kernel)
     budget = job.memory or _default_budget(job)
-    fixed = BASE + min(BLOCK_BYTES, F4 * math.prod(image.frame_shape))
+    frame = F4 * math.prod(image.frame_shape)
+    fixed = BASE + max(min(BLOCK_BYTES, frame), min(NOISE_BYTES, 8 * frame))
     held = _held(job, A)
     work = _direct_work(A) if job.method in IMAGE_DIRECT else A.work_bytes()
     on_disk = False
@@ -174,9 +177,17 @@ def _held(job: ImageJob, A: Blur) -> int:
 
 
 def _direct_work(A: Blur) -> int:
+    """Bytes of the circle of `analytic.circle`, as often as it is held."""
+    unknown = A.boundary == "unknown"
     reach = zip(A.out_shape[-A.psf.ndim :], A.psf.shape, strict=True)
-    longest = [2 * n if A.boundary == "reflect" else n + k - 1 for n, k in reach]
-    return CIRCLES * F4 * math.prod(fast_lengths(longest))
+    lengths = {
+        "periodic": lambda n, k: n,
+        "reflect": lambda n, k: 2 * n,
+        "zero": lambda n, k: n + k - 1,
+        "unknown": lambda n, k: n + min(n, MARGIN * (k - 1)),
+    }[A.boundary]
+    circle = math.prod(fast_lengths([lengths(n, k) for n, k in reach]))
+    return (UNKNOWN_CIRCLES if unknown else CIRCLES) * F4 * circle
 
 
 def _leading(image: Image, frames: list[Index]) -> tuple[int, ...]:

@@ -179,7 +179,7 @@ def model(job: ImageJob, image: Image) -> tuple[Array, list[str]]:
     given = _parameters(text)
     shape = given.pop("shape", None)
     room = tuple(min(n - 1 + n % 2, MOST_PIXELS) for n in image.frame_shape[-count:])
-    wanted = tuple(int(n) for n in np.ravel(shape)) if shape is not None else room
+    wanted = room if shape is None else tuple(np.broadcast_to(shape, count).tolist())
     values = _called(name, function, wanted, pitch[-count:], given)
     if shape is None:
         values = trimmed(values)
