@@ -43,8 +43,10 @@ def likeliest(x, factor, column):
 
 @inlined
 def with_prior(x, factor, column, gradient, curvature):
-    """The minimum with a prior: the root of  c u² + (a + g − c x) u − e  without cancellation."""
-    e = x * abs(factor)
+    """The minimum with a prior: the root of  c u² + (a + g − c x) u − e  without cancellation.
+
+    Where no datum sees the voxel F is rounding, which a weak prior would let grow."""
+    e = x * abs(factor) if column >= LEAST else f4(0)
     b = column + gradient - curvature * x
     s = abs(b) + math.sqrt(b * b + f4(4) * curvature * e)
     far = s / (curvature + curvature) if curvature > f4(0) else x

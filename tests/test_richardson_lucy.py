@@ -194,6 +194,13 @@ def test_voxels_behind_the_zeros_of_a_psf_are_left_alone():
         x = pr.solve(problem, solver, stop=pr.Stop(100)).x
         assert (x[0] == 0).all() and (x[:, -1] == 0).all()
         assert x.max() < 2000
+    for prior in (pr.HuberTV(1e-10, 100), pr.HuberTV(1e-7, 1000)):  # which move them from 0
+        problem, last = pr.Problem(problem.f, prior), np.inf
+        for state, _ in zip(pr.iterate(problem, pr.RichardsonLucy()), range(100), strict=False):
+            value = float(problem.objective(state.x).sum())
+            assert value <= last * (1 + 1e-5)
+            last = value
+        assert state.x.max() < 2000
 
 
 # Priors -----------------------------------------------------------------------------------------
