@@ -44,7 +44,7 @@ from physrecon.solvers.state import State
 from physrecon.spaces import Numbers
 from physrecon.store.image_writer import HDF5, TIFF, ImageWriter, write_image
 from physrecon.store.images import Image, open_image
-from physrecon.store.kept_frames import KeptFrames
+from physrecon.store.kept_frames import KeptFrames, put
 from physrecon.weight_choice import choose_weight
 
 Array = NDArray[np.float32]
@@ -119,13 +119,14 @@ def deconvolved(plan: ImagePlan, y: Any, pitch: tuple[float, ...], follow: Follo
         y -= level
         return _filtered(job, A, y, pitch), "", None
     problem = make_problem(job, A, y, level, pitch)
-    stop = make_stop(job, problem)
+    noise = noise_norms(job, problem)
+    stop = make_stop(job, noise)
 
     def report(state: State) -> None:
         follow(state.iteration / max(stop.iterations, 1), f"iteration {state.iteration}")
 
     result = solve(problem, job.make_solver(), first_guess(job, problem), stop, callback=report)
-    x, reason = result.x[A.frame], _ending(job, problem, result)
+    x, reason = result.x[A.frame], _ending(job, problem, result, noise)
     if "diverged" in reason or not arrays.all_finite(x):
         raise DataError(
             f"{job.method}: expected an image that fits the data, got none: {reason}; "
@@ -175,12 +176,12 @@ def first_guess(job: ImageJob, problem: Problem) -> Any:
     return spaces.fill(spaces.empty(problem.f.A.in_shape, y), max(float(y.mean()), 1e-6))
 
 
-def make_stop(job: ImageJob, problem: Problem) -> Stop:
+def make_stop(job: ImageJob, noise: Numbers) -> Stop:
     """When to stop.  Raises DataError where the data do not tell it, though they should."""
     norms: Any = job.stop.discrepancy
     if norms == "auto":
-        norms = noise_norms(job, problem)
-        if not (norms > 0).any():
+        norms = noise
+        if not (noise > 0).any():
             raise DataError(
                 f"{job.input}: expected noise that tells when to stop, got none; give a number for "
                 "stop.discrepancy, or --iterations"
@@ -197,12 +198,12 @@ def noise_norms(job: ImageJob, problem: Problem) -> Numbers:
     return np.sqrt(problem.gather(np.array(deviances)))
 
 
-def _ending(job: ImageJob, problem: Problem, result: Result) -> str:
+def _ending(job: ImageJob, problem: Problem, result: Result, noise: Numbers) -> str:
     """Why the solver stopped, and whether it should have stopped earlier."""
     value = result.state.value
     if job.prior is None and job.stop.discrepancy is None and value is not None:
         residual = problem.f.residual_norms(value)
-        if (residual < noise_norms(job, problem)).any():
+        if (residual < noise).any():
             return (
                 f"{result.reason}; noise is being fitted, --set stop.discrepancy=auto stops before"
             )
@@ -265,7 +266,7 @@ def _write_result(plan: ImagePlan, image: Image, report: Report) -> None:
                 for i in range(count):
                     if i in done:
                         for planes, values in kept.read(i):
-                            _put(out, _place(plan, i), planes, values)
+                            put(out, _place(plan, i), planes, values)
                     else:
                         _write_frame(plan, image, i, out, kept, progress)
             out.finish()
@@ -293,7 +294,7 @@ def _write_frame(
             _write_psf(plan, i, psf, image)
         if len(plan.frames) > 1:
             kept.keep(i, x)
-        _put(out, _place(plan, i), slice(0, len(x)), x)
+        put(out, _place(plan, i), slice(0, len(x)), x)
     progress.advance(1, reason)
 
 
@@ -321,17 +322,6 @@ def _memory(plan: ImagePlan, shape: tuple[int, ...]) -> Any:
     if plan.on_disk:
         return disk_arrays.mapped(shape, np.float32, plan.job.output.parent)
     return arrays.aligned_empty(shape, np.float32)
-
-
-def _put(out: ImageWriter, index: Index, planes: slice, values: Any) -> None:
-    if len(out.frame_axes) == 2:
-        out.write(index, values)
-        return
-    step = max(1, disk_arrays.LEAST_BYTES // max(values[:1].nbytes, 1))
-    for start in range(0, len(values), step):
-        some = values[start : start + step]
-        first = planes.start + start
-        out.write_planes(index, slice(first, first + len(some)), some)
 
 
 def _place(plan: ImagePlan, i: int) -> Index:

@@ -30,7 +30,9 @@ from physrecon.store.images import Image
 
 SURROGATE_VOLUMES = 2  # of a prior in rl
 CIRCLES, UNKNOWN_CIRCLES = 5, 9  # arrays of the size of the circle that a direct method holds
+THREAD_BYTES = 6 << 20  # that a thread transforms in
 NOISE_BYTES = 16 << 20  # at most, of looking for noise
+MOST_OVERHEAD = 3.0  # of tiles, before it is better to keep arrays on the disk
 PAGES = 0.5  # of the budget for what lies on the disk and is in memory for the moment
 
 
@@ -39,6 +41,7 @@ class ImagePlan:
     """How a job is done.  A: the blur of one frame.  on_disk: data sets and volumes lie there.
 
     held: bytes of data sets and volumes.  pages: how many of them are in memory at the same time.
+    work: bytes that the blur takes besides.
     peak: bytes in use at most."""
 
     job: ImageJob
@@ -50,6 +53,7 @@ class ImagePlan:
     budget: int
     held: int
     pages: int
+    work: int
     peak: int
     on_disk: bool
 
@@ -68,17 +72,18 @@ class ImagePlan:
 
     def lines(self) -> list[str]:
         """The plan in words."""
-        arrays_held = (self.peak - BASE) / (F4 * math.prod(self.padded))
+        held = (self.pages + self.work) / (F4 * math.prod(self.padded))
         where = "on the disk" if self.on_disk else "in memory"
+        blur = "a filter of the whole" if self.job.method in IMAGE_DIRECT else describe_blur(self.A)
         return [
             self.image,
             *self.kernel.lines,
             f"method: {describe_method(self.job)}",
             f"boundary: {self.job.boundary}, an object of {self.A.in_shape}",
-            f"blur: {describe_blur(self.A)}, {format_bytes(self.A.work_bytes())}",
+            f"blur: {blur}, {format_bytes(self.work)}",
             f"data and volumes: {where}, {format_bytes(self.held)}",
-            f"memory: {format_bytes(self.peak)} at most, of {format_bytes(self.budget)}; without "
-            f"the program {arrays_held:.1f} arrays of the padded size {self.padded}",
+            f"memory: {format_bytes(self.peak)} at most, of {format_bytes(self.budget)}: "
+            f"the program and {held:.1f} arrays of the padded size {self.padded}",
             f"output: {self.job.output}, {self.shape} float32, {format_bytes(self.output_bytes)}; "
             f"{format_bytes(self._free())} free there",
         ]
@@ -105,24 +110,27 @@ def make_plan(job: ImageJob, image: Image, kernel: Kernel, frames: list[Index]) 
     A = make_blur(job, image.frame_shape, kernel)
     budget = job.memory or _default_budget(job)
     frame = F4 * math.prod(image.frame_shape)
-    fixed = BASE + max(min(BLOCK_BYTES, frame), min(NOISE_BYTES, 8 * frame))
+    looking = frame + max(min(BLOCK_BYTES, frame), min(NOISE_BYTES, 8 * frame))
     held = _held(job, A)
     work = _direct_work(A) if job.method in IMAGE_DIRECT else A.work_bytes()
+    base = BASE + THREAD_BYTES * _threads()
     on_disk = False
-    if fixed + held + work > budget:
+    if base + max(looking, held + work) > budget:
         if job.method in IMAGE_DIRECT:
             raise ArgumentError(
-                f"memory: expected at least {format_bytes(fixed + held + work)} for {job.method}, "
+                f"memory: expected at least {format_bytes(base + held + work)} for {job.method}, "
                 f"which takes a frame at once, got {format_bytes(budget)}; raise --memory or "
                 "choose --method rl"
             )
-        A, on_disk = _tiled(job, image.frame_shape, kernel, budget - fixed, held)
+        A, on_disk = _tiled(job, image.frame_shape, kernel, budget - base, held)
         work = A.work_bytes()
-    pages = min(held, int(PAGES * (budget - fixed))) if on_disk else held
+    pages = min(held, int(PAGES * (budget - base))) if on_disk else held
+    peak = base + max(min(looking, 2 * pages), pages + work)
     shape = (*_leading(image, frames), *image.frame_shape)
-    peak = fixed + pages + work
     summary = describe_image(job, image)
-    return ImagePlan(job, summary, kernel, frames, shape, A, budget, held, pages, peak, on_disk)
+    return ImagePlan(
+        job, summary, kernel, frames, shape, A, budget, held, pages, work, peak, on_disk
+    )
 
 
 def make_blur(
@@ -144,18 +152,47 @@ def make_blur(
 def _tiled(
     job: ImageJob, shape: tuple[int, ...], kernel: Kernel, budget: int, held: int
 ) -> tuple[Blur, bool]:
-    """The blur in tiles, and whether data sets and volumes must lie on the disk for it."""
-    problem = None
+    """The blur in tiles, and whether data sets and volumes must lie on the disk for it.
+
+    In memory unless the tiles that leaves room for are all margin."""
+    found, problem = [], None
     for on_disk, room in ((False, budget - held), (True, int((1 - PAGES) * budget))):
         if room <= 0 or (on_disk and job.device != "cpu"):
             continue
         try:
-            return make_blur(job, shape, kernel, room), on_disk
+            A = make_blur(job, shape, kernel, room)
         except ArgumentError as error:
             problem = error
-    raise problem or ArgumentError(
-        f"memory: expected more than {format_bytes(BASE)} for the program alone; raise --memory"
-    )
+        else:
+            found.append((_overhead(A) > MOST_OVERHEAD, on_disk, A))
+    if not found:
+        raise problem or ArgumentError(
+            f"memory: expected more than {format_bytes(BASE)}, which the program takes by itself, "
+            f"got {format_bytes(BASE + budget)}; raise --memory"
+        )
+    _, on_disk, A = min(found, key=lambda way: way[:2])
+    return A, on_disk
+
+
+def _overhead(A: Blur) -> float:
+    """How many times as much is transformed in tiles as at once."""
+    tiles = tile_count(A)
+    whole = zip(A.out_shape[-A.psf.ndim :], A.psf.shape, strict=True)
+    return tiles * math.prod(A.padded_shape) / math.prod(n + k - 1 for n, k in whole)
+
+
+def tile_count(A: Blur) -> int:
+    """Into how many tiles the blur of a frame is cut."""
+    tile = getattr(A._engine, "tile", None)
+    if tile is None:
+        return 1
+    return math.prod(-(-n // t) for n, t in zip(A.in_shape[-len(tile) :], tile, strict=True))
+
+
+def _threads() -> int:
+    from numba import get_num_threads
+
+    return get_num_threads()
 
 
 def _default_budget(job: ImageJob) -> int:
@@ -221,13 +258,10 @@ def describe_method(job: ImageJob) -> str:
 def describe_blur(A: Blur) -> str:
     """How the blur is computed."""
     engine: Any = A._engine
-    name = type(engine).__name__
-    if hasattr(engine, "tile"):
-        count = math.prod(
-            -(-n // t)
-            for n, t in zip(engine.out_shape[-len(engine.tile) :], engine.tile, strict=True)
-        )
+    if taps := getattr(engine, "_taps", None):  # one table, or one for every axis
+        if len(taps[0]) == 1:
+            return f"sums over the {A.psf.size} values of the PSF"
+        return f"sums along the axes, {len(taps)} separable term{'s' * (len(taps) > 1)}"
+    if (count := tile_count(A)) > 1:
         return f"transforms in {count} tiles of {engine.tile}"
-    if hasattr(engine, "lengths"):
-        return f"transforms of {engine.lengths}"
-    return name
+    return f"transforms of {engine.lengths}"

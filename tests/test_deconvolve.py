@@ -370,6 +370,7 @@ def stack(here):
 @pytest.mark.parametrize("fraction, on_disk", [(0.9, False), (0.3, True)])
 def test_a_frame_in_less_memory_is_the_same_frame(fraction, on_disk, stack, monkeypatch):
     monkeypatch.setattr(image_plan, "BASE", 0)
+    monkeypatch.setattr(image_plan, "THREAD_BYTES", 0)
     monkeypatch.setattr(image_plan, "BLOCK_BYTES", 1 << 18)
     monkeypatch.setattr(image_plan, "NOISE_BYTES", 1 << 18)
     job = make(stop={"iterations": 3})

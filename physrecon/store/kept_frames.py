@@ -12,10 +12,12 @@ from typing import Any
 from numpy.typing import NDArray
 
 from physrecon.errors import OutputError, PhysreconError
-from physrecon.store.image_writer import write_image
+from physrecon.store.image_writer import ImageWriter
 from physrecon.store.images import open_image
 from physrecon.store.publish import write_error
 from physrecon.store.slabs import claim, discard, owner, slab_files, slab_name
+
+PIECE = 1 << 20  # bytes written at a time
 
 
 class KeptFrames:
@@ -62,7 +64,10 @@ class KeptFrames:
             claim(self.folder, self._job, self._slabs)
         except OSError as error:
             raise write_error(self.path, error) from error
-        write_image(self._file(frame), values, self._axes, overwrite=True)
+        settings = (values.shape, values.dtype, self._axes)
+        with ImageWriter(self._file(frame), *settings, overwrite=True) as out:
+            put(out, (), slice(0, len(values)), values)
+            out.finish()
 
     def discard(self) -> None:
         """Remove all of it."""
@@ -70,3 +75,15 @@ class KeptFrames:
 
     def _file(self, frame: int) -> Path:
         return self.folder / slab_name(frame)
+
+
+def put(out: ImageWriter, index: tuple[int, ...], planes: slice, values: Any) -> None:
+    """Write planes, or the whole of a flat frame, a few at a time: they may lie on the disk."""
+    if len(out.frame_axes) == 2:
+        out.write(index, values)
+        return
+    step = max(1, PIECE // max(values[:1].nbytes, 1))
+    for start in range(0, len(values), step):
+        some = values[start : start + step]
+        first = planes.start + start
+        out.write_planes(index, slice(first, first + len(some)), some)
