@@ -90,22 +90,6 @@ def store(typingctx: Any, array: Any, i: Any, run: Any) -> Any:
 
 
 @intrinsic
-def stream(typingctx: Any, array: Any, i: Any, run: Any) -> Any:
-    """As `store`, past the caches; element i must begin a cache line.
-
-    An array that no cache holds is then not read before it is written."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        pointer, _ = _pointer(context, builder, array, args[0], args[1])
-        written = builder.store(args[2], pointer, align=CACHE_LINE)
-        once = builder.module.add_metadata([ir.Constant(ir.IntType(32), 1)])
-        written.set_metadata("nontemporal", once)
-        return context.get_dummy_value()
-
-    return types.void(array, types.intp, run), generate
-
-
-@intrinsic
 def add_run(typingctx: Any, total: Any, weight: Any, array: Any, i: Any) -> Any:
     """total + weight · the run that begins at element i, fused."""
 

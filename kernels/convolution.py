@@ -19,7 +19,7 @@ from numba import get_num_threads, prange
 
 from physrecon.kernels._jit import Twin, cpu, gpu, inlined, inner, shared
 from physrecon.kernels._lanes import CACHE_LINE
-from physrecon.kernels._runs import add_run, length, load, past_line, store, stream, zero
+from physrecon.kernels._runs import add_run, length, load, past_line, store, zero
 
 if TYPE_CHECKING:
     from numba import cuda
@@ -28,7 +28,6 @@ f4 = np.float32
 
 STRIP = 32  # rows of y that are made together, an even number: what they need stays in L2
 SHARE = 16  # a run that begins so many elements on is in registers already, but for its end
-LARGE = 1 << 24  # bytes of an array that no cache keeps until it is needed
 
 
 @shared
@@ -55,13 +54,6 @@ def _scratch(count, like):
     return raw[start : start + count]
 
 
-@inner
-def _streams(out):
-    """Whether rows of `out` may be streamed, and should."""
-    aligned = past_line(out) == 0 and out.shape[-1] * out.itemsize % CACHE_LINE == 0
-    return aligned and out.size * out.itemsize >= LARGE
-
-
 @inlined
 def _begin(more, target, at, width, spare):
     """The run that a sum begins with: what is there if there is more to add to it, or zeros."""
@@ -74,15 +66,13 @@ def _begin(more, target, at, width, spare):
 
 
 @inlined
-def _put(run, streams, target, at, width, spare):
+def _put(run, target, at, width, spare):
     """The first `width` elements of a run, or all, go into target."""
-    if width < length(target):
+    if width >= length(target):
+        store(target, at, run)
+    else:
         store(spare, 0, run)
         target[at : at + width] = spare[:width]
-    elif streams:
-        stream(target, at, run)
-    else:
-        store(target, at, run)
 
 
 @inner
@@ -101,22 +91,16 @@ def _pack(x, first, pitch, rows, width, panel):
 def _two_rows(i, shift, n, taps, source, origin, pitch, here, below):
     """Adds to the sums of y[i] and y[i + 1] what they see of the n rows of x.
 
-    taps (k, l), over rows and columns · row m of x, as tap c over columns sees it, is the run at
-    source[origin + m · pitch − c].  It is loaded once for both."""
-    k, columns = taps.shape
-    first, end = reach(i, shift, k, n)
-    first_below, end_below = reach(i + 1, shift, k, n)
+    Row m of x is the run at source[origin + m · pitch]; it is loaded once for both."""
+    first, end = reach(i, shift, taps.size, n)
+    first_below, end_below = reach(i + 1, shift, taps.size, n)
     for m in range(first, min(first_below, end)):
-        for c in range(columns):
-            here = add_run(here, taps[tap(i, m, shift), c], source, origin + m * pitch - c)
+        here = add_run(here, taps[tap(i, m, shift)], source, origin + m * pitch)
     for m in range(first_below, end):
-        for c in range(columns):
-            at = origin + m * pitch - c
-            here = add_run(here, taps[tap(i, m, shift), c], source, at)
-            below = add_run(below, taps[tap(i + 1, m, shift), c], source, at)
+        here = add_run(here, taps[tap(i, m, shift)], source, origin + m * pitch)
+        below = add_run(below, taps[tap(i + 1, m, shift)], source, origin + m * pitch)
     for m in range(max(first_below, end), end_below):
-        for c in range(columns):
-            below = add_run(below, taps[tap(i + 1, m, shift), c], source, origin + m * pitch - c)
+        below = add_run(below, taps[tap(i + 1, m, shift)], source, origin + m * pitch)
     return here, below
 
 
@@ -138,7 +122,7 @@ def _one_row(taps, source, at, total):
 
 
 @inner
-def _column_block(o, left, taps, shift, streams, x, out, panel, spare):
+def _column_block(o, left, taps, shift, x, out, panel, spare):
     """y[o, :, left:] as far as a run goes."""
     (_, n, pitch), rows, run = x.shape, out.shape[1], length(x)
     low, high = reach(0, shift, taps.size, n)[0], reach(rows - 1, shift, taps.size, n)[1]
@@ -148,26 +132,26 @@ def _column_block(o, left, taps, shift, streams, x, out, panel, spare):
         here, below = zero(panel), zero(panel)
         here, below = _two_rows(i, shift, n, taps, panel, origin, run, here, below)
         at = (o * rows + i) * pitch + left
-        _put(here, streams, target, at, pitch - left, spare)
+        _put(here, target, at, pitch - left, spare)
         if i + 1 < rows:
-            _put(below, streams, target, at + pitch, pitch - left, spare)
+            _put(below, target, at + pitch, pitch - left, spare)
 
 
 @cpu
 def _columns_in(parts, taps, shift, x, out):
     outer, n, width = x.shape
-    run, streams = length(x), _streams(out)
+    run = length(x)
     blocks = -(-width // run)
     tasks = outer * blocks
     for part in prange(parts):
         panel, spare = _scratch(n * run, x), _scratch(run, x)
         for task in range(tasks * part // parts, tasks * (part + 1) // parts):
             left = task % blocks * run
-            _column_block(task // blocks, left, taps, shift, streams, x, out, panel, spare)
+            _column_block(task // blocks, left, taps, shift, x, out, panel, spare)
 
 
 def _columns_cpu(taps, shift, x, out):
-    _columns_in(get_num_threads(), taps.reshape(-1, 1), shift, x, out)
+    _columns_in(get_num_threads(), taps, shift, x, out)
 
 
 # -------------------------------------------------------------- along columns and rows, CPU
@@ -200,7 +184,7 @@ def _strip_columns(z, strip, taps, shift, place, x, panel, rows):
 
 
 @inner
-def _strip_rows(z, strip, taps, shift, place, more, streams, rows, spare, out):
+def _strip_rows(z, strip, taps, shift, place, more, rows, spare, out):
     """y[z, strip] from what `_strip_columns` left."""
     width, target = out.shape[2], out.reshape(-1)
     before, pitch = place
@@ -210,13 +194,13 @@ def _strip_rows(z, strip, taps, shift, place, more, streams, rows, spare, out):
         for left in range(0, width, length(out)):
             total = _begin(more, target, at + left, width - left, spare)
             total = _one_row(taps, rows, source + left, total)
-            _put(total, streams, target, at + left, width - left, spare)
+            _put(total, target, at + left, width - left, spare)
 
 
 @cpu
 def _planes_in(parts, down, along, shifts, more, x, out):
     planes, height, width = out.shape
-    run, streams = length(x), _streams(out)
+    run = length(x)
     place = _margins(x.shape[2], width, along.size, shifts[1], run)
     strips = -(-height // STRIP)
     tasks = planes * strips
@@ -227,7 +211,7 @@ def _planes_in(parts, down, along, shifts, more, x, out):
             z, top = task // strips, task % strips * STRIP
             strip = (top, min(top + STRIP, height))
             _strip_columns(z, strip, down, shifts[0], place, x, panel, rows)
-            _strip_rows(z, strip, along, shifts[1], place, more, streams, rows, spare, out)
+            _strip_rows(z, strip, along, shifts[1], place, more, rows, spare, out)
 
 
 def planes(down: Any, along: Any, shifts: Any, more: bool, x: Any, out: Any) -> None:
@@ -235,7 +219,7 @@ def planes(down: Any, along: Any, shifts: Any, more: bool, x: Any, out: Any) -> 
 
     down, along: taps over the rows and along them · shifts: of both · x (planes, ny, nx) · out
     (planes, ny', nx'), written, or added to if `more`.  Between the two all stays in the cache."""
-    _planes_in(get_num_threads(), down.reshape(-1, 1), along, shifts, more, x, out)
+    _planes_in(get_num_threads(), down, along, shifts, more, x, out)
 
 
 _NOTHING = {np.dtype(t): np.ones(1, t) for t in (np.float32, np.float64)}
@@ -264,7 +248,7 @@ def _gather(strip, psf, shifts, z, place, x, rows):
 
 
 @inner
-def _dense_strip(z, strip, psf, shifts, place, streams, x, rows, spare, out):
+def _dense_strip(z, strip, psf, shifts, place, x, rows, spare, out):
     (depth, n, _), (_, height, width) = x.shape, out.shape
     low, count = _gather(strip, psf, shifts, z, place, x, rows)
     before, pitch = place
@@ -274,19 +258,21 @@ def _dense_strip(z, strip, psf, shifts, place, streams, x, rows, spare, out):
         for left in range(0, width, length(x)):
             here, below = zero(rows), zero(rows)
             for p in range(first, end):
-                taps = psf[tap(z, p, shifts[0])]
                 origin = ((p - first) * count - low) * pitch + before + shifts[2] + left
-                here, below = _two_rows(i, shifts[1], n, taps, rows, origin, pitch, here, below)
+                for c in range(psf.shape[2]):
+                    taps = psf[tap(z, p, shifts[0]), :, c]
+                    here, below = _two_rows(
+                        i, shifts[1], n, taps, rows, origin - c, pitch, here, below
+                    )
             at = (z * height + i) * width + left
-            _put(here, streams, target, at, width - left, spare)
+            _put(here, target, at, width - left, spare)
             if i + 1 < strip[1]:
-                _put(below, streams, target, at + width, width - left, spare)
+                _put(below, target, at + width, width - left, spare)
 
 
 @cpu
 def _dense_in(parts, psf, shifts, x, out):
     depth, height, width = out.shape
-    streams = _streams(out)
     place = _margins(x.shape[2], width, psf.shape[2], shifts[2], length(x))
     strips = -(-height // STRIP)
     tasks = depth * strips
@@ -296,7 +282,7 @@ def _dense_in(parts, psf, shifts, x, out):
         for task in range(tasks * part // parts, tasks * (part + 1) // parts):
             z, top = task // strips, task % strips * STRIP
             strip = (top, min(top + STRIP, height))
-            _dense_strip(z, strip, psf, shifts, place, streams, x, rows, spare, out)
+            _dense_strip(z, strip, psf, shifts, place, x, rows, spare, out)
 
 
 def _dense_cpu(psf, shifts, x, out):

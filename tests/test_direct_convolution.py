@@ -202,20 +202,6 @@ def test_a_nan_reaches_no_farther_than_the_psf():
         np.testing.assert_array_equal(np.isnan(y), reached)
 
 
-def test_large_arrays_are_streamed():
-    """Past 16 MiB the rows are written past the caches, if they begin on cache lines, or not."""
-    for width in (1024, 1025):
-        x = noise((1, 4200, width), np.float32)
-        taps = noise(3, seed=1)
-        y = np.empty_like(x)
-        DirectConvolution([(taps, taps)], x.shape[1:], x.shape[1:], (1, 1)).convolve(x, y)
-        part = np.s_[0, 4000:4200, -60:]
-        truth = x[part].astype(np.float64)
-        for axis in (0, 1):
-            truth = scipy.ndimage.convolve1d(truth, taps, axis, mode="constant")
-        assert_close(y[part][1:, 1:], truth[1:, 1:])
-
-
 # A PSF as a sum of separable ones --------------------------------------------------------------
 
 
