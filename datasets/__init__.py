@@ -1,6 +1,7 @@
 """Objects whose truth is known, and simulated scans of them."""
 
 from physrecon.datasets.ellipses import Ellipses, Ellipsoids
+from physrecon.datasets.images import specimen
 from physrecon.datasets.phantoms import (
     foam,
     random_ellipses,
@@ -29,4 +30,5 @@ __all__ = [
     "shepp_logan_phantom",
     "simulate_scan",
     "simulated_truth",
+    "specimen",
 ]

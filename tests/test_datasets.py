@@ -458,3 +458,35 @@ def test_phantoms_load_neither_numba_nor_h5py():
         "assert not {'numba', 'h5py', 'scipy', 'matplotlib'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_bodies_of_a_specimen_are_round_in_lengths_and_keep_off_the_margin():
+    voxel = (0.2, 0.1, 0.1)
+    bead = datasets.specimen((40, 200, 400), voxel, seed=3, filaments=0, shells=0, beads=1)
+    light = bead.sum(dtype=np.float64) / 1.5 * np.prod(voxel)
+    radius = 0.012 * 20
+    one = datasets.specimen((80, 200, 400), 0.1, seed=3, filaments=0, shells=0, beads=1)
+    fine = one.sum(dtype=np.float64) / 1.5 * 0.001
+    assert fine == pytest.approx(4 / 3 * np.pi * radius**3, rel=0.1)
+    assert light == pytest.approx(fine, rel=0.15)
+    shell = datasets.specimen((60, 60, 60), seed=1, filaments=0, shells=1, beads=0)
+    inside = np.argwhere(shell > 0)
+    middle = tuple(((inside.min(axis=0) + inside.max(axis=0)) // 2).tolist())
+    assert shell[middle] == 0
+    assert shell.max() == np.float32(0.6)
+    full = datasets.specimen((30, 70, 80), (2, 1, 1), seed=5)
+    lit = np.argwhere(full > 0) / full.shape
+    assert lit.min() > 0.05
+    assert lit.max() < 0.95
+    np.testing.assert_array_equal(full, datasets.specimen((30, 70, 80), (2, 1, 1), seed=5))
+    assert full.dtype == np.float32
+    assert (full >= 0).all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [(((4, 5),), "shape"), (((4, 5, 6), 0), "voxel_size"), (((4, 5, 6), 1, 0, -1), "bodies")],
+)
+def test_what_is_no_specimen_is_refused(arguments, words):
+    with pytest.raises(ArgumentError, match=words):
+        datasets.specimen(*arguments)
