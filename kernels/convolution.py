@@ -61,7 +61,8 @@ def _begin(more, target, at, width, spare):
         return zero(target)
     if width >= length(target):
         return load(target, at)
-    spare[:width] = target[at : at + width]
+    for c in range(width):
+        spare[c] = target[at + c]
     return load(spare, 0)
 
 
@@ -72,7 +73,8 @@ def _put(run, target, at, width, spare):
         store(target, at, run)
     else:
         store(spare, 0, run)
-        target[at : at + width] = spare[:width]
+        for c in range(width):
+            target[at + c] = spare[c]
 
 
 @inner
@@ -83,8 +85,10 @@ def _pack(x, first, pitch, rows, width, panel):
         if width >= n:
             store(panel, r * n, load(x, first + r * pitch))
         else:
-            panel[r * n : r * n + width] = x[first + r * pitch : first + r * pitch + width]
-            panel[r * n + width : (r + 1) * n] = f4(0)
+            for c in range(width):
+                panel[r * n + c] = x[first + r * pitch + c]
+            for c in range(width, n):
+                panel[r * n + c] = f4(0)
 
 
 @inlined

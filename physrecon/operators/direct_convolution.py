@@ -21,10 +21,9 @@ from physrecon.operators.separation import Term, separated
 Lengths = tuple[int, ...]
 
 # Nanoseconds of one core for an element of float32; float64 takes twice as long, so do transforms.
-PRODUCT = 0.022  # of a tap and an element
-PAIR = 0.024  # of an element of a PSF as it is and one of x
-PASS = 0.45  # through memory: the first axis of three is one, the others are one together
-TRANSFORM = 0.6  # each of n log₂ n, to the spectrum and back
+PRODUCT = 0.02  # of a tap, or of an element of a PSF as it is, and one of x
+PASS = 0.8  # through memory: the first axis of three is one, the others are one together
+TRANSFORM = 0.5  # each of n log₂ n, to the spectrum and back
 DEEP = 64  # least planes between the first axis and the others at a time, if memory allows
 
 
@@ -201,7 +200,7 @@ def separable_cost(terms: int, sides: Lengths, in_shape: Lengths, out_shape: Len
 
 def dense_cost(sides: Lengths, out_shape: Lengths) -> float:
     """Nanoseconds of one core that DenseConvolution takes, about."""
-    return math.prod(out_shape) * (PAIR * math.prod(sides) + PASS)
+    return math.prod(out_shape) * (PRODUCT * math.prod(sides) + PASS)
 
 
 def fourier_cost(lengths: Lengths) -> float:
