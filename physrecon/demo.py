@@ -33,20 +33,20 @@ def demo(folder: Path, report: Report, overwrite: bool = False, **execution: Any
     Raises OutputError where one of the files exists and `overwrite` is not given."""
     scan, picture = folder / "scan.h5", folder / "demo.png"
     volumes = {method: folder / f"{method}.h5" for method in ("fbp", ITERATIVE["method"])}
-    _make_folder(folder, [scan, picture, *volumes.values()], overwrite)
+    make_folder(folder, [scan, picture, *volumes.values()], overwrite)
     common = {"input": scan, "overwrite": overwrite, **execution}
     jobs = {
         method: Job.build({**common, "output": volumes[method], **settings}, "demo")
         for method, settings in (("fbp", {}), (ITERATIVE["method"], ITERATIVE))
     }
     require_machine(jobs["fbp"])  # before anything is written
-    times = {"simulate": _timed(lambda: _simulate(scan, report))}
+    times = {"simulate": timed(lambda: _simulate(scan, report))}
     for method, job in jobs.items():
-        times[method] = _timed(partial(run, job, report))
+        times[method] = timed(partial(run, job, report))
     truth = simulated_truth(scan)
     results = {method: _read(path) for method, path in volumes.items()}
-    times["picture"] = _timed(lambda: _draw(picture, scan, truth, results))
-    _table(report, times, {m: psnr(volume, truth) for m, volume in results.items()})
+    times["picture"] = timed(lambda: _draw(picture, scan, truth, results))
+    print_table(report, times, {m: psnr(volume, truth) for m, volume in results.items()})
     report.result(
         f"files: {', '.join(p.name for p in (scan, *volumes.values(), picture))} in {folder}"
     )
@@ -58,7 +58,7 @@ def psnr(volume: NDArray[Any], truth: NDArray[Any]) -> float:
     return float(20 * np.log10(truth.max() / np.sqrt(np.mean(error**2))))
 
 
-def _make_folder(folder: Path, files: list[Path], overwrite: bool) -> None:
+def make_folder(folder: Path, files: list[Path], overwrite: bool) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
@@ -73,7 +73,7 @@ def _make_folder(folder: Path, files: list[Path], overwrite: bool) -> None:
         )
 
 
-def _timed(step: Callable[[], Any]) -> float:
+def timed(step: Callable[[], Any]) -> float:
     start = time.perf_counter()
     step()
     return time.perf_counter() - start
@@ -92,7 +92,7 @@ def _read(path: Path) -> NDArray[Any]:
         return volume[:]
 
 
-def _table(report: Report, times: dict[str, float], scores: dict[str, float]) -> None:
+def print_table(report: Report, times: dict[str, float], scores: dict[str, float]) -> None:
     report.result(f"\n{'step':12}{'time':>9}{'PSNR':>12}")
     for step, seconds in times.items():
         score = f"{scores[step]:9.2f} dB" if step in scores else ""

@@ -473,7 +473,7 @@ def test_bodies_of_a_specimen_are_round_in_lengths_and_keep_off_the_margin():
     inside = np.argwhere(shell > 0)
     middle = tuple(((inside.min(axis=0) + inside.max(axis=0)) // 2).tolist())
     assert shell[middle] == 0
-    assert shell.max() == np.float32(0.6)
+    assert 0.5 < shell.max() <= np.float32(0.6)
     full = datasets.specimen((30, 70, 80), (2, 1, 1), seed=5)
     lit = np.argwhere(full > 0) / full.shape
     assert lit.min() > 0.05
