@@ -53,7 +53,7 @@ ROOMS = [
     ),
     (
         "kernels",
-        "parallel_beam · convolution · blur · losses · random\ntotal_variation · stencils · vectors …",
+        "parallel_beam · convolution · blur · losses · random\ntotal_variation · vectors …",
         "Numba on arrays and numbers, CPU and CUDA",
         GREY,
     ),

@@ -121,7 +121,9 @@ def _oblique(psf: np.ndarray, accuracy: float, most: int) -> list[Term] | None:
 def _core(psf: np.ndarray) -> tuple[np.ndarray, Term]:
     """psf in the bases of the leading singular vectors of each axis, and these bases."""
     flat = [np.moveaxis(psf, axis, 0).reshape(n, -1) for axis, n in enumerate(psf.shape)]
-    small = [np.linalg.qr(a.T, mode="r").T for a in flat]  # with the same left singular vectors
+    small = [
+        np.asarray(np.linalg.qr(a.T, mode="r")).T for a in flat
+    ]  # with the same left singular vectors
     bases = tuple(np.linalg.svd(a, full_matrices=False)[0][:, :CORE] for a in small)
     return _expanded(psf, tuple(basis.T for basis in bases)), bases
 
