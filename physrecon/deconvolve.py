@@ -177,15 +177,10 @@ def first_guess(job: ImageJob, problem: Problem) -> Any:
 
 
 def make_stop(job: ImageJob, noise: Numbers) -> Stop:
-    """When to stop.  Raises DataError where the data do not tell it, though they should."""
+    """When to stop; at the last iteration where that should be at the noise, and there is none."""
     norms: Any = job.stop.discrepancy
     if norms == "auto":
         norms = noise
-        if not (noise > 0).any():
-            raise DataError(
-                f"{job.input}: expected noise that tells when to stop, got none; give a number for "
-                "stop.discrepancy, or --iterations"
-            )
     return Stop(iterations=int(job.stop.iterations or 0), rtol=job.stop.rtol, discrepancy=norms)
 
 
@@ -200,13 +195,12 @@ def noise_norms(job: ImageJob, problem: Problem) -> Numbers:
 
 def _ending(job: ImageJob, problem: Problem, result: Result, noise: Numbers) -> str:
     """Why the solver stopped, and whether it should have stopped earlier."""
-    value = result.state.value
-    if job.prior is None and job.stop.discrepancy is None and value is not None:
-        residual = problem.f.residual_norms(value)
-        if (residual < noise).any():
-            return (
-                f"{result.reason}; noise is being fitted, --set stop.discrepancy=auto stops before"
-            )
+    value, asked = result.state.value, job.stop.discrepancy
+    if asked == "auto" and not noise.any():
+        return f"{result.reason}; no noise is seen that would tell when to stop"
+    plain = job.prior is None and asked is None and value is not None
+    if plain and (problem.f.residual_norms(value) < noise).any():
+        return f"{result.reason}; noise is being fitted, --set stop.discrepancy=auto stops before"
     return result.reason
 
 

@@ -78,12 +78,17 @@ class ImageJob(JobFile):
         return psf_model(self.psf)
 
     def with_iterations(self) -> ImageJob:
-        """The job with the number of iterations that suits it, unless it has one."""
+        """The job with the number of iterations that suits it, unless it has one.
+
+        Counting methods fit noise in the end: where nothing is said they stop where it begins."""
         if self.method in IMAGE_DIRECT or self.stop.iterations:
             return self
-        longer = self.prior is not None or self.stop != StopSettings()
-        count = ITERATIONS[self.method] * (LONGER if longer else 1)
-        return self.model_copy(update={"stop": self.stop.model_copy(update={"iterations": count})})
+        settings: dict[str, Any] = {"iterations": ITERATIONS[self.method]}
+        if self.prior is not None or self.stop != StopSettings():
+            settings["iterations"] *= LONGER
+        elif self.method in COUNTING and not self.blind:
+            settings["discrepancy"] = "auto"
+        return self.model_copy(update={"stop": self.stop.model_copy(update=settings)})
 
     def solver_type(self) -> Any:
         if not self.blind:

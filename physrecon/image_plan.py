@@ -245,8 +245,10 @@ def describe_image(job: ImageJob, image: Image) -> str:
 def describe_method(job: ImageJob) -> str:
     if job.method in IMAGE_DIRECT:
         return job.method
-    iterations = job.stop.iterations
-    words = [f"blind {job.method}" if job.blind else job.method, f"{iterations} iterations"]
+    words = [f"blind {job.method}" if job.blind else job.method]
+    words.append(f"{job.stop.iterations} iterations")
+    if job.stop.discrepancy is not None:
+        words[-1] = f"at most {words[-1]}, fewer where noise begins"
     words.append(job.likelihood)
     if job.background:
         words.append(f"background {job.background}")

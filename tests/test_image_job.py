@@ -219,8 +219,13 @@ def test_the_likelihood_follows_from_the_method(fields, method, likelihood, nonn
 
 
 def test_a_run_that_stops_by_itself_has_room_to():
-    plain = make().with_iterations().stop.iterations
-    assert plain == names.ITERATIONS["rl"]
     for fields in ({"stop": {"discrepancy": "auto"}}, {"prior": "tv"}):
-        assert make(**fields).with_iterations().stop.iterations > 3 * plain
+        assert make(**fields).with_iterations().stop.iterations > 3 * names.ITERATIONS["rl"]
     assert make(stop={"iterations": 7}, prior="tv").with_iterations().stop.iterations == 7
+
+
+def test_counts_are_not_fitted_beyond_their_noise_unless_iterations_are_given():
+    stop = make().with_iterations().stop
+    assert (stop.iterations, stop.discrepancy) == (names.ITERATIONS["rl"], "auto")
+    for fields in ({"stop": {"iterations": 7}}, {"prior": "tv"}, {"method": "cgls"}):
+        assert make(**fields).with_iterations().stop.discrepancy is None
