@@ -24,8 +24,6 @@ matplotlib.use("agg")
 import numpy as np
 import tifffile
 from matplotlib import pyplot as plt
-from scipy.fft import fftn, ifftn
-from scipy.ndimage import fourier_shift
 from timing import Table, seconds
 
 import physrecon as pr
@@ -62,20 +60,14 @@ def psnr(x: np.ndarray, truth: np.ndarray) -> float:
     return float(10 * np.log10(truth.max() ** 2 / np.mean((factor * x - truth) ** 2)))
 
 
-def centred(psf: np.ndarray) -> np.ndarray:
-    """The PSF with its centre of mass on n // 2, sum 1."""
-    psf = psf / psf.sum(dtype=np.float64)
-    places = np.indices(psf.shape)
-    off = [n // 2 - float((psf * at).sum()) for n, at in zip(psf.shape, places, strict=True)]
-    moved = np.maximum(ifftn(fourier_shift(fftn(psf), off)).real, 0)
-    return moved / moved.sum()
-
-
 def bars(folder: Path) -> None:
     y, kernel, truth = (read(f"epfl_bars/bars-25pct-{n}.tif") for n in ("data", "kernel", "actual"))
     before = psnr(y, truth)
     panels = {"blurred": y}
-    for name, psf in (("centre of mass", centred(kernel)), ("n // 2", kernel / kernel.sum())):
+    for name, psf in (
+        ("centre of mass", pr.psf.centered(kernel)),
+        ("n // 2", kernel / kernel.sum()),
+    ):
         table = Table((f"bars, kernel's centre: {name}", "PSNR", "gain", "iteration", "weight"))
         table.row("blurred", f"{before:.2f}", "", "", "")
         for label, x in (

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.fft import fftn, ifftn
-from scipy.ndimage import fourier_shift
 from scipy.signal import find_peaks
 
 import physrecon as pr
@@ -34,10 +32,7 @@ class Bars:
             read(folder / f"epfl_bars/bars-25pct-{name}.tif")
             for name in ("data", "kernel", "actual")
         )
-        kernel = kernel / kernel.sum(dtype=np.float64)
-        places = zip(kernel.shape, np.indices(kernel.shape), strict=True)
-        off = [n // 2 - float((kernel * at).sum()) for n, at in places]
-        self.psf = np.maximum(ifftn(fourier_shift(fftn(kernel), off)).real, 0)
+        self.psf = pr.psf.centered(kernel)
         self.A = pr.Blur(self.psf, self.y.shape, "unknown", normalize=True)
         self.f = pr.PoissonLikelihood(self.A, self.y)
         self.before = psnr(self.y, self.truth)

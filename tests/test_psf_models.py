@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
@@ -377,3 +378,21 @@ def test_stated_numbers_explain_the_measured_psf(widefield):
     thin = best_focus(widefield, coverslip=(165e3, 1.5), nominal_coverslip=(170e3, 1.5))[0]
     thick = best_focus(widefield, coverslip=(175e3, 1.5), nominal_coverslip=(170e3, 1.5))[0]
     assert thin > found > thick
+
+
+@pytest.mark.parametrize("shape", [(41, 40), (24, 31, 32)])
+def test_a_psf_off_its_centre_is_moved_there_to_fractions_of_a_voxel(shape):
+    """Gaussians sampled at their points: the moved one is the one that was centred at first."""
+    off = (2.3, -1.6, 0.45)[: len(shape)]
+
+    def sampled(centers):
+        axes = zip(shape, centers, strict=True)
+        lines = [np.exp(-0.5 * ((np.arange(n) - c) / 2) ** 2) for n, c in axes]
+        return functools.reduce(np.multiply.outer, lines)
+
+    middle = [n // 2 for n in shape]
+    there = [m + d for m, d in zip(middle, off, strict=True)]
+    np.testing.assert_allclose(psf.centered(sampled(there)), sampled(middle), atol=2e-4)
+    np.testing.assert_allclose(psf.center_of_mass(sampled(there)), there, atol=2e-3)
+    with pytest.raises(DataError, match="expected light"):
+        psf.centered(np.zeros((3, 3)))

@@ -6,6 +6,7 @@ pixel, for that is what a camera sees; planes along z are as thin as their focus
 
 from physrecon.psf.background import background_level, without_background
 from physrecon.psf.beads import MeasuredPSF, psf_from_beads
+from physrecon.psf.centring import center_of_mass, centered
 from physrecon.psf.microscope import airy, born_wolf, confocal, gibson_lanni
 from physrecon.psf.shapes import defocus, gaussian, moffat, motion
 
@@ -14,6 +15,8 @@ __all__ = [
     "airy",
     "background_level",
     "born_wolf",
+    "center_of_mass",
+    "centered",
     "confocal",
     "defocus",
     "gaussian",
