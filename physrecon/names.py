@@ -5,6 +5,7 @@ compilers; a test compares them with what those modules offer."""
 
 from __future__ import annotations
 
+COMMANDS = ("demo", "recon", "deconvolve", "plan", "run", "info", "find-center", "simulate", "view")
 DIRECT = ("fbp",)
 # solver → its iterations, unless told
 ITERATIONS = {

@@ -100,7 +100,7 @@ def test_the_names_of_the_command_line_are_those_of_the_library():
     from physrecon.arrays import DEVICES
     from physrecon.datasets.simulate import PHANTOMS
     from physrecon.geometry import ANGLE_UNITS
-    from physrecon.options import COMMANDS, parser
+    from physrecon.options import parser
     from physrecon.preprocess import RINGS
     from physrecon.solvers import METHODS
 
@@ -110,7 +110,7 @@ def test_the_names_of_the_command_line_are_those_of_the_library():
     assert ("none", *RINGS) == names.RINGS
     assert tuple(PHANTOMS) == names.PHANTOMS
     commands = next(a for a in parser()._actions if a.dest == "command")
-    assert set(commands.choices) == set(COMMANDS)
+    assert set(commands.choices) == set(names.COMMANDS)
 
 
 def test_a_negative_window_is_a_value(scan, here, capsys):

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image as Photo
 from scipy.ndimage import convolve, gaussian_filter
 
-from physrecon import deconvolve, image_plan, names
+from physrecon import deconvolve, image_plan, image_solve, names
 from physrecon.cli import main
 from physrecon.deconvolve import plan, run
 from physrecon.errors import Interrupted, OutputError
@@ -180,10 +180,10 @@ def test_priors_know_that_planes_are_further_apart(here):
     A = image_plan.Blur(np.ones((1, 1, 3)), (4, 5, 6))
     y = np.ones((4, 5, 6), np.float32)
     prior = {"name": "tv", "weight": 1.0}
-    problem = deconvolve.make_problem(make(prior=prior), A, y, 0.0, (0.3, 0.1, 0.1))
+    problem = image_solve.make_problem(make(prior=prior), A, y, 0.0, (0.3, 0.1, 0.1))
     assert problem.prior.spacing == pytest.approx((3, 1, 1)) and problem.prior.axes == (0, 1, 2)
     planes = make(prior=prior, planewise=True)
-    problem = deconvolve.make_problem(planes, A, y, 0.0, (0.3, 0.1, 0.1))
+    problem = image_solve.make_problem(planes, A, y, 0.0, (0.3, 0.1, 0.1))
     assert problem.prior.axes == (1, 2)
 
 

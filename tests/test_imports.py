@@ -23,8 +23,9 @@ ROOMS = [
     "solvers",
     "analytic axis_methods blocks centering checkpoint datasets defects image_job job "
     "job_file memory names psf preprocess settings store weight_choice weight_plot",
-    "assemble deconvolve doubts execution image_data image_plan image_psf plan report run view",
-    "cli commands demo deconvolution_demo options __main__",
+    "assemble deconvolve doubts execution image_data image_plan image_psf image_solve plan report "
+    "run view",
+    "cli commands demo deconvolution_demo option_types options __main__",
 ]
 LEVEL = {name: level for level, room in enumerate(ROOMS) for name in room.split()}
 SLOW = {"numba", "numba_cuda", "cupy", "h5py", "hdf5plugin", "scipy", "matplotlib", "torch"}
