@@ -23,7 +23,7 @@ from numpy.typing import DTypeLike
 from physrecon.errors import WriteError
 
 LEAST_BYTES = 1 << 20  # smaller ones stay in memory
-INTERVAL = 0.005  # seconds between two looks at the memory in use
+INTERVAL = 0.002  # seconds between two looks at the memory in use
 
 
 class _Pages(mmap.mmap):

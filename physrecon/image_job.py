@@ -48,7 +48,8 @@ class ImageJob(JobFile):
     psf: a file, or a model with its parameters, such as "gaussian:sigma=2.5".  Of an HDF5 file with
     several datasets, input and psf name one: "FILE.h5::/path".
     background: what lies under the whole image and is no object.  psf_background: the same of the
-    PSF, taken off.  psf_center: its index, or "peak"; its middle where None.
+    PSF, taken off.  psf_center: its index, "peak", or "mass", where
+    its light balances, to fractions of a voxel; its middle where None.
     voxel_size, psf_voxel_size: along the axes of space, instead of what the files say.
     frames: of the first axis that is not of space.  planewise: a PSF of a plane for every plane of
     a stack.  blind: the PSF is where to start from, and is improved."""
@@ -61,7 +62,7 @@ class ImageJob(JobFile):
     boundary: str = BOUNDARIES[0]
     background: float | Literal["auto"] = 0.0
     psf_background: float | Literal["auto"] = 0.0
-    psf_center: tuple[int, ...] | Literal["peak"] | None = None
+    psf_center: tuple[int, ...] | Literal["peak", "mass"] | None = None
     normalize: bool = True
     oversize: bool = False
     accuracy: float | None = Field(default=None, gt=0, lt=1)
@@ -160,9 +161,9 @@ class ImageJob(JobFile):
     @classmethod
     def _center(cls, value: Any) -> Any:
         numbers = isinstance(value, list | tuple) and 1 <= len(value) <= 3
-        if value in (None, "peak") or (numbers and all(_is_index(i) for i in value)):
+        if value in (None, "peak", "mass") or (numbers and all(_is_index(i) for i in value)):
             return value
-        raise ValueError(f"expected an index such as 8,15,15, or peak, got {value!r}")
+        raise ValueError(f"expected an index such as 8,15,15, or peak, or mass, got {value!r}")
 
     @field_validator("voxel_size", "psf_voxel_size", mode="before")
     @classmethod

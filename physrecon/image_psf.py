@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from physrecon.errors import ArgumentError, DataError
 from physrecon.image_job import ImageJob
 from physrecon.names import expected
-from physrecon.psf import background_level, without_background
+from physrecon.psf import background_level, center_of_mass, centered, without_background
 from physrecon.store.images import Image, open_image
 from physrecon.store.units import LENGTHS
 
@@ -59,6 +59,9 @@ def read_psf(job: ImageJob, image: Image) -> Kernel:
     if job.normalize and not job.model:
         lines.append(f"psf: divided by its sum, {values.sum():.6g}")
     _check_size(job, values, image)
+    if job.psf_center == "mass":
+        values = centered(values)
+        lines.append("psf: moved so that its light balances on its middle")
     center = _center(job, values)
     if note := _off_center(values, center):
         warnings.append(note)
@@ -294,7 +297,7 @@ def _check_size(job: ImageJob, values: Array, image: Image) -> None:
 
 
 def _center(job: ImageJob, values: Array) -> tuple[int, ...]:
-    if job.psf_center is None:
+    if job.psf_center in (None, "mass"):
         return tuple(n // 2 for n in values.shape)
     if job.psf_center == "peak":
         return tuple(int(i) for i in np.unravel_index(values.argmax(), values.shape))
@@ -309,16 +312,10 @@ def _center(job: ImageJob, values: Array) -> tuple[int, ...]:
 
 def _off_center(values: Array, center: tuple[int, ...]) -> str | None:
     """A sentence on a PSF whose light is not where its centre is: it shifts the image."""
-    light = np.maximum(values, 0)
-    mass = [
-        float(light.sum(tuple(i for i in range(values.ndim) if i != axis)) @ np.arange(n))
-        / float(light.sum())
-        for axis, n in enumerate(values.shape)
-    ]
-    off = [m - c for m, c in zip(mass, center, strict=True)]
+    off = [m - c for m, c in zip(center_of_mass(values), center, strict=True)]
     if math.hypot(*off) <= 1:
         return None
     return (
         f"psf: its light lies {', '.join(f'{d:+.1f}' for d in off)} voxels from its centre "
-        f"{center}, and the result is shifted the other way by as much; give --psf-center"
+        f"{center}, and the result is shifted the other way by as much; give --psf-center, mass say"
     )

@@ -127,11 +127,11 @@ def lengths(value: str) -> tuple[float, ...]:
 
 
 def psf_center(value: str) -> tuple[int, ...] | str:
-    if value == "peak":
+    if value in ("peak", "mass"):
         return value
     if not re.fullmatch(r"\d+(,\d+){0,2}", value):
         raise argparse.ArgumentTypeError(
-            f"expected an index along z,y,x such as 8,15,15, or peak, got {value!r}"
+            f"expected an index along z,y,x such as 8,15,15, or peak, or mass, got {value!r}"
         )
     return tuple(int(part) for part in value.split(","))
 

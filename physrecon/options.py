@@ -293,7 +293,8 @@ def _images(into: Any) -> None:
     )  # fmt: skip
     into.add_argument(
         "--psf-center", type=types.psf_center, metavar="z,y,x",
-        help="index of the centre of the PSF, or peak (default: n // 2 of every axis)",
+        help="index of the centre of the PSF, or peak, or mass, where its light balances, to "
+        "fractions of a voxel (default: n // 2 of every axis)",
     )  # fmt: skip
     into.add_argument(
         "--no-normalize", dest="normalize", action="store_false",

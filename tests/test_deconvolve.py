@@ -139,7 +139,7 @@ def test_a_psf_off_its_middle_shifts_the_result_unless_its_centre_is_given(image
     write_image("shifted.tif", np.pad(PSF, ((4, 0), (0, 0))), "YX")
     assert command(psf="shifted.tif", output="a.tif") == 0
     assert "+2.0, +0.0" in capsys.readouterr().err
-    for center in ("8,4", "peak"):
+    for center in ("8,4", "peak", "mass"):
         assert command("--psf-center", center, "--overwrite", psf="shifted.tif") == 0
         assert "its light lies" not in capsys.readouterr().err
         assert error(read("o.tif"), image) < 0.9 * error(read("a.tif"), image)
