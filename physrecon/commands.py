@@ -33,6 +33,8 @@ def plan(input: str, **options: Any) -> int:
         job = _from_toml(input, options)
     else:
         path, of_image = Path(input), "psf" in options
+        if not of_image and path.suffix.lower() in (".tif", ".tiff", ".png", ".jpg", ".jpeg"):
+            raise ArgumentError(f"plan: expected --psf for the image {input}, got none; give it")
         name = f"{path.stem}_deconvolved.tif" if of_image else f"{path.stem}_rec.h5"
         values = _values({"input": input, "output": name, **options})
         job = (ImageJob if of_image else Job).build(values, "plan")

@@ -24,6 +24,8 @@ BOX = 8  # pixels along rows and columns whose mean tells of the background
 MOST_NUMBERS = 1 << 18  # that tell of noise
 DARKEST = 1  # per cent of the boxes that hold background only
 
+MOST_UNDER = 0.8  # of the pixels: noise alone leaves half of what is dark below the background
+
 Index = tuple[int, ...]
 
 
@@ -43,9 +45,11 @@ def chosen_frames(job: ImageJob, image: Image) -> list[Index]:
 
 @dataclass
 class Survey:
-    """What was counted in all frames of a job."""
+    """What was counted in all frames of a job.  background: as the job states it, or 0."""
 
+    background: float = 0.0
     pixels: int = 0
+    under: int = 0  # no brighter than the background
     bad: int = 0
     negative: int = 0
     least: float = 0.0
@@ -69,6 +73,8 @@ class Survey:
             if top >= high:
                 at_top = at_top * (top == high) + int((values == top).sum())
                 high = top
+            if self.background:
+                self.under += int((values <= self.background).sum())
             if low < 0:
                 self.negative += int((values < 0).sum())
         self.least = min(self.least, low)
@@ -81,7 +87,7 @@ class Survey:
 
 def survey(job: ImageJob, image: Image, frames: list[Index]) -> Survey:
     """Look through all frames of a job.  Raises DataError for what cannot be worked with."""
-    found = Survey()
+    found = Survey(0.0 if job.background == "auto" else float(job.background))
     for index in frames:
         found.add(image, index)
     if found.bad:
@@ -93,6 +99,11 @@ def survey(job: ImageJob, image: Image, frames: list[Index]) -> Survey:
         raise DataError(
             f"{job.input}: expected an image, got {found.value:g} in every pixel; check the file, "
             "or choose other --frames"
+        )
+    if found.under == found.pixels:
+        raise DataError(
+            f"{job.input}: expected an image brighter than its background, got no pixel above "
+            f"{found.background:g}; give a lower --background, or auto"
         )
     if found.negative and job.likelihood == "poisson":
         raise DataError(
@@ -110,6 +121,11 @@ def doubts(found: Survey) -> list[str]:
         sentences.append(
             f"{found.saturated} of {found.pixels} pixels are saturated, at {found.full}: what they "
             "lack is missing around them too; record with less light"
+        )
+    if found.under > MOST_UNDER * found.pixels:
+        sentences.append(
+            f"{found.under / found.pixels:.0%} of the pixels are no brighter than the background, "
+            f"{found.background:g}; give a lower --background, or auto"
         )
     if found.flat:
         sentences.append(

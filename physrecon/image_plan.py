@@ -115,6 +115,11 @@ def make_plan(job: ImageJob, image: Image, kernel: Kernel, frames: list[Index]) 
     work = _direct_work(A) if job.method in IMAGE_DIRECT else A.work_bytes()
     base = BASE + THREAD_BYTES * _threads()
     on_disk = False
+    if budget <= base:
+        raise ArgumentError(
+            f"memory: expected more than {format_bytes(base)}, which the program takes by itself, "
+            f"got {format_bytes(budget)}; raise --memory"
+        )
     if base + max(looking, held + work) > budget:
         if job.method in IMAGE_DIRECT:
             raise ArgumentError(
@@ -167,8 +172,8 @@ def _tiled(
             found.append((_overhead(A) > MOST_OVERHEAD, on_disk, A))
     if not found:
         raise problem or ArgumentError(
-            f"memory: expected more than {format_bytes(BASE)}, which the program takes by itself, "
-            f"got {format_bytes(BASE + budget)}; raise --memory"
+            f"memory: expected more than {format_bytes(held)} for data and volumes, "
+            f"got {format_bytes(budget)} besides the program; raise --memory"
         )
     _, on_disk, A = min(found, key=lambda way: way[:2])
     return A, on_disk

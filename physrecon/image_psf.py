@@ -9,6 +9,7 @@ import inspect
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from physrecon.errors import ArgumentError, DataError
 from physrecon.image_job import ImageJob
-from physrecon.names import expected
+from physrecon.names import PSF_MODELS, expected
 from physrecon.psf import background_level, center_of_mass, centered, without_background
 from physrecon.store.images import Image, open_image
 from physrecon.store.units import LENGTHS
@@ -51,10 +52,13 @@ def read_psf(job: ImageJob, image: Image) -> Kernel:
         values = without_background(values, float(level))
         lines.append(f"psf: background of {level:.4g} taken off")
     elif (faint := border_level(values)) > FAINT:
-        warnings.append(
-            f"psf: its border is at {faint:.1%} of its peak: a background, or a PSF that is cut "
-            "off; take a background off with --psf-background auto"
+        cause = (
+            "its tails are cut off; give a larger shape=…, or look at its parameters"
+            if job.model
+            else "a background, or a PSF that is cut off; take a background off with "
+            "--psf-background auto"
         )
+        warnings.append(f"psf: its border is at {faint:.1%} of its peak: {cause}")
     values = _checked_values(job, values)
     if job.normalize and not job.model:
         lines.append(f"psf: divided by its sum, {values.sum():.6g}")
@@ -63,7 +67,7 @@ def read_psf(job: ImageJob, image: Image) -> Kernel:
         values = centered(values)
         lines.append("psf: moved so that its light balances on its middle")
     center = _center(job, values)
-    if note := _off_center(values, center):
+    if job.psf_center is None and (note := _off_center(values, center)):
         warnings.append(note)
     return Kernel(values, center, lines, warnings)
 
@@ -77,13 +81,18 @@ def pitch_of(job: ImageJob, image: Image) -> tuple[tuple[float, ...], str | None
     """(voxel size along the axes of a frame, unit), from the job or else from the file."""
     if job.voxel_size is None:
         return image.voxel_size, image.length_unit
-    return _per_axis("voxel_size", job.voxel_size, len(image.frame_shape)), job.length_unit
+    return _per_axis("voxel_size", job.voxel_size, len(image.frame_shape)), (
+        job.length_unit or image.length_unit
+    )
 
 
 # Files ----------------------------------------------------------------------------------------
 
 
 def _from_file(job: ImageJob, image: Image) -> tuple[Array, list[str]]:
+    name = job.psf.partition(":")[0]
+    if ":" in job.psf and "::" not in job.psf and not Path(job.psf).exists():
+        raise ArgumentError(f"psf: no such file, and of models {expected(name, PSF_MODELS)}")
     with open_image(job.psf) as file:
         values = _one_frame(job, image, file)
         lines = [f"psf: {job.psf}, {values.shape} {file.dtype}"]
@@ -317,5 +326,5 @@ def _off_center(values: Array, center: tuple[int, ...]) -> str | None:
         return None
     return (
         f"psf: its light lies {', '.join(f'{d:+.1f}' for d in off)} voxels from its centre "
-        f"{center}, and the result is shifted the other way by as much; give --psf-center, mass say"
+        f"{center}, and the result is shifted the other way by as much; --psf-center mass moves it"
     )

@@ -470,9 +470,10 @@ BAD = {
     "image with NaN": ({"y": holed(blurred(scene()), np.nan)}, "", 65, ["i.tif", "3 of 1600"]),
     "image negative": ({"y": holed(blurred(scene()), -2)}, "", 65,
                        ["3 of 1600", "-2", "--background", "least squares"]),
+    "nothing above the background": ({}, "--background 1e6", 65, ["1e+06", "auto"]),
     "image constant": ({"y": FLAT}, "", 65, ["i.tif", "7 in every pixel"]),
     "voxel sizes of three": ({}, "--voxel-size 1,1,1", 64, ["voxel_size", "2"]),
-    "memory": ({}, "--memory 1kB", 64, ["memory"]),
+    "memory": ({}, "--memory 1kB", 64, ["memory", "got 1.00 kB"]),
     "threads": ({}, "--threads 100000", 64, ["threads"]),
 }  # fmt: skip
 
@@ -495,6 +496,7 @@ def test_bad_input_is_refused_with_a_sentence_and_leaves_nothing(case, here, cap
     [
         ({"image": "nothing.tif"}, 66, ["nothing.tif"]),
         ({"psf": "nothing.tif"}, 66, ["nothing.tif"]),
+        ({"psf": "gausian:sigma=1"}, 64, ["did you mean gaussian"]),
         ({"psf": "notes.txt"}, 65, ["notes.txt"]),
         ({"output": "o.png"}, 64, ["o.png", "o.tif"]),
         ({"output": "o"}, 64, ["o.tif"]),
