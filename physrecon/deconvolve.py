@@ -75,7 +75,7 @@ def plan(job: ImageJob, report: Report | None = None) -> ImagePlan:
 def _opened(job: ImageJob) -> Iterator[tuple[ImageJob, Image, Kernel, list[Index]]]:
     """The job with its iterations, its image, its PSF and its frames."""
     require_machine(job)
-    with open_image(job.input) as image:
+    with open_image(job.input, axes=job.axes) as image:
         if job.planewise and len(image.frame_shape) < 3:
             raise DataError(
                 f"{job.input}: expected a stack for --planewise, got images of "

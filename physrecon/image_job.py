@@ -51,6 +51,7 @@ class ImageJob(JobFile):
     PSF, taken off.  psf_center: its index, "peak", or "mass", where
     its light balances, to fractions of a voxel; its middle where None.
     voxel_size, psf_voxel_size: along the axes of space, instead of what the files say.
+    axes: letters for those of the input as stored, instead of what the file says.
     frames: of the first axis that is not of space.  planewise: a PSF of a plane for every plane of
     a stack.  blind: the PSF is where to start from, and is improved."""
 
@@ -70,6 +71,7 @@ class ImageJob(JobFile):
     voxel_size: tuple[float, ...] | None = None
     psf_voxel_size: tuple[float, ...] | None = None
     length_unit: str | None = None
+    axes: str | None = None
     frames: str | None = None
     planewise: bool = False
 

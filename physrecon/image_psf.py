@@ -132,6 +132,8 @@ def _one_frame(job: ImageJob, image: Image, file: Image) -> Array:
         )
     if values.ndim > wanted:
         advice = "give one plane of it"
+        if len(image.frames) > 1:
+            advice += f", or name the axes {image.axes} with --axes if these are planes of a stack"
         if job.planewise and len(image.frame_shape) == 3:
             advice += ", or drop --planewise"
         raise DataError(

@@ -316,6 +316,9 @@ def _images(into: Any) -> None:
         "--planewise", action="store_true", help="a PSF of a plane for each plane of a stack"
     )
     into.add_argument(
+        "--axes", metavar="ZYX", help="letters of the axes, instead of what the file says"
+    )
+    into.add_argument(
         "--frames", type=types.checked(parse_slices, keep=True), metavar="a:b",
         help="times or channels, b not included (default: all)",
     )  # fmt: skip

@@ -145,6 +145,23 @@ def test_a_psf_off_its_middle_shifts_the_result_unless_its_centre_is_given(image
         assert error(read("o.tif"), image) < 0.9 * error(read("a.tif"), image)
 
 
+def test_a_stack_saved_as_a_series_is_one_where_its_axes_are_named(here, capsys):
+    put(y=np.stack([blurred(scene())] * 4), psf=gaussian((3, 5, 5), 1.0))
+    write_image("i.tif", read("i.tif"), "TYX", overwrite=True)
+    assert command() == 65
+    assert "--axes" in capsys.readouterr().err
+    assert command("--axes", "ZYX", "--voxel-size", "2,1,1", "--length-unit", "um") == 0
+    with open_image("o.tif") as image:
+        assert image.axes == "ZYX" and image.voxel_size == (2, 1, 1)
+
+
+def test_a_voxel_size_that_is_given_is_in_the_unit_of_the_file(image, capsys):
+    write_image("u.tif", read("i.tif"), "YX", 0.5, "um")
+    assert command("--voxel-size", "0.1", image="u.tif") == 0
+    with open_image("o.tif") as result:
+        assert result.voxel_size == pytest.approx((0.1, 0.1)) and result.length_unit in ("um", "µm")
+
+
 def test_when_to_stop_does_not_depend_on_what_a_photon_makes_in_grey_values(image, capsys):
     y = read("i.tif")
     endings = []

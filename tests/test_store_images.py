@@ -500,3 +500,30 @@ def test_measured_images(shared_data, name):
         assert (image.axes, image.length_unit) == (axes, unit)
         assert image.voxel_size == pytest.approx(size, rel=1e-5)
         np.testing.assert_array_equal(image[...], tifffile.imread(shared_data / name))
+
+
+def test_axes_may_be_named_where_the_file_names_them_wrongly(tmp_path):
+    stack = numbers(4, 5, 6)
+    path = save(tmp_path / "series.tif", stack, metadata={"axes": "TYX"})
+    with open_image(path) as image:
+        assert image.axes == "TYX" and len(image.frames) == 4
+    with open_image(path, axes="zyx") as image:
+        assert image.axes == "ZYX" and image.frames == [()]
+        np.testing.assert_array_equal(image[:], stack)
+    with open_image(path, axes="YXZ") as image:
+        np.testing.assert_array_equal(image[:], stack.transpose(2, 0, 1))
+    for axes in ("YX", "ZZX", "TZX", "Z-YX"):
+        with pytest.raises(ArgumentError, match=r"3 different letters.*\(4, 5, 6\)"):
+            open_image(path, axes=axes)
+
+
+def test_the_voxels_of_axes_named_otherwise_are_not_guessed(tmp_path):
+    path = save(
+        tmp_path / "i.tif", numbers(4, 5, 6), imagej=True, resolution=(10, 10),
+        metadata={"axes": "TYX", "unit": "um"},
+    )  # fmt: skip
+    with open_image(path) as image:
+        assert image.length_unit and image.voxel_size == pytest.approx((0.1, 0.1))
+    with open_image(path, axes="ZYX") as image:
+        assert image.length_unit is None and image.voxel_size == (1, 1, 1)
+        assert any("give it" in note for note in image.notes)

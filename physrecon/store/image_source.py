@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from physrecon.errors import DataError, PhysreconError
+from physrecon.errors import ArgumentError, DataError, PhysreconError
 from physrecon.store.units import LENGTHS, length_unit
 
 UNNAMED = "Q"
@@ -74,6 +74,27 @@ class Source:
         if len(real) > 1:
             self.notes.append(f"axes: not stated in the file, taken as {named}")
         return self
+
+    def rename(self, axes: str) -> None:
+        """Axes by other letters than the file's, those of length 1 that it does not name left out.
+
+        Raises ArgumentError where they do not fit."""
+        axes = axes.upper()
+        kept = [i for i, name in enumerate(self.axes) if name != ABSENT]
+        shape = tuple(self.shape[i] for i in kept)
+        fits = len(axes) == len(kept) and len(set(axes)) == len(axes) and {"Y", "X"} <= set(axes)
+        if not fits or not axes.isalpha():
+            raise ArgumentError(
+                f"axes: expected {len(kept)} different letters, Y and X among them, for an array "
+                f"of {shape} in {self.path.name}, got {axes!r}"
+            )
+        letters = list(self.axes)
+        for i, name in zip(kept, axes, strict=True):
+            letters[i] = name
+        self.axes = "".join(letters)
+        if self.pitch and any(name not in self.pitch for name in "ZYX" if name in axes):
+            self.pitch, self.length_unit = {}, None
+            self.notes.append("voxel size: not stated for the axes as they are named; give it")
 
     def take_pitch(self, lengths: dict[str, tuple[float, str]]) -> None:
         """Voxel sizes from (length, unit) by letter, in the unit of the columns.

@@ -141,11 +141,13 @@ class Image:
         return frame
 
 
-def open_image(path: str | Path, dataset: str | None = None) -> Image:
+def open_image(path: str | Path, dataset: str | None = None, axes: str | None = None) -> Image:
     """Open an image for reading: TIFF, PNG, JPEG or HDF5, told apart by content.
 
     dataset: which array of an HDF5 file, also given as `FILE.h5::/group/data`; without it, a
     result of physrecon or the only array of 2 to 5 dimensions.
+    axes: a letter for each axis as stored, where the file names them wrongly: "ZYX" for a stack
+    that was saved as a series.
     Raises MissingInputError, and DataError where the file is damaged, truncated or no image."""
     path = Path(path)
     if dataset is None and "::" in str(path) and not path.exists():
@@ -159,14 +161,22 @@ def open_image(path: str | Path, dataset: str | None = None) -> Image:
     if kind == "tiff":
         from physrecon.store.tiff import open_tiff
 
-        return Image(open_tiff(path))
-    if kind == "hdf5":
+        source = open_tiff(path)
+    elif kind == "hdf5":
         from physrecon.store.hdf5_image import open_hdf5
 
-        return Image(open_hdf5(path, dataset))
-    from physrecon.store.photo import open_photo
+        source = open_hdf5(path, dataset)
+    else:
+        from physrecon.store.photo import open_photo
 
-    return Image(open_photo(path, kind))
+        source = open_photo(path, kind)
+    if axes is not None:
+        try:
+            source.rename(axes)
+        except ArgumentError:
+            source.close()
+            raise
+    return Image(source)
 
 
 def image_kind(path: Path) -> str:
