@@ -417,3 +417,24 @@ def test_what_is_no_blind_problem_is_refused():
             pr.solve(pr.Problem(pr.PoissonLikelihood(A, data)), pr.BlindRichardsonLucy())
     with pytest.raises(ArgumentError, match="psf_updates: expected a whole number"):
         pr.BlindRichardsonLucy(psf_updates=0)
+
+
+@pytest.mark.parametrize("accelerate", [False, True])
+def test_tiles_and_dtypes_do_not_part_in_an_unknown_world(accelerate):
+    """Voxels that hardly any light reaches the frame from would follow the rounding of transforms,
+    and through the step that all voxels share lead the others astray."""
+    rng = np.random.default_rng(0)
+    psf = pr.psf.gaussian((9, 11, 11), 2.0) * rng.uniform(0.9, 1.1, (9, 11, 11))
+    truth = np.zeros((12, 40, 40), np.float32)
+    truth[:, :, 18:21], truth[6, 5:30, 30] = 40, 300
+    y = rng.poisson(pr.Blur(psf, truth.shape) @ truth + 2).astype(np.float32)
+    found = []
+    for dtype, memory in ((np.float32, None), (np.float32, 300_000), (np.float64, None)):
+        A = pr.Blur(psf, y.shape, "unknown", method="fft", memory=memory)
+        problem = pr.Problem(pr.PoissonLikelihood(A, y.astype(dtype), 2.0))
+        solver = pr.RichardsonLucy(accelerate=accelerate)
+        found.append(pr.solve(problem, solver, stop=pr.Stop(iterations=15)).x[A.frame])
+    whole, tiles, double = found
+    size = np.linalg.norm(double)
+    assert np.linalg.norm(tiles - whole) < (2e-4 if accelerate else 1e-5) * size
+    assert np.linalg.norm(whole - double) < (2e-4 if accelerate else 1e-5) * size

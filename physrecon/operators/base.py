@@ -149,9 +149,12 @@ class LinearOperator(Operator):
     """y = A x: an operator that has a transpose, `A.T`, and is its own Jacobian everywhere.
 
     nonnegative: no entry of the matrix is negative.
+    faint: voxels whose column sum is no more than this part of the largest count as unseen where a
+    method divides by column sums: what the data tell of them is rounding.
     `A.T @ y` and `adjoint` check as `A @ x` and `forward` do."""
 
     nonnegative: bool = False
+    faint: float = 0.0
     _transpose: weakref.ref[LinearOperator] | None = None
 
     def _adjoint(self, y: Vector, out: Vector) -> None:

@@ -31,6 +31,9 @@ from physrecon.spaces import Shape
 
 BOUNDARIES = ("zero", "reflect", "periodic", "unknown")
 ENGINES = ("auto", "fft", "direct")
+# A voxel that sends less of its light to the frame is not told from the rounding of transforms, and
+# would grow to whatever size explains it.
+FAINT = 1e-3
 CLOSE = 1.05  # bounds of the norm that are no farther apart need no iteration
 
 
@@ -49,8 +52,13 @@ class Blur(Slicewise, LinearOperator):
     relative to the sum of its absolute values; None is the rounding of its numbers.
     memory: bytes for work arrays; transforms that would take more are cut into tiles.
 
+    Voxels of an unknown world are `faint` where less than a thousandth of their light reaches the
+    frame.
+
     Besides x and y it holds about two arrays of the padded frame (`work_bytes`), and with "reflect"
     or "periodic" in tiles or direct one more of the extended frame."""
+
+    faint = FAINT
 
     def __init__(
         self,

@@ -21,7 +21,7 @@ import numpy as np
 from physrecon import arrays, spaces
 from physrecon.errors import ArgumentError
 from physrecon.operators.base import LinearOperator
-from physrecon.operators.blur import BOUNDARIES, CLOSE, ENGINES, checked_center, checked_psf
+from physrecon.operators.blur import BOUNDARIES, CLOSE, ENGINES, FAINT, checked_center, checked_psf
 from physrecon.operators.checks import ROUNDINGS
 from physrecon.operators.extension import MODES, Extension
 from physrecon.operators.slicewise import Slicewise
@@ -34,6 +34,7 @@ class _VariantBlur(LinearOperator):
 
     psfs: np.ndarray
     center: tuple[int, ...]
+    faint = FAINT
 
     def _set(
         self, shape: Shape, places: list[np.ndarray], rank: int, boundary: str, method: str

@@ -83,16 +83,16 @@ def column_sums(solver: Any, problem: Problem) -> Vector:
             f"{name}: expected NonNegative() or Box(...), got {problem.constraint!r}; use PDHG"
         )
     A: Any = f.A
-    return without_noise(A.column_sums(spaces.leaves(f.y)[0]), problem.axis)
+    return without_noise(A.column_sums(spaces.leaves(f.y)[0]), problem.axis, A.faint)
 
 
-def without_noise(columns: Vector, axis: Axis) -> Vector:
-    """columns, 0 where they are no more than rounding beside the largest of their slice."""
+def without_noise(columns: Vector, axis: Axis, faint: float) -> Vector:
+    """columns, 0 where they are faint, or rounding, beside the largest of their slice."""
     for leaf, where in zip(spaces.leaves(columns), spaces.leaf_axes(axis, columns), strict=True):
         if leaf.size:
             others = tuple(i for i in range(leaf.ndim) if i != where)
             most = leaf.max(axis=others, keepdims=True)
-            leaf *= leaf > UNSEEN * np.finfo(leaf.dtype).eps * most
+            leaf *= leaf > max(faint, UNSEEN * float(np.finfo(leaf.dtype).eps)) * most
     return columns
 
 
