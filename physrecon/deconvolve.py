@@ -19,7 +19,7 @@ import numpy as np
 from physrecon import arrays, disk_arrays
 from physrecon.errors import ArgumentError, DataError, Interrupted, OutputError
 from physrecon.execution import check_method, check_output, require_machine
-from physrecon.image_data import Index, chosen_frames, doubts, fingerprint, survey
+from physrecon.image_data import BLOCK_BYTES, Index, chosen_frames, doubts, fingerprint, survey
 from physrecon.image_job import ImageJob
 from physrecon.image_plan import ImagePlan, describe_image, make_blur, make_plan
 from physrecon.image_psf import Kernel, pitch_of, read_psf
@@ -125,7 +125,7 @@ def _write_frame(
     pitch, _ = pitch_of(plan.job, image)
     with _room(plan):
         y = _memory(plan, image.frame_shape)
-        image.read_into(y, plan.frames[i])
+        image.read_into(y, plan.frames[i], BLOCK_BYTES)
         y = arrays.to_device(y, plan.job.device)
         x, reason, psf = deconvolved(plan, y, pitch, follow)
         x = arrays.to_host(x)
