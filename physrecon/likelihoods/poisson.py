@@ -24,8 +24,8 @@ class CountLikelihood(Likelihood):
 
     def __init__(self, A: Operator, y: Vector) -> None:
         super().__init__(A, y)
-        if any((v < 0).any() for v in spaces.leaves(self.y)):
-            least = min(float(v.min()) for v in spaces.leaves(self.y) if v.size)
+        least = min((float(v.min()) for v in spaces.leaves(self.y) if v.size), default=0.0)
+        if least < 0:
             advice = "give dark counts as a parameter instead of subtracting them"
             self._refuse("counts >= 0", f"{least:g}", advice)
 
