@@ -235,29 +235,21 @@ def _write(file: Any, sim: Simulation, progress: Callable[[int, int], None]) -> 
 @contextmanager
 def _new_file(path: Path, overwrite: bool) -> Iterator[Any]:
     """An HDF5 file that appears under its name only when it is complete and on the disk."""
-    import h5py
+    from physrecon.store.hdf5_sink import new_hdf5
+    from physrecon.store.publish import check_writable
 
-    if path.exists() and not overwrite:
+    if os.path.lexists(path) and not overwrite:
         raise OutputError(f"{path}: exists already; give another name or ask to overwrite")
     if not path.parent.is_dir():
         raise OutputError(
             f"{path}: expected a folder to write to, got no folder {path.parent}; create it"
         )
-    partial_path = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    check_writable(path.parent)
     try:
-        file = h5py.File(partial_path, "w")
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be created ({error}); choose another folder") from error
-    try:
-        with file:
+        with new_hdf5(path) as file:
             yield file
-        with open(partial_path, "rb+") as written:
-            os.fsync(written.fileno())
-        partial_path.replace(path)
     except (OSError, RuntimeError) as error:
         raise WriteError(f"{path}: writing failed ({error}); is the disk full?") from error
-    finally:
-        partial_path.unlink(missing_ok=True)
 
 
 def simulate_scan(

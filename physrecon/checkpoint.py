@@ -17,6 +17,7 @@ from physrecon import arrays
 from physrecon.errors import DataError, MissingInputError, OutputError, WriteError
 from physrecon.solvers import State
 from physrecon.solvers.state import STATES
+from physrecon.store.hdf5_sink import new_hdf5
 
 KIND = "physrecon_state"  # attribute of the file: name of the class of the state
 
@@ -26,23 +27,17 @@ def save_state(path: str | os.PathLike[str], state: State) -> None:
 
     Errors: OutputError where the folder cannot be written, WriteError for a full disk."""
     path = Path(path)
-    part = path.with_name(path.name + ".part")
     try:
-        with h5py.File(part, "w") as file:
+        with new_hdf5(path) as file:
             file.attrs[KIND] = type(state).__qualname__
             for field in fields(state):
                 _write(file, field.name, getattr(state, field.name))
-        with open(part, "rb") as written:
-            os.fsync(written.fileno())
-        os.replace(part, path)
     except OSError as error:
         if path.parent.is_dir() and os.access(path.parent, os.W_OK):
             raise WriteError(f"save_state: writing {path} failed ({error})") from error
         raise OutputError(
             f"save_state: expected a folder that can be written, got {path.parent}"
         ) from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def load_state(path: str | os.PathLike[str], device: str = "cpu") -> State:

@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 
 from physrecon import arrays, disk_arrays
-from physrecon.errors import ArgumentError, DataError, Interrupted, OutputError
+from physrecon.errors import ArgumentError, DataError, Interrupted
 from physrecon.execution import check_method, check_output, require_machine
 from physrecon.image_data import BLOCK_BYTES, Index, chosen_frames, doubts, fingerprint, survey
 from physrecon.image_job import ImageJob
-from physrecon.image_plan import ImagePlan, describe_image, make_blur, make_plan
+from physrecon.image_plan import ImagePlan, describe_image, make_blur, make_plan, psf_path
 from physrecon.image_psf import Kernel, pitch_of, read_psf
 from physrecon.image_solve import deconvolved, make_problem, with_weight
 from physrecon.names import IMAGE_DIRECT, IMAGE_ITERATIVE
@@ -53,7 +53,7 @@ def run(job: ImageJob, report: Report | None = None) -> Path:
         job = with_weight(job, image, kernel, frames[0], report)
         _write_result(replace(plan, job=job), image, report)
     if job.blind:
-        report.result(f"{psf_path(plan, 0)}: the PSF that was found along with it")
+        report.result(f"{plan.outputs.files[1]}: the PSF that was found along with it")
     report.result(
         f"{job.output}: {image.axes} {plan.shape} float32 — "
         f"open with `physrecon view {shlex.quote(str(job.output))}`"
@@ -130,23 +130,22 @@ def _write_frame(
         x, reason, psf = deconvolved(plan, y, pitch, follow)
         x = arrays.to_host(x)
         if psf is not None:
-            _write_psf(plan, i, psf, image)
+            _write_psf(plan, i, psf, image, kept)
         if len(plan.frames) > 1:
             kept.keep(i, x)
         put(out, _place(plan, i), slice(0, len(x)), x)
     progress.advance(1, reason)
 
 
-def psf_path(plan: ImagePlan, i: int) -> Path:
-    """Where the PSF goes that was found along with a frame."""
-    number = f"{i:05d}" if len(plan.frames) > 1 else ""
-    return plan.job.output.with_suffix(f".psf{number}.tif")
-
-
-def _write_psf(plan: ImagePlan, i: int, psf: Any, image: Image) -> None:
+def _write_psf(plan: ImagePlan, i: int, psf: Any, image: Image, kept: KeptFrames) -> None:
+    """Write the PSF of a frame.  Of a series, the mark of the job is there before any PSF is."""
     pitch, unit = pitch_of(plan.job, image)
     axes = image.frame_axes[-psf.ndim :]
-    write_image(psf_path(plan, i), psf, axes, pitch[-psf.ndim :], unit, overwrite=True)
+    path = psf_path(plan.job, i, len(plan.frames))
+    if len(plan.frames) > 1:
+        kept.claim()
+    overwrite = plan.job.overwrite or kept.resumed
+    write_image(path, psf, axes, pitch[-psf.ndim :], unit, overwrite=overwrite)
 
 
 def _room(plan: ImagePlan) -> Any:
@@ -205,14 +204,7 @@ def _check_output(plan: ImagePlan) -> None:
             f"{job.output}: expected a name that ends in .tif or .h5, got "
             f"{job.output.suffix or 'none'}; choose {job.output.with_suffix('.tif').name}"
         )
-    files = (Path(str(path).partition("::")[0]) for path in (job.input, job.psf))
-    check_output(job, [path for path in files if path.exists()], "sharp.tif")
-    for i in range(len(plan.frames) if job.blind and not job.overwrite else 0):
-        if psf_path(plan, i).exists() and len(plan.frames) == 1:
-            raise OutputError(
-                f"{psf_path(plan, i)}: expected a new file for the PSF, got one that exists; "
-                "choose another name for the output or pass --overwrite"
-            )
+    check_output(job, plan.outputs, "sharp.tif")
 
 
 def _check_problem(job: ImageJob, image: Image, kernel: Kernel) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from physrecon.job_file import JobFile
 from physrecon.problem import Problem
 from physrecon.solvers import METHODS as SOLVERS
 from physrecon.solvers import Stop, solve
+from physrecon.store.slabs import owner, part_folders, refusal
 
 
 def require_machine(job: JobFile) -> None:
@@ -34,10 +36,49 @@ def use_threads(count: int | None) -> None:
     numba.set_num_threads(count or most)
 
 
-def check_output(job: JobFile, inputs: Iterable[Path], example: str) -> None:
-    """Refuse what can be refused before hours of work: the writer looks again, and closer.
+@dataclass(frozen=True)
+class Outputs:
+    """All that a job writes, beside all that it reads.
 
-    inputs: files that are read.  example: a name for an output."""
+    files: written, the result first.  folders: of finished parts.  inputs: files that are read."""
+
+    files: list[Path]
+    folders: list[Path]
+    inputs: set[Path]
+
+    def refusals(self, overwrite: bool) -> Iterator[str]:
+        """A sentence for each path that may not be written.
+
+        An input never may.  What else exists needs `overwrite`; files beside the result may be
+        there where a folder of parts bears the mark of the run that wrote them."""
+        resumed = any(owner(folder) for folder in self.folders)
+        inputs = [path for path in self.inputs if path.exists()]
+        for path in self.files:
+            if path.exists() and any(path.samefile(given) for given in inputs):
+                yield (
+                    f"{path}: expected another file than the input, got the same; choose a new name"
+                )
+            elif path.exists() and not path.is_file():
+                yield f"{path}: expected a new file, got a folder or a device; choose another name"
+            elif os.path.lexists(path) and not (overwrite or (resumed and path != self.files[0])):
+                yield (
+                    f"{path}: expected a new file, got one that exists; "
+                    "choose another name or pass --overwrite"
+                )
+        yield from filter(None, map(refusal, self.folders))
+        for folder in (folder for path in self.files for folder in part_folders(path)):
+            for given in inputs if folder.is_dir() else ():
+                if any(folder.samefile(parent) for parent in given.resolve().parents):
+                    yield (
+                        f"{given}: expected an input that stays, got one in {folder.name}, which "
+                        "goes when the output is written; choose another name for the output"
+                    )
+
+
+def check_output(job: JobFile, outputs: Outputs, example: str) -> None:
+    """Refuse what can be refused before hours of work: the writers repeat it under their lock.
+
+    example: a name for an output."""
     if job.output.is_dir():
         raise OutputError(
             f"{job.output}: expected the name of a file, got a folder; "
@@ -48,15 +89,8 @@ def check_output(job: JobFile, inputs: Iterable[Path], example: str) -> None:
             f"{job.output}: expected a folder to write to, got no folder {job.output.parent}; "
             "create it or choose another"
         )
-    if job.output.exists() and any(job.output.samefile(path) for path in inputs):
-        raise OutputError(
-            f"{job.output}: expected another file than the input, got the same; choose a new name"
-        )
-    if os.path.lexists(job.output) and not job.overwrite:
-        raise OutputError(
-            f"{job.output}: expected a new file, got one that exists; "
-            "choose another name or pass --overwrite"
-        )
+    for problem in outputs.refusals(job.overwrite):
+        raise OutputError(problem)
 
 
 def check_method(job: JobFile, problem: Problem, methods: Iterable[str]) -> None:

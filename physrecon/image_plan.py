@@ -9,15 +9,16 @@ tiles; where data sets and volumes alone do not fit they lie on the disk."""
 from __future__ import annotations
 
 import math
-import os
 import shutil
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from physrecon import arrays
 from physrecon.analytic.circle import MARGIN
 from physrecon.blocks import format_bytes
 from physrecon.errors import ArgumentError
+from physrecon.execution import Outputs
 from physrecon.image_data import BLOCK_BYTES, Index
 from physrecon.image_job import ImageJob
 from physrecon.image_psf import Kernel, pitch_of
@@ -26,7 +27,8 @@ from physrecon.names import IMAGE_DIRECT
 from physrecon.operators.blur import Blur
 from physrecon.operators.fourier_convolution import fast_lengths
 from physrecon.plan import BASE, F4, MOST_BUDGET, PRIOR_VOLUMES, existing_folder
-from physrecon.store.images import Image
+from physrecon.store.images import Image, open_image
+from physrecon.store.slabs import frame_folder
 
 SURROGATE_VOLUMES = 2  # of a prior in rl
 CIRCLES, UNKNOWN_CIRCLES = 5, 9  # arrays of the size of the circle that a direct method holds
@@ -56,6 +58,7 @@ class ImagePlan:
     work: int
     peak: int
     on_disk: bool
+    outputs: Outputs
 
     @property
     def output_bytes(self) -> int:
@@ -90,12 +93,11 @@ class ImagePlan:
 
     def warnings(self) -> list[str]:
         """What the run would stumble over, as far as the disk shows it now."""
-        output, folder = self.job.output, self.job.output.parent
+        folder = self.job.output.parent
         found = list(self.kernel.warnings)
         if not folder.is_dir():
             found.append(f"output: the folder {folder} is not there; create it")
-        if os.path.lexists(output) and not self.job.overwrite:
-            found.append(f"output: {output} exists; the run needs --overwrite or another name")
+        found += [f"output: {problem}" for problem in self.outputs.refusals(self.job.overwrite)]
         needed = self.output_bytes + self.on_disk * self.held
         if needed > (free := self._free()):
             found.append(f"output: needs {format_bytes(needed)}, and {format_bytes(free)} are free")
@@ -133,9 +135,26 @@ def make_plan(job: ImageJob, image: Image, kernel: Kernel, frames: list[Index]) 
     peak = base + max(min(looking, 2 * pages), pages + work)
     shape = (*_leading(image, frames), *image.frame_shape)
     summary = describe_image(job, image)
+    outputs = outputs_of(job, image, len(frames))
     return ImagePlan(
-        job, summary, kernel, frames, shape, A, budget, held, pages, work, peak, on_disk
+        job, summary, kernel, frames, shape, A, budget, held, pages, work, peak, on_disk, outputs
     )
+
+
+def outputs_of(job: ImageJob, image: Image, count: int) -> Outputs:
+    """All that a job on so many frames writes and reads."""
+    psfs = [psf_path(job, i, count) for i in range(count if job.blind else 0)]
+    inputs = set(image.files)
+    if not job.model:
+        with open_image(job.psf) as psf:
+            inputs |= psf.files
+    return Outputs([job.output, *psfs], [frame_folder(job.output)] if count > 1 else [], inputs)
+
+
+def psf_path(job: ImageJob, i: int, count: int) -> Path:
+    """Where the PSF goes that was found along with frame i of so many."""
+    number = f"{i:05d}" if count > 1 else ""
+    return job.output.with_suffix(f".psf{number}.tif")
 
 
 def make_blur(

@@ -16,12 +16,14 @@ from physrecon import blocks
 from physrecon.analytic.fbp import CHUNK_BYTES
 from physrecon.blocks import format_bytes
 from physrecon.errors import ArgumentError
+from physrecon.execution import Outputs
 from physrecon.geometry import Grid, ParallelBeam
 from physrecon.job import Job
 from physrecon.memory import available_memory
 from physrecon.names import LIKELIHOODS
 from physrecon.operators.projector import block_widths, staggered
 from physrecon.store import Scan, partial_slabs, slabs_done, stored_bytes
+from physrecon.store.slabs import slab_folder, work_folder
 
 BASE = 260 << 20  # the interpreter, its libraries, compiled kernels
 F4 = 4
@@ -46,6 +48,7 @@ class Plan:
     budget: int
     peak: int
     slabs: list[slice]
+    outputs: Outputs
 
     @property
     def output_bytes(self) -> int:
@@ -74,9 +77,7 @@ class Plan:
         found = []
         if not folder.is_dir():
             found.append(f"output: the folder {folder} is not there; create it")
-        exists = os.path.lexists(output)
-        if exists and not self.job.overwrite:
-            found.append(f"output: {output} exists; the run needs --overwrite or another name")
+        found += [f"output: {problem}" for problem in self.outputs.refusals(self.job.overwrite)]
         cut, done = partial_slabs(output), slabs_done(output)
         if cut and done:
             fate = (
@@ -89,6 +90,7 @@ class Plan:
         present = done * self.output_bytes // len(self.slabs) if cut == self.slabs else 0
         needed, free = self.output_bytes - present, self._free()
         if needed > free:
+            exists = os.path.lexists(output)
             kept = ", the old volume being kept until the new one is whole" * exists
             found.append(
                 f"output: needs {format_bytes(needed)}{kept}, and {format_bytes(free)} are free"
@@ -121,7 +123,10 @@ def make_plan(job: Job, scan: Scan) -> Plan:
         fits = largest(earlier) <= size
         slabs = earlier if fits or job.memory is None else slabs
     peak = cost(job, scan, grid, largest(slabs))
-    return Plan(job, scan.summary(), rows, geometry, grid, budget, peak, slabs)
+    folders = {slab_folder(job.output), work_folder(job.output)} if slabs[1:] else ()
+    inputs = {job.input, *scan.tree.files, *scan.tree.sources}
+    outputs = Outputs([job.output], sorted(folders), inputs)
+    return Plan(job, scan.summary(), rows, geometry, grid, budget, peak, slabs, outputs)
 
 
 def largest(slabs: list[slice]) -> int:

@@ -62,7 +62,7 @@ def run(job: Job, report: Report | None = None) -> Path:
         for note in scan.notes:
             report.note(note)
         plan = make_plan(job, scan)
-        _check_output(job, scan)
+        _check_output(plan)
         _check_problem(job, scan)
         job = resolved(job, scan, report)
         _write_volume(job, scan, plan, report)
@@ -407,14 +407,15 @@ def _configuration(job: Job, scan: Scan) -> dict[str, str]:
     }
 
 
-def _check_output(job: Job, scan: Scan) -> None:
+def _check_output(plan: Plan) -> None:
     """Refuse what can be refused before hours of work: the writer looks again, and closer."""
+    job = plan.job
     if job.output.suffix.lower().removeprefix(".") in OTHER_FORMATS and not job.output.is_dir():
         raise ArgumentError(
             f"{job.output}: expected a name for an HDF5 file, got {job.output.suffix}; "
             f"choose {job.output.with_suffix('.h5').name}"
         )
-    check_output(job, {job.input, *scan.tree.files, *scan.tree.sources}, "volume.h5")
+    check_output(job, plan.outputs, "volume.h5")
 
 
 def _check_problem(job: Job, scan: Scan) -> None:

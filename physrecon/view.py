@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physrecon.errors import ArgumentError, DataError, OutputError, WriteError
+from physrecon.store.publish import replacing
 
 if TYPE_CHECKING:
     from physrecon.store import Image, Volume
@@ -205,7 +206,7 @@ def round_length(most: float) -> float:
 def save(figure: Any, path: Path) -> None:
     """Write a figure as PNG.  Raises OutputError where nothing can be created."""
     try:
-        with open(path, "wb") as file:
+        with replacing(path) as temporary, temporary.open("wb") as file:
             figure.draw_without_rendering()  # the layout settles in the second pass
             # wide tick labels beside a colour bar can outgrow the layout
             figure.savefig(file, format="png", bbox_inches="tight")

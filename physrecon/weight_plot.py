@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from physrecon.store.publish import replacing
+
 if TYPE_CHECKING:
     from physrecon.weight_choice import WeightChoice
 
@@ -34,4 +36,5 @@ def draw(choice: WeightChoice, path: str | Path) -> None:
         axes[0].annotate("noise", (weights[0], choice.expected), color="grey", va="bottom")
     axes[-1].set_xlabel("weight")
     axes[0].set_title(f"weight {choice.weight:.3g}, chosen by {choice.rule}")
-    figure.savefig(path, dpi=110)
+    with replacing(Path(path)) as temporary:
+        figure.savefig(temporary, dpi=110, format=Path(path).suffix[1:] or "png")

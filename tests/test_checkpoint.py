@@ -14,6 +14,7 @@ import pytest
 import zoo
 
 import physrecon as pr
+from physrecon import checkpoint
 from physrecon.errors import DataError, MissingInputError, OutputError
 from physrecon.names import COUNT_METHODS
 from physrecon.solvers import State
@@ -110,6 +111,42 @@ def test_a_failed_save_leaves_the_old_file(tmp_path):
     with pytest.raises(TypeError):
         pr.save_state(path, state)
     assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["state.h5"]
+
+
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_what_lies_beside_a_state_is_left_alone(tmp_path, kind):
+    state = next(pr.iterate(problem(), pr.SIRT()))
+    part, precious = tmp_path / "state.h5.part", tmp_path / "precious"
+    precious.write_text("mine")
+    if kind == "file":
+        part.write_text("mine")
+    else:
+        part.symlink_to(precious)
+    for _ in range(2):
+        pr.save_state(tmp_path / "state.h5", state)
+    assert part.read_text() == precious.read_text() == "mine"
+    assert part.is_symlink() == (kind == "link")
+    assert same(pr.load_state(tmp_path / "state.h5").x, state.x)
+
+
+def test_two_that_save_one_state_share_no_file(tmp_path, monkeypatch):
+    """One saves while another is in the middle of it: either file would be whole."""
+    path = tmp_path / "state.h5"
+    first, second = (next(pr.iterate(problem(), pr.SIRT())) for _ in range(2))
+    second.x = second.x + 1
+    write, begun = checkpoint._write, []
+
+    def interleaved(*args):
+        if not begun:
+            begun.append(True)
+            pr.save_state(path, second)
+            assert same(pr.load_state(path).x, second.x)
+        write(*args)
+
+    monkeypatch.setattr(checkpoint, "_write", interleaved)
+    pr.save_state(path, first)
+    assert same(pr.load_state(path).x, first.x)
     assert [p.name for p in tmp_path.iterdir()] == ["state.h5"]
 
 

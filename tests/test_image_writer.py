@@ -222,6 +222,22 @@ def test_slabs_of_a_volume_go_with_it(tmp_path):
     assert names(tmp_path) == {"v.h5"}
 
 
+def test_slabs_go_with_nothing_but_their_volume(tmp_path):
+    """Neither a stranger's folder goes, nor the slabs of an unfinished volume of the same name."""
+    camera = tmp_path / "i.tif.slabs"
+    camera.mkdir()
+    (camera / "00007.h5").write_text("a camera's")
+    write_image(tmp_path / "i.tif", picture("ZYX"), "ZYX")
+    write_image(tmp_path / "i.tif", picture("ZYX"), "ZYX", overwrite=True)
+    assert (camera / "00007.h5").read_text() == "a camera's"
+    data = picture("ZYX")
+    with VolumeWriter(tmp_path / "v.h5", data.shape, "f4", [slice(0, 2), slice(2, 4)]) as out:
+        out.write(0, data[:2])
+    before = (tmp_path / "v.h5.slabs/00000.h5").read_bytes()
+    write_image(tmp_path / "v.h5", data, "ZYX")
+    assert (tmp_path / "v.h5.slabs/00000.h5").read_bytes() == before
+
+
 KILLED = """
 import sys, numpy as np
 from physrecon.store import ImageWriter

@@ -56,7 +56,7 @@ def test_a_folder_that_is_not_there(job, tmp_path):
 def test_an_output_that_exists(job):
     run(job)
     (warning,) = warned(job)
-    assert "v.h5 exists" in warning and "--overwrite" in warning
+    assert "v.h5: expected a new file" in warning and "--overwrite" in warning
     assert warned(changed(job, overwrite=True)) == []
 
 

@@ -33,6 +33,7 @@ def open_hdf5(path: Path, dataset: str | None = None) -> Source:
                 data.dtype,
                 lambda key: _read(path, data, key),
                 tree.close,
+                files={*tree.files, *tree.sources},
             ).settle()
             source.take_pitch(_lengths(data, path, sum(name in "ZYX" for name in source.axes)))
         return source

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +17,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physrecon.store.layout import empty_array, lay_out
+from physrecon.store.publish import replacing
 
 if TYPE_CHECKING:
     from physrecon.store.image_writer import ImageWriter
 
 
+@contextmanager
+def new_hdf5(path: Path) -> Iterator[h5py.File]:
+    """Yield an HDF5 file that appears at `path` when the block ends well.  Raises OSError."""
+    with replacing(path) as temporary:
+        disk = _Disk(temporary)
+        try:
+            with h5py.File(disk, "w") as file:
+                yield file
+            disk.check()
+        finally:
+            disk.close()
+
+
 class Hdf5Sink:
-    """An HDF5 file with one dataset, open for writing."""
+    """An HDF5 file with one dataset, open for writing in place of an empty file."""
 
     def __init__(self, path: Path, image: ImageWriter, description: str) -> None:
         self._disk = _Disk(path)
@@ -76,7 +92,7 @@ class _Disk(io.RawIOBase):
     """A file that keeps its first error for `check` and says to HDF5 that all is well."""
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("x+b", buffering=0)
+        self._file = path.open("r+b", buffering=0)
         self._error: OSError | None = None
 
     def check(self) -> None:

@@ -30,7 +30,8 @@ class Source:
 
     format: "imagej", "ome", "tiff", "png", "jpeg" or "hdf5".  axes: a letter for each of `shape`.
     read: of one int or rising slice per stored axis.  pitch: voxel size by letter, in
-    `length_unit`, None for pixels; empty where the file does not state it."""
+    `length_unit`, None for pixels; empty where the file does not state it.
+    files: further ones that the image is read from."""
 
     path: Path
     format: str
@@ -42,6 +43,7 @@ class Source:
     pitch: dict[str, float] = field(default_factory=dict)
     length_unit: str | None = None
     notes: list[str] = field(default_factory=list)
+    files: set[Path] = field(default_factory=set)
 
     def settle(self) -> Source:
         """Name the unnamed axes; returns itself.  Raises DataError unless this is an image."""

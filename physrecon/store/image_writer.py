@@ -25,9 +25,9 @@ from physrecon.store.layout import stored_bytes
 from physrecon.store.lock import Lock
 from physrecon.store.publish import (
     check_writable,
+    new_temporary,
     remove_temporary,
     take_name,
-    temporary_name,
     write_error,
 )
 from physrecon.store.slabs import discard, slab_folder
@@ -95,7 +95,7 @@ class ImageWriter:
         self._lock = Lock(self.path)
         try:
             self._check_target(overwrite)
-            self._temporary = temporary_name(self.path)
+            self._replaces = overwrite
             self._sink: Sink | None = self._open_sink()
         except BaseException:
             self._lock.release()
@@ -150,7 +150,8 @@ class ImageWriter:
         try:
             sink.finish()
             take_name(self._temporary, self.path)
-            discard(slab_folder(self.path))  # of a volume that this one has replaced
+            if self._replaces:
+                discard(slab_folder(self.path))  # of the volume that this one has replaced
         except OSError as error:
             raise write_error(self.path, error, kept="") from error
 
@@ -218,10 +219,13 @@ class ImageWriter:
 
     def _open_sink(self) -> Sink:
         try:
-            return self._make(self._temporary)
-        except OSError as error:
-            with contextlib.suppress(OSError):
+            self._temporary = new_temporary(self.path)
+            try:
+                return self._make(self._temporary)
+            except BaseException:
                 self._temporary.unlink(missing_ok=True)
+                raise
+        except OSError as error:
             raise write_error(self.path, error, kept="") from error
 
 

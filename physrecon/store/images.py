@@ -40,6 +40,7 @@ class Image:
         self.axes = "".join(leading) + self.frame_axes
         self._order = [stored.index(name) for name in self.axes]  # stored axis of each of ours
         self.path = source.path
+        self.files = {source.path, *source.files}  # that are read
         self.format = source.format
         self.shape = tuple(source.shape[i] for i in self._order)
         self.dtype = source.dtype.newbyteorder("=")

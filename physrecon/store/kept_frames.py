@@ -15,7 +15,16 @@ from physrecon.errors import OutputError, PhysreconError
 from physrecon.store.image_writer import ImageWriter
 from physrecon.store.images import open_image
 from physrecon.store.publish import write_error
-from physrecon.store.slabs import claim, discard, owner, slab_files, slab_name
+from physrecon.store.slabs import (
+    claim,
+    clear,
+    discard,
+    frame_folder,
+    owner,
+    require_own,
+    slab_files,
+    slab_name,
+)
 
 PIECE = 1 << 20  # bytes written at a time
 
@@ -24,20 +33,24 @@ class KeptFrames:
     """The frames of the image OUT that are finished.
 
     job: digest of all that must agree before frames of an earlier run may be used.  Raises
-    OutputError where there are some of another job, and `overwrite` is not given."""
+    OutputError where there are some of another job, and `overwrite` is not given, and where the
+    folder is not ours.  resumed: whether an earlier run of this job has marked the folder."""
 
     def __init__(self, path: Path, job: str, count: int, axes: str, overwrite: bool) -> None:
         self.path, self._job, self._axes = path, job, axes
-        self.folder = path.with_name(f"{path.name}.frames")
+        self.folder = frame_folder(path)
         self._slabs = [slice(i, i + 1) for i in range(count)]
-        stale = bool(slab_files(self.folder)) and owner(self.folder) != job
+        if count > 1:
+            require_own(self.folder)
+        self.resumed = owner(self.folder) == job
+        stale = not self.resumed and owner(self.folder) is not None
         if stale and not overwrite:
             raise OutputError(
                 f"{path}: expected no output or a part of this job's, got frames of another job or "
                 f"input in {self.folder.name}; choose another name or pass --overwrite."
             )
         if stale:
-            self.discard()
+            clear(self.folder)
 
     def done(self, frame: int) -> bool:
         """Whether a frame is there and every byte of it can be read back."""
@@ -58,12 +71,18 @@ class KeptFrames:
         with open_image(self._file(frame)) as image:
             yield from image.blocks()
 
-    def keep(self, frame: int, values: Any) -> None:
-        """Write a frame; when this returns, it survives a kill.  Raises WriteError."""
+    def claim(self) -> None:
+        """Mark the folder as this job's, before anything of a frame is written.
+
+        Raises OutputError, WriteError."""
         try:
             claim(self.folder, self._job, self._slabs)
         except OSError as error:
             raise write_error(self.path, error) from error
+
+    def keep(self, frame: int, values: Any) -> None:
+        """Write a frame; when this returns, it survives a kill.  Raises OutputError, WriteError."""
+        self.claim()
         settings = (values.shape, values.dtype, self._axes)
         with ImageWriter(self._file(frame), *settings, overwrite=True) as out:
             put(out, (), slice(0, len(values)), values)

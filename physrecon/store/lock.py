@@ -20,17 +20,22 @@ from physrecon.errors import OutputError
 class Lock:
     """The right to write `path`, held until `release` or the end of the process.
 
-    Raises OutputError where another process has it.  Where the file system knows no locks, or the
-    folder cannot be written, there is none and nothing is said."""
+    Raises OutputError where another process has it, and where its file is a link or has content.
+    Where the file system knows no locks, or the folder cannot be written, there is none."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.parent / f".{path.name}.lock"
         self._handle: int | None = None
         while fcntl and self._handle is None:
             try:
-                handle = os.open(self._file, os.O_RDWR | os.O_CREAT, 0o666)
+                handle = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
             except OSError:
+                if self._file.is_symlink():
+                    raise self._not_a_lock("a symbolic link") from None
                 return
+            if os.fstat(handle).st_size:
+                os.close(handle)
+                raise self._not_a_lock("a file with content")
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if os.path.samestat(os.fstat(handle), os.stat(self._file)):
@@ -56,6 +61,12 @@ class Lock:
             self._remove()
             os.close(self._handle)
             self._handle = None
+
+    def _not_a_lock(self, found: str) -> OutputError:
+        return OutputError(
+            f"{self._file}: expected an empty lock file or none, got {found}; "
+            "move it away or choose another name for the output."
+        )
 
     def _remove(self) -> None:
         with contextlib.suppress(OSError):

@@ -12,6 +12,7 @@ import io
 import os
 import re
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 from physrecon.errors import OutputError, WriteError
@@ -23,24 +24,40 @@ def publish(buffer: io.BytesIO, path: Path) -> None:
     """Make a file appear whole or not at all: temporary name, sync, rename, sync the folder.
 
     Raises WriteError and leaves no temporary file."""
-    temporary = temporary_name(path)
     try:
-        with temporary.open("xb", buffering=0) as file:
+        with replacing(path) as temporary, temporary.open("r+b", buffering=0) as file:
             content = buffer.getbuffer()
             for start in range(0, len(content), PIECE):
                 _write_all(file, content[start : start + PIECE])
-            os.fsync(file.fileno())
-        take_name(temporary, path)
     except OSError as error:
         raise write_error(path, error) from error
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield an empty file beside `path`; it takes that name, synced, when the block ends well.
+
+    Otherwise it is removed, and `path` stays as it was.  Raises OSError."""
+    if path.exists() and not path.is_file():
+        raise IsADirectoryError(errno.EISDIR, "a folder or a device of that name", str(path))
+    temporary = new_temporary(path)
+    try:
+        yield temporary
+        with temporary.open("r+b") as file:
+            os.fsync(file.fileno())
+        take_name(temporary, path)
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
 
 
-def temporary_name(path: Path) -> Path:
-    """A new name beside `path`, hidden, that `remove_temporary` knows."""
-    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+def new_temporary(path: Path) -> Path:
+    """Create an empty hidden file beside `path`; `remove_temporary` knows its random name.
+
+    Never opens what exists, nor what a link points to.  Raises OSError."""
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+    temporary.touch(exist_ok=False)
+    return temporary
 
 
 def take_name(temporary: Path, path: Path) -> None:
@@ -78,10 +95,8 @@ def write_error(path: Path, error: OSError, kept: str = ": finished slabs are ke
 
 
 def check_writable(folder: Path) -> None:
-    probe = folder / f".physrecon.{uuid.uuid4().hex[:8]}.part"
     try:
-        probe.touch(exist_ok=False)
-        probe.unlink()
+        new_temporary(folder / "physrecon").unlink()
     except OSError as error:
         raise OutputError(
             f"{folder}: expected a folder that can be written, got {error.strerror}; "

@@ -40,9 +40,11 @@ from physrecon.store.lock import Lock
 from physrecon.store.publish import check_writable, publish, remove_temporary, write_error
 from physrecon.store.slabs import (
     claim,
+    clear,
     discard,
     edges,
     owner,
+    require_own,
     slab_files,
     slab_folder,
     slab_name,
@@ -170,15 +172,14 @@ class VolumeWriter:
         """Put the new slabs where the old ones were; may be killed and called again anywhere."""
         if self._work == self.folder:
             return
-        names = {slab_name(i) for i in range(len(self.slabs))}
         try:
+            require_own(self.folder)
             self.path.unlink(missing_ok=True)  # never an old volume over new slabs
+            if owner(self.folder) != self._job:
+                clear(self.folder)
             claim(self.folder, self._job, self.slabs)
             for file in slab_files(self._work):
                 file.replace(self.folder / file.name)
-            for file in slab_files(self.folder):
-                if file.name not in names:
-                    file.unlink()
         except OSError as error:
             raise write_error(self.path, error) from error
 
@@ -212,16 +213,13 @@ class VolumeWriter:
 
     def _check_target(self) -> None:
         """Raise OutputError unless OUT may be written, and decide what earlier slabs are worth."""
-        for path, usable in (
-            (self.path, self.path.is_file()),
-            (self.folder, self.folder.is_dir()),
-            (self._work, self._work.is_dir()),
-        ):
-            if path.exists() and not usable:
-                raise OutputError(
-                    f"{self.path}: expected a name for a new file, got {path.name}, which is a "
-                    "folder or a device or in the way; choose another name."
-                )
+        if self.path.exists() and not self.path.is_file():
+            raise OutputError(
+                f"{self.path}: expected a name for a new file, got a folder or a device; "
+                "choose another name."
+            )
+        for folder in (self._work, self.folder) if len(self.slabs) > 1 else ():
+            require_own(folder)
         if self._keeps_old and not self._overwrite:
             raise OutputError(
                 f"{self.path}: expected a new file, got one that exists; "
@@ -260,7 +258,7 @@ class VolumeWriter:
         self._claimed = True
         try:
             if self._stale:
-                discard(self._work)
+                clear(self._work)
                 self._stale = False
             claim(self._work, self._job, self.slabs)
         except OSError as error:
