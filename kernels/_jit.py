@@ -8,6 +8,7 @@ type of the output array, which is always the last argument, choose the machine.
 from __future__ import annotations
 
 import os
+import secrets
 import tempfile
 from collections.abc import Callable
 from functools import cached_property
@@ -16,6 +17,7 @@ from typing import Any
 
 import numba
 from numba import njit
+from numba.core.bytecode import FunctionIdentity
 from numba.extending import register_jitable
 
 config: Any = numba.config
@@ -42,6 +44,13 @@ def _ensure_cache_folder() -> None:
 
 
 _ensure_cache_folder()
+
+# Numba tells functions apart by a number in their symbols.  Every process counts from one, but the
+# cache brings functions of many processes together: two of one name could share a symbol, and the
+# linker took the first for both (Numba issue 10486).  Kernels of two widths of lanes did, because
+# a symbol spells a record as a count of the process too, not as its contents.  So the numbers are
+# drawn, from the system, since forked processes would share any other generator.
+FunctionIdentity._unique_ids = iter(lambda: secrets.randbits(64), None)  # type: ignore[assignment]
 
 # Never nnan or ninf: a NaN in the data must stay a NaN.
 _FLAGS: dict[str, Any] = {
