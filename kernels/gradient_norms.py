@@ -262,8 +262,8 @@ def _project_cpu(radius, q):
 
 @gpu
 def _project_gpu(radius, q):
-    i, _, k = cuda.grid(3)
-    if k > 0 or i >= q.shape[2]:
+    i, y, k = cuda.grid(3)
+    if k > 0 or y >= q.shape[1] or i >= q.shape[2]:
         return
     square = radius * f4(0)
     for k in range(q.shape[0]):

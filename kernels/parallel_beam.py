@@ -2,7 +2,7 @@
 
 Voxel (y, x) and ray (view, u) share one weight, `joseph`, wherever it is used: projecting gathers
 it along a ray, backprojecting gathers it over the rays that cross a voxel.  Every slice sees the
-same rays, so slices lie innermost (`_lanes`): a weight is computed once and applied to all of them.
+same rays, so slices are the innermost axis (`_lanes`): a weight is computed once for all of them.
 
 A view is one row of a table made on the host (`geometry.view_table`).  Its *minor* axis is the one
 of x and y that a ray crosses slowly: the ray meets each line of the *major* axis once, between two

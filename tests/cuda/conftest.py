@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,9 +11,13 @@ import pytest
 from physrecon import arrays
 from physrecon.kernels import _jit
 
+WRITERS: dict[int, threading.Thread] = {}  # address of an element → who wrote it in this launch
+
 
 class OnDevice:
-    """A host array that says it is the device's; views of it are too, its elements are numbers."""
+    """A host array that says it is the device's; views of it are too, its elements are numbers.
+
+    An element that two threads of one launch write is an error: on a device they would race."""
 
     def __init__(self, host):
         self.host = host
@@ -26,6 +31,11 @@ class OnDevice:
         return OnDevice(part) if isinstance(part, np.ndarray) else part
 
     def __setitem__(self, index, value):
+        thread = threading.current_thread()
+        if thread is not threading.main_thread():
+            element = self.host[tuple(slice(i, i + 1) for i in index)]
+            if WRITERS.setdefault(element.ctypes.data, thread) is not thread:
+                raise RuntimeError(f"element {index}: expected one thread to write it, got two")
         self.host[index] = value
 
     def transpose(self, *axes):
@@ -54,6 +64,13 @@ def simulated_device(monkeypatch):
         shares_memory=lambda a, b: np.shares_memory(a.host, b.host),
     )
     monkeypatch.setattr(arrays, "cupy", lambda: library)
+    launch = _jit.gpu.__call__
+
+    def launch_anew(kernel, *args):
+        WRITERS.clear()
+        launch(kernel, *args)
+
+    monkeypatch.setattr(_jit.gpu, "__call__", launch_anew)
     # Every thread of the simulator is one of Python: start few that have nothing to do.
     monkeypatch.setattr(_jit, "GPU_BLOCK", (4, 4, 1))
     return asarray
