@@ -18,15 +18,15 @@ import numba
 import numpy as np
 from timing import Table, cores, in_turns, multiply_rate
 
-from physrecon.arrays import aligned_empty
-from physrecon.operators.direct_convolution import (
+from physrecon.arrays.device import aligned_empty
+from physrecon.operators.blur.direct import (
     DenseConvolution,
     DirectConvolution,
     dense_cost,
     fourier_cost,
     separable_cost,
 )
-from physrecon.operators.fourier_convolution import FourierConvolution
+from physrecon.operators.blur.fourier import FourierConvolution
 
 SMALL = 1000  # elements of a PSF that is tried as it is
 

@@ -20,8 +20,8 @@ from scipy.optimize import minimize_scalar
 from timing import Table, seconds
 
 import physrecon as pr
-from physrecon.names import FILTERS
-from physrecon.noise import TransmissionNoise
+from physrecon.catalog import FILTERS
+from physrecon.likelihoods.noise import TransmissionNoise
 
 DEPTH = 3.0  # optical depth of the densest ray
 

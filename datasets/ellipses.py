@@ -23,7 +23,8 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from physrecon.errors import ArgumentError
-from physrecon.geometry import Grid, ParallelBeam
+from physrecon.geometry.grid import Grid
+from physrecon.geometry.parallel_beam import ParallelBeam
 
 Floats = NDArray[np.floating]
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from physrecon.datasets.ellipses import Ellipses, Ellipsoids
 from physrecon.errors import ArgumentError
-from physrecon.geometry import Grid
+from physrecon.geometry.grid import Grid
 
 # value, a, b, c, x, y, z, φ.  The ellipses of the plane are columns value, a, b, x, y, φ.
 _PLANE = [

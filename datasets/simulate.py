@@ -27,12 +27,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from physrecon.blocks import format_bytes
 from physrecon.datasets.ellipses import Ellipsoids, line_integrals, sub_cells
 from physrecon.datasets.phantoms import foam, random_ellipsoids, shepp_logan_phantom
 from physrecon.errors import ArgumentError, DataError, MissingInputError, OutputError, WriteError
-from physrecon.geometry import Grid, ParallelBeam
-from physrecon.memory import available_memory
+from physrecon.geometry.grid import Grid
+from physrecon.geometry.parallel_beam import ParallelBeam
+from physrecon.machine import available_memory
+from physrecon.sizes import format_bytes
 
 Counts = NDArray[np.uint16]
 
@@ -235,8 +236,8 @@ def _write(file: Any, sim: Simulation, progress: Callable[[int, int], None]) -> 
 @contextmanager
 def _new_file(path: Path, overwrite: bool) -> Iterator[Any]:
     """An HDF5 file that appears under its name only when it is complete and on the disk."""
-    from physrecon.store.hdf5_sink import new_hdf5
-    from physrecon.store.publish import check_writable
+    from physrecon.io.atomic_file import check_writable
+    from physrecon.io.output.hdf5_file import new_hdf5
 
     if os.path.lexists(path) and not overwrite:
         raise OutputError(f"{path}: exists already; give another name or ask to overwrite")

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from physrecon import datasets, errors, psf
     from physrecon.analytic.fbp import fbp
     from physrecon.analytic.wiener import tikhonov_filter, wiener
-    from physrecon.centering import find_center
-    from physrecon.checkpoint import load_state, save_state
     from physrecon.errors import (
         ArgumentError,
         ConfigError,
@@ -25,7 +23,9 @@ if TYPE_CHECKING:
         PhysreconError,
         WriteError,
     )
-    from physrecon.geometry import Grid, ParallelBeam
+    from physrecon.geometry.grid import Grid
+    from physrecon.geometry.parallel_beam import ParallelBeam
+    from physrecon.io import open_image, open_scan, open_volume, write_image
     from physrecon.likelihoods import (
         Huber,
         LeastSquares,
@@ -35,26 +35,28 @@ if TYPE_CHECKING:
         StudentT,
         TransmissionLikelihood,
     )
-    from physrecon.noise import (
+    from physrecon.likelihoods.noise import (
         GaussianNoise,
         PoissonGaussianNoise,
         PoissonNoise,
         TransmissionNoise,
     )
-    from physrecon.noise_estimates import noise_level
+    from physrecon.likelihoods.noise_level import noise_level
     from physrecon.operators.base import LinearOperator, Operator
-    from physrecon.operators.blur import Blur
+    from physrecon.operators.blur.blur import Blur
+    from physrecon.operators.blur.varying import DepthBlur, PatchBlur
     from physrecon.operators.calculus import Gradient, SymmetricGradient
     from physrecon.operators.checks import as_scipy, check_adjoint, check_linearization, norm_bounds
     from physrecon.operators.diagonal import Diagonal, Identity
     from physrecon.operators.downsample import Downsample
     from physrecon.operators.mask import Mask
     from physrecon.operators.nonlinear import Exponential, Function, Pointwise
-    from physrecon.operators.projector import Projector
+    from physrecon.operators.projection.projector import Projector
     from physrecon.operators.stacks import block_diagonal, hstack, vstack
-    from physrecon.operators.variant_blur import DepthBlur, PatchBlur
     from physrecon.operators.wavelet import Wavelet
-    from physrecon.preprocess import prepare
+    from physrecon.pipeline.checkpoint import load_state, save_state
+    from physrecon.preprocess.line_integrals import prepare
+    from physrecon.preprocess.rotation_axis import find_center
     from physrecon.priors.base import Prior
     from physrecon.priors.constraints import Box, NonNegative
     from physrecon.priors.nuclear import NuclearNorm, NuclearTotalVariation
@@ -70,6 +72,7 @@ if TYPE_CHECKING:
     from physrecon.solvers.admm import ADMM
     from physrecon.solvers.base import Result, Stop, iterate, solve
     from physrecon.solvers.blind_richardson_lucy import BlindRichardsonLucy
+    from physrecon.solvers.choose_weight import choose_weight
     from physrecon.solvers.conjugate_gradient import ConjugateGradient
     from physrecon.solvers.fista import FISTA
     from physrecon.solvers.gauss_newton import GaussNewton
@@ -85,8 +88,6 @@ if TYPE_CHECKING:
     from physrecon.solvers.saga import SAGA
     from physrecon.solvers.sart import SART
     from physrecon.solvers.sirt import SIRT
-    from physrecon.store import open_image, open_scan, open_volume, write_image
-    from physrecon.weight_choice import choose_weight
 
     __version__: str
 
@@ -198,43 +199,46 @@ _NAMES = {
     "": "datasets errors psf",
     "analytic.fbp": "fbp",
     "analytic.wiener": "tikhonov_filter wiener",
-    "centering": "find_center",
-    "checkpoint": "load_state save_state",
-    "errors": "ArgumentError ConfigError DataError DeviceError Interrupted "
-    "MissingInputError OutputError PhysreconError WriteError",
-    "geometry": "Grid ParallelBeam",
+    "errors": "ArgumentError ConfigError DataError DeviceError Interrupted MissingInputError "
+    "OutputError PhysreconError WriteError",
+    "geometry.grid": "Grid",
+    "geometry.parallel_beam": "ParallelBeam",
+    "io": "open_image open_scan open_volume write_image",
     "likelihoods": "Huber LeastSquares Likelihood PoissonGaussianLikelihood PoissonLikelihood "
     "StudentT TransmissionLikelihood",
-    "noise": "GaussianNoise PoissonGaussianNoise PoissonNoise TransmissionNoise",
-    "noise_estimates": "noise_level",
+    "likelihoods.noise": "GaussianNoise PoissonGaussianNoise PoissonNoise TransmissionNoise",
+    "likelihoods.noise_level": "noise_level",
     "operators.base": "LinearOperator Operator",
-    "operators.blur": "Blur",
+    "operators.blur.blur": "Blur",
+    "operators.blur.varying": "DepthBlur PatchBlur",
     "operators.calculus": "Gradient SymmetricGradient",
     "operators.checks": "as_scipy check_adjoint check_linearization norm_bounds",
     "operators.diagonal": "Diagonal Identity",
     "operators.downsample": "Downsample",
     "operators.mask": "Mask",
     "operators.nonlinear": "Exponential Function Pointwise",
-    "operators.projector": "Projector",
+    "operators.projection.projector": "Projector",
     "operators.stacks": "block_diagonal hstack vstack",
-    "operators.variant_blur": "DepthBlur PatchBlur",
     "operators.wavelet": "Wavelet",
-    "preprocess": "prepare",
+    "pipeline.checkpoint": "load_state save_state",
+    "preprocess.line_integrals": "prepare",
+    "preprocess.rotation_axis": "find_center",
     "priors.base": "Prior",
     "priors.constraints": "Box NonNegative",
     "priors.nuclear": "NuclearNorm NuclearTotalVariation",
     "priors.plug_and_play": "PlugAndPlay",
     "priors.sparsity": "L1 WaveletL1",
     "priors.sum": "PriorSum",
-    "priors.tikhonov": "Tikhonov",
     "priors.tgv": "TGV",
+    "priors.tikhonov": "Tikhonov",
     "priors.total_variation": "HuberTV JointTotalVariation TotalVariation",
     "problem": "Problem",
     "psf.beads": "psf_from_beads",
     "solvers.adam": "Adam RMSprop",
     "solvers.admm": "ADMM",
-    "solvers.blind_richardson_lucy": "BlindRichardsonLucy",
     "solvers.base": "Result Stop iterate solve",
+    "solvers.blind_richardson_lucy": "BlindRichardsonLucy",
+    "solvers.choose_weight": "choose_weight",
     "solvers.conjugate_gradient": "ConjugateGradient",
     "solvers.fista": "FISTA",
     "solvers.gauss_newton": "GaussNewton",
@@ -250,8 +254,6 @@ _NAMES = {
     "solvers.saga": "SAGA",
     "solvers.sart": "SART",
     "solvers.sirt": "SIRT",
-    "store": "open_image open_scan open_volume write_image",
-    "weight_choice": "choose_weight",
 }  # module → what it gives
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names.split()}
 

@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from physrecon import arrays, spaces
+from physrecon import arrays
+from physrecon.arrays import vectors
+from physrecon.arrays.vectors import Axis, Numbers, Vector
 from physrecon.errors import ArgumentError
 from physrecon.operators.base import LinearOperator
 from physrecon.operators.checks import slice_norm_bounds
 from physrecon.priors import Constraint, Prior, is_nonnegative
 from physrecon.priors.base import per_leaf
-from physrecon.spaces import Axis, Numbers, Vector
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +69,7 @@ class Problem:
     @property
     def count(self) -> int:
         """Number of slices that are solved each on its own; 1 where they are coupled."""
-        return spaces.slice_count(self.f.A.in_shape, self.axis)
+        return vectors.slice_count(self.f.A.in_shape, self.axis)
 
     def gather(self, numbers: Numbers) -> Numbers:
         """Sums over slices of the likelihood as sums over those of the problem."""
@@ -158,7 +159,7 @@ class Problem:
 
     def _each(self, bounds: Any) -> Numbers:
         """Bounds of the slices of A as those of the problem."""
-        count = spaces.slice_count(self.f.A.in_shape, self.f.axis)
+        count = vectors.slice_count(self.f.A.in_shape, self.f.axis)
         each = np.broadcast_to(np.asarray(bounds, np.float64), count)
         return each if self.separable else each.max(keepdims=True)
 
@@ -179,9 +180,11 @@ class Problem:
         if not A.nonnegative:
             return None
         rows, columns = self._sums
-        largest = spaces.across(columns, A.out_shape, None if len(columns) == 1 else self.data_axis)
+        largest = vectors.across(
+            columns, A.out_shape, None if len(columns) == 1 else self.data_axis
+        )
         factors = iter(per_leaf(largest, rows))
-        return spaces.transform(lambda row: _reciprocal(row, next(factors)), rows)
+        return vectors.transform(lambda row: _reciprocal(row, next(factors)), rows)
 
     @cached_property
     def data_norms(self) -> Numbers:
@@ -189,13 +192,13 @@ class Problem:
         if not self.f.A.nonnegative:
             return self._each(certified_norms(self.f.A, "GradientDescent(rule='armijo') or LBFGS"))
         rows, columns = self._sums
-        return self._each(np.sqrt(spaces.peaks(rows, self.data_axis) * columns))
+        return self._each(np.sqrt(vectors.peaks(rows, self.data_axis) * columns))
 
     @cached_property
     def _sums(self) -> tuple[Vector, Numbers]:
         """The sums of rows, and the largest sum of columns of each slice."""
-        model = spaces.leaves(self.f.y)[0]
-        return self.f.A.row_sums(model), spaces.peaks(self.f.A.column_sums(model), self.axis)
+        model = vectors.leaves(self.f.y)[0]
+        return self.f.A.row_sums(model), vectors.peaks(self.f.A.column_sums(model), self.axis)
 
     @cached_property
     def split(self) -> LinearOperator:

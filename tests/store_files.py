@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 
 from physrecon.errors import DataError
-from physrecon.store import describe
+from physrecon.io import describe
 
 VIEWS, ROWS, COLUMNS = 7, 5, 6
 

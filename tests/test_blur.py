@@ -13,7 +13,7 @@ import scipy.signal
 
 import physrecon as pr
 from physrecon.errors import ArgumentError
-from physrecon.operators import tiled_convolution
+from physrecon.operators.blur import tiled as blur_tiled
 
 BOUNDARIES = ("zero", "reflect", "periodic", "unknown")
 
@@ -81,7 +81,7 @@ def test_tiles_give_what_the_whole_gives(boundary, dtype, tolerance):
     psf = gaussian((5, 7, 9)) * np.random.default_rng(0).uniform(0, 1, (5, 7, 9))
     whole = pr.Blur(psf, (20, 41, 37), boundary, method="fft")
     tiled = pr.Blur(psf, (20, 41, 37), boundary, method="fft", memory=150_000)
-    assert isinstance(tiled._engine, tiled_convolution.TiledConvolution)
+    assert isinstance(tiled._engine, blur_tiled.TiledConvolution)
     assert tiled.work_bytes() <= 150_000 + 4 * 30 * 50 * 50  # with the margin of x̃
     x, y = noise(whole.in_shape, 1, dtype), noise(whole.out_shape, 2, dtype)
     for a, b in ((whole @ x, tiled @ x), (whole.T @ y, tiled.T @ y)):
@@ -90,12 +90,12 @@ def test_tiles_give_what_the_whole_gives(boundary, dtype, tolerance):
 
 def test_the_best_tile_is_the_whole_where_it_fits():
     shape, psf = (10, 40, 40), (3, 5, 5)
-    assert tiled_convolution.tile_shape(shape, psf, 10**9) == shape
-    small = tiled_convolution.tile_shape(shape, psf, 100_000)
+    assert blur_tiled.tile_shape(shape, psf, 10**9) == shape
+    small = blur_tiled.tile_shape(shape, psf, 100_000)
     window = [t + k - 1 for t, k in zip(small, psf, strict=True)]
     assert 16 * np.prod(window) <= 100_000
     with pytest.raises(ArgumentError, match="memory: expected room for a tile"):
-        tiled_convolution.tile_shape(shape, psf, 4_000)
+        blur_tiled.tile_shape(shape, psf, 4_000)
 
 
 @pytest.mark.parametrize("boundary", BOUNDARIES)

@@ -6,8 +6,8 @@ import h5py
 import numpy as np
 import pytest
 
-from physrecon.centering import average_views, find_center
 from physrecon.errors import ArgumentError, DataError
+from physrecon.preprocess.rotation_axis import average_views, find_center
 
 
 def sinogram(angles, columns, center, counts=None, fill=0.9, offset=0.0, seed=0):

@@ -14,9 +14,9 @@ import pytest
 import zoo
 
 import physrecon as pr
-from physrecon import checkpoint
+from physrecon.catalog import COUNT_METHODS
 from physrecon.errors import DataError, MissingInputError, OutputError
-from physrecon.names import COUNT_METHODS
+from physrecon.pipeline import checkpoint
 from physrecon.solvers import State
 
 HERE = Path(__file__).parent

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from discs import CENTER, COLUMNS, write_scan
 
-from physrecon import names
-from physrecon.cli import main
+from physrecon import catalog
+from physrecon.cli.main import main
 
 HEAVY = ("numpy", "numba", "h5py", "scipy", "matplotlib", "pydantic", "tqdm")
 
@@ -83,7 +83,7 @@ def test_help_goes_to_stdout(argv, capsys):
 @pytest.mark.parametrize("argv", [["--help"], ["recon", "s", "-o", "v", "--filter", "ramlak"]])
 def test_help_and_usage_errors_answer_at_once(argv):
     program = (
-        "import sys; from physrecon.cli import main; main(sys.argv[1:]);"
+        "import sys; from physrecon.cli.main import main; main(sys.argv[1:]);"
         f"heavy = [name for name in {HEAVY} if name in sys.modules]; sys.exit(bool(heavy))"
     )
     times = []
@@ -97,20 +97,20 @@ def test_help_and_usage_errors_answer_at_once(argv):
 
 def test_the_names_of_the_command_line_are_those_of_the_library():
     from physrecon.analytic.fbp import FILTERS
-    from physrecon.arrays import DEVICES
+    from physrecon.arrays.device import DEVICES
+    from physrecon.cli.options import parser
     from physrecon.datasets.simulate import PHANTOMS
-    from physrecon.geometry import ANGLE_UNITS
-    from physrecon.options import parser
-    from physrecon.preprocess import RINGS
+    from physrecon.geometry.parallel_beam import ANGLE_UNITS
+    from physrecon.preprocess.rings import RINGS
     from physrecon.solvers import METHODS
 
-    assert tuple(FILTERS) == names.FILTERS
-    assert set(METHODS) == set(names.ITERATIVE) == set(names.ITERATIONS)
-    assert DEVICES == names.DEVICES and ANGLE_UNITS == names.ANGLE_UNITS
-    assert ("none", *RINGS) == names.RINGS
-    assert tuple(PHANTOMS) == names.PHANTOMS
+    assert tuple(FILTERS) == catalog.FILTERS
+    assert set(METHODS) == set(catalog.ITERATIVE) == set(catalog.ITERATIONS)
+    assert DEVICES == catalog.DEVICES and ANGLE_UNITS == catalog.ANGLE_UNITS
+    assert ("none", *RINGS) == catalog.RINGS
+    assert tuple(PHANTOMS) == catalog.PHANTOMS
     commands = next(a for a in parser()._actions if a.dest == "command")
-    assert set(commands.choices) == set(names.COMMANDS)
+    assert set(commands.choices) == set(catalog.COMMANDS)
 
 
 def test_a_negative_window_is_a_value(scan, here, capsys):
@@ -358,10 +358,10 @@ def test_a_terminal_sees_a_bar(scan, capsys, monkeypatch):
 
 
 def test_demo_shows_that_iterating_pays(here, capsys, monkeypatch):
-    from physrecon import demo
+    from physrecon.demos import tomography
 
-    monkeypatch.setattr(demo, "SHAPE", (3, 48, 48))
-    monkeypatch.setattr(demo, "VIEWS", 40)
+    monkeypatch.setattr(tomography, "SHAPE", (3, 48, 48))
+    monkeypatch.setattr(tomography, "VIEWS", 40)
     assert main(["demo"]) == 0
     out = capsys.readouterr().out
     assert files(here / "physrecon-demo") == {"scan.h5", "fbp.h5", "sirt.h5", "demo.png"}
@@ -551,9 +551,9 @@ def test_a_linked_file_is_an_input_too(scan, here, capsys):
 
 
 def test_methods_that_disagree_are_not_said_to_agree(capsys):
-    from physrecon.centering import Center
-    from physrecon.report import Report
-    from physrecon.run import say_axis
+    from physrecon.pipeline.messages import Report
+    from physrecon.pipeline.scan.resolve import say_axis
+    from physrecon.preprocess.rotation_axis import Center
 
     for apart, agrees in ((0.2, True), (4.8, False)):
         columns = {"correlation": 20.0, "mass": 20.0 + apart}
@@ -606,7 +606,7 @@ def test_what_cannot_be_simulated_is_refused_at_once(argv, code, words, here, ca
 def test_help_names_the_phantoms(capsys):
     main(["simulate", "--help"])
     shown = capsys.readouterr().out
-    assert all(name in shown for name in names.PHANTOMS)
+    assert all(name in shown for name in catalog.PHANTOMS)
 
 
 @pytest.mark.parametrize(
@@ -647,9 +647,9 @@ def test_sigterm_before_the_first_slab_asks_for_another_run(scan, here, capsys, 
     import os
     import signal
 
-    from physrecon import run
+    from physrecon.pipeline.scan import task
 
-    monkeypatch.setattr(run, "find_axis", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    monkeypatch.setattr(task, "find_axis", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     assert main(["recon", "scan.h5", "-o", "v.h5"]) == 75
     assert "run it again" in capsys.readouterr().err
     assert files(here) == {"scan.h5"}

@@ -20,7 +20,8 @@ from physrecon.errors import (
     OutputError,
     WriteError,
 )
-from physrecon.geometry import Grid, ParallelBeam
+from physrecon.geometry.grid import Grid
+from physrecon.geometry.parallel_beam import ParallelBeam
 
 ANGLES = np.array([0.0, 17.0, 90.0, 201.0, -53.0, 400.0])
 # No symmetry: turned, off the middle, of unlike axes, overlapping, one of them a hole.

@@ -6,22 +6,22 @@ import numpy as np
 import pytest
 
 import physrecon as pr
-from physrecon import deconvolution_demo
-from physrecon.cli import main
-from physrecon.demo import psnr
+from physrecon.cli.main import main
+from physrecon.demos import deconvolution
+from physrecon.demos.table import psnr
 
 FILES = {"truth.tif", "psf.tif", "blurred.tif", "wiener.tif", "rl-tv.tif", "demo.png"}
 
 
 @pytest.fixture
 def small(monkeypatch):
-    monkeypatch.setattr(deconvolution_demo, "SHAPE", (12, 56, 60))
-    monkeypatch.setattr(deconvolution_demo, "PSF_SHAPE", (9, 15, 15))
+    monkeypatch.setattr(deconvolution, "SHAPE", (12, 56, 60))
+    monkeypatch.setattr(deconvolution, "PSF_SHAPE", (9, 15, 15))
 
 
 def read(path):
     with pr.open_image(path) as image:
-        assert image.voxel_size == pytest.approx(deconvolution_demo.VOXEL)
+        assert image.voxel_size == pytest.approx(deconvolution.VOXEL)
         assert image.length_unit in ("um", "µm")
         return image.read().astype(np.float64)
 
@@ -34,11 +34,11 @@ def test_results_are_nearer_to_the_truth_than_what_was_measured(small, tmp_path,
         read(folder / f"{name}.tif") for name in ("truth", "blurred", "wiener", "rl-tv")
     )
     assert truth.shape == blurred.shape == rl.shape == (12, 56, 60)
-    before = psnr(blurred - deconvolution_demo.BACKGROUND, truth)
+    before = psnr(blurred - deconvolution.BACKGROUND, truth)
     assert before < psnr(wiener, truth) < psnr(rl, truth) - 1
     assert (blurred == np.rint(blurred)).all()
     # photons are kept but for those that leave the frame
-    assert 0.7 * truth.sum() < (blurred - deconvolution_demo.BACKGROUND).sum() < truth.sum()
+    assert 0.7 * truth.sum() < (blurred - deconvolution.BACKGROUND).sum() < truth.sum()
     said = capsys.readouterr().out
     assert f"{psnr(rl, truth):.2f} dB" in said
     written = {path: path.read_bytes() for path in folder.iterdir()}

@@ -15,16 +15,18 @@ import pytest
 from PIL import Image as Photo
 from scipy.ndimage import convolve, gaussian_filter
 
-from physrecon import deconvolve, image_plan, image_solve, names
-from physrecon.cli import main
-from physrecon.deconvolve import plan, run
+from physrecon import catalog
+from physrecon.cli.main import main
 from physrecon.errors import Interrupted, OutputError
-from physrecon.image_data import background_of
-from physrecon.image_job import ImageJob
-from physrecon.image_psf import trimmed
+from physrecon.io import open_image, write_image
+from physrecon.jobs.image_job import ImageJob
+from physrecon.pipeline.image import footprint, task
+from physrecon.pipeline.image import problem as image_problem
+from physrecon.pipeline.image.psf import trimmed
+from physrecon.pipeline.image.survey import background_of
+from physrecon.pipeline.image.task import plan, run
+from physrecon.pipeline.messages import Progress, Silent
 from physrecon.psf import gaussian
-from physrecon.report import Progress, Silent
-from physrecon.store import open_image, write_image
 
 PSF = gaussian((9, 9), 1.3)
 
@@ -104,7 +106,7 @@ def test_every_method_comes_nearer_to_the_truth(options, image):
     assert x.sum() == pytest.approx(image.sum(), rel=0.05)
 
 
-@pytest.mark.parametrize("method", [m for m in names.IMAGE_ITERATIVE if m not in ("adam", "gd")])
+@pytest.mark.parametrize("method", [m for m in catalog.IMAGE_ITERATIVE if m not in ("adam", "gd")])
 def test_every_iterative_method_starts(method, image):
     assert command("--method", method, "--iterations", "2") == 0
 
@@ -194,13 +196,13 @@ def test_an_image_without_noise_is_worked_on_to_the_end(here, capsys):
 
 
 def test_priors_know_that_planes_are_further_apart(here):
-    A = image_plan.Blur(np.ones((1, 1, 3)), (4, 5, 6))
+    A = footprint.Blur(np.ones((1, 1, 3)), (4, 5, 6))
     y = np.ones((4, 5, 6), np.float32)
     prior = {"name": "tv", "weight": 1.0}
-    problem = image_solve.make_problem(make(prior=prior), A, y, 0.0, (0.3, 0.1, 0.1))
+    problem = image_problem.make_problem(make(prior=prior), A, y, 0.0, (0.3, 0.1, 0.1))
     assert problem.prior.spacing == pytest.approx((3, 1, 1)) and problem.prior.axes == (0, 1, 2)
     planes = make(prior=prior, planewise=True)
-    problem = image_solve.make_problem(planes, A, y, 0.0, (0.3, 0.1, 0.1))
+    problem = image_problem.make_problem(planes, A, y, 0.0, (0.3, 0.1, 0.1))
     assert problem.prior.axes == (1, 2)
 
 
@@ -297,10 +299,10 @@ def test_voxel_sizes_that_disagree_are_named(image, capsys):
 
 def test_a_model_is_in_the_unit_of_the_voxels(image):
     job = make(psf="gaussian:sigma=0.13,shape=9")
-    with deconvolve._opened(job) as (_, _, kernel, _):
+    with task._opened(job) as (_, _, kernel, _):
         assert kernel.values == pytest.approx(PSF)
     job = make(psf="gaussian:sigma=0.3,0.15")
-    with deconvolve._opened(job) as (_, _, kernel, _):
+    with task._opened(job) as (_, _, kernel, _):
         assert kernel.values.shape[0] > 1.5 * kernel.values.shape[1]
         assert kernel.values.sum() > 0.99
 
@@ -458,7 +460,7 @@ def test_frames_of_another_job_are_not_mixed_in(series, here):
 
 
 def test_a_kill_loses_nothing_that_is_finished(series, here):
-    argv = [sys.executable, "-m", "physrecon.cli", "deconvolve", "i.tif", "--psf", "p.tif"]
+    argv = [sys.executable, "-m", "physrecon.cli.main", "deconvolve", "i.tif", "--psf", "p.tif"]
     argv += ["-o", "o.tif", "--iterations", "300"]
     running = subprocess.Popen(argv, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
@@ -503,10 +505,10 @@ def stack(here):
 
 @pytest.mark.parametrize("fraction, on_disk", [(0.9, False), (0.3, True)])
 def test_a_frame_in_less_memory_is_the_same_frame(fraction, on_disk, stack, monkeypatch):
-    monkeypatch.setattr(image_plan, "BASE", 0)
-    monkeypatch.setattr(image_plan, "THREAD_BYTES", 0)
-    monkeypatch.setattr(image_plan, "BLOCK_BYTES", 1 << 18)
-    monkeypatch.setattr(image_plan, "NOISE_BYTES", 1 << 18)
+    monkeypatch.setattr(footprint, "BASE", 0)
+    monkeypatch.setattr(footprint, "THREAD_BYTES", 0)
+    monkeypatch.setattr(footprint, "BLOCK_BYTES", 1 << 18)
+    monkeypatch.setattr(footprint, "NOISE_BYTES", 1 << 18)
     job = make(stop={"iterations": 3})
     run(job)
     whole = read("o.tif")
@@ -535,8 +537,8 @@ def test_the_arrays_of_a_run_fit_its_plan(fields, stack):
     run(job)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < planned.peak - image_plan.BASE + 2**20
-    assert planned.peak - image_plan.BASE < 2.5 * peak, "the plan wastes memory"
+    assert peak < planned.peak - footprint.BASE + 2**20
+    assert planned.peak - footprint.BASE < 2.5 * peak, "the plan wastes memory"
 
 
 def test_plan_explains_and_computes_nothing(image, here, capsys):

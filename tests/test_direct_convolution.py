@@ -11,14 +11,14 @@ import scipy.ndimage
 import scipy.signal
 
 from physrecon.kernels import convolution
-from physrecon.operators.direct_convolution import (
+from physrecon.operators.blur.direct import (
     DenseConvolution,
     DirectConvolution,
     direct_engine,
     fourier_cost,
     separable_cost,
 )
-from physrecon.operators.separation import product, separated
+from physrecon.operators.blur.separable_terms import product, separated
 
 CLOSE = {np.float32: 3e-6, np.float64: 1e-13}
 DTYPES = [np.float32, np.float64]

@@ -14,7 +14,7 @@ import pytest
 import tifffile
 
 from physrecon.errors import ArgumentError, OutputError, PhysreconError, WriteError
-from physrecon.store import (
+from physrecon.io import (
     ImageWriter,
     VolumeWriter,
     describe,
@@ -24,7 +24,7 @@ from physrecon.store import (
     stored_bytes,
     write_image,
 )
-from physrecon.store.tiff_sink import TiffLayout, TiffSink
+from physrecon.io.output.tiff_file import TiffLayout, TiffSink
 
 SIZES = {"T": 2, "C": 3, "S": 3, "Z": 4, "Y": 5, "X": 6}
 PITCH = {"Z": 0.3, "Y": 0.13, "X": 0.065}
@@ -240,7 +240,7 @@ def test_slabs_go_with_nothing_but_their_volume(tmp_path):
 
 KILLED = """
 import sys, numpy as np
-from physrecon.store import ImageWriter
+from physrecon.io import ImageWriter
 with ImageWriter(sys.argv[1], (9, 5, 6), "f4", "ZYX", overwrite=True) as out:
     for z in range(8):
         out.write_planes((), slice(z, z + 1), np.ones((1, 5, 6)))
@@ -275,7 +275,7 @@ def test_a_kill_leaves_the_old_image_and_no_lock(tmp_path, name):
 FULL = """
 import resource, signal, sys, numpy as np
 from physrecon.errors import WriteError
-from physrecon.store import write_image
+from physrecon.io import write_image
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
 try:

@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 from discs import CENTER, COLUMNS, MU, disc_mask, line_integrals, write_scan
 
-from physrecon import names
-from physrecon.cli import main
+from physrecon import catalog
+from physrecon.cli.main import main
 from physrecon.errors import ConfigError
-from physrecon.job import Job
-from physrecon.run import run
+from physrecon.io import open_volume
+from physrecon.jobs.scan_job import Job
+from physrecon.pipeline.scan.task import run
 from physrecon.solvers import METHODS
 from physrecon.solvers.state import suits
-from physrecon.store import open_volume
 
 VIEWS = 45
 INSIDE, AROUND = disc_mask(), disc_mask(radius=20.0)
@@ -79,16 +79,16 @@ SETTINGS = {
 }
 
 
-@pytest.mark.parametrize("name", names.PRIORS)
+@pytest.mark.parametrize("name", catalog.PRIORS)
 def test_every_prior_leaves_the_disc_where_it_is(name, scan):
     stop = {"iterations": {"tgv": 30, "wavelet": 150}.get(name, 60)}
     rows = {"slices": "1"} if name == "tgv" else {}
     volume, job = reconstruct(prior={"name": name, **SETTINGS[name]}, stop=stop, **rows)
-    assert job["method"] == names.PRIORS[name] and job["likelihood"] == "weighted"
+    assert job["method"] == catalog.PRIORS[name] and job["likelihood"] == "weighted"
     assert_is_disc(volume, rel=0.05 if rows else 0.03, first=1 if rows else 0)  # tgv is slow
 
 
-@pytest.mark.parametrize("name", [name for name in names.PRIORS if name != "tgv"])
+@pytest.mark.parametrize("name", [name for name in catalog.PRIORS if name != "tgv"])
 def test_a_heavier_prior_is_smaller(name, noisy):
     """R(x) falls with its weight in f(x) + w R(x)."""
     sizes = []
@@ -112,7 +112,7 @@ LIKELIHOODS = {
 }
 
 
-@pytest.mark.parametrize("name", names.LIKELIHOODS)
+@pytest.mark.parametrize("name", catalog.LIKELIHOODS)
 def test_every_likelihood_gives_the_disc(name, noisy):
     iterations = 8 if LIKELIHOODS[name] == "osem" else 50
     stop = {"iterations": iterations}
@@ -218,7 +218,7 @@ def test_a_run_that_is_killed_goes_on_to_the_same_bytes(noisy, here):
     ]
     assert main(["recon", "scan.h5", "-o", "whole.h5", *words]) == 0
     program = (
-        "import os, signal, sys; from physrecon import run; from physrecon.cli import main;"
+        "import os, signal, sys; from physrecon.pipeline.scan import task as run; from physrecon.cli.main import main;"
         "write, seen = run._write_slab, [];\n"
         "def once(*a):\n"
         "    if seen: os.kill(os.getpid(), signal.SIGKILL)\n"
@@ -288,12 +288,12 @@ def test_options_change_the_prior_of_a_file(noisy, here, capsys):
 
 def test_names_that_go_together():
     """What names.py says of the modules that it is not allowed to ask."""
-    from physrecon.weight_choice import RULES
+    from physrecon.solvers.choose_weight import RULES
 
-    assert RULES == names.WEIGHT_RULES
+    assert RULES == catalog.WEIGHT_RULES
     able = {name for name, solver in METHODS.items() if solver.takes_constraint}
-    assert set(METHODS) - able == set(names.UNCONSTRAINED)
-    for name, method in names.PRIORS.items():
+    assert set(METHODS) - able == set(catalog.UNCONSTRAINED)
+    for name, method in catalog.PRIORS.items():
         settings = make(prior={"name": name, **SETTINGS[name]}).prior
         assert suits(METHODS[method], settings.make())
 

@@ -11,7 +11,7 @@ from scipy.optimize import brentq
 from scipy.special import kl_div
 
 import physrecon as pr
-from physrecon import spaces
+from physrecon.arrays import vectors
 from physrecon.errors import ArgumentError
 from physrecon.kernels import _elementary
 from physrecon.kernels._jit import inner
@@ -29,11 +29,11 @@ def volume_for(f, seed=1, scale=1.0, dtype=DOUBLE):
 
 def full(values, f):
     """Parameters as one number per datum, flat."""
-    return flat(spaces.transform(np.array, _spread(values, f.A.out_shape)))
+    return flat(vectors.transform(np.array, _spread(values, f.A.out_shape)))
 
 
 def _spread(values, shape):
-    if spaces.is_product(shape):
+    if vectors.is_product(shape):
         return tuple(_spread(v, s) for v, s in zip(values, shape, strict=True))
     return np.broadcast_to(values, shape)
 
@@ -66,7 +66,7 @@ def test_values_and_slopes_are_those_of_the_textbook(make):
     x = volume_for(f)
     p = f.A.forward(x)
     values, slopes = truth(f, flat(p))
-    kept = spaces.copy(p)
+    kept = vectors.copy(p)
     assert f.data_values(p).sum() == pytest.approx(values.sum(), rel=1e-12)
     np.testing.assert_array_equal(flat(p), flat(kept))
     assert f.value(x) == pytest.approx(values.sum(), rel=1e-12)
@@ -331,8 +331,8 @@ def test_conjugate_prox_is_that_of_moreau(make, sigma):
         return
     rng = np.random.default_rng(4)
     if sigma == "array":
-        sigma = spaces.transform(lambda y: rng.uniform(0.2, 3, y.shape[-1]), f.y)
-    q = spaces.transform(lambda y: 3 * rng.standard_normal(y.shape), f.y)
+        sigma = vectors.transform(lambda y: rng.uniform(0.2, 3, y.shape[-1]), f.y)
+    q = vectors.transform(lambda y: 3 * rng.standard_normal(y.shape), f.y)
     kept = flat(q).copy()
     numbers = full(sigma, f) if np.ndim(sigma) or isinstance(sigma, tuple) else np.full(1, sigma)
     numbers = np.broadcast_to(numbers, kept.shape)

@@ -10,9 +10,9 @@ import zoo
 from naive import joseph_matrix
 
 import physrecon as pr
-from physrecon import spaces
-from physrecon.assemble import Measured, make_likelihood
+from physrecon.arrays import vectors
 from physrecon.errors import ArgumentError
+from physrecon.pipeline.scan.problem import Measured, make_likelihood
 
 LONG = pr.Stop(iterations=20_000, rtol=1e-13)
 
@@ -154,7 +154,7 @@ def test_a_tuple_of_counts():
     f = pr.PoissonLikelihood(A, y)
     result = pr.solve(pr.Problem(f), pr.MLEM(), stop=LONG)
     assert (result.x * np.abs(f.gradient(result.x))).max() < 1e-7
-    total = sum(part.sum() for part in spaces.leaves(A @ result.x))
+    total = sum(part.sum() for part in vectors.leaves(A @ result.x))
     assert total == pytest.approx(sum(part.sum() for part in y), rel=1e-12)
 
 

@@ -182,8 +182,8 @@ def test_threads_do_not_show(name, dtype):
 def test_a_slab_is_a_part_of_the_whole(name, shape, monkeypatch):
     mean, noise = some_mean(shape), NOISES[name]
     whole = noise.sample(mean, 3)
-    monkeypatch.setattr("physrecon.noise.PIECE", 700)
-    monkeypatch.setattr("physrecon.noise.PLANES", 2)
+    monkeypatch.setattr("physrecon.likelihoods.noise.PIECE", 700)
+    monkeypatch.setattr("physrecon.likelihoods.noise.PLANES", 2)
     np.testing.assert_array_equal(noise.sample(mean, 3), whole)
     for corner in product(*((0, n // 2) for n in shape)):
         part = tuple(slice(c, c + (n + 1) // 2) for c, n in zip(corner, shape, strict=True))

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 import physrecon as pr
-from physrecon import datasets, noise_estimates
+from physrecon import datasets
 from physrecon.errors import ArgumentError
-from physrecon.geometry import Grid, ParallelBeam
-from physrecon.noise_estimates import line_integral_variance, noise_level
+from physrecon.geometry.grid import Grid
+from physrecon.geometry.parallel_beam import ParallelBeam
+from physrecon.likelihoods import noise_level as likelihoods_noise_level
+from physrecon.likelihoods.noise_level import line_integral_variance, noise_level
 
 
 def sinogram(columns, views, rows=1):
@@ -71,7 +73,7 @@ def test_edges_and_outliers_are_cut_out():
 
 def test_large_data_are_judged_by_some_of_their_lines(monkeypatch):
     y = noisy(np.zeros((900, 300)), 1.0)
-    monkeypatch.setattr(noise_estimates, "ENOUGH", 1 << 15)
+    monkeypatch.setattr(likelihoods_noise_level, "ENOUGH", 1 << 15)
     assert pr.noise_level(y)[0] == pytest.approx(1.0, rel=0.03)
 
 

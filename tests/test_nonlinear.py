@@ -10,7 +10,7 @@ import zoo
 from naive import flat
 
 import physrecon as pr
-from physrecon import spaces
+from physrecon.arrays import vectors
 from physrecon.errors import ArgumentError
 
 every_operator = pytest.mark.parametrize("make", zoo.NONLINEAR)
@@ -18,7 +18,7 @@ every_operator = pytest.mark.parametrize("make", zoo.NONLINEAR)
 
 def noise(shape, dtype=np.float64, seed=0):
     rng = np.random.default_rng(seed)
-    return spaces.build(shape, lambda s: rng.standard_normal(s).astype(dtype))
+    return vectors.build(shape, lambda s: rng.standard_normal(s).astype(dtype))
 
 
 @every_operator
@@ -26,7 +26,7 @@ def test_operator_is_its_formula(make):
     F, formula = make()
     x = noise(F.in_shape)
     wanted = formula(x)
-    assert [a.shape for a in spaces.leaves(wanted)] == spaces.leaf_shapes(F.out_shape)
+    assert [a.shape for a in vectors.leaves(wanted)] == vectors.leaf_shapes(F.out_shape)
     np.testing.assert_allclose(flat(F @ x), flat(wanted), atol=1e-12)
     np.testing.assert_array_equal(flat(F(x)), flat(F @ x))
 
@@ -58,7 +58,7 @@ def test_jacobian_stays_where_it_was_made(make):
     before = flat(J @ d)
     np.testing.assert_array_equal(before, flat(F.linearize(x) @ d))
     np.testing.assert_array_equal(flat(y), flat(F @ x))
-    for leaf in (*spaces.leaves(x), *spaces.leaves(y)):
+    for leaf in (*vectors.leaves(x), *vectors.leaves(y)):
         leaf += 1  # as a solver does, in place
     np.testing.assert_array_equal(flat(J @ d), before)
 
@@ -70,7 +70,7 @@ def test_dtype_is_kept(make, dtype):
     x = noise(F.in_shape, dtype)
     J = F.linearize(x)
     results = (F @ x, J @ x, J.T @ noise(F.out_shape, dtype), F.forward_and_linearize(x)[0])
-    assert all(leaf.dtype == dtype for leaf in spaces.leaves(results))
+    assert all(leaf.dtype == dtype for leaf in vectors.leaves(results))
 
 
 @every_operator
@@ -78,7 +78,7 @@ def test_out_is_overwritten_and_returned(make):
     F, _ = make()
     x = noise(F.in_shape)
     for call in (F.forward, lambda x, out: F.forward_and_linearize(x, out)[0]):
-        out = spaces.fill(spaces.empty(F.out_shape, x), np.nan)
+        out = vectors.fill(vectors.empty(F.out_shape, x), np.nan)
         assert call(x, out) is out
         np.testing.assert_array_equal(flat(out), flat(F @ x))
 
@@ -90,18 +90,18 @@ def test_claims_about_slices_are_true(make):
         return
     x, other = noise(F.in_shape), noise(F.in_shape, seed=1)
     assert F.linearize(x).slices == F.slices
-    axes = [spaces.leaf_axes(a, v) for a, v in zip(F.slices, (x, F @ x), strict=True)]
+    axes = [vectors.leaf_axes(a, v) for a, v in zip(F.slices, (x, F @ x), strict=True)]
     for z in range(F.slice_count):
-        mixed = spaces.copy(other)
-        for a, b, axis in zip(spaces.leaves(mixed), spaces.leaves(x), axes[0], strict=True):
+        mixed = vectors.copy(other)
+        for a, b, axis in zip(vectors.leaves(mixed), vectors.leaves(x), axes[0], strict=True):
             np.moveaxis(a, axis, 0)[z] = np.moveaxis(b, axis, 0)[z]
-        results = zip(spaces.leaves(F @ mixed), spaces.leaves(F @ x), axes[1], strict=True)
+        results = zip(vectors.leaves(F @ mixed), vectors.leaves(F @ x), axes[1], strict=True)
         for a, b, axis in results:
             np.testing.assert_array_equal(np.moveaxis(a, axis, 0)[z], np.moveaxis(b, axis, 0)[z])
         one = F.one_slice()
-        if one is not None and not spaces.is_product(F.in_shape):
-            alone = spaces.leaves(one @ np.take(x, [z], axes[0][0]))
-            for a, b, axis in zip(alone, spaces.leaves(F @ x), axes[1], strict=True):
+        if one is not None and not vectors.is_product(F.in_shape):
+            alone = vectors.leaves(one @ np.take(x, [z], axes[0][0]))
+            for a, b, axis in zip(alone, vectors.leaves(F @ x), axes[1], strict=True):
                 np.testing.assert_allclose(a, np.take(b, [z], axis), atol=1e-12)
 
 
@@ -110,7 +110,7 @@ def test_wrong_input_is_refused(make):
     F, _ = make()
     x = noise(F.in_shape)
     for call in (F.__matmul__, F.linearize, F.forward):
-        for wrong in ([x], spaces.transform(lambda a: a[None], x)):
+        for wrong in ([x], vectors.transform(lambda a: a[None], x)):
             with pytest.raises(ArgumentError):
                 call(wrong)
 

@@ -10,7 +10,7 @@ import zoo
 from naive import flat, matrix
 
 import physrecon as pr
-from physrecon import spaces
+from physrecon.arrays import vectors as arrays_vectors
 from physrecon.errors import ArgumentError, DeviceError
 
 every_operator = pytest.mark.parametrize("make", zoo.OPERATORS)
@@ -18,14 +18,14 @@ every_operator = pytest.mark.parametrize("make", zoo.OPERATORS)
 
 def noise(shape, dtype=np.float64, seed=0):
     rng = np.random.default_rng(seed)
-    return spaces.build(shape, lambda s: rng.standard_normal(s).astype(dtype))
+    return arrays_vectors.build(shape, lambda s: rng.standard_normal(s).astype(dtype))
 
 
 @every_operator
 def test_operator_is_its_matrix(make):
     A, M = make()
     x, y = noise(A.in_shape), noise(A.out_shape)
-    M = M.reshape(spaces.size(A.out_shape), spaces.size(A.in_shape))
+    M = M.reshape(arrays_vectors.size(A.out_shape), arrays_vectors.size(A.in_shape))
     np.testing.assert_allclose(flat(A @ x), M @ flat(x), atol=1e-12)
     np.testing.assert_allclose(flat(A.T @ y), M.T @ flat(y), atol=1e-12)
 
@@ -56,15 +56,15 @@ def test_transposing_twice_gives_the_operator_itself(make):
 def test_dtype_is_kept(make, dtype):
     A, _ = make()
     ahead, back = A @ noise(A.in_shape, dtype), A.T @ noise(A.out_shape, dtype)
-    assert all(leaf.dtype == dtype for leaf in spaces.leaves((ahead, back)))
+    assert all(leaf.dtype == dtype for leaf in arrays_vectors.leaves((ahead, back)))
 
 
 @every_operator
 def test_out_is_overwritten_and_returned(make):
     A, _ = make()
     x, y = noise(A.in_shape), noise(A.out_shape)
-    ahead = spaces.fill(spaces.empty(A.out_shape, x), np.nan)
-    back = spaces.fill(spaces.empty(A.in_shape, x), np.nan)
+    ahead = arrays_vectors.fill(arrays_vectors.empty(A.out_shape, x), np.nan)
+    back = arrays_vectors.fill(arrays_vectors.empty(A.in_shape, x), np.nan)
     assert A.forward(x, ahead) is ahead
     assert A.adjoint(y, back) is back
     np.testing.assert_array_equal(flat(ahead), flat(A @ x))
@@ -75,16 +75,16 @@ def test_out_is_overwritten_and_returned(make):
 def test_layout_and_byte_order_do_not_matter(make):
     A, _ = make()
     x = noise(A.in_shape)
-    spread = spaces.transform(lambda a: np.repeat(a, 2, axis=-1)[..., ::2], x)
-    swapped = spaces.transform(lambda a: a.astype(a.dtype.newbyteorder("S")), x)
-    for other in (spread, swapped, spaces.transform(np.asfortranarray, x)):
+    spread = arrays_vectors.transform(lambda a: np.repeat(a, 2, axis=-1)[..., ::2], x)
+    swapped = arrays_vectors.transform(lambda a: a.astype(a.dtype.newbyteorder("S")), x)
+    for other in (spread, swapped, arrays_vectors.transform(np.asfortranarray, x)):
         np.testing.assert_array_equal(flat(A @ other), flat(A @ x))
 
 
 @every_operator
 def test_norm_bounds_hold(make):
     A, M = make()
-    M = M.reshape(spaces.size(A.out_shape), spaces.size(A.in_shape))
+    M = M.reshape(arrays_vectors.size(A.out_shape), arrays_vectors.size(A.in_shape))
     norm = np.linalg.svd(M, compute_uv=False).max(initial=0)
     lower, upper = pr.norm_bounds(A)
     assert lower <= norm * (1 + 1e-12)
@@ -151,7 +151,7 @@ def test_claims_about_the_matrix_are_true(make):
         return
     x, full = noise(A.in_shape), A @ noise(A.in_shape)
     for z in range(A.slice_count):
-        only = spaces.fill(spaces.copy(x), 0)
+        only = arrays_vectors.fill(arrays_vectors.copy(x), 0)
         for part, whole, here in zip(*leaves_of(only, x), index_of(A, 0, z), strict=True):
             part[here] = whole[here]
         for alone, together, there in zip(
@@ -163,14 +163,14 @@ def test_claims_about_the_matrix_are_true(make):
 
 
 def leaves_of(*vectors):
-    return map(spaces.leaves, vectors)
+    return map(arrays_vectors.leaves, vectors)
 
 
 def index_of(A, side, z):
     """The index of slice z in each array of a vector of A's domain (side 0) or range (1)."""
     shape = (A.in_shape, A.out_shape)[side]
-    axes = spaces.leaf_axes(A.slices[side], noise(shape))
-    lengths = [s[axis] for s, axis in zip(spaces.leaf_shapes(shape), axes, strict=True)]
+    axes = arrays_vectors.leaf_axes(A.slices[side], noise(shape))
+    lengths = [s[axis] for s, axis in zip(arrays_vectors.leaf_shapes(shape), axes, strict=True)]
     assert set(lengths) == {A.slice_count}
     return [(slice(None),) * axis + (slice(z, z + 1),) for axis in axes]
 
@@ -184,7 +184,7 @@ def test_one_slice_is_what_happens_to_each(make):
     x = noise(A.in_shape)
     for z in range(A.slice_count):
         parts = iter([leaf[i] for leaf, i in zip(*leaves_of(x), index_of(A, 0, z), strict=True)])
-        result = one @ spaces.build(A.in_shape, lambda _, parts=parts: next(parts))
+        result = one @ arrays_vectors.build(A.in_shape, lambda _, parts=parts: next(parts))
         for alone, full, there in zip(*leaves_of(result, A @ x), index_of(A, 1, z), strict=True):
             np.testing.assert_allclose(alone, full[there], atol=1e-12)
 
@@ -192,13 +192,13 @@ def test_one_slice_is_what_happens_to_each(make):
 @every_operator
 def test_row_and_column_sums(make):
     A, M = make()
-    M = M.reshape(spaces.size(A.out_shape), spaces.size(A.in_shape))
+    M = M.reshape(arrays_vectors.size(A.out_shape), arrays_vectors.size(A.in_shape))
     beside = np.empty(0)
     for sums, shape, wanted in (
         (A.row_sums(beside), A.out_shape, M.sum(1)),
         (A.column_sums(beside), A.in_shape, M.sum(0)),
     ):
-        pairs = zip(spaces.leaves(sums), spaces.leaf_shapes(shape), strict=True)
+        pairs = zip(arrays_vectors.leaves(sums), arrays_vectors.leaf_shapes(shape), strict=True)
         full = tuple(np.broadcast_to(s, t) for s, t in pairs)
         np.testing.assert_allclose(flat(full), wanted, atol=1e-12)
 

@@ -144,7 +144,7 @@ def test_same_bits_in_many_launches(name, monkeypatch):
     A = pr.Projector(*geometry(name))
     x, y = random(A.in_shape, np.float32), random(A.out_shape, np.float32)
     whole = A @ x, A.T @ y
-    monkeypatch.setattr("physrecon.operators.projector.LAUNCH", 1)
+    monkeypatch.setattr("physrecon.operators.projection.parallel_beam.LAUNCH", 1)
     np.testing.assert_array_equal(A @ x, whole[0])
     np.testing.assert_array_equal(A.T @ y, whole[1])
 

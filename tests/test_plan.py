@@ -11,9 +11,9 @@ import pytest
 from discs import CENTER, write_scan
 
 from physrecon.errors import Interrupted
-from physrecon.job import Job
-from physrecon.report import Progress, Silent
-from physrecon.run import plan, run
+from physrecon.jobs.scan_job import Job
+from physrecon.pipeline.messages import Progress, Silent
+from physrecon.pipeline.scan.task import plan, run
 
 
 @pytest.fixture

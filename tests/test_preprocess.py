@@ -8,16 +8,11 @@ import h5py
 import numpy as np
 import pytest
 
-from physrecon.defects import Repairs, bad_pixels, fill
 from physrecon.errors import ArgumentError, DataError
-from physrecon.preprocess import (
-    FLOOR,
-    mean_fields,
-    minus_log,
-    prepare,
-    remove_rings,
-    transmission,
-)
+from physrecon.preprocess.defects import Repairs, bad_pixels, fill
+from physrecon.preprocess.flat_fields import mean_fields, transmission
+from physrecon.preprocess.line_integrals import FLOOR, minus_log, prepare
+from physrecon.preprocess.rings import remove_rings
 
 
 def scan(views=12, rows=3, columns=24, counts=10_000.0, seed=0, dtype=np.uint16):

@@ -11,7 +11,7 @@ import zoo
 from naive import flat, matrix, slope
 
 import physrecon as pr
-from physrecon import spaces
+from physrecon.arrays import vectors
 from physrecon.errors import ArgumentError
 from physrecon.priors import nuclear
 from physrecon.priors.sum import SUMMABLE
@@ -36,11 +36,11 @@ def noise(shape=SHAPE, seed=0, dtype=np.float64):
     def one(s):
         return np.where(rng.uniform(size=s) < 0.2, 0, rng.standard_normal(s)).astype(dtype)
 
-    return spaces.build(shape, one)
+    return vectors.build(shape, one)
 
 
 def prox(prior, x, step=STEP, constraint=None):
-    return prior.prox(spaces.copy(x), step, constraint)
+    return prior.prox(vectors.copy(x), step, constraint)
 
 
 def convex(cases):
@@ -143,10 +143,10 @@ def test_prox_keeps_dtype_and_works_in_place(make, dtype):
 def test_conjugate_prox_keeps_dtype_and_works_in_place(make, dtype):
     prior = make()
     q = noise(prior.operator(SHAPE).out_shape, dtype=dtype)
-    p = spaces.copy(q)
+    p = vectors.copy(q)
     assert prior.conjugate_prox(p, STEP) is p
-    assert {leaf.dtype for leaf in spaces.leaves(p)} == {np.dtype(dtype)}
-    wide = prior.conjugate_prox(spaces.transform(lambda a: a.astype(np.float64), q), STEP)
+    assert {leaf.dtype for leaf in vectors.leaves(p)} == {np.dtype(dtype)}
+    wide = prior.conjugate_prox(vectors.transform(lambda a: a.astype(np.float64), q), STEP)
     np.testing.assert_allclose(flat(p), flat(wide), rtol=1e-5, atol=1e-6)
 
 
@@ -223,8 +223,8 @@ def test_moreau_identity(make):
     """z = prox_{t g}(z) + t prox_{g*/t}(z / t)"""
     prior = make()
     z = noise(prior.operator(SHAPE).out_shape)
-    ahead = prior.split_prox(spaces.copy(z), STEP)
-    back = prior.conjugate_prox(spaces.transform(lambda a: a / STEP, z), 1 / STEP)
+    ahead = prior.split_prox(vectors.copy(z), STEP)
+    back = prior.conjugate_prox(vectors.transform(lambda a: a / STEP, z), 1 / STEP)
     np.testing.assert_allclose(flat(ahead) + STEP * flat(back), flat(z), atol=1e-12)
 
 
@@ -233,11 +233,11 @@ def test_both_proximal_maps_are_firmly_nonexpansive(make):
     prior = make()
     shape = prior.operator(SHAPE).out_shape
     for seed in range(5):
-        x = spaces.transform(lambda a: 3 * a, noise(shape, seed))
+        x = vectors.transform(lambda a: 3 * a, noise(shape, seed))
         y = noise(shape, seed + 10)
         apart = flat(x) - flat(y)
         for call in (prior.split_prox, prior.conjugate_prox):
-            moved = flat(call(spaces.copy(x), STEP)) - flat(call(spaces.copy(y), STEP))
+            moved = flat(call(vectors.copy(x), STEP)) - flat(call(vectors.copy(y), STEP))
             assert moved @ moved <= moved @ apart + 1e-12
 
 
@@ -246,10 +246,10 @@ def test_conjugate_prox_belongs_to_the_value(make):
     """q = prox_{σ g*}(q + σ K x) makes Kᵀ q a subgradient of the prior at x."""
     prior, x = make(), noise()
     K = prior.operator(SHAPE)
-    z, q = K @ x, spaces.fill(spaces.empty(K.out_shape, x), 0)
+    z, q = K @ x, vectors.fill(vectors.empty(K.out_shape, x), 0)
     sigma = 30.0
     for _ in range(200):
-        for a, b in zip(spaces.leaves(q), spaces.leaves(z), strict=True):
+        for a, b in zip(vectors.leaves(q), vectors.leaves(z), strict=True):
             a += sigma * b
         prior.conjugate_prox(q, sigma)
     slope_at_x, value = K.T @ q, prior.value(x)
@@ -268,14 +268,14 @@ def test_steps_may_be_one_a_slice(make):
     def steps(a, axis):
         return STEPS.reshape([3 if i == axis else 1 for i in range(a.ndim)])
 
-    axes = spaces.leaf_axes(K.slices[1], z)
-    each = [steps(a, axis) for a, axis in zip(spaces.leaves(z), axes, strict=True)]
+    axes = vectors.leaf_axes(K.slices[1], z)
+    each = [steps(a, axis) for a, axis in zip(vectors.leaves(z), axes, strict=True)]
     each = tuple(each) if isinstance(z, tuple) else each[0]
     for name in ("split_prox", "conjugate_prox"):
-        whole = getattr(prior, name)(spaces.copy(z), each)
+        whole = getattr(prior, name)(vectors.copy(z), each)
         for i, step in enumerate(STEPS.ravel().tolist()):
-            alone = getattr(prior, name)(spaces.copy(z), step)
-            for a, b, axis in zip(spaces.leaves(whole), spaces.leaves(alone), axes, strict=True):
+            alone = getattr(prior, name)(vectors.copy(z), step)
+            for a, b, axis in zip(vectors.leaves(whole), vectors.leaves(alone), axes, strict=True):
                 np.testing.assert_allclose(a.take(i, axis), b.take(i, axis), rtol=1e-13, atol=1e-15)
 
 
@@ -397,7 +397,7 @@ def test_tikhonov_of_tuples():
     x = (noise((2, 3)), noise((4,)))
     prior = pr.Tikhonov(0.5)
     assert prior.value(x) == pytest.approx(0.25 * np.sum(flat(x) ** 2))
-    out = prior.values_and_gradient(x, None, spaces.transform(np.zeros_like, x))[1]
+    out = prior.values_and_gradient(x, None, vectors.transform(np.zeros_like, x))[1]
     np.testing.assert_allclose(flat(out), 0.5 * flat(x))
     np.testing.assert_allclose(flat(prox(prior, x, 2.0)), flat(x) / 2)
     np.testing.assert_allclose(flat(prox(pr.L1(0.5), x, 2.0)), soft(flat(x), 1))

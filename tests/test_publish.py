@@ -8,8 +8,8 @@ import h5py
 import pytest
 
 from physrecon import datasets
-from physrecon.store.publish import new_temporary, replacing
-from physrecon.view import save
+from physrecon.io.atomic_file import new_temporary, replacing
+from physrecon.pictures.slices import save
 
 FIGURE = pytest.importorskip("matplotlib.figure").Figure
 

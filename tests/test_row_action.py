@@ -9,7 +9,7 @@ from naive import joseph_matrix
 from scipy.optimize import nnls
 
 import physrecon as pr
-from physrecon import spaces
+from physrecon.arrays import vectors
 from physrecon.errors import ArgumentError
 from physrecon.solvers import subsets
 
@@ -289,7 +289,7 @@ def test_landweber_with_a_preconditioner_ends_at_that_of_nnls_and_falls():
 def test_landweber_with_a_preconditioner_refuses_a_set_without_bounds():
     class Ball:
         def project(self, x):
-            for leaf in spaces.leaves(x):
+            for leaf in vectors.leaves(x):
                 leaf /= max(1, np.linalg.norm(leaf))
             return x
 

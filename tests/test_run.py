@@ -12,16 +12,17 @@ import pytest
 from discs import CENTER, COLUMNS, MU, disc_mask, line_integrals, write_scan
 
 from physrecon.analytic.fbp import fbp
-from physrecon.cli import main
+from physrecon.catalog import ITERATIVE
+from physrecon.cli.main import main
 from physrecon.errors import ArgumentError, Interrupted, OutputError
-from physrecon.geometry import ParallelBeam
-from physrecon.job import Job
-from physrecon.names import ITERATIVE
-from physrecon.plan import BASE
-from physrecon.report import Progress, Silent
-from physrecon.run import FBP_ROWS, find_axis, open_input, plan, run
-from physrecon.run import line_integrals as read_line_integrals
-from physrecon.store import open_volume
+from physrecon.geometry.parallel_beam import ParallelBeam
+from physrecon.io import open_volume
+from physrecon.jobs.scan_job import Job
+from physrecon.pipeline.messages import Progress, Silent
+from physrecon.pipeline.scan.footprint import BASE
+from physrecon.pipeline.scan.measure import line_integrals as read_line_integrals
+from physrecon.pipeline.scan.resolve import find_axis
+from physrecon.pipeline.scan.task import FBP_ROWS, open_input, plan, run
 
 METHODS = [
     {"method": "fbp"},
@@ -325,7 +326,7 @@ def test_the_measured_tooth(shared_data, tmp_path, capsys):
 def test_the_threads_of_one_job_are_not_those_of_the_next():
     import numba
 
-    from physrecon.execution import use_threads
+    from physrecon.pipeline.preflight import use_threads
 
     most = numba.config.NUMBA_NUM_THREADS
     use_threads(1)

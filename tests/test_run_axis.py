@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from discs import CENTER, COLUMNS, line_integrals, write_scan
 
-from physrecon.job import Job
-from physrecon.plan import BASE
-from physrecon.run import find_axis, open_input, plan, run
-from physrecon.store import open_volume
-from physrecon.store.frames import Frames
+from physrecon.io import open_volume
+from physrecon.io.scans.frames import Frames
+from physrecon.jobs.scan_job import Job
+from physrecon.pipeline.scan.footprint import BASE
+from physrecon.pipeline.scan.resolve import find_axis
+from physrecon.pipeline.scan.task import open_input, plan, run
 
 
 def axis(path, **fields):

@@ -12,7 +12,7 @@ from naive import flat, matrix
 from scipy.optimize import nnls
 
 import physrecon as pr
-from physrecon import spaces
+from physrecon.arrays import vectors
 from physrecon.errors import ArgumentError
 from physrecon.solvers import METHODS
 
@@ -485,9 +485,9 @@ def test_sums_of_float32_do_not_overflow(scale):
     x = np.full(50_000, scale, np.float32)
     exact = float(np.float32(scale)) ** 2 * x.size
     one = [np.ones(1)] * 2
-    assert spaces.dots(x, x)[0] == pytest.approx(exact, rel=1e-12)
-    assert spaces.distances(x, 0 * x)[0] == pytest.approx(exact, rel=1e-12)
-    assert spaces.scale_add(0 * x, *one, x, None, [True])[0] == pytest.approx(exact, rel=1e-12)
+    assert vectors.dots(x, x)[0] == pytest.approx(exact, rel=1e-12)
+    assert vectors.distances(x, 0 * x)[0] == pytest.approx(exact, rel=1e-12)
+    assert vectors.scale_add(0 * x, *one, x, None, [True])[0] == pytest.approx(exact, rel=1e-12)
     bounds = (-np.inf, np.inf)
-    moved, size = spaces.step_within(0 * x, one[0], x, bounds, None, [True])
+    moved, size = vectors.step_within(0 * x, one[0], x, bounds, None, [True])
     assert moved[0] == size[0] == pytest.approx(exact, rel=1e-12)

@@ -12,9 +12,9 @@ import zoo
 from test_checkpoint import same
 
 import physrecon as pr
-from physrecon import spaces
+from physrecon.arrays import vectors
+from physrecon.catalog import COUNT_METHODS
 from physrecon.errors import ArgumentError
-from physrecon.names import COUNT_METHODS
 
 CASES = [
     pr.Kaczmarz(),
@@ -58,7 +58,7 @@ def test_volume_has_the_dtype_of_the_data_and_x0_is_left_alone(solver, dtype):
         leaf.dtype == dtype
         for field in fields(result.state)
         if field.metadata.get("vector")
-        for leaf in spaces.leaves(getattr(result.state, field.name))
+        for leaf in vectors.leaves(getattr(result.state, field.name))
     )
 
 

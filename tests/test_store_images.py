@@ -13,7 +13,7 @@ import tifffile
 from PIL import Image as Pillow
 
 from physrecon.errors import ArgumentError, DataError, MissingInputError, PhysreconError
-from physrecon.store import defects, describe, open_image
+from physrecon.io import defects, describe, open_image
 
 
 def numbers(*shape: int, dtype: str = "u2") -> np.ndarray:
@@ -451,7 +451,7 @@ def test_files_of_other_kinds(tmp_path):
 
 
 def test_defects_are_counted(monkeypatch):
-    monkeypatch.setattr("physrecon.store.image_defects.PIECE", 7)  # many pieces
+    monkeypatch.setattr("physrecon.io.images.saturation.PIECE", 7)  # many pieces
     a = numbers(3, 4, 5).astype("f4")
     assert defects(a).lines() == []
     a[0, 0, :3], a[1, 1, 1], a[2, 2, :2] = np.nan, -np.inf, 4095

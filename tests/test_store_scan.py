@@ -10,8 +10,8 @@ import pytest
 from store_files import COLUMNS, ROWS, VIEWS, counts, data_exchange, nexus
 
 from physrecon.errors import ArgumentError, DataError, MissingInputError
-from physrecon.store import describe, open_scan
-from physrecon.store.frames import Frames
+from physrecon.io import describe, open_scan
+from physrecon.io.scans.frames import Frames
 
 
 @pytest.mark.parametrize("order", ["theta:y:x", "y:theta:x"])

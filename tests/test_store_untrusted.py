@@ -11,7 +11,7 @@ import pytest
 from store_files import COLUMNS, ROWS, VIEWS, counts, data_exchange, nexus, told
 
 from physrecon.errors import DataError, MissingInputError
-from physrecon.store import VolumeWriter, open_scan
+from physrecon.io import VolumeWriter, open_scan
 
 
 def refused(path: Path, *words: str, **options) -> None:

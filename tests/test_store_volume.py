@@ -25,7 +25,7 @@ from physrecon.errors import (
     ReadError,
     WriteError,
 )
-from physrecon.store import (
+from physrecon.io import (
     VolumeWriter,
     describe,
     open_scan,
@@ -455,7 +455,7 @@ def test_an_overwrite_killed_as_the_folders_change_places(tmp_path, monkeypatch,
 
 HOLDER = """
 import sys, time
-from physrecon.store import VolumeWriter
+from physrecon.io import VolumeWriter
 with VolumeWriter(sys.argv[1], (7, 4, 5), "f4", [slice(0, 7)]):
     print("held", flush=True)
     sys.stdin.read()
@@ -533,7 +533,7 @@ def test_float64_is_kept(tmp_path):
 
 KILLED = """
 import sys, numpy as np
-from physrecon.store import VolumeWriter
+from physrecon.io import VolumeWriter
 slabs = [slice(i, i + 1) for i in range(60)]
 with VolumeWriter(sys.argv[1], (60, 64, 64), "f4", slabs) as out:
     for i in range(60):

@@ -37,8 +37,8 @@ import tifffile
 import physrecon as pr
 
 PINS = Path(__file__).parent / "pins"
-CLI = "physrecon.cli"
-KINDS = {"scan": "physrecon.job:Job", "image": "physrecon.image_job:ImageJob"}
+CLI = "physrecon.cli.main"
+KINDS = {"scan": "physrecon.jobs.scan_job:Job", "image": "physrecon.jobs.image_job:ImageJob"}
 
 JOBS = {
     "scan-default": {"input": "scan.h5", "output": "volume.h5"},

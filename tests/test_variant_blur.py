@@ -12,7 +12,7 @@ from zoo import random_matrix
 
 import physrecon as pr
 from physrecon.errors import ArgumentError
-from physrecon.operators import variant_engines
+from physrecon.operators.blur import patch_engines
 
 BOUNDARIES = ["zero", "reflect", "periodic", "unknown"]
 METHODS = ["direct", "fft"]
@@ -153,14 +153,14 @@ def test_slices_have_norms_of_their_own():
 def test_small_psfs_are_direct_and_large_ones_are_not():
     chosen = [pr.PatchBlur(np.ones((4, 4, k, k)), (512, 512))._engine for k in (5, 41)]
     assert [type(engine) for engine in chosen] == [
-        variant_engines.DirectBlur,
-        variant_engines.FourierBlur,
+        patch_engines.DirectBlur,
+        patch_engines.FourierBlur,
     ]
 
 
 @pytest.mark.parametrize("psfs", [(3, 7, 21, 21), (3, 21, 21)])
 def test_transforms_take_the_memory_they_say(psfs, monkeypatch):
-    monkeypatch.setattr(variant_engines, "CHUNK_BYTES", 1 << 16)
+    monkeypatch.setattr(patch_engines, "CHUNK_BYTES", 1 << 16)
     A = pr.DepthBlur(np.ones(psfs), (24, 96, 120), depths=[0, 9, 20], method="fft")
     x = np.ones(A.in_shape, np.float32)
     y = A.forward(x)

@@ -12,7 +12,7 @@ from scipy.optimize import brentq, minimize_scalar
 
 import physrecon as pr
 from physrecon.errors import ArgumentError
-from physrecon.weight_choice import RULES
+from physrecon.solvers.choose_weight import RULES
 
 SIGMA = 0.05
 EXACT = pr.Stop(iterations=300, rtol=1e-14)

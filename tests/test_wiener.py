@@ -10,7 +10,7 @@ from scipy import ndimage
 from scipy.optimize import minimize_scalar
 
 import physrecon as pr
-from physrecon.analytic import circle
+from physrecon.analytic import periodic_image
 
 RNG = np.random.default_rng(3)
 SCIPY_MODES = {"periodic": "wrap", "reflect": "reflect"}
@@ -78,10 +78,10 @@ def test_tikhonov_is_the_solution_of_the_dense_problem(operator, shape, voxel_si
 
 def test_unknown_surroundings_are_part_of_the_solution(monkeypatch):
     """The least ½ ‖M (h ∗ x) − y‖² + ½ w ‖K x‖² over images x on the circle, M its frame."""
-    monkeypatch.setattr(circle, "ROUNDS", 500)
-    monkeypatch.setattr(circle, "ENOUGH", 1e-28)
+    monkeypatch.setattr(periodic_image, "ROUNDS", 500)
+    monkeypatch.setattr(periodic_image, "ENOUGH", 1e-28)
     y, psf, w = RNG.standard_normal((9, 8)), RNG.random((3, 4)), 0.02
-    lengths = circle.Circle("test", y, psf, "unknown", None, False, False).lengths
+    lengths = periodic_image.Circle("test", y, psf, "unknown", None, False, False).lengths
     assert lengths[0] >= 9 + 2 * 2
     assert lengths[1] >= 8 + 2 * 3
     frame = np.zeros(lengths, bool)

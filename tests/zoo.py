@@ -19,7 +19,7 @@ from naive import (
 )
 
 import physrecon as pr
-from physrecon.names import COUNT_METHODS
+from physrecon.catalog import COUNT_METHODS
 from physrecon.operators import Diagonal
 
 

@@ -15,10 +15,13 @@ import numpy as np
 from numba import get_num_threads
 from numpy.typing import NDArray
 
-from physrecon import arrays, spaces
+from physrecon import arrays
+from physrecon.arrays import vectors
 from physrecon.errors import ArgumentError
-from physrecon.geometry import Grid, ParallelBeam, interpolation_table
-from physrecon.operators.projector import SlicewiseKernels, check_rows
+from physrecon.geometry.grid import Grid
+from physrecon.geometry.parallel_beam import ParallelBeam
+from physrecon.geometry.view_tables import interpolation_table
+from physrecon.operators.projection.parallel_beam import SlicewiseKernels, check_rows
 
 # Windows on the ramp; f is the frequency as a fraction of the Nyquist frequency.
 WINDOWS: dict[str, Callable[[Any], Any]] = {
@@ -55,7 +58,7 @@ def fbp(
     if out is None:
         out = arrays.like(y, grid.shape)
     else:
-        spaces.check_out("fbp.out", out, grid.shape, y)
+        vectors.check_out("fbp.out", out, grid.shape, y)
     if 0 in y.shape or 0 in grid.shape:
         out[...] = 0
         return out

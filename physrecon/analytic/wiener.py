@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from physrecon import arrays
-from physrecon.analytic.circle import Circle, squared_modulus
+from physrecon.analytic.periodic_image import Circle, squared_modulus
 from physrecon.errors import ArgumentError
 
 OPERATORS: dict[str, Callable[[Any], Any]] = {

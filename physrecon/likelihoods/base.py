@@ -13,11 +13,12 @@ from typing import Any, NoReturn, Self
 
 import numpy as np
 
-from physrecon import arrays, spaces
+from physrecon import arrays
+from physrecon.arrays import vectors
+from physrecon.arrays.vectors import Axis, Numbers, Vector
 from physrecon.errors import ArgumentError
 from physrecon.operators.base import LinearOperator, Operator
 from physrecon.operators.checks import slice_norm_bounds
-from physrecon.spaces import Axis, Numbers, Vector
 
 
 class Likelihood:
@@ -42,8 +43,8 @@ class Likelihood:
         if not isinstance(A, Operator):
             raise ArgumentError(f"{self.name}.A: expected an Operator, got {A!r}")
         self.A = A
-        self.y = spaces.checked(f"{self.name}.y", y, A.out_shape)
-        spaces.check_finite(f"{self.name}.y", self.y)
+        self.y = vectors.checked(f"{self.name}.y", y, A.out_shape)
+        vectors.check_finite(f"{self.name}.y", self.y)
 
     # What a subclass says ---------------------------------------------------------------------
 
@@ -57,7 +58,7 @@ class Likelihood:
 
     def _steepest(self) -> Numbers:
         """The largest φ'' of each slice, (slices,) or (1,)."""
-        p = spaces.fill(spaces.empty(self.A.out_shape, self.y), 0)
+        p = vectors.fill(vectors.empty(self.A.out_shape, self.y), 0)
         self.data_curvatures(p)  # of counts, which curve most where nothing is predicted
         return self._largest(p)
 
@@ -76,7 +77,7 @@ class Likelihood:
 
     def data_values(self, p: Vector) -> Numbers:
         """Σ φ(p) of each slice; p is left alone, a copy of it is used up."""
-        return self.data_slopes(spaces.copy(p))
+        return self.data_slopes(vectors.copy(p))
 
     def data_slopes(self, p: Vector) -> Numbers:
         """p ← φ'(p), and Σ φ of each slice: one pass over the data."""
@@ -92,8 +93,8 @@ class Likelihood:
 
     def _go_through(self, p: Vector, what: int) -> Numbers:
         values = np.zeros(1)
-        axes = spaces.leaf_axes(self.data_axis, self.y)
-        parts = zip(spaces.leaves(p), spaces.leaves(self.y), axes, strict=True)
+        axes = vectors.leaf_axes(self.data_axis, self.y)
+        parts = zip(vectors.leaves(p), vectors.leaves(self.y), axes, strict=True)
         for leaf, (one, y, axis) in enumerate(parts):
             values = values + self._sums(one, y, what, leaf, axis)
         return values
@@ -117,12 +118,12 @@ class Likelihood:
 
     def _estimated_norms(self, roots: Vector | None) -> Numbers:
         """√m times the noise level of the data of each slice, whose weights have these roots."""
-        from physrecon.noise_estimates import noise_level
+        from physrecon.likelihoods.noise_level import noise_level
 
         total = np.zeros(1)
-        axes = spaces.leaf_axes(self.data_axis, self.y)
-        parts = [None] * len(axes) if roots is None else spaces.leaves(roots)
-        for y, root, axis in zip(spaces.leaves(self.y), parts, axes, strict=True):
+        axes = vectors.leaf_axes(self.data_axis, self.y)
+        parts = [None] * len(axes) if roots is None else vectors.leaves(roots)
+        for y, root, axis in zip(vectors.leaves(self.y), parts, axes, strict=True):
             level = noise_level(y, axis, None if root is None else root * root)
             total = total + level**2 * (y.size / max(1 if axis is None else y.shape[axis], 1))
         return np.sqrt(total)
@@ -130,8 +131,8 @@ class Likelihood:
     def _count_of(self, used: Vector) -> Numbers:
         """How many data of each slice are used: those where this, which broadcasts, is > 0."""
         total = np.zeros(1)
-        axes = spaces.leaf_axes(self.data_axis, self.y)
-        for part, y, axis in zip(spaces.leaves(used), spaces.leaves(self.y), axes, strict=True):
+        axes = vectors.leaf_axes(self.data_axis, self.y)
+        for part, y, axis in zip(vectors.leaves(used), vectors.leaves(self.y), axes, strict=True):
             others = tuple(i for i in range(y.ndim) if i != axis)
             counted = arrays.namespace(part).broadcast_to(part > 0, y.shape).sum(axis=others)
             total = total + arrays.to_host(counted).reshape(-1)
@@ -140,8 +141,8 @@ class Likelihood:
     def counted(self) -> Numbers:
         """The number of data of each slice that have a part in f."""
         total = np.zeros(1)
-        axes = spaces.leaf_axes(self.data_axis, self.y)
-        for y, axis in zip(spaces.leaves(self.y), axes, strict=True):
+        axes = vectors.leaf_axes(self.data_axis, self.y)
+        for y, axis in zip(vectors.leaves(self.y), axes, strict=True):
             slices = 1 if axis is None else y.shape[axis]
             total = total + np.full(slices, y.size / max(slices, 1))
         return total
@@ -150,7 +151,7 @@ class Likelihood:
 
     def precision(self) -> Vector:
         """1 / standard deviation of the data, up to one common factor; broadcastable to them."""
-        return spaces.transform(lambda y: arrays.namespace(y).ones(1, y.dtype), self.y)
+        return vectors.transform(lambda y: arrays.namespace(y).ones(1, y.dtype), self.y)
 
     def predicted(self, p: Vector) -> Vector:
         """The mean of the data where A x = p."""
@@ -158,16 +159,16 @@ class Likelihood:
 
     def standardised(self, p: Vector) -> Vector:
         """The mean of the data where A x = p, in standard deviations."""
-        mean = spaces.copy(self.predicted(p))
-        spaces.multiply(mean, self.precision())
+        mean = vectors.copy(self.predicted(p))
+        vectors.multiply(mean, self.precision())
         return mean
 
     def shaken(self, signs: Vector, size: float) -> Self:
         """The same likelihood of data that are moved by `size` standard deviations up or down.
 
         signs: ± 1, of A.out_shape.  Data that may not be negative are reflected at 0."""
-        y = spaces.copy(signs)
-        parts = (spaces.leaves(v) for v in (y, self.precision(), self.y))
+        y = vectors.copy(signs)
+        parts = (vectors.leaves(v) for v in (y, self.precision(), self.y))
         for moved, precision, data in zip(*parts, strict=True):
             xp = arrays.namespace(moved)
             moved *= xp.where(precision > 0, size / xp.where(precision > 0, precision, 1), 0)
@@ -206,8 +207,8 @@ class Likelihood:
         return gradient, values
 
     def _finite(self, x: Vector) -> Vector:
-        x = spaces.checked(f"{self.name}(x)", x, self.A.in_shape)
-        spaces.check_finite(f"{self.name}(x)", x)
+        x = vectors.checked(f"{self.name}(x)", x, self.A.in_shape)
+        vectors.check_finite(f"{self.name}(x)", x)
         return x
 
     # Bounds of the curvature ------------------------------------------------------------------
@@ -231,7 +232,7 @@ class Likelihood:
             self._refuse("an operator without negative entries", A, advice)
         p = A.forward(x)
         self.data_curvatures(p)
-        spaces.multiply(p, A.row_sums(spaces.leaves(p)[0]))
+        vectors.multiply(p, A.row_sums(vectors.leaves(p)[0]))
         return A.adjoint(p)
 
     @property
@@ -247,8 +248,8 @@ class Likelihood:
     def _largest(self, vector: Vector) -> Numbers:
         """The largest number of each slice of a vector that broadcasts against the data."""
         largest = np.zeros(1)
-        axes = spaces.leaf_axes(self.data_axis, self.y)
-        for v, y, axis in zip(spaces.leaves(vector), spaces.leaves(self.y), axes, strict=True):
+        axes = vectors.leaf_axes(self.data_axis, self.y)
+        for v, y, axis in zip(vectors.leaves(vector), vectors.leaves(self.y), axes, strict=True):
             v = v.reshape((1,) * (y.ndim - v.ndim) + v.shape)
             others = tuple(i for i in range(v.ndim) if i != axis)
             peak = arrays.to_host(v.max(axis=others)).reshape(-1) if v.size else np.zeros(1)
@@ -261,9 +262,9 @@ class Likelihood:
         """Parameters as arrays in the dtype of the data and on its machine, in the allowed range:
         "any", ">= 0" or "> 0"."""
         if np.isscalar(values):
-            values = spaces.transform(lambda _: np.asarray(values), self.y)
-        checked = spaces.broadcastable(f"{self.name}.{name}", values, self.A.out_shape)
-        model = spaces.leaves(self.y)[0]
+            values = vectors.transform(lambda _: np.asarray(values), self.y)
+        checked = vectors.broadcastable(f"{self.name}.{name}", values, self.A.out_shape)
+        model = vectors.leaves(self.y)[0]
 
         def move(v: Any) -> Any:
             if allowed != "any" and ((v < 0).any() or (allowed == "> 0" and (v == 0).any())):
@@ -271,19 +272,19 @@ class Likelihood:
             moved = arrays.to_device(v, "cuda" if arrays.is_device(model) else "cpu")
             return moved.astype(model.dtype, copy=False)
 
-        return spaces.transform(move, checked)
+        return vectors.transform(move, checked)
 
     def _roots_of(self, weights: Any) -> Vector:
         """The square roots of weights; of one number 1 where there are none."""
-        return spaces.transform(
+        return vectors.transform(
             lambda w: arrays.namespace(w).sqrt(w),
             self._beside("weights", 1 if weights is None else weights),
         )
 
     def _compact(self, values: Vector) -> list[Any]:
         """Parameters as kernels take them, (1 | outer, 1 | slices, inner), one for each array."""
-        axes = spaces.leaf_axes(self.data_axis, self.y)
-        triples = zip(spaces.leaves(values), spaces.leaves(self.y), axes, strict=True)
+        axes = vectors.leaf_axes(self.data_axis, self.y)
+        triples = zip(vectors.leaves(values), vectors.leaves(self.y), axes, strict=True)
         return [compact(v, y.shape, axis) for v, y, axis in triples]
 
 

@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from physrecon import arrays, spaces
+from physrecon import arrays
+from physrecon.arrays import vectors as arrays_vectors
+from physrecon.arrays.vectors import Axis, Numbers, Vector
 from physrecon.likelihoods.base import compact, split
-from physrecon.spaces import Axis, Numbers, Vector
 
 Bounds = tuple[float, float]
 Surrogate = tuple[Vector, Vector] | None  # g and c
@@ -136,7 +137,7 @@ class _Part:
 
 def _parts(axis: Axis, x: Vector, *vectors: Vector | None) -> Iterator[tuple[Any, ...]]:
     """(how it is seen, array of x, those of the other vectors), array by array; None stays None."""
-    axes = spaces.leaf_axes(axis, x)
-    others = (repeat(None) if v is None else spaces.leaves(v) for v in vectors)
-    for where, leaf, *rest in zip(axes, spaces.leaves(x), *others, strict=False):
+    axes = arrays_vectors.leaf_axes(axis, x)
+    others = (repeat(None) if v is None else arrays_vectors.leaves(v) for v in vectors)
+    for where, leaf, *rest in zip(axes, arrays_vectors.leaves(x), *others, strict=False):
         yield (_Part(leaf, where), leaf, *rest)

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from physrecon import arrays, spaces
+from physrecon import arrays
+from physrecon.arrays import vectors
+from physrecon.arrays.vectors import Numbers, Vector
 from physrecon.likelihoods.base import Likelihood, on_views
 from physrecon.operators.base import LinearOperator, Operator
-from physrecon.spaces import Numbers, Vector
 
 
 class LeastSquares(Likelihood):
@@ -52,7 +53,7 @@ class LeastSquares(Likelihood):
     def weigh(self, r: Vector) -> None:
         """r ← W^½ r"""
         if self.weights is not None:
-            spaces.multiply(r, self._roots)
+            vectors.multiply(r, self._roots)
 
     def residual(self, x: Vector, out: Vector = None) -> Vector:
         """W^½ (A x − y)"""
@@ -69,20 +70,20 @@ class LeastSquares(Likelihood):
         """Aᵀ W^½ r; `scratch` is a data set that may be overwritten."""
         if self.weights is None:
             return self._linear.adjoint(r, out)
-        weighted = spaces.empty(self.A.out_shape, r) if scratch is None else scratch
-        spaces.assign(weighted, r)
+        weighted = vectors.empty(self.A.out_shape, r) if scratch is None else scratch
+        vectors.assign(weighted, r)
         self.weigh(weighted)
         return self._linear.adjoint(weighted, out)
 
     def values_of(self, r: Vector) -> Numbers:
         """½ ‖r‖² of each slice of a weighted residual."""
-        return 0.5 * spaces.dots(r, r, self.data_axis)
+        return 0.5 * vectors.dots(r, r, self.data_axis)
 
     def conjugate_prox(self, q: Vector, sigma: Any) -> Vector:
         """q ← (q − σ y) / (1 + σ/w), and 0 where w = 0."""
-        roots = spaces.leaves(self._roots)
+        roots = vectors.leaves(self._roots)
         steps = sigma if isinstance(sigma, tuple) else (sigma,) * len(roots)
-        parts = zip(spaces.leaves(q), spaces.leaves(self.y), steps, roots, strict=True)
+        parts = zip(vectors.leaves(q), vectors.leaves(self.y), steps, roots, strict=True)
         for part, y, step, root in parts:
             shrink_towards(part, y, step, root * root)
         return q
@@ -108,7 +109,7 @@ class LeastSquares(Likelihood):
         if not self.fast_normal:
             return super().gradient_and_free_values(x, out)
         gradient = self.normal.forward(x, out)
-        spaces.subtract(gradient, self._pulled_data)
+        vectors.subtract(gradient, self._pulled_data)
         return gradient, None
 
     @cached_property
@@ -119,7 +120,7 @@ class LeastSquares(Likelihood):
     @cached_property
     def _pulled_data(self) -> Vector:
         """AᵀWy"""
-        y = spaces.copy(self.y)
+        y = vectors.copy(self.y)
         self.weigh(y)
         self.weigh(y)
         return self._linear.adjoint(y)

@@ -9,10 +9,11 @@ from typing import Any, Self
 
 import numpy as np
 
-from physrecon import arrays, spaces
+from physrecon import arrays
+from physrecon.arrays import vectors
+from physrecon.arrays.vectors import Numbers, Vector
 from physrecon.likelihoods.base import Likelihood, on_views
 from physrecon.operators.base import Operator
-from physrecon.spaces import Numbers, Vector
 
 NEIGHBOURS = 9  # counts along the last axis that tell the mean of one of them
 
@@ -24,7 +25,7 @@ class CountLikelihood(Likelihood):
 
     def __init__(self, A: Operator, y: Vector) -> None:
         super().__init__(A, y)
-        least = min((float(v.min()) for v in spaces.leaves(self.y) if v.size), default=0.0)
+        least = min((float(v.min()) for v in vectors.leaves(self.y) if v.size), default=0.0)
         if least < 0:
             advice = "give dark counts as a parameter instead of subtracting them"
             self._refuse("counts >= 0", f"{least:g}", advice)
@@ -34,20 +35,20 @@ class CountLikelihood(Likelihood):
 
         The mean that the expectation needs is that of neighbouring counts in a row."""
         total = np.zeros(1)
-        axes = spaces.leaf_axes(self.data_axis, self.y)
-        for leaf, (y, axis) in enumerate(zip(spaces.leaves(self.y), axes, strict=True)):
+        axes = vectors.leaf_axes(self.data_axis, self.y)
+        for leaf, (y, axis) in enumerate(zip(vectors.leaves(self.y), axes, strict=True)):
             deviance = expected_deviance(_smoothed(arrays.to_host(y).astype(np.float64)))
             others = tuple(i for i in range(y.ndim) if i != axis)
             total = total + (deviance * self._alive(leaf)).sum(axis=others).reshape(-1)
         return np.sqrt(total)
 
     def precision(self) -> Vector:
-        return spaces.transform(lambda y: arrays.namespace(y).maximum(y, 1) ** -0.5, self.y)
+        return vectors.transform(lambda y: arrays.namespace(y).maximum(y, 1) ** -0.5, self.y)
 
     def shaken(self, signs: Vector, size: float) -> Self:
         other = super().shaken(signs, size)
         other.__dict__.pop("lipschitz", None)  # counts decide how steep their loss is
-        for y in spaces.leaves(other.y):
+        for y in vectors.leaves(other.y):
             arrays.namespace(y).abs(y, out=y)
         return other
 
@@ -77,8 +78,8 @@ class PoissonLikelihood(CountLikelihood):
         return PoissonLikelihood(self.A[views], self.y[views], background)
 
     def predicted(self, p: Vector) -> Vector:
-        mean = spaces.copy(p)
-        spaces.add(mean, self.background)
+        mean = vectors.copy(p)
+        vectors.add(mean, self.background)
         return mean
 
     def _pass(self, p: Any, y: Any, what: int, leaf: int, axis: Any, partial: Any) -> None:
@@ -94,7 +95,7 @@ class PoissonLikelihood(CountLikelihood):
 
     def data_curvatures(self, p: Vector) -> None:
         """p ← the curvature of the smallest parabola above φ(t) for all t >= 0; needs b > 0."""
-        pairs = zip(spaces.leaves(self.y), spaces.leaves(self.background), strict=True)
+        pairs = zip(vectors.leaves(self.y), vectors.leaves(self.background), strict=True)
         if any(((b == 0) & (y > 0)).any() for y, b in pairs):
             advice = "give the background, or use MLEM, PDHG or LBFGS"
             self._refuse("background > 0 where there are counts", "0", advice)
@@ -105,9 +106,9 @@ class PoissonLikelihood(CountLikelihood):
 
         Chambolle and Pock, J. Math. Imaging Vis. 40 (2011) 120; Anthoine, Aujol, Boursier and
         Mélot, Inverse Problems 28 (2012) 105004."""
-        parts = spaces.leaves(q)
+        parts = vectors.leaves(q)
         steps = sigma if isinstance(sigma, tuple) else (sigma,) * len(parts)
-        others = (spaces.leaves(self.y), spaces.leaves(self.background))
+        others = (vectors.leaves(self.y), vectors.leaves(self.background))
         for part, y, b, step in zip(parts, *others, steps, strict=True):
             xp = arrays.namespace(part)
             step = xp.asarray(step, dtype=part.dtype)

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from physrecon import arrays, spaces
+from physrecon import arrays
+from physrecon.arrays import vectors as arrays_vectors
+from physrecon.arrays.vectors import Vector
 from physrecon.likelihoods.base import Likelihood
 from physrecon.likelihoods.poisson import PoissonLikelihood
 from physrecon.operators.base import Operator
-from physrecon.spaces import Vector
 
 
 class PoissonGaussianLikelihood(PoissonLikelihood):
@@ -42,8 +43,8 @@ class PoissonGaussianLikelihood(PoissonLikelihood):
         noises = self._beside("read_noise", read_noise)
         shifts = _each(lambda noise, g: (noise / g) ** 2, noises, gains)
         shifted = _each(lambda v, o, g, s: (v - o) / g + s, self.y, offsets, gains, shifts)
-        self.clipped = sum(int((v < 0).sum()) for v in spaces.leaves(shifted))
-        for v in spaces.leaves(shifted):
+        self.clipped = sum(int((v < 0).sum()) for v in arrays_vectors.leaves(shifted))
+        for v in arrays_vectors.leaves(shifted):
             arrays.namespace(v).maximum(v, 0, out=v)
         backgrounds = self._beside("background", background)
         super().__init__(A, shifted, _each(lambda b, s: b + s, backgrounds, shifts))

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from physrecon import arrays, spaces
+from physrecon import arrays
+from physrecon.arrays import vectors
+from physrecon.arrays.vectors import Numbers, Vector
 from physrecon.likelihoods.base import Likelihood, on_views
 from physrecon.likelihoods.least_squares import shrink_towards
 from physrecon.operators.base import Operator
-from physrecon.spaces import Numbers, Vector
 
 
 class Huber(Likelihood):
@@ -52,9 +53,9 @@ class Huber(Likelihood):
 
     def conjugate_prox(self, q: Vector, sigma: Any) -> Vector:
         """q ← that of least squares, held within ± w δ."""
-        parts = spaces.leaves(q)
+        parts = vectors.leaves(q)
         steps = sigma if isinstance(sigma, tuple) else (sigma,) * len(parts)
-        others = (spaces.leaves(self.y), spaces.leaves(self._roots))
+        others = (vectors.leaves(self.y), vectors.leaves(self._roots))
         for part, y, root, step in zip(parts, *others, steps, strict=True):
             xp = arrays.namespace(part)
             weights = root * root
@@ -87,7 +88,7 @@ class StudentT(Likelihood):
         losses.student_t(p, y, spread, half, what, partial)
 
     def precision(self) -> Vector:
-        return spaces.transform(
+        return vectors.transform(
             lambda y: arrays.namespace(y).full(1, 1 / self.scale, y.dtype), self.y
         )
 

@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from physrecon import arrays, spaces
+from physrecon import arrays
+from physrecon.arrays import vectors
+from physrecon.arrays.vectors import Numbers, Vector
 from physrecon.errors import ArgumentError
 from physrecon.likelihoods.base import on_views
 from physrecon.likelihoods.poisson import CountLikelihood
 from physrecon.operators.base import Operator
-from physrecon.spaces import Numbers, Vector
 
 
 class TransmissionLikelihood(CountLikelihood):
@@ -35,7 +36,7 @@ class TransmissionLikelihood(CountLikelihood):
         self._parameters = list(
             zip(self._compact(self.blank), self._compact(self.dark), strict=True)
         )
-        pairs = zip(spaces.leaves(self.y), spaces.leaves(self.dark), strict=True)
+        pairs = zip(vectors.leaves(self.y), vectors.leaves(self.dark), strict=True)
         self.convex = all(bool(((d == 0) | (v <= d)).all()) for v, d in pairs)
 
     @classmethod
@@ -57,9 +58,9 @@ class TransmissionLikelihood(CountLikelihood):
         return TransmissionLikelihood(self.A[views], self.y[views], blank, dark)
 
     def predicted(self, p: Vector) -> Vector:
-        mean = spaces.transform(lambda a: arrays.namespace(a).exp(-a), p)
-        spaces.multiply(mean, self.blank)
-        spaces.add(mean, self.dark)
+        mean = vectors.transform(lambda a: arrays.namespace(a).exp(-a), p)
+        vectors.multiply(mean, self.blank)
+        vectors.add(mean, self.dark)
         return mean
 
     def _pass(self, p: Any, y: Any, what: int, leaf: int, axis: Any, partial: Any) -> None:
@@ -70,8 +71,8 @@ class TransmissionLikelihood(CountLikelihood):
     def _steepest(self) -> Numbers:
         """φ'' = u − y u d / (u + d)² falls and then rises with u = blank e^−p: on p >= 0 it is at
         most φ''(0) or 0, and at least −y/4, as u d <= (u + d)²/4."""
-        downwards = spaces.copy(self.y)
-        for v, d in zip(spaces.leaves(downwards), spaces.leaves(self.dark), strict=True):
+        downwards = vectors.copy(self.y)
+        for v, d in zip(vectors.leaves(downwards), vectors.leaves(self.dark), strict=True):
             v *= 0.25 * (d > 0)
         return np.maximum(super()._steepest(), self._largest(downwards))
 
@@ -79,7 +80,7 @@ class TransmissionLikelihood(CountLikelihood):
         return self._count_of(self.blank)
 
     def _alive(self, leaf: int) -> Any:
-        return arrays.to_host(spaces.leaves(self.blank)[leaf]) > 0
+        return arrays.to_host(vectors.leaves(self.blank)[leaf]) > 0
 
 
 def _mean_frame(name: str, frames: Any) -> Any:
@@ -89,5 +90,5 @@ def _mean_frame(name: str, frames: Any) -> Any:
             f"TransmissionLikelihood.{name}: expected frames (n, rows, columns), got "
             f"{getattr(frames, 'shape', frames)!r}"
         )
-    spaces.check_finite(f"TransmissionLikelihood.{name}", frames)
+    vectors.check_finite(f"TransmissionLikelihood.{name}", frames)
     return frames.mean(axis=0, dtype=np.float64)

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from physrecon import spaces
+from physrecon.arrays import vectors
+from physrecon.arrays.vectors import Axis, Vector
 from physrecon.errors import ArgumentError
 from physrecon.operators.base import LinearOperator, Operator
-from physrecon.spaces import Axis, Vector
 
 Bounds = Callable[[LinearOperator], Any]
 
@@ -72,7 +72,7 @@ class Scaled(Operator):
         self._scale(out)
 
     def _scale(self, out: Vector) -> None:
-        for leaf in spaces.leaves(out):
+        for leaf in vectors.leaves(out):
             leaf *= self._factor
 
     def linearize(self, x: Vector) -> LinearOperator:
@@ -134,7 +134,7 @@ class Composition(Operator):
             self.slices = (B.slices[0], A.slices[1])
 
     def _forward(self, x: Vector, out: Vector) -> None:
-        between = spaces.empty(self._B.out_shape, x)
+        between = vectors.empty(self._B.out_shape, x)
         self._B.apply(x, between)
         self._A.apply(between, out)
 
@@ -171,7 +171,7 @@ class LinearComposition(LinearOperator, Composition):
         self.nonnegative = A.nonnegative and B.nonnegative
 
     def _adjoint(self, y: Vector, out: Vector) -> None:
-        between = spaces.empty(self._B.out_shape, y)
+        between = vectors.empty(self._B.out_shape, y)
         self._A.apply_adjoint(y, between)
         self._B.apply_adjoint(between, out)
 
@@ -196,9 +196,9 @@ class Sum(Operator):
 
     def _forward(self, x: Vector, out: Vector) -> None:
         self._A.apply(x, out)
-        other = spaces.empty(self.out_shape, x)
+        other = vectors.empty(self.out_shape, x)
         self._B.apply(x, other)
-        spaces.add(out, other)
+        vectors.add(out, other)
 
     def linearize(self, x: Vector) -> LinearOperator:
         return self._A.linearize(x) + self._B.linearize(x)
@@ -206,7 +206,7 @@ class Sum(Operator):
     def forward_and_linearize(self, x: Vector, out: Vector = None) -> tuple[Vector, LinearOperator]:
         y, first = self._A.forward_and_linearize(x, out)
         other, second = self._B.forward_and_linearize(x)
-        spaces.add(y, other)
+        vectors.add(y, other)
         return y, first + second
 
     def one_slice(self) -> Any:
@@ -226,9 +226,9 @@ class LinearSum(LinearOperator, Sum):
 
     def _adjoint(self, y: Vector, out: Vector) -> None:
         self._A.apply_adjoint(y, out)
-        other = spaces.empty(self.in_shape, y)
+        other = vectors.empty(self.in_shape, y)
         self._B.apply_adjoint(y, other)
-        spaces.add(out, other)
+        vectors.add(out, other)
 
     def _norm_bounds(self, bounds: Bounds) -> Any:
         return None if self.nonnegative else (0, bounds(self._A)[1] + bounds(self._B)[1])

@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from physrecon import arrays, spaces
+from physrecon import arrays
+from physrecon.arrays import vectors
+from physrecon.arrays.vectors import Axis, Shape, Vector
 from physrecon.errors import ArgumentError
-from physrecon.spaces import Axis, Shape, Vector
 
 
 class Operator:
@@ -68,7 +69,9 @@ class Operator:
 
     def linearize(self, x: Vector) -> LinearOperator:
         """The Jacobian of F at x, with its exact transpose; a linear operator is its own."""
-        return self._linearize(spaces.checked(f"{type(self).__name__}.linearize", x, self.in_shape))
+        return self._linearize(
+            vectors.checked(f"{type(self).__name__}.linearize", x, self.in_shape)
+        )
 
     def forward_and_linearize(self, x: Vector, out: Vector = None) -> tuple[Vector, LinearOperator]:
         """F(x) and the Jacobian there, sharing what both need."""
@@ -78,11 +81,11 @@ class Operator:
         self, call: Callable[..., None], x: Vector, shape: Shape, out: Vector, out_shape: Shape
     ) -> Vector:
         where = type(self).__name__
-        x = spaces.checked(where, x, shape)
+        x = vectors.checked(where, x, shape)
         if out is None:
-            out = spaces.empty(out_shape, x)
+            out = vectors.empty(out_shape, x)
         else:
-            spaces.check_out(where, out, out_shape, x)
+            vectors.check_out(where, out, out_shape, x)
         call(x, out)
         return out
 
@@ -95,7 +98,7 @@ class Operator:
     @property
     def slice_count(self) -> int:
         """Number of slices; 1 when the operator has none."""
-        return spaces.slice_count(self.in_shape, self.slices[0]) if self.slices else 1
+        return vectors.slice_count(self.in_shape, self.slices[0]) if self.slices else 1
 
     def __call__(self, x: Any) -> Any:
         return self @ x
@@ -106,8 +109,8 @@ class Operator:
 
             return compose(self, other)
         where = f"{type(self).__name__} @ x"
-        x = spaces.checked(where, other, self.in_shape)
-        spaces.check_finite(where, x)
+        x = vectors.checked(where, other, self.in_shape)
+        vectors.check_finite(where, x)
         return self.forward(x)
 
     def __add__(self, other: Any) -> Any:
@@ -224,12 +227,12 @@ def view_indices(where: str, count: int, views: Any) -> np.ndarray:
 def _unless_empty(
     call: Callable[[Vector, Vector], None], x: Vector, shape: Shape, out: Vector, out_shape: Shape
 ) -> None:
-    if spaces.size(shape) and spaces.size(out_shape):
+    if vectors.size(shape) and vectors.size(out_shape):
         call(x, out)
     else:
-        spaces.fill(out, 0)  # the sum over nothing
+        vectors.fill(out, 0)  # the sum over nothing
 
 
 def _ones(shape: Shape, like: Any, dtype: np.dtype[Any]) -> Vector:
     beside = np.empty(0, dtype) if like is None else like
-    return spaces.fill(spaces.build(shape, lambda s: arrays.like(beside, s)), 1)
+    return vectors.fill(vectors.build(shape, lambda s: arrays.like(beside, s)), 1)

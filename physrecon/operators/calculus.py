@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
 
+from physrecon.arrays.vectors import Axis, Shape
 from physrecon.errors import ArgumentError
 from physrecon.operators.base import LinearOperator
-from physrecon.spaces import Axis, Shape
 
 ROUNDING = 1e-6  # what float32 may add to a norm that is known exactly
 

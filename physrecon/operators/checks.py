@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from physrecon import arrays, spaces
+from physrecon import arrays
+from physrecon.arrays import vectors
+from physrecon.arrays.vectors import Axis, Numbers, Vector
 from physrecon.operators.base import LinearOperator, Operator
-from physrecon.spaces import Axis, Numbers, Vector
 
 FLOOR = 1e-6  # of the largest element: where the iterated vector is held above zero
 STEPS = 2.0 ** -np.arange(4, 24)  # of a Taylor test
@@ -31,8 +32,8 @@ def check_adjoint(A: LinearOperator, dtype: Any = None, seed: int = 0) -> float:
     dtype = np.dtype(A.dtype if dtype is None else dtype)
     x, y = _noise(A.in_shape, dtype, rng), _noise(A.out_shape, dtype, rng)
     ax, aty = A @ x, A.T @ y
-    difference = abs(float((spaces.dots(ax, y) - spaces.dots(x, aty))[0]))
-    scale = float(np.sqrt(spaces.dots(ax, ax) * spaces.dots(y, y))[0])
+    difference = abs(float((vectors.dots(ax, y) - vectors.dots(x, aty))[0]))
+    scale = float(np.sqrt(vectors.dots(ax, ax) * vectors.dots(y, y))[0])
     if difference == 0:
         return 0.0
     return difference / scale if scale else float("inf")
@@ -47,7 +48,7 @@ def check_linearization(F: Operator, x: Vector = None, seed: int = 0) -> float:
     Whether J and its transpose fit is for `check_adjoint(J)` to say."""
     rng, shape = np.random.default_rng(seed), F.in_shape
     x = _noise(shape, np.dtype(np.float64), rng) if x is None else x
-    x = spaces.transform(arrays.to_host, spaces.checked("check_linearization", x, shape))
+    x = vectors.transform(arrays.to_host, vectors.checked("check_linearization", x, shape))
     x = _flatten(x).astype(np.float64)
     d = rng.standard_normal(x.size)
     d *= (np.linalg.norm(x) or 1) / (np.linalg.norm(d) or 1)
@@ -81,7 +82,7 @@ def slice_norm_bounds(
 ) -> tuple[Numbers, Numbers]:
     """`norm_bounds` of each slice, (slices,) or (1,), so that none depends on its neighbours."""
     count = A.slice_count
-    if not (spaces.size(A.in_shape) and spaces.size(A.out_shape)):
+    if not (vectors.size(A.in_shape) and vectors.size(A.out_shape)):
         return np.zeros(count), np.zeros(count)
     one = A.one_slice()
     if one is not None and count > 1:
@@ -106,7 +107,7 @@ def slice_norm_bounds(
 
 def _collatz_wielandt(A: LinearOperator, rtol: float, iterations: int) -> tuple[Numbers, Numbers]:
     axis = A.slices[0] if A.slices else None
-    v = spaces.build(A.in_shape, lambda s: np.ones(s, A.dtype))
+    v = vectors.build(A.in_shape, lambda s: np.ones(s, A.dtype))
     lower, upper = np.zeros(A.slice_count), np.full(A.slice_count, np.inf)
     for _ in range(iterations):
         open_ = upper > (1 + rtol) ** 2 * lower  # a slice that is settled takes no better bound
@@ -114,13 +115,13 @@ def _collatz_wielandt(A: LinearOperator, rtol: float, iterations: int) -> tuple[
             break
         y = A.forward(v)
         z = A.adjoint(y)
-        rayleigh = spaces.dots(y, y, _range_axis(A)) / spaces.dots(v, v, axis)
+        rayleigh = vectors.dots(y, y, _range_axis(A)) / vectors.dots(v, v, axis)
         lower = np.where(open_, np.maximum(lower, rayleigh), lower)
         upper = np.where(open_, np.minimum(upper, _largest(z, axis, over=v)), upper)
         peak = _largest(z, axis)
         scale = np.where(peak > 0, 1 / np.where(peak > 0, peak, 1), 0)
-        spaces.scale_add(v, np.zeros_like(scale), scale, z, axis, np.ones(len(scale), bool))
-        for leaf in spaces.leaves(v):
+        vectors.scale_add(v, np.zeros_like(scale), scale, z, axis, np.ones(len(scale), bool))
+        for leaf in vectors.leaves(v):
             np.maximum(leaf, FLOOR, out=leaf)
     widen = 1 + ROUNDINGS * float(np.finfo(A.dtype).eps)
     return np.sqrt(lower / widen), np.sqrt(upper * widen)
@@ -133,13 +134,13 @@ def _rayleigh(A: LinearOperator) -> Numbers:
     lower = np.zeros(A.slice_count)
     for _ in range(SIGNED_ITERATIONS):
         y = A.forward(v)
-        size = spaces.dots(v, v, axis)
-        quotient = spaces.dots(y, y, _range_axis(A)) / np.where(size > 0, size, 1)
+        size = vectors.dots(v, v, axis)
+        quotient = vectors.dots(y, y, _range_axis(A)) / np.where(size > 0, size, 1)
         lower = np.maximum(lower, quotient)
         z = A.adjoint(y)
-        length = np.sqrt(spaces.dots(z, z, axis))
+        length = np.sqrt(vectors.dots(z, z, axis))
         scale = 1 / np.where(length > 0, length, 1)
-        spaces.scale_add(v, np.zeros_like(scale), scale, z, axis, np.ones(len(scale), bool))
+        vectors.scale_add(v, np.zeros_like(scale), scale, z, axis, np.ones(len(scale), bool))
     return np.sqrt(lower / (1 + ROUNDINGS * float(np.finfo(A.dtype).eps)))
 
 
@@ -156,7 +157,7 @@ def as_scipy(A: LinearOperator) -> Any:
         return _flatten(call(_unflatten(flat, shape)))
 
     return linalg.LinearOperator(
-        shape=(spaces.size(A.out_shape), spaces.size(A.in_shape)),
+        shape=(vectors.size(A.out_shape), vectors.size(A.in_shape)),
         matvec=lambda x: apply(A.__matmul__, x, A.in_shape),
         rmatvec=lambda y: apply(A.T.__matmul__, y, A.out_shape),
         dtype=A.dtype,
@@ -164,7 +165,7 @@ def as_scipy(A: LinearOperator) -> Any:
 
 
 def _flatten(vector: Vector) -> np.ndarray:
-    return np.concatenate([leaf.reshape(-1) for leaf in spaces.leaves(vector)])
+    return np.concatenate([leaf.reshape(-1) for leaf in vectors.leaves(vector)])
 
 
 def _unflatten(flat: np.ndarray, shape: Any) -> Vector:
@@ -172,10 +173,10 @@ def _unflatten(flat: np.ndarray, shape: Any) -> Vector:
 
     def take(part: tuple[int, ...]) -> np.ndarray:
         nonlocal position
-        start, position = position, position + spaces.size(part)
+        start, position = position, position + vectors.size(part)
         return flat[start:position].reshape(part)
 
-    return spaces.build(shape, take)
+    return vectors.build(shape, take)
 
 
 def _noise(shape: Any, dtype: np.dtype[Any], rng: np.random.Generator) -> Vector:
@@ -188,7 +189,7 @@ def _noise(shape: Any, dtype: np.dtype[Any], rng: np.random.Generator) -> Vector
             array -= array.mean()
         return array
 
-    return spaces.build(shape, one)
+    return vectors.build(shape, one)
 
 
 def _range_axis(A: LinearOperator) -> Axis:
@@ -198,9 +199,9 @@ def _range_axis(A: LinearOperator) -> Axis:
 def _largest(vector: Vector, axis: Axis, over: Vector = None) -> Numbers:
     """The largest element of each slice, of `vector / over` where that is given."""
     largest = np.zeros(1)
-    divisors = [1] * len(spaces.leaves(vector)) if over is None else spaces.leaves(over)
-    axes = spaces.leaf_axes(axis, vector)
-    for leaf, divisor, where in zip(spaces.leaves(vector), divisors, axes, strict=True):
+    divisors = [1] * len(vectors.leaves(vector)) if over is None else vectors.leaves(over)
+    axes = vectors.leaf_axes(axis, vector)
+    for leaf, divisor, where in zip(vectors.leaves(vector), divisors, axes, strict=True):
         others = tuple(i for i in range(leaf.ndim) if i != where)
         peaks = np.asarray(leaf / divisor).max(axis=others, initial=0)
         largest = np.maximum(largest, peaks.astype(np.float64))

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from physrecon import arrays, spaces
+from physrecon import arrays
+from physrecon.arrays import vectors
+from physrecon.arrays.vectors import Axis, Numbers, Shape, Vector, first_of_three, with_one
 from physrecon.operators.base import LinearOperator, Operator, view_indices
-from physrecon.operators.slicewise import first_of_three, with_one
-from physrecon.spaces import Axis, Numbers, Shape, Vector
 
 
 class Elementwise(Operator):
@@ -43,7 +43,7 @@ class Elementwise(Operator):
         return self if axis == self._axis else self._cut(self.in_shape, axis, self._parameters)
 
     def on_views(self, views: Any) -> Any:
-        if spaces.is_product(self.in_shape) or not self.in_shape:
+        if vectors.is_product(self.in_shape) or not self.in_shape:
             return None
         count, *rest = self.in_shape
         chosen = view_indices(type(self).__name__, count, views)
@@ -64,7 +64,7 @@ class Elementwise(Operator):
 
     def _near(self, x: Vector) -> tuple[Vector, ...]:
         """The parameters on the machine of x, those of floats in its dtype; kept once made."""
-        model = spaces.leaves(x)[0]
+        model = vectors.leaves(x)[0]
         key = (arrays.is_device(model), np.dtype(model.dtype))
         if key not in self._moved:
 
@@ -72,16 +72,16 @@ class Elementwise(Operator):
                 moved = arrays.to_device(values, "cuda" if key[0] else "cpu")
                 return moved.astype(key[1], copy=False) if moved.dtype.kind == "f" else moved
 
-            self._moved[key] = tuple(spaces.transform(move, p) for p in self._parameters)
+            self._moved[key] = tuple(vectors.transform(move, p) for p in self._parameters)
         return self._moved[key]
 
     def _largest(self) -> tuple[Numbers, Numbers]:
         """(p, p), p = max |parameter| of each slice: the norm of a diagonal."""
         (values,) = self._parameters
         largest = np.zeros(self.slice_count)
-        shapes = spaces.leaf_shapes(self.in_shape)
-        axes = spaces.leaf_axes(self._axis, values)
-        for v, shape, axis in zip(spaces.leaves(values), shapes, axes, strict=True):
+        shapes = vectors.leaf_shapes(self.in_shape)
+        axes = vectors.leaf_axes(self._axis, values)
+        for v, shape, axis in zip(vectors.leaves(values), shapes, axes, strict=True):
             full = abs(arrays.to_host(v)).reshape((1,) * (len(shape) - v.ndim) + v.shape)
             others = tuple(i for i in range(full.ndim) if i != axis)
             peaks = full.max(axis=others, initial=0)
@@ -102,9 +102,9 @@ class Diagonal(Elementwise, LinearOperator):
     Holds the values as given, and once more in the dtype of x where that is another."""
 
     def __init__(self, values: Any, shape: Shape, axis: Axis = None) -> None:
-        values = spaces.broadcastable("Diagonal", values, shape)
+        values = vectors.broadcastable("Diagonal", values, shape)
         self._set(shape, axis, (values,))
-        self.nonnegative = all(bool((v >= 0).all()) for v in spaces.leaves(values))
+        self.nonnegative = all(bool((v >= 0).all()) for v in vectors.leaves(values))
 
     @property
     def T(self) -> LinearOperator:
@@ -112,7 +112,7 @@ class Diagonal(Elementwise, LinearOperator):
 
     def _forward(self, x: Vector, out: Vector) -> None:
         (values,) = self._near(x)
-        for a, v, b in zip(*map(spaces.leaves, (x, values, out)), strict=True):
+        for a, v, b in zip(*map(vectors.leaves, (x, values, out)), strict=True):
             arrays.namespace(a).multiply(a, v, out=b)
 
     def _adjoint(self, y: Vector, out: Vector) -> None:
@@ -138,12 +138,12 @@ class Identity(Elementwise, LinearOperator):
         return self
 
     def _forward(self, x: Vector, out: Vector) -> None:
-        for a, b in zip(spaces.leaves(x), spaces.leaves(out), strict=True):
+        for a, b in zip(vectors.leaves(x), vectors.leaves(out), strict=True):
             b[...] = a
 
     def _adjoint(self, y: Vector, out: Vector) -> None:
         self._forward(y, out)
 
     def _norm_bounds(self, bounds: Callable[[LinearOperator], Any]) -> Any:
-        one = float(spaces.size(self.in_shape) > 0)
+        one = float(vectors.size(self.in_shape) > 0)
         return one, one

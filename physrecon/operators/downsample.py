@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from physrecon import arrays, spaces
+from physrecon import arrays
+from physrecon.arrays import vectors
+from physrecon.arrays.vectors import Shape
 from physrecon.errors import ArgumentError
 from physrecon.operators.base import LinearOperator
-from physrecon.operators.slicewise import Slicewise
-from physrecon.spaces import Shape
+from physrecon.operators.batched import Slicewise
 
 Index = tuple[slice, ...]
 
@@ -49,7 +50,7 @@ class Downsample(Slicewise, LinearOperator):
 
     def _check(self) -> None:
         shape, factor = self.in_shape, self.factor
-        if spaces.is_product(shape) or len(factor) != len(shape):
+        if vectors.is_product(shape) or len(factor) != len(shape):
             raise ArgumentError(
                 f"Downsample: expected a shape and one factor for each of its axes, got {shape} "
                 f"and {factor}"
@@ -116,5 +117,5 @@ def _checked_psf(psf: Any, rank: int) -> np.ndarray:
             f"Downsample.psf: expected an array of {rank} axes, got one of {psf.shape}; "
             "give it the length 1 along axes that are not blurred"
         )
-    spaces.check_finite("Downsample.psf", psf)
+    vectors.check_finite("Downsample.psf", psf)
     return psf

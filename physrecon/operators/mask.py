@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from physrecon import arrays, spaces
+from physrecon import arrays
+from physrecon.arrays import vectors
+from physrecon.arrays.vectors import Axis, Shape, first_of_three
 from physrecon.errors import ArgumentError
 from physrecon.operators.base import LinearOperator
 from physrecon.operators.diagonal import Elementwise
-from physrecon.operators.slicewise import first_of_three
-from physrecon.spaces import Axis, Shape
 
 
 class Mask(Elementwise, LinearOperator):
@@ -33,7 +33,7 @@ class Mask(Elementwise, LinearOperator):
                 f"Mask.keep: expected booleans, got {keep.dtype}; write `keep != 0`, say"
             )
         shape = tuple(keep.shape if shape is None else shape)
-        spaces.broadcastable("Mask.keep", keep, shape)
+        vectors.broadcastable("Mask.keep", keep, shape)
         self._set(shape, first_of_three(shape) if axis is None else axis, (keep,))
 
     @property

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from physrecon import arrays, spaces
+from physrecon import arrays
+from physrecon.arrays import vectors
+from physrecon.arrays.vectors import Axis, Shape, Vector, first_of_three
 from physrecon.errors import ArgumentError
 from physrecon.operators.base import LinearOperator, Operator
 from physrecon.operators.diagonal import Diagonal, Elementwise
-from physrecon.operators.slicewise import first_of_three
-from physrecon.spaces import Axis, Shape, Vector
 
 
 class Slopes(Diagonal):
@@ -114,7 +114,7 @@ class Function(Operator):
         _write("Function.forward", self._function(x), out)
 
     def _linearize(self, x: Vector) -> LinearOperator:
-        return FunctionJacobian(self, spaces.copy(x))
+        return FunctionJacobian(self, vectors.copy(x))
 
 
 class FunctionJacobian(LinearOperator):
@@ -123,7 +123,7 @@ class FunctionJacobian(LinearOperator):
     def __init__(self, function: Function, x: Vector) -> None:
         self._f, self._x = function, x
         self.in_shape, self.out_shape = function.in_shape, function.out_shape
-        self.dtype, self.slices = spaces.leaves(x)[0].dtype, function.slices
+        self.dtype, self.slices = vectors.leaves(x)[0].dtype, function.slices
 
     def _forward(self, x: Vector, out: Vector) -> None:
         _write("Function.jvp", self._f._jvp(self._x, x), out)
@@ -137,18 +137,18 @@ def _set_elementwise(
 ) -> None:
     shape = (shape,) if isinstance(shape, int) else tuple(shape)
     where = type(F).__name__
-    if spaces.is_product(shape):
+    if vectors.is_product(shape):
         raise ArgumentError(f"{where}: expected one shape, got {shape}; use block_diagonal")
-    arrays_of = tuple(spaces.broadcastable(where, p, shape) for p in parameters)
+    arrays_of = tuple(vectors.broadcastable(where, p, shape) for p in parameters)
     F._set(shape, first_of_three(shape) if axis is None else axis, arrays_of)
 
 
 def _write(where: str, result: Vector, out: Vector) -> None:
     """out ← what the user's function gave, if it fits."""
     fits = isinstance(result, tuple) == isinstance(out, tuple)
-    got = [getattr(leaf, "shape", type(leaf).__name__) for leaf in spaces.leaves(result)]
-    wanted = [leaf.shape for leaf in spaces.leaves(out)]
+    got = [getattr(leaf, "shape", type(leaf).__name__) for leaf in vectors.leaves(result)]
+    wanted = [leaf.shape for leaf in vectors.leaves(out)]
     if not fits or got != wanted:
         raise ArgumentError(f"{where}: expected arrays of {wanted}, got {got}")
-    for target, leaf in zip(spaces.leaves(out), spaces.leaves(result), strict=True):
+    for target, leaf in zip(vectors.leaves(out), vectors.leaves(result), strict=True):
         target[...] = leaf

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from physrecon import spaces
+from physrecon.arrays import vectors
+from physrecon.arrays.vectors import Axis, Vector
 from physrecon.errors import ArgumentError
 from physrecon.operators.base import LinearOperator, Operator, view_indices
-from physrecon.spaces import Axis, Vector
 
 Bounds = Callable[[LinearOperator], Any]
 
@@ -36,7 +36,7 @@ class Stack(Operator):
         shapes = [A.out_shape for A in operators]
         self._joined = (
             join
-            and not any(spaces.is_product(s) or s == () for s in shapes)
+            and not any(vectors.is_product(s) or s == () for s in shapes)
             and len({s[1:] for s in shapes}) == 1
             and len({A.slices for A in operators if A.slices}) <= 1
         )
@@ -73,8 +73,8 @@ class Stack(Operator):
         return self._like([F.linearize(x) for F in self._operators])
 
     def forward_and_linearize(self, x: Vector, out: Vector = None) -> tuple[Vector, LinearOperator]:
-        x = spaces.checked("vstack", x, self.in_shape)
-        out = spaces.empty(self.out_shape, x) if out is None else out
+        x = vectors.checked("vstack", x, self.in_shape)
+        out = vectors.empty(self.out_shape, x) if out is None else out
         parts = zip(self._operators, self._parts(out), strict=True)
         return out, self._like([F.forward_and_linearize(x, part)[1] for F, part in parts])
 
@@ -110,10 +110,10 @@ class LinearStack(LinearOperator, Stack):
     def _adjoint(self, y: Vector, out: Vector) -> None:
         first, *others = zip(self._operators, self._parts(y), strict=True)
         first[0].apply_adjoint(first[1], out)
-        one = spaces.empty(self.in_shape, y) if others else None
+        one = vectors.empty(self.in_shape, y) if others else None
         for A, part in others:
             A.apply_adjoint(part, one)
-            spaces.add(out, one)
+            vectors.add(out, one)
 
     def _norm_bounds(self, bounds: Bounds) -> Any:
         if self.nonnegative:

@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from physrecon import arrays, spaces
+from physrecon import arrays
+from physrecon.arrays import vectors
+from physrecon.arrays.vectors import Shape
 from physrecon.errors import ArgumentError, DeviceError
 from physrecon.operators.base import LinearOperator
-from physrecon.operators.slicewise import Slicewise
-from physrecon.spaces import Shape
+from physrecon.operators.batched import Slicewise
 
 ORTHONORMAL = 1e-10  # what the filters may be off: tables of some have 11 digits
 BORDER = 8  # levels=None: a border of at most one in so many
@@ -41,7 +42,7 @@ class Wavelet(Slicewise, LinearOperator):
         axes: tuple[int, ...] | None = None,
     ) -> None:
         self.in_shape = tuple(shape)
-        if spaces.is_product(self.in_shape) or not self.in_shape:
+        if vectors.is_product(self.in_shape) or not self.in_shape:
             raise ArgumentError(f"Wavelet: expected the shape of one array, got {shape}")
         self.axes = _checked_axes(axes, len(self.in_shape))
         self.wavelet, self._filters = wavelet, _orthogonal_filters(wavelet)
@@ -87,7 +88,7 @@ class Wavelet(Slicewise, LinearOperator):
         import pywt
 
         _on_host(y)
-        work = spaces.copy(y)
+        work = vectors.copy(y)
         for level in reversed(range(self.levels)):
             block = work[self._block(level)]
             for axis in reversed(self.axes):

@@ -21,11 +21,12 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from physrecon import arrays, spaces
+from physrecon import arrays
+from physrecon.arrays import vectors
+from physrecon.arrays.vectors import Axis, Numbers, Shape, Vector
 from physrecon.errors import ArgumentError
 from physrecon.operators.base import LinearOperator
 from physrecon.priors.constraints import Constraint
-from physrecon.spaces import Axis, Numbers, Shape, Vector
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,8 @@ class Prior:
 
     def value(self, x: Vector) -> float:
         """The prior of x, which must be finite."""
-        for leaf in spaces.leaves(x):
-            spaces.check_finite(f"{type(self).__name__}(x)", leaf)
+        for leaf in vectors.leaves(x):
+            vectors.check_finite(f"{type(self).__name__}(x)", leaf)
         return float(self.values(x).sum())
 
     def values(self, x: Vector, axis: Axis = None) -> Numbers:
@@ -130,11 +131,11 @@ class Prior:
 def moreau(conjugate_prox: Callable[[Vector, Any], Vector], z: Vector, step: Any) -> Vector:
     """z ← prox_{t g}(z) = z − t prox_{g*/t}(z/t)."""
     steps = per_leaf(step, z)
-    q = spaces.copy(z)
-    for part, t in zip(spaces.leaves(q), steps, strict=True):
+    q = vectors.copy(z)
+    for part, t in zip(vectors.leaves(q), steps, strict=True):
         part /= t
-    conjugate_prox(q, spaces.transform(lambda t: 1 / t, step))
-    for out, part, t in zip(spaces.leaves(z), spaces.leaves(q), steps, strict=True):
+    conjugate_prox(q, vectors.transform(lambda t: 1 / t, step))
+    for out, part, t in zip(vectors.leaves(z), vectors.leaves(q), steps, strict=True):
         part *= t
         out -= part
     return z
@@ -152,8 +153,8 @@ def per_leaf(numbers: Any, vector: Vector) -> list[Any]:
             leaf.dtype, copy=False
         )
 
-    leaves = spaces.leaves(vector)
-    each = spaces.leaves(numbers) if isinstance(numbers, tuple) else [numbers] * len(leaves)
+    leaves = vectors.leaves(vector)
+    each = vectors.leaves(numbers) if isinstance(numbers, tuple) else [numbers] * len(leaves)
     return [beside(value, leaf) for value, leaf in zip(each, leaves, strict=True)]
 
 

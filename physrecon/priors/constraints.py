@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any, Protocol
 
-from physrecon import arrays, spaces
+from physrecon import arrays
+from physrecon.arrays import vectors
+from physrecon.arrays.vectors import Vector
 from physrecon.errors import ArgumentError
-from physrecon.spaces import Vector
 
 
 class Constraint(Protocol):
@@ -43,7 +44,7 @@ class Box:
         return self.lower, self.upper
 
     def project(self, x: Any) -> Any:
-        for leaf in spaces.leaves(x):
+        for leaf in vectors.leaves(x):
             arrays.namespace(leaf).clip(leaf, self.lower, self.upper, out=leaf)
         return x
 
@@ -55,7 +56,7 @@ class NonNegative:
     bounds = (0.0, math.inf)
 
     def project(self, x: Any) -> Any:
-        for leaf in spaces.leaves(x):
+        for leaf in vectors.leaves(x):
             arrays.namespace(leaf).maximum(leaf, 0, out=leaf)
         return x
 

@@ -22,13 +22,13 @@ from typing import Any, ClassVar
 import numpy as np
 
 from physrecon import arrays
+from physrecon.arrays.vectors import Axis, Numbers, Shape
 from physrecon.errors import ArgumentError
 from physrecon.operators.base import LinearOperator
 from physrecon.operators.calculus import Gradient
 from physrecon.operators.diagonal import Identity
 from physrecon.priors.base import Prior, check_integers, refuse_constraint
 from physrecon.priors.constraints import Constraint
-from physrecon.spaces import Axis, Numbers, Shape
 
 CHUNK = 1 << 13  # voxels gone through at a time on the CPU: their small matrices fit the caches
 CHUNK_GPU = 1 << 20

@@ -16,11 +16,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from physrecon import arrays, spaces
+from physrecon import arrays
+from physrecon.arrays import vectors
+from physrecon.arrays.vectors import Axis, Numbers, Shape
 from physrecon.errors import ArgumentError
 from physrecon.priors.base import Prior
 from physrecon.priors.constraints import Constraint
-from physrecon.spaces import Axis, Numbers, Shape
 
 
 @dataclass(frozen=True, init=False)
@@ -61,7 +62,7 @@ class PlugAndPlay(Prior):
         return self.axis is None or axis != self.axis
 
     def values(self, x: Any, axis: Axis = None) -> Numbers:
-        return np.zeros(spaces.slice_count(np.shape(x), axis))
+        return np.zeros(vectors.slice_count(np.shape(x), axis))
 
     def prox(self, x: Any, step: Any, constraint: Constraint | None = None) -> Any:
         if self.axis is None:
@@ -101,5 +102,5 @@ class PlugAndPlay(Prior):
                 f"machine of its input, got {got} of {np.shape(result)}; wrap it in a function "
                 "that converts"
             )
-        spaces.check_finite("PlugAndPlay.denoiser: its result", result)
+        vectors.check_finite("PlugAndPlay.denoiser: its result", result)
         return result

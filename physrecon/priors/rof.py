@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from physrecon import arrays
+from physrecon.arrays.vectors import Numbers
 from physrecon.operators.calculus import Lattice
-from physrecon.spaces import Numbers
 
 RELAX = 1.8  # ρ < 2; 1 before the gap is looked at, which needs |p| ≤ r
 CONVEXITY = 0.5  # of the 1 that ½ ‖u − f‖² has, how much the shrinking of τ counts on

@@ -12,14 +12,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from physrecon import arrays, spaces
+from physrecon import arrays
+from physrecon.arrays import vectors
+from physrecon.arrays.vectors import Axis, Numbers, Shape, Vector
 from physrecon.errors import ArgumentError
 from physrecon.operators.base import LinearOperator
 from physrecon.operators.diagonal import Identity
 from physrecon.operators.wavelet import Wavelet
 from physrecon.priors.base import Prior, check_integers, clip_to, per_leaf, refuse_constraint
 from physrecon.priors.constraints import Constraint
-from physrecon.spaces import Axis, Numbers, Shape, Vector
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,12 @@ class L1(Prior):
         return clip_to("L1", self.split_prox(x, step), constraint)
 
     def conjugate_prox(self, q: Vector, sigma: Any) -> Vector:
-        for leaf in spaces.leaves(q):
+        for leaf in vectors.leaves(q):
             arrays.namespace(leaf).clip(leaf, -self.weight, self.weight, out=leaf)
         return q
 
     def split_prox(self, z: Vector, step: Any) -> Vector:
-        for leaf, t in zip(spaces.leaves(z), per_leaf(step, z), strict=True):
+        for leaf, t in zip(vectors.leaves(z), per_leaf(step, z), strict=True):
             shrink(leaf, t * self.weight)
         return z
 
@@ -55,7 +56,7 @@ class L1(Prior):
         self, x: Vector, axis: Axis, scale: Numbers, gradient: Vector, curvature: Vector
     ) -> None:
         """|u| is u where u ≥ 0: g is the weight and c is 0."""
-        for leaf in spaces.leaves(gradient):
+        for leaf in vectors.leaves(gradient):
             leaf += self.weight
 
 
@@ -134,7 +135,7 @@ def shrink(x: Any, threshold: Any) -> None:
 def sum_of_magnitudes(x: Vector, axis: Axis) -> Numbers:
     """Σ|x| of each slice, in float64 and in an order that no other slice has a part in."""
     total = np.zeros(1)
-    for leaf, where in zip(spaces.leaves(x), spaces.leaf_axes(axis, x), strict=True):
+    for leaf, where in zip(vectors.leaves(x), vectors.leaf_axes(axis, x), strict=True):
         view = arrays.sliced(leaf, where)
         each = (abs(view[:, i]).sum(dtype=np.float64) for i in range(view.shape[1]))
         total = total + np.array([float(one) for one in each])

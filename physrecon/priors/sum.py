@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
+from physrecon.arrays.vectors import Axis, Numbers, Shape, Vector
 from physrecon.errors import ArgumentError
 from physrecon.operators.base import LinearOperator
 from physrecon.operators.stacks import LinearStack
 from physrecon.priors.base import Prior
-from physrecon.spaces import Axis, Numbers, Shape, Vector
 
 SUMMABLE = ("quadratic", "smooth", "split", "surrogate")
 

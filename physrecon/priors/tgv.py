@@ -21,6 +21,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from physrecon import arrays
+from physrecon.arrays.vectors import Axis, Numbers, Shape
 from physrecon.errors import ArgumentError
 from physrecon.operators.calculus import ROUNDING, Lattice, gradient_norm, lattice
 from physrecon.priors.constraints import Constraint
@@ -33,7 +34,6 @@ from physrecon.priors.total_variation import (
     one_a_problem,
     slice_sums,
 )
-from physrecon.spaces import Axis, Numbers, Shape
 
 FIRST_STEP, LAST_STEP = 1.0, 1e-2  # of τ, which shrinks like 1/k in between
 VALUE_STEP = 0.1  # τ while u stands still, for gradients whose mean square is 1

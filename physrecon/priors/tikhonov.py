@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from physrecon import spaces
+from physrecon.arrays import vectors
+from physrecon.arrays.vectors import Axis, Numbers, Shape, Vector
 from physrecon.errors import ArgumentError
 from physrecon.operators.base import LinearOperator
 from physrecon.operators.checks import norm_bounds
 from physrecon.operators.diagonal import Identity
 from physrecon.priors.base import Prior, clip_to, per_leaf
 from physrecon.priors.constraints import Constraint
-from physrecon.spaces import Axis, Numbers, Shape, Vector
 
 
 @dataclass(frozen=True)
@@ -68,27 +68,27 @@ class Tikhonov(Prior):
 
     def values(self, x: Vector, axis: Axis = None) -> Numbers:
         if self.K is None:
-            return 0.5 * self.weight * spaces.dots(x, x, axis)
+            return 0.5 * self.weight * vectors.dots(x, x, axis)
         K = self._operator_on(x, axis)
         return self._values_of(K, K.forward(x), axis)
 
     def values_and_gradient(self, x: Vector, axis: Axis, out: Vector) -> tuple[Numbers, Vector]:
         one, weight = np.ones(1), np.full(1, self.weight)
         if self.K is None:
-            spaces.scale_add(out, one, weight, x, None, [True])
+            vectors.scale_add(out, one, weight, x, None, [True])
             return self.values(x, axis), out
         K = self._operator_on(x, axis)
         z = K.forward(x)
-        spaces.scale_add(out, one, weight, K.adjoint(z), None, [True])
+        vectors.scale_add(out, one, weight, K.adjoint(z), None, [True])
         return self._values_of(K, z, axis), out
 
     def _operator_on(self, x: Vector, axis: Axis) -> LinearOperator:
-        K = self.operator(spaces.transform(np.shape, x))
+        K = self.operator(vectors.transform(np.shape, x))
         return K if axis is None else K.along(axis)
 
     def _values_of(self, K: LinearOperator, z: Vector, axis: Axis) -> Numbers:
         along = K.slices[1] if axis is not None and K.slices else None
-        return 0.5 * self.weight * spaces.dots(z, z, along)
+        return 0.5 * self.weight * vectors.dots(z, z, along)
 
     def lipschitz(self, shape: Shape) -> float:
         bound = norm_bounds(self.operator(shape))[1]
@@ -104,8 +104,8 @@ class Tikhonov(Prior):
     ) -> None:
         """c is the weight where K = 1, and else its product with a bound of ‖K‖²."""
         self.values_and_gradient(x, axis, gradient)
-        bound = self.weight if self.K is None else self.lipschitz(spaces.transform(np.shape, x))
-        for leaf in spaces.leaves(curvature):
+        bound = self.weight if self.K is None else self.lipschitz(vectors.transform(np.shape, x))
+        for leaf in vectors.leaves(curvature):
             leaf += bound
 
     def prox(self, x: Vector, step: Any, constraint: Constraint | None = None) -> Vector:
@@ -119,12 +119,12 @@ class Tikhonov(Prior):
 
     def conjugate_prox(self, q: Vector, sigma: Any) -> Vector:
         """q / (1 + σ / weight), for g(z) = ½ weight ‖z‖²."""
-        for leaf, s in zip(spaces.leaves(q), per_leaf(sigma, q), strict=True):
+        for leaf, s in zip(vectors.leaves(q), per_leaf(sigma, q), strict=True):
             leaf /= 1 + s / self.weight
         return q
 
     def split_prox(self, z: Vector, step: Any) -> Vector:
         """z / (1 + step · weight)"""
-        for leaf, t in zip(spaces.leaves(z), per_leaf(step, z), strict=True):
+        for leaf, t in zip(vectors.leaves(z), per_leaf(step, z), strict=True):
             leaf /= 1 + t * self.weight
         return z

@@ -16,14 +16,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from physrecon import arrays, spaces
+from physrecon import arrays
+from physrecon.arrays import vectors
+from physrecon.arrays.vectors import Axis, Numbers, Shape
 from physrecon.errors import ArgumentError
 from physrecon.operators.base import LinearOperator
 from physrecon.operators.calculus import ROUNDING, Gradient, gradient_norm, lattice, sorted_axes
 from physrecon.priors import rof
 from physrecon.priors.base import Prior, check_integers, refuse_constraint
 from physrecon.priors.constraints import Constraint
-from physrecon.spaces import Axis, Numbers, Shape
 
 ROUNDED = 0.01  # of the typical x: what a step is rounded off to where no kink may be
 
@@ -48,7 +49,7 @@ class Variation(Prior):
 
     def steps(self, shape: Shape) -> dict[int, float]:
         """Axis → distance, for the axes along which there is a difference."""
-        if spaces.is_product(shape):
+        if vectors.is_product(shape):
             raise ArgumentError(
                 f"{type(self).__name__}: expected one array, got a tuple of {shape}; join them "
                 "along a channel axis and use JointTotalVariation"
@@ -175,7 +176,7 @@ class TotalVariation(Variation):
             self.smoothed(scale[0], x.shape).surrogate(x, axis, scale, gradient, curvature)
             return
         for i, part in enumerate(_slices(axis, len(scale))):
-            image, g, c = (spaces.copy(a[part]) for a in (x, gradient, curvature))
+            image, g, c = (vectors.copy(a[part]) for a in (x, gradient, curvature))
             self.smoothed(scale[i], image.shape).surrogate(image, None, scale[i : i + 1], g, c)
             gradient[part], curvature[part] = g, c
 

@@ -16,12 +16,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from physrecon import arrays, spaces
+from physrecon import arrays
+from physrecon.arrays import vectors
+from physrecon.arrays.vectors import Numbers, Vector
 from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
 from physrecon.solvers.line_search import first_step, projected
 from physrecon.solvers.state import VECTOR, State, fresh, move, ratio
-from physrecon.spaces import Numbers, Vector
 
 EPSILON = 1e-8  # ε, where 1 is the root mean square of the first gradient
 SHARE = 0.1  # of the first step to the minimum along the gradient: the step when none is given
@@ -66,12 +67,12 @@ class Adam:
 
     def start(self, problem: Problem, x0: Vector = None) -> AdamState:
         state = _start(problem, x0, self.step)
-        state.m = spaces.fill(spaces.copy(state.v), 0)
+        state.m = vectors.fill(vectors.copy(state.v), 0)
         return state
 
     def advance(self, problem: Problem, state: AdamState) -> AdamState:
         axis, active, b = problem.axis, state.active, np.full(len(state.active), self.beta1)
-        spaces.scale_add(state.m, b, (1 - b) * state.unit, state.gradient, axis, active)
+        vectors.scale_add(state.m, b, (1 - b) * state.unit, state.gradient, axis, active)
         taken = state.taken + 1
         correction = np.sqrt(1 - self.beta2**taken) / (1 - self.beta1**taken)
         return _advance(problem, state, state.m, self.beta2, correction)
@@ -116,8 +117,8 @@ def _check(where: str, step: float | None, **decays: float) -> None:
 def _start(problem: Problem, x0: Vector, step: float | None, share: float = 1.0) -> AdamState:
     fields = fresh(problem, x0)
     objective, fields["value"], gradient = problem.objective_and_gradient(fields["x"])
-    squares = spaces.dots(gradient, gradient, problem.axis)
-    count = spaces.size(problem.f.A.in_shape) / max(problem.count, 1)
+    squares = vectors.dots(gradient, gradient, problem.axis)
+    count = vectors.size(problem.f.A.in_shape) / max(problem.count, 1)
     state = AdamState(
         **fields,
         gradient=gradient,
@@ -130,19 +131,19 @@ def _start(problem: Problem, x0: Vector, step: float | None, share: float = 1.0)
     if step is None:
         length = _to_minimum(problem, state, first_step(objective, squares))
         state.step = share * SHARE * length * np.sqrt(squares / max(count, 1))
-    state.v = spaces.fill(spaces.copy(gradient), 0)
+    state.v = vectors.fill(vectors.copy(gradient), 0)
     return state
 
 
 def _to_minimum(problem: Problem, state: AdamState, trial: Numbers) -> Numbers:
     """⟨s, s⟩ / ⟨s, change of ∇F⟩ for the change s of x in a trial step along the gradient."""
     shape, axis = problem.f.A.in_shape, problem.axis
-    s, change = spaces.empty(shape, state.x), state.scratch("scratch", shape)
+    s, change = vectors.empty(shape, state.x), state.scratch("scratch", shape)
     problem.objective_and_gradient(projected(problem, state, trial, s), change)
-    spaces.subtract(s, state.x)
-    spaces.subtract(change, state.gradient)
-    bend = spaces.dots(s, change, axis)
-    length = ratio(spaces.dots(s, s, axis), bend)
+    vectors.subtract(s, state.x)
+    vectors.subtract(change, state.gradient)
+    bend = vectors.dots(s, change, axis)
+    length = ratio(vectors.dots(s, s, axis), bend)
     return np.where((length > 0) & np.isfinite(length), length, trial)
 
 
@@ -151,14 +152,14 @@ def _advance(
 ) -> AdamState:
     axis, active = problem.axis, state.active
     kept, direction = np.full(len(active), decay), state.scratch("scratch", problem.f.A.in_shape)
-    spaces.assign(direction, state.gradient)
-    spaces.scale_add(direction, state.unit, 0 * kept, direction, axis, active)
-    spaces.multiply(direction, direction)
-    spaces.scale_add(state.v, kept, 1 - kept, direction, axis, active)
-    if not spaces.leaves(m):
+    vectors.assign(direction, state.gradient)
+    vectors.scale_add(direction, state.unit, 0 * kept, direction, axis, active)
+    vectors.multiply(direction, direction)
+    vectors.scale_add(state.v, kept, 1 - kept, direction, axis, active)
+    if not vectors.leaves(m):
         m = state.gradient
         correction = correction * state.unit
-    for out, mean, v in zip(*map(spaces.leaves, (direction, m, state.v)), strict=True):
+    for out, mean, v in zip(*map(vectors.leaves, (direction, m, state.v)), strict=True):
         arrays.namespace(out).sqrt(v, out=out)
         out += EPSILON
         arrays.namespace(out).divide(mean, out, out=out)

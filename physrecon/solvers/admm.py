@@ -23,7 +23,9 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from physrecon import arrays, spaces
+from physrecon import arrays
+from physrecon.arrays import vectors
+from physrecon.arrays.vectors import Axis, Numbers, Shape, Vector
 from physrecon.errors import ArgumentError
 from physrecon.priors.base import moreau
 from physrecon.problem import Problem
@@ -35,7 +37,6 @@ from physrecon.solvers.proximal import (
     use_of,
 )
 from physrecon.solvers.state import VECTOR, State, fresh, ratio, replace_x
-from physrecon.spaces import Axis, Numbers, Shape, Vector
 
 AGES = 2 ** np.arange(1, 11)  # iterations of a slice after which its ρ are looked at
 MOST = 10.0  # times that ρ may change at once
@@ -102,14 +103,14 @@ class ADMM:
             )
         fields, squares, copies = fresh(problem, x0), *self._terms(problem)
         x = fields["x"]
-        images = tuple(c.forward(x, spaces.empty(c.shape, x)) for c in copies)
+        images = tuple(c.forward(x, vectors.empty(c.shape, x)) for c in copies)
         state = ADMMState(
             **fields,
-            w=spaces.copy(x),
+            w=vectors.copy(x),
             misfit=problem.f.residual(x) if squares else (),
             images=images,
-            z=tuple(spaces.copy(image) for image in images),
-            d=tuple(spaces.fill(spaces.copy(image), 0) for image in images),
+            z=tuple(vectors.copy(image) for image in images),
+            d=tuple(vectors.fill(vectors.copy(image), 0) for image in images),
             rho=first_rho(problem, squares, copies),
             age=np.zeros(problem.count),
         )
@@ -157,40 +158,40 @@ class ADMM:
         images = ([state.misfit] if squares else []) + list(state.images)
         s, p = state.scratch("gradient", shape), state.scratch("direction", shape)
         gamma = self._gradient(state, squares, copies, s, axis)
-        spaces.assign(p, s)
+        vectors.assign(p, s)
         for step in range(self.steps):
             if step:
                 previous, gamma = gamma, self._gradient(state, squares, copies, s, axis)
-                spaces.scale_add(p, ratio(gamma, previous), one, s, axis, active)
+                vectors.scale_add(p, ratio(gamma, previous), one, s, axis, active)
             moves = [
                 term.forward(p, state.scratch(f"image {i}", term.shape))
                 for i, term in enumerate(terms)
             ]
             curvature = sum(
-                weight * spaces.dots(move, move, term.axis)
+                weight * vectors.dots(move, move, term.axis)
                 for term, weight, move in zip(terms, weights, moves, strict=True)
             )
-            alpha = ratio(spaces.dots(s, p, axis), curvature)
-            spaces.scale_add(state.w, one, -alpha, p, axis, active)
+            alpha = ratio(vectors.dots(s, p, axis), curvature)
+            vectors.scale_add(state.w, one, -alpha, p, axis, active)
             for term, image, move in zip(terms, images, moves, strict=True):
-                spaces.scale_add(image, one, -alpha, move, term.axis, active)
+                vectors.scale_add(image, one, -alpha, move, term.axis, active)
 
     def _gradient(
         self, state: ADMMState, squares: list[Term], copies: list[Term], out: Vector, axis: Axis
     ) -> Numbers:
         """out ← Aᵀ W (A w − y) + Σ ρ Bᵀ (B w − z + d), and its ‖·‖² of each slice."""
-        spaces.fill(out, 0)
+        vectors.fill(out, 0)
         one, every = np.ones(len(state.active)), np.ones(len(state.active), bool)
-        pull = state.scratch("pull", spaces.transform(lambda leaf: leaf.shape, out))
+        pull = state.scratch("pull", vectors.transform(lambda leaf: leaf.shape, out))
         for term in squares:
-            spaces.add(out, term.adjoint(state.misfit, pull))
+            vectors.add(out, term.adjoint(state.misfit, pull))
         for i, (term, rho) in enumerate(zip(copies, state.rho, strict=True)):
             r = state.scratch(f"image {len(squares) + i}", term.shape)
-            spaces.assign(r, state.images[i])
-            spaces.subtract(r, state.z[i])
-            spaces.add(r, state.d[i])
-            spaces.scale_add(out, one, rho, term.adjoint(r, pull), axis, every)
-        return spaces.dots(out, out, axis)
+            vectors.assign(r, state.images[i])
+            vectors.subtract(r, state.z[i])
+            vectors.add(r, state.d[i])
+            vectors.scale_add(out, one, rho, term.adjoint(r, pull), axis, every)
+        return vectors.dots(out, out, axis)
 
     def _split(self, state: ADMMState, copies: list[Term]) -> None:
         """z, d and ρ of every copy."""
@@ -200,28 +201,28 @@ class ADMM:
             zip(copies, state.images, state.z, state.d, strict=True)
         ):
             axis, new = copy.axis, state.scratch(f"new {i}", copy.shape)
-            spaces.scale_add(d, one, OVER * one, image, axis, state.active)
-            spaces.scale_add(d, one, (1 - OVER) * one, z, axis, state.active)  # d + h
-            spaces.assign(new, d)
+            vectors.scale_add(d, one, OVER * one, image, axis, state.active)
+            vectors.scale_add(d, one, (1 - OVER) * one, z, axis, state.active)  # d + h
+            vectors.assign(new, d)
             assert copy.prox is not None
-            copy.prox(new, spaces.across(1 / rho[i], copy.shape, axis))
-            moved = spaces.distances(new, z, axis) if due.any() else one
-            spaces.assign(z, new, axis, state.active)
-            length = spaces.scale_add(d, one, -one, z, axis, state.active)
+            copy.prox(new, vectors.across(1 / rho[i], copy.shape, axis))
+            moved = vectors.distances(new, z, axis) if due.any() else one
+            vectors.assign(z, new, axis, state.active)
+            length = vectors.scale_add(d, one, -one, z, axis, state.active)
             if due.any():
                 primal = np.maximum(gap(copy, image, z), TINY)
                 dual = np.maximum(np.sqrt(ratio(moved, length)), TINY)
                 factor = np.clip(np.sqrt(primal / dual), 1 / MOST, MOST)
                 factor = np.where(due & (length > 0), factor, 1)
-                spaces.scale_add(d, 1 / factor, 0 * one, d, axis, due)
+                vectors.scale_add(d, 1 / factor, 0 * one, d, axis, due)
                 rho[i] *= factor
         state.rho = rho
 
 
 def gap(copy: Term, image: Vector, z: Vector) -> Numbers:
     """‖B w − z‖ of each slice, in units of the longer of the two."""
-    squares = [spaces.dots(v, v, copy.axis) for v in (image, z)]
-    return np.sqrt(ratio(spaces.distances(image, z, copy.axis), np.maximum(*squares)))
+    squares = [vectors.dots(v, v, copy.axis) for v in (image, z)]
+    return np.sqrt(ratio(vectors.distances(image, z, copy.axis), np.maximum(*squares)))
 
 
 def first_rho(problem: Problem, squares: list[Term], copies: list[Term]) -> Numbers:
@@ -230,8 +231,8 @@ def first_rho(problem: Problem, squares: list[Term], copies: list[Term]) -> Numb
     v = noise(problem.f.A.in_shape, problem.axis, problem.f.y)
 
     def energy(term: Term) -> Numbers:
-        image = term.forward(v, spaces.empty(term.shape, v))
-        return spaces.dots(image, image, term.axis)
+        image = term.forward(v, vectors.empty(term.shape, v))
+        return vectors.dots(image, image, term.axis)
 
     own = energy(squares[0]) if squares else typical_curvature(problem) * energy(copies[0])
     rho = np.ones((len(copies), problem.count))
@@ -243,8 +244,8 @@ def first_rho(problem: Problem, squares: list[Term], copies: list[Term]) -> Numb
 
 def noise(shape: Shape, axis: Axis, beside: Vector) -> Vector:
     """Normal noise, the same in every slice however many there are."""
-    v, rng = spaces.empty(shape, beside), np.random.default_rng(0)
-    for leaf, where in zip(spaces.leaves(v), spaces.leaf_axes(axis, v), strict=True):
+    v, rng = vectors.empty(shape, beside), np.random.default_rng(0)
+    for leaf, where in zip(vectors.leaves(v), vectors.leaf_axes(axis, v), strict=True):
         one = [1 if i == where else n for i, n in enumerate(leaf.shape)]
         sample = rng.standard_normal(one).astype(leaf.dtype)
         leaf[...] = arrays.to_device(sample, "cuda" if arrays.is_device(leaf) else "cpu")
@@ -263,5 +264,5 @@ def pulled(f: Any, r: Vector, out: Vector) -> Vector:
 
 
 def assigned(x: Vector, out: Vector) -> Vector:
-    spaces.assign(out, x)
+    vectors.assign(out, x)
     return out

@@ -12,12 +12,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from physrecon import spaces
+from physrecon.arrays import vectors
+from physrecon.arrays.vectors import Numbers, Vector
 from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
 from physrecon.solvers.line_search import Step, first_step, projected, search
 from physrecon.solvers.state import VECTOR, State, fresh
-from physrecon.spaces import Numbers, Vector
 
 
 @dataclass
@@ -50,7 +50,7 @@ class Armijo:
     def start(self, problem: Problem, x0: Vector = None) -> ArmijoState:
         fields = fresh(problem, x0)
         objective, fields["value"], gradient = problem.objective_and_gradient(fields["x"])
-        step = self.step * first_step(objective, spaces.dots(gradient, gradient, problem.axis))
+        step = self.step * first_step(objective, vectors.dots(gradient, gradient, problem.axis))
         recent = np.full((problem.count, self.memory), -np.inf)
         recent[:, 0] = objective
         return ArmijoState(**fields, gradient=gradient, step=step, recent=recent)
@@ -58,8 +58,8 @@ class Armijo:
     def advance(self, problem: Problem, state: ArmijoState) -> ArmijoState:
         axis = problem.axis
         d = state.scratch("direction", problem.f.A.in_shape)
-        spaces.subtract(projected(problem, state, state.step, d), state.x)
-        slope, length = spaces.dots(state.gradient, d, axis), spaces.dots(d, d, axis)
+        vectors.subtract(projected(problem, state, state.step, d), state.x)
+        slope, length = vectors.dots(state.gradient, d, axis), vectors.dots(d, d, axis)
         found = search(problem, state, d, slope, state.recent.max(axis=1), np.ones(len(slope)))
         moved = state.active & (found.alpha > 0)
         state.step = np.where(moved, self._next(state.step, found, slope, length), state.step)

@@ -13,10 +13,10 @@ from typing import ClassVar
 
 import numpy as np
 
+from physrecon.arrays.vectors import Numbers
 from physrecon.solvers.armijo import Armijo
 from physrecon.solvers.line_search import Step
 from physrecon.solvers.state import ratio
-from physrecon.spaces import Numbers
 
 LONGEST = 1e4  # times the step before: more is rounding
 

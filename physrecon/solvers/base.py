@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from physrecon.arrays.vectors import Numbers, Vector
 from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
 from physrecon.solvers.state import Solver, State, refuse_state, refuse_unsuited
-from physrecon.spaces import Numbers, Vector
 
 MOVING, CONVERGED, FITTED, DIVERGED = range(4)
 

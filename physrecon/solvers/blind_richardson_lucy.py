@@ -13,14 +13,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from physrecon import arrays, spaces
+from physrecon import arrays
+from physrecon.arrays import vectors
+from physrecon.arrays.vectors import Vector
 from physrecon.errors import ArgumentError
 from physrecon.likelihoods.expectation import multiply
 from physrecon.problem import Problem
 from physrecon.solvers.mlem import bounds_of, column_sums, first, first_ratio, without_noise
 from physrecon.solvers.richardson_lucy import flat_level
 from physrecon.solvers.state import VECTOR, State, record_change
-from physrecon.spaces import Vector
 
 BISECTIONS = 80  # halvings that bring λ to the last bit of float64
 
@@ -85,7 +86,7 @@ class BlindRichardsonLucy:
     ) -> BlindRichardsonLucyState:
         f, x = problem.f, state.x
         before = state.scratch("before", f.A.in_shape)
-        spaces.assign(before, x)
+        vectors.assign(before, x)
         A = f.A.with_psf(state.psf)
         columns = without_noise(A.column_sums(f.y), None, A.faint)
         place = (bounds_of(problem), problem.axis, state.active)
@@ -103,7 +104,7 @@ class BlindRichardsonLucy:
             state.psf[...] = arrays.to_device(new.astype(f.y.dtype), _machine(f.y))
             B.forward(state.psf, state.ratio)
             state.value = f.data_ratios(state.ratio)
-        record_change(state, spaces.distances(x, before), spaces.dots(x, x))
+        record_change(state, vectors.distances(x, before), vectors.dots(x, x))
         return state
 
     def _next_psf(

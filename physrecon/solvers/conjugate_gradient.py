@@ -14,7 +14,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from physrecon import spaces
+from physrecon.arrays import vectors
+from physrecon.arrays.vectors import Numbers, Vector
 from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
 from physrecon.solvers.state import (
@@ -26,7 +27,6 @@ from physrecon.solvers.state import (
     record_change,
     refuse_likelihood,
 )
-from physrecon.spaces import Numbers, Vector
 
 PRECONDITIONERS = ("none", "jacobi")
 
@@ -78,18 +78,18 @@ class ConjugateGradient:
         x, rows, squares = fields["x"], (), np.full(problem.count, np.inf)
         if f.fast_normal:
             r, _ = problem.gradient_and_free_values(x)
-            s = spaces.copy(r)
+            s = vectors.copy(r)
         else:
             r = f.residual(x)
             fields["value"] = problem.gather(f.values_of(r))
             s = f.pull(r)
             if problem.root is not None:
                 rows = problem.root.forward(x)
-                spaces.add(s, problem.root.adjoint(rows))
+                vectors.add(s, problem.root.adjoint(rows))
         inverse = self._inverse(problem, x)
-        p = _preconditioned(s, inverse, spaces.empty(f.A.in_shape, x))
-        p = spaces.copy(s) if p is s else p
-        gamma, length = spaces.dots(s, p, axis), spaces.dots(p, p, axis)
+        p = _preconditioned(s, inverse, vectors.empty(f.A.in_shape, x))
+        p = vectors.copy(s) if p is s else p
+        gamma, length = vectors.dots(s, p, axis), vectors.dots(p, p, axis)
         return ConjugateGradientState(
             **fields,
             r=r,
@@ -107,29 +107,29 @@ class ConjugateGradient:
         s = state.scratch("s", f.A.in_shape)
         if f.fast_normal:
             q = problem.normal.forward(state.p, s)
-            curvature = spaces.dots(state.p, q, axis)
+            curvature = vectors.dots(state.p, q, axis)
         else:
             q = f.A.forward(state.p, state.scratch("q", f.A.out_shape))
             f.weigh(q)
-            curvature = spaces.dots(q, q, problem.data_axis)
+            curvature = vectors.dots(q, q, problem.data_axis)
             if problem.root is not None:
                 across = problem.root.forward(state.p)
-                curvature = curvature + spaces.dots(across, across, problem.root_axis)
+                curvature = curvature + vectors.dots(across, across, problem.root_axis)
         alpha = ratio(state.gamma, curvature)
-        size = spaces.scale_add(state.x, one, -alpha, state.p, axis, active)
+        size = vectors.scale_add(state.x, one, -alpha, state.p, axis, active)
         record_change(state, alpha**2 * state.length, size)
         if f.fast_normal:
-            spaces.scale_add(state.r, one, -alpha, q, axis, active)
+            vectors.scale_add(state.r, one, -alpha, q, axis, active)
             state.value, s, spent = None, state.r, np.zeros(len(active), bool)
         else:
-            squares = spaces.scale_add(state.r, one, -alpha, q, problem.data_axis, active)
+            squares = vectors.scale_add(state.r, one, -alpha, q, problem.data_axis, active)
             state.value = 0.5 * squares
             f.pull(state.r, scratch=q, out=s)
             if problem.root is not None:
-                squares = squares + spaces.scale_add(
+                squares = squares + vectors.scale_add(
                     state.rows, one, -alpha, across, problem.root_axis, active
                 )
-                spaces.add(s, problem.root.adjoint(state.rows))
+                vectors.add(s, problem.root.adjoint(state.rows))
             spent = squares > state.squares
             state.squares = np.where(active, squares, state.squares)
         self._turn(problem, state, s, spent)
@@ -143,9 +143,9 @@ class ConjugateGradient:
         that is `spent` stays where it is: further directions would be noise, and grow."""
         axis, active = problem.axis, state.active
         z = _preconditioned(s, state.inverse, state.scratch("z", problem.f.A.in_shape))
-        gamma = np.where(spent, 0, spaces.dots(s, z, axis))
+        gamma = np.where(spent, 0, vectors.dots(s, z, axis))
         beta = ratio(gamma, state.gamma)
-        length = spaces.scale_add(state.p, beta, np.ones(len(active)), z, axis, active)
+        length = vectors.scale_add(state.p, beta, np.ones(len(active)), z, axis, active)
         state.gamma = np.where(active, gamma, state.gamma)
         state.length = np.where(active, length, state.length)
 
@@ -153,15 +153,15 @@ class ConjugateGradient:
         if self.preconditioner == "none":
             return ()
         diagonal = problem.f.curvature(x)
-        for leaf in spaces.leaves(diagonal):
+        for leaf in vectors.leaves(diagonal):
             leaf += 0 if problem.prior is None else problem.prior.lipschitz(problem.f.A.in_shape)
-        return spaces.transform(reciprocal, diagonal)
+        return vectors.transform(reciprocal, diagonal)
 
 
 def _preconditioned(s: Vector, inverse: Vector, memory: Vector) -> Vector:
     """M s in memory, or s itself where M = 1."""
-    if not spaces.leaves(inverse):
+    if not vectors.leaves(inverse):
         return s
-    spaces.assign(memory, s)
-    spaces.multiply(memory, inverse)
+    vectors.assign(memory, s)
+    vectors.multiply(memory, inverse)
     return memory

@@ -15,11 +15,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from physrecon import spaces
+from physrecon.arrays import vectors
+from physrecon.arrays.vectors import Numbers, Vector
 from physrecon.problem import Problem
 from physrecon.solvers.proximal import proximal_map, use_of
 from physrecon.solvers.state import VECTOR, State, fresh, record_change, shift
-from physrecon.spaces import Numbers, Vector
 
 
 @dataclass
@@ -47,7 +47,7 @@ class FISTA:
 
     def start(self, problem: Problem, x0: Vector = None) -> FISTAState:
         fields = fresh(problem, x0)
-        return FISTAState(**fields, y=spaces.copy(fields["x"]), t=np.ones(problem.count))
+        return FISTAState(**fields, y=vectors.copy(fields["x"]), t=np.ones(problem.count))
 
     def advance(self, problem: Problem, state: FISTAState) -> FISTAState:
         axis, active, x, y = problem.axis, state.active, state.x, state.y
@@ -55,17 +55,17 @@ class FISTA:
         step = 1 / np.where(bound > 0, bound, 1)  # any step, where there is no slope
         new = state.scratch("new", problem.f.A.in_shape)
         problem.gradient_and_free_values(y, new)
-        spaces.scale_add(new, -step, one, y, axis, active)
+        vectors.scale_add(new, -step, one, y, axis, active)
         if prox := proximal_map(problem, use_of(self, problem)):
-            prox(new, spaces.across(step, problem.f.A.in_shape, axis))
-        moved = spaces.scale_add(x, -one, one, new, axis, active)  # x⁺ − x, in the memory of x
-        uphill = spaces.dots(y, x, axis) > spaces.dots(new, x, axis)
+            prox(new, vectors.across(step, problem.f.A.in_shape, axis))
+        moved = vectors.scale_add(x, -one, one, new, axis, active)  # x⁺ − x, in the memory of x
+        uphill = vectors.dots(y, x, axis) > vectors.dots(new, x, axis)
         t = np.where(uphill, 1, state.t)
         following = (1 + np.sqrt(1 + 4 * t**2)) / 2
-        spaces.assign(y, new, axis, active)
+        vectors.assign(y, new, axis, active)
         shift(problem, y, (t - 1) / following, x, active)
-        spaces.assign(x, new, axis, active)
+        vectors.assign(x, new, axis, active)
         state.t = np.where(active, following, state.t)
-        record_change(state, moved, spaces.dots(x, x, axis))
+        record_change(state, moved, vectors.dots(x, x, axis))
         state.value = None
         return state

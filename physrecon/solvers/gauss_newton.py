@@ -17,7 +17,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from physrecon import arrays, spaces
+from physrecon import arrays
+from physrecon.arrays import vectors
+from physrecon.arrays.vectors import Numbers, Vector
 from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
 from physrecon.solvers.line_search import (
@@ -30,7 +32,6 @@ from physrecon.solvers.line_search import (
     search,
 )
 from physrecon.solvers.state import VECTOR, State, fresh, ratio, refuse_likelihood
-from physrecon.spaces import Numbers, Vector
 
 WORSE = 4.0  # times the damping where the full step failed …
 LEAST = 1e-3  # … and at least so much of the curvature along it
@@ -55,26 +56,26 @@ class Model:
             state.x, state.scratch("roots", f.A.out_shape)
         )
         f.data_curvatures(self.roots)
-        for leaf in spaces.leaves(self.roots):
+        for leaf in vectors.leaves(self.roots):
             arrays.namespace(leaf).sqrt(leaf, out=leaf)
 
     def curvature(self, p: Vector) -> Numbers:
         """⟨p, H p⟩ of each slice."""
         problem = self.problem
         self.jacobian.forward(p, self.q)
-        spaces.multiply(self.q, self.roots)
-        total = spaces.dots(self.q, self.q, problem.data_axis)
+        vectors.multiply(self.q, self.roots)
+        total = vectors.dots(self.q, self.q, problem.data_axis)
         if problem.root is not None:
             self.rows = problem.root.forward(p)
-            total = total + spaces.dots(self.rows, self.rows, problem.root_axis)
+            total = total + vectors.dots(self.rows, self.rows, problem.root_axis)
         return total
 
     def times(self, out: Vector) -> Vector:
         """H p in `out`, for the p of the last call of `curvature`."""
-        spaces.multiply(self.q, self.roots)
+        vectors.multiply(self.q, self.roots)
         self.jacobian.adjoint(self.q, out)
         if self.problem.root is not None:
-            spaces.add(out, self.problem.root.adjoint(self.rows))
+            vectors.add(out, self.problem.root.adjoint(self.rows))
         return out
 
 
@@ -114,7 +115,7 @@ class GaussNewton:
         state = GaussNewtonState(
             **fields, gradient=gradient, objective=objective, damping=np.zeros(problem.count)
         )
-        squares = spaces.dots(gradient, gradient, problem.axis)
+        squares = vectors.dots(gradient, gradient, problem.axis)
         along = ratio(Model(problem, state).curvature(gradient), squares)
         state.damping = self.damping * along
         return state
@@ -122,15 +123,15 @@ class GaussNewton:
     def advance(self, problem: Problem, state: GaussNewtonState) -> GaussNewtonState:
         axis, shape = problem.axis, problem.f.A.in_shape
         model = Model(problem, state)
-        squares = spaces.dots(state.gradient, state.gradient, axis)
+        squares = vectors.dots(state.gradient, state.gradient, axis)
         across = model.curvature(state.gradient) + state.damping * squares
         reach = np.where(across > 0, squares / across, first_step(state.objective, squares))
         steepest = projected(problem, state, reach, state.scratch("trial", shape))
         free = inside(problem, steepest)
-        spaces.subtract(steepest, state.x)
+        vectors.subtract(steepest, state.x)
         d = self._solve(problem, state, model, free)
         slope = descent(problem, state, d, steepest, free)
-        curvature, length = model.curvature(d), spaces.dots(d, d, axis)
+        curvature, length = model.curvature(d), vectors.dots(d, d, axis)
         one = np.ones(len(slope))
         found = search(problem, state, d, slope, state.objective, one)
         state.objective = np.where(state.active, found.objective, state.objective)
@@ -143,22 +144,22 @@ class GaussNewton:
         names = ("direction", "residual", "p", "product")
         d, r, p, product = (state.scratch(name, shape) for name in names)
         one, damping = np.ones(len(going)), state.damping
-        spaces.fill(d, 0)
-        spaces.assign(r, state.gradient)
+        vectors.fill(d, 0)
+        vectors.assign(r, state.gradient)
         keep(r, free)
-        spaces.assign(p, r)
-        first = squares = length = spaces.dots(r, r, axis)
-        rounding = np.finfo(spaces.leaves(d)[0].dtype).eps ** 2
+        vectors.assign(p, r)
+        first = squares = length = vectors.dots(r, r, axis)
+        rounding = np.finfo(vectors.leaves(d)[0].dtype).eps ** 2
         for _ in range(self.inner):
             alpha = ratio(squares, model.curvature(p) + damping * length)
-            spaces.scale_add(d, one, -alpha, p, axis, going)
+            vectors.scale_add(d, one, -alpha, p, axis, going)
             keep(model.times(product), free)
-            spaces.scale_add(r, one, -alpha, product, axis, going)
-            left = spaces.scale_add(r, one, -alpha * damping, p, axis, going)
+            vectors.scale_add(r, one, -alpha, product, axis, going)
+            left = vectors.scale_add(r, one, -alpha * damping, p, axis, going)
             going = going & (left > rounding * first) & (alpha > 0)
             if not going.any():
                 break
-            length = spaces.scale_add(p, ratio(left, squares), one, r, axis, going)
+            length = vectors.scale_add(p, ratio(left, squares), one, r, axis, going)
             squares = left
         return d
 

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any, ClassVar
 
+from physrecon.arrays.vectors import Vector
 from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
 from physrecon.solvers.armijo import Armijo
 from physrecon.solvers.barzilai_borwein import BarzilaiBorwein
 from physrecon.solvers.nesterov import Nesterov
 from physrecon.solvers.state import VECTOR, State, fresh, move, ratio
-from physrecon.spaces import Vector
 
 
 @dataclass

@@ -17,11 +17,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from physrecon import arrays, spaces
+from physrecon import arrays
+from physrecon.arrays import vectors
+from physrecon.arrays.vectors import Vector
 from physrecon.problem import Problem
 from physrecon.solvers import subsets
 from physrecon.solvers.state import VECTOR, State, fresh, reciprocal, refuse_likelihood, shift
-from physrecon.spaces import Vector
 
 
 @dataclass
@@ -72,7 +73,7 @@ class Kaczmarz:
             _square_norms(rows[[v]], f.data_axis, norms[v : v + 1])
         inverse = reciprocal(norms)
         if f.weights is not None:
-            weights = spaces.fill(spaces.empty(f.A.out_shape, f.y), 1)
+            weights = vectors.fill(vectors.empty(f.A.out_shape, f.y), 1)
             f.weigh(weights)
             inverse = inverse * (weights > 0)
         return KaczmarzState(**fresh(problem, x0), inverse=inverse)
@@ -89,8 +90,8 @@ class Kaczmarz:
             direction = state.scratch("direction", A.in_shape)
             for group in _groups(A, problem.data_axis, some):
                 A.forward(state.x, r)
-                spaces.subtract(r, f.y[view])
-                spaces.multiply(r, state.inverse[view])
+                vectors.subtract(r, f.y[view])
+                vectors.multiply(r, state.inverse[view])
                 _keep(group, r, some, problem.data_axis)
                 A.adjoint(some, direction)
                 shift(problem, state.x, -step, direction, state.active)
@@ -115,7 +116,7 @@ def _keep(group: tuple[Any, ...], data: Any, out: Any, axis: Any) -> None:
 
 def _square_norms(A: Any, axis: Any, out: Any) -> None:
     """out ← ‖aᵢ‖² of the rows of A: of orthogonal rows, what A gives of their sum."""
-    ones, some = spaces.fill(arrays.like(out), 1), arrays.like(out)
+    ones, some = vectors.fill(arrays.like(out), 1), arrays.like(out)
     for group in _groups(A, axis, out):
         _keep(group, ones, some, axis)
         norms = A.forward(A.adjoint(some))

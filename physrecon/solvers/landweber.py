@@ -12,7 +12,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from physrecon import spaces
+from physrecon.arrays import vectors
+from physrecon.arrays.vectors import Vector
 from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
 from physrecon.solvers.state import (
@@ -24,7 +25,6 @@ from physrecon.solvers.state import (
     reciprocal,
     refuse_likelihood,
 )
-from physrecon.spaces import Vector
 
 PRECONDITIONERS = ("none", "jacobi")
 
@@ -69,7 +69,7 @@ class Landweber:
         fields, inverse = fresh(problem, x0), ()
         if self.preconditioner == "jacobi":
             self._refuse_constraint(problem)
-            inverse = spaces.transform(reciprocal, problem.f.curvature(fields["x"]))
+            inverse = vectors.transform(reciprocal, problem.f.curvature(fields["x"]))
         gradient, fields["value"] = problem.gradient_and_free_values(fields["x"])
         return LandweberState(**fields, gradient=gradient, inverse=inverse)
 
@@ -87,7 +87,7 @@ class Landweber:
             step = ratio(-2 * self.step, problem.lipschitz)
         else:
             step = np.full(1, -2 * self.step)
-            spaces.multiply(state.gradient, state.inverse)
+            vectors.multiply(state.gradient, state.inverse)
         move(problem, state, step, state.gradient)
         _, state.value = problem.gradient_and_free_values(state.x, out=state.gradient)
         return state

@@ -17,12 +17,12 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from physrecon import spaces
+from physrecon.arrays import vectors
+from physrecon.arrays.vectors import Numbers, Vector
 from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
 from physrecon.solvers.line_search import descent, first_step, inside, keep, projected, search
 from physrecon.solvers.state import VECTOR, State, fresh, ratio
-from physrecon.spaces import Numbers, Vector
 
 
 @dataclass
@@ -72,7 +72,7 @@ class LBFGS:
             s=(),
             y=(),
             objective=objective,
-            scale=first_step(objective, spaces.dots(gradient, gradient, problem.axis)),
+            scale=first_step(objective, vectors.dots(gradient, gradient, problem.axis)),
             inverses=np.zeros((problem.count, self.memory)),
             taken=np.zeros(problem.count, np.int64),
         )
@@ -83,10 +83,10 @@ class LBFGS:
         places = self._places(state, -1)
         for slot, which in places:
             while len(state.s) <= slot:
-                state.s += (spaces.fill(spaces.copy(d), 0),)
-                state.y += (spaces.fill(spaces.copy(d), 0),)
-            spaces.assign(state.s[slot], state.x, axis, which)
-            spaces.assign(state.y[slot], state.gradient, axis, which)
+                state.s += (vectors.fill(vectors.copy(d), 0),)
+                state.y += (vectors.fill(vectors.copy(d), 0),)
+            vectors.assign(state.s[slot], state.x, axis, which)
+            vectors.assign(state.y[slot], state.gradient, axis, which)
         one = np.ones(len(active))
         found = search(problem, state, d, slope, state.objective, one, wolfe=True)
         state.objective = np.where(active, found.objective, state.objective)
@@ -100,9 +100,9 @@ class LBFGS:
         shape = problem.f.A.in_shape
         steepest = projected(problem, state, state.scale, state.scratch("trial", shape))
         free = inside(problem, steepest)
-        spaces.subtract(steepest, state.x)
+        vectors.subtract(steepest, state.x)
         d = state.scratch("direction", shape)
-        spaces.assign(d, state.gradient)
+        vectors.assign(d, state.gradient)
         self._apply(problem, state, d, free)
         return d, descent(problem, state, d, steepest, free)
 
@@ -113,23 +113,23 @@ class LBFGS:
         weights = []
         keep(d, free)
         for slot, which in pairs:
-            weights.append(state.inverses[:, slot] * spaces.dots(state.s[slot], d, axis))
-            spaces.scale_add(d, one, -weights[-1], state.y[slot], axis, which)
+            weights.append(state.inverses[:, slot] * vectors.dots(state.s[slot], d, axis))
+            vectors.scale_add(d, one, -weights[-1], state.y[slot], axis, which)
         # Pairs know how elements at a bound pull at the others; what is held does not pull.
         keep(d, free)
-        spaces.scale_add(d, -state.scale, 0 * one, d, axis, state.active)
+        vectors.scale_add(d, -state.scale, 0 * one, d, axis, state.active)
         for (slot, which), first in zip(reversed(pairs), reversed(weights), strict=True):
-            weight = first + state.inverses[:, slot] * spaces.dots(state.y[slot], d, axis)
-            spaces.scale_add(d, one, -weight, state.s[slot], axis, which)
+            weight = first + state.inverses[:, slot] * vectors.dots(state.y[slot], d, axis)
+            vectors.scale_add(d, one, -weight, state.s[slot], axis, which)
         keep(d, free)
 
     def _learn(self, problem: Problem, state: LBFGSState, slot: int, which: Any) -> None:
         """The pair of the step just taken, from the x and ∇F before it; some of the slices."""
         axis, one, s, y = problem.axis, np.ones(len(which)), state.s[slot], state.y[slot]
-        squares = spaces.scale_add(s, -one, one, state.x, axis, which)
-        lengths = spaces.scale_add(y, -one, one, state.gradient, axis, which)
-        products = spaces.dots(s, y, axis)
-        rounding = np.finfo(spaces.leaves(s)[0].dtype).eps
+        squares = vectors.scale_add(s, -one, one, state.x, axis, which)
+        lengths = vectors.scale_add(y, -one, one, state.gradient, axis, which)
+        products = vectors.dots(s, y, axis)
+        rounding = np.finfo(vectors.leaves(s)[0].dtype).eps
         curved = products > rounding * np.sqrt(squares * lengths)
         inverses = np.where(curved, ratio(1.0, products), 0)
         state.inverses[:, slot] = np.where(which, inverses, state.inverses[:, slot])

@@ -20,10 +20,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from physrecon import arrays, spaces
+from physrecon import arrays
+from physrecon.arrays import vectors
+from physrecon.arrays.vectors import Numbers, Vector
 from physrecon.problem import Problem
 from physrecon.solvers.state import ratio, replace_x
-from physrecon.spaces import Numbers, Vector
 
 DECREASE, CURVATURE = 1e-4, 0.9  # c₁ and c₂ of Nocedal and Wright (2006), section 3.1
 TRIALS = 25  # evaluations before a direction is given up
@@ -61,12 +62,12 @@ def search(
     pending = state.active & (slope < 0) & np.isfinite(slope)
     alpha = np.where(pending, np.minimum(alpha, furthest), 0.0)
     low, high = np.zeros(len(alpha)), np.full(len(alpha), furthest)
-    spaces.assign(trial, state.x)
+    vectors.assign(trial, state.x)
     for left in range(TRIALS, -1, -1):
-        spaces.assign(trial, state.x, axis, pending)
-        spaces.step_within(trial, alpha, direction, bounds, axis, pending)
+        vectors.assign(trial, state.x, axis, pending)
+        vectors.step_within(trial, alpha, direction, bounds, axis, pending)
         objective, state.value, _ = problem.objective_and_gradient(trial, state.gradient)
-        end = spaces.dots(state.gradient, direction, axis)
+        end = vectors.dots(state.gradient, direction, axis)
         enough = _enough(problem, objective, ceiling, alpha * slope, slope, end)
         long = pending & ~enough
         short = pending & enough & wolfe & (end < CURVATURE * slope) & (alpha < furthest)
@@ -85,7 +86,7 @@ def _enough(
     problem: Problem, objective: Any, ceiling: Any, promised: Any, slope: Any, end: Any
 ) -> Any:
     """Whether the objective falls enough, of each slice."""
-    rounding = ROUNDING * np.finfo(spaces.leaves(problem.f.y)[0].dtype).eps
+    rounding = ROUNDING * np.finfo(vectors.leaves(problem.f.y)[0].dtype).eps
     falls = objective <= ceiling + DECREASE * promised
     level = objective <= ceiling + rounding * np.abs(ceiling)
     return np.isfinite(end) & (falls | (level & (end <= (2 * DECREASE - 1) * slope)))
@@ -113,8 +114,8 @@ def projected(problem: Problem, state: Any, step: Numbers, out: Vector) -> Vecto
     """out ← P(x − step ∇F)"""
     bounds = getattr(problem.constraint, "bounds", FREE)
     every = np.ones(len(step), bool)
-    spaces.assign(out, state.x)
-    spaces.step_within(out, -step, state.gradient, bounds, problem.axis, every)
+    vectors.assign(out, state.x)
+    vectors.step_within(out, -step, state.gradient, bounds, problem.axis, every)
     if problem.constraint is not None and bounds is FREE:
         problem.constraint.project(out)
     return out
@@ -128,13 +129,13 @@ def inside(problem: Problem, point: Vector) -> Vector | None:
     lower, upper = getattr(problem.constraint, "bounds", FREE)
     if (lower, upper) == FREE:
         return None
-    return spaces.transform(lambda leaf: (leaf > lower) & (leaf < upper), point)
+    return vectors.transform(lambda leaf: (leaf > lower) & (leaf < upper), point)
 
 
 def keep(vector: Vector, free: Vector | None) -> None:
     """vector ← 0 on the elements that are not free."""
     if free is not None:
-        spaces.multiply(vector, free)
+        vectors.multiply(vector, free)
 
 
 def descent(
@@ -147,16 +148,16 @@ def descent(
     `free`, and altogether in slices where the projection spoils the proposal."""
     axis, constraint = problem.axis, problem.constraint
     if free is not None:
-        parts = (spaces.leaves(v) for v in (direction, steepest, free))
+        parts = (vectors.leaves(v) for v in (direction, steepest, free))
         for d, u, kept in zip(*parts, strict=True):
             arrays.namespace(d).copyto(d, u, where=~kept)
     if constraint is not None:
-        spaces.add(direction, state.x)
+        vectors.add(direction, state.x)
         constraint.project(direction)
-        spaces.subtract(direction, state.x)
-    slope = spaces.dots(state.gradient, direction, axis)
-    surest = spaces.dots(state.gradient, steepest, axis)
+        vectors.subtract(direction, state.x)
+    slope = vectors.dots(state.gradient, direction, axis)
+    surest = vectors.dots(state.gradient, steepest, axis)
     poor = ~(slope <= WORTH * surest)
     if poor.any():
-        spaces.assign(direction, steepest, axis, poor)
+        vectors.assign(direction, steepest, axis, poor)
     return np.where(poor, surest, slope)

@@ -17,10 +17,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from physrecon import spaces
+from physrecon.arrays import vectors
+from physrecon.arrays.vectors import Numbers, Vector
 from physrecon.problem import Problem
 from physrecon.solvers.state import VECTOR, State, fresh, ratio, record_change, refuse_likelihood
-from physrecon.spaces import Numbers, Vector
 
 
 @dataclass
@@ -68,10 +68,10 @@ class LSQR:
         if problem.root is not None:
             rows = problem.root.forward(fields["x"])
             squares = squares + _scale(rows, -one, problem.root_axis)
-            spaces.add(v, problem.root.adjoint(rows))
+            vectors.add(v, problem.root.adjoint(rows))
         beta = np.sqrt(squares)
         alpha = np.sqrt(_scale(v, ratio(1.0, beta), problem.axis))
-        w = spaces.copy(v)
+        w = vectors.copy(v)
         length = _scale(w, ratio(1.0, alpha), problem.axis)
         fields["value"] = 0.5 * squares if problem.root is None else None
         return LSQRState(
@@ -96,10 +96,10 @@ class LSQR:
         cosine, sine = ratio(state.rho_bar, rho), ratio(beta, rho)
         step = ratio(cosine * state.phi_bar, rho)
         one = np.ones(len(step))
-        size = spaces.scale_add(state.x, one, step, state.w, problem.axis, moving)
+        size = vectors.scale_add(state.x, one, step, state.w, problem.axis, moving)
         record_change(state, np.where(moving, step**2 * state.length, 0), size)
         alpha = self._next_v(problem, state, beta, moving)
-        length = spaces.scale_add(
+        length = vectors.scale_add(
             state.w, -ratio(sine * alpha, rho), ratio(1.0, alpha), state.v, problem.axis, moving
         )
         news = {
@@ -123,10 +123,10 @@ class LSQR:
         old, new = -ratio(state.alpha, state.beta), ratio(1.0, state.alpha)
         q = f.A.forward(state.v, state.scratch("q", f.A.out_shape))
         f.weigh(q)
-        squares = spaces.scale_add(state.u, old, new, q, problem.data_axis, moving)
+        squares = vectors.scale_add(state.u, old, new, q, problem.data_axis, moving)
         if problem.root is not None:
             across = problem.root.forward(state.v)
-            squares = squares + spaces.scale_add(
+            squares = squares + vectors.scale_add(
                 state.rows, old, new, across, problem.root_axis, moving
             )
         return np.sqrt(squares)
@@ -138,9 +138,9 @@ class LSQR:
         q = state.scratch("q", f.A.out_shape)
         s = f.pull(state.u, scratch=q, out=state.scratch("s", f.A.in_shape))
         if problem.root is not None:
-            spaces.add(s, problem.root.adjoint(state.rows))
+            vectors.add(s, problem.root.adjoint(state.rows))
         old, new = -ratio(beta, state.alpha), ratio(1.0, beta)
-        return np.sqrt(spaces.scale_add(state.v, old, new, s, problem.axis, moving))
+        return np.sqrt(vectors.scale_add(state.v, old, new, s, problem.axis, moving))
 
     @staticmethod
     def _look_for_the_end(state: LSQRState, cosine: Numbers, moving: Any) -> None:
@@ -148,7 +148,7 @@ class LSQR:
 
         ‖A‖² is at least the mean, and at most the sum, of the α² + β²; the sum is what LSQR's own
         stopping rule takes."""
-        precision = float(np.finfo(spaces.leaves(state.x)[0].dtype).eps)
+        precision = float(np.finfo(vectors.leaves(state.x)[0].dtype).eps)
         left = state.alpha * np.abs(cosine)
         ended = (left <= precision * np.sqrt(state.scale)) | (state.beta == 0)
         state.spent = np.where(moving, ended, state.spent)
@@ -156,4 +156,4 @@ class LSQR:
 
 def _scale(y: Vector, factor: Numbers, axis: Any) -> Numbers:
     """y ← factor · y, and ‖y‖² of each slice afterwards."""
-    return spaces.scale_add(y, np.zeros_like(factor), factor, y, axis, np.ones(len(factor), bool))
+    return vectors.scale_add(y, np.zeros_like(factor), factor, y, axis, np.ones(len(factor), bool))

@@ -16,13 +16,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from physrecon import arrays, spaces
+from physrecon import arrays
+from physrecon.arrays import vectors
+from physrecon.arrays.vectors import Axis, Numbers, Vector
 from physrecon.errors import ArgumentError
 from physrecon.likelihoods import PoissonLikelihood
 from physrecon.likelihoods.expectation import multiply
 from physrecon.problem import Problem
 from physrecon.solvers.state import VECTOR, State, fresh, record_change
-from physrecon.spaces import Axis, Numbers, Vector
 
 UNSEEN = 100  # roundings: what a transform leaves where a PSF is 0 is no light
 
@@ -83,12 +84,12 @@ def column_sums(solver: Any, problem: Problem) -> Vector:
             f"{name}: expected NonNegative() or Box(...), got {problem.constraint!r}; use PDHG"
         )
     A: Any = f.A
-    return without_noise(A.column_sums(spaces.leaves(f.y)[0]), problem.axis, A.faint)
+    return without_noise(A.column_sums(vectors.leaves(f.y)[0]), problem.axis, A.faint)
 
 
 def without_noise(columns: Vector, axis: Axis, faint: float) -> Vector:
     """columns, 0 where they are faint, or rounding, beside the largest of their slice."""
-    for leaf, where in zip(spaces.leaves(columns), spaces.leaf_axes(axis, columns), strict=True):
+    for leaf, where in zip(vectors.leaves(columns), vectors.leaf_axes(axis, columns), strict=True):
         if leaf.size:
             others = tuple(i for i in range(leaf.ndim) if i != where)
             most = leaf.max(axis=others, keepdims=True)
@@ -103,14 +104,14 @@ def first(
     fields = fresh(problem, x0)
     x, axis = fields["x"], problem.axis
     if x0 is None:
-        spaces.assign(x, columns)
-        for leaf in spaces.leaves(x):
+        vectors.assign(x, columns)
+        for leaf in vectors.leaves(x):
             arrays.namespace(leaf).greater(leaf, np.finfo(leaf.dtype).tiny, out=leaf)
         each = np.broadcast_to(level, problem.count)
-        spaces.scale_add(x, each, np.zeros_like(each), x, axis, [True] * len(each))
+        vectors.scale_add(x, each, np.zeros_like(each), x, axis, [True] * len(each))
         if problem.constraint is not None:
             problem.constraint.project(x)
-    if any(leaf.size and leaf.min() < 0 for leaf in spaces.leaves(x)):
+    if any(leaf.size and leaf.min() < 0 for leaf in vectors.leaves(x)):
         name = type(solver).__name__
         raise ArgumentError(f"{name}: expected x0 >= 0, got negative elements; clip them")
     return fields
@@ -118,7 +119,7 @@ def first(
 
 def first_ratio(solver: Any, problem: Problem, x: Vector) -> tuple[Vector, Numbers]:
     """y / (A x + b) in new memory and the values of f, which must be finite."""
-    ratio = spaces.empty(problem.f.A.out_shape, x)
+    ratio = vectors.empty(problem.f.A.out_shape, x)
     values = predict(problem, x, ratio)
     if not np.isfinite(values).all():
         raise ArgumentError(

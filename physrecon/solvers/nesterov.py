@@ -15,11 +15,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from physrecon import spaces
+from physrecon.arrays import vectors
+from physrecon.arrays.vectors import Numbers, Vector
 from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
 from physrecon.solvers.state import VECTOR, State, fresh, ratio, record_change, shift
-from physrecon.spaces import Numbers, Vector
 
 
 @dataclass
@@ -50,24 +50,24 @@ class Nesterov:
 
     def start(self, problem: Problem, x0: Vector = None) -> NesterovState:
         fields = fresh(problem, x0)
-        return NesterovState(**fields, z=spaces.copy(fields["x"]), theta=np.ones(problem.count))
+        return NesterovState(**fields, z=vectors.copy(fields["x"]), theta=np.ones(problem.count))
 
     def advance(self, problem: Problem, state: NesterovState) -> NesterovState:
         axis, active, theta, shape = problem.axis, state.active, state.theta, problem.f.A.in_shape
         y = state.scratch("y", shape)
-        spaces.assign(y, state.x)
-        spaces.scale_add(y, 1 - theta, theta, state.z, axis, active)
+        vectors.assign(y, state.x)
+        vectors.scale_add(y, 1 - theta, theta, state.z, axis, active)
         gradient, _ = problem.gradient_and_free_values(y, state.scratch("gradient", shape))
         step = ratio(-self.step, problem.lipschitz)
         shift(problem, state.z, step / theta, gradient, active)
-        from_x = spaces.distances(y, state.x, axis)
+        from_x = vectors.distances(y, state.x, axis)
         from_y, _ = shift(problem, y, step, gradient, active)  # y is x⁺ now
-        moved = spaces.distances(y, state.x, axis)
-        spaces.assign(state.x, y, axis, active)
-        record_change(state, moved, spaces.dots(y, y, axis))
+        moved = vectors.distances(y, state.x, axis)
+        vectors.assign(state.x, y, axis, active)
+        record_change(state, moved, vectors.dots(y, y, axis))
         # The sides of the triangle x, y, x⁺ tell the angle at x⁺.
         uphill = active & (from_x > from_y + moved)
-        spaces.assign(state.z, state.x, axis, uphill)
+        vectors.assign(state.z, state.x, axis, uphill)
         following = (np.sqrt(theta**4 + 4 * theta**2) - theta**2) / 2
         state.theta = np.where(uphill, 1.0, np.where(active, following, theta))
         return state

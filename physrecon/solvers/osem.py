@@ -11,13 +11,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from physrecon import spaces
+from physrecon.arrays import vectors
+from physrecon.arrays.vectors import Vector
 from physrecon.likelihoods.expectation import multiply
 from physrecon.problem import Problem
 from physrecon.solvers import subsets
 from physrecon.solvers.mlem import bounds_of, column_sums, first, first_ratio
 from physrecon.solvers.state import VECTOR, State
-from physrecon.spaces import Vector
 
 
 @dataclass
@@ -57,7 +57,7 @@ class OSEM:
         count = subsets.count(self, problem)
         fields = first(self, problem, x0, column_sums(self, problem))
         first_ratio(self, problem, fields["x"])
-        model = spaces.leaves(problem.f.y)[0]
+        model = vectors.leaves(problem.f.y)[0]
         parts = subsets.likelihoods(problem, count)
         return OSEMState(**fields, columns=tuple(f.A.column_sums(model) for f in parts))
 

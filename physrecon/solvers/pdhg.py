@@ -19,7 +19,8 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from physrecon import spaces
+from physrecon.arrays import vectors
+from physrecon.arrays.vectors import Axis, Numbers, Vector
 from physrecon.priors.base import per_leaf
 from physrecon.problem import Problem
 from physrecon.solvers.proximal import (
@@ -30,7 +31,6 @@ from physrecon.solvers.proximal import (
     use_of,
 )
 from physrecon.solvers.state import VECTOR, State, fresh, move, ratio, replace_x
-from physrecon.spaces import Axis, Numbers, Vector
 
 AGES = 2 ** np.arange(3, 11)  # iterations of a slice after which its rates are looked at
 EMPHASIS = 6.0  # times the s and t above: x is soon as long as x*, but not as detailed; measured
@@ -53,14 +53,14 @@ class Dual(NamedTuple):
         """image ← u⁺ = prox(u + σ image), u ← 2u⁺ − u in the active slices; ‖2u⁺ − u‖² of each."""
         one, shape = np.ones(len(rate)), self.operator.out_shape
         steps = ratio(rate, self.norms**2) if self.diagonal is None else rate
-        sigma = spaces.across(steps, shape, self.axis)
+        sigma = vectors.across(steps, shape, self.axis)
         if self.diagonal is not None:
-            spaces.multiply(image, self.diagonal)
+            vectors.multiply(image, self.diagonal)
             each = iter(per_leaf(sigma, image))
-            sigma = spaces.transform(lambda r: r * next(each), self.diagonal)
-        spaces.scale_add(image, steps, one, u, self.axis, active)
+            sigma = vectors.transform(lambda r: r * next(each), self.diagonal)
+        vectors.scale_add(image, steps, one, u, self.axis, active)
         self.prox(image, sigma)
-        return spaces.scale_add(u, -one, 2 * one, image, self.axis, active)
+        return vectors.scale_add(u, -one, 2 * one, image, self.axis, active)
 
 
 @dataclass
@@ -99,14 +99,14 @@ class PDHG:
         fields, duals, gradient = fresh(problem, x0), self._duals(problem), ()
         x, count = fields["x"], problem.count
         if self._has_gradient(problem):
-            gradient = spaces.empty(problem.f.A.in_shape, x)
+            gradient = vectors.empty(problem.f.A.in_shape, x)
         natural, bound = natural_rate(problem), self._bound(problem)
         rates = [FIRST * natural] if problem.has_dual else []
         rates += [0.3 * (FIRST * natural + bound)]
         state = PDHGState(
             **fields,
-            u=tuple(spaces.fill(spaces.empty(d.operator.out_shape, x), 0) for d in duals),
-            images=tuple(spaces.empty(d.operator.out_shape, x) for d in duals),
+            u=tuple(vectors.fill(vectors.empty(d.operator.out_shape, x), 0) for d in duals),
+            images=tuple(vectors.empty(d.operator.out_shape, x) for d in duals),
             gradient=gradient,
             rates=np.reshape(rates[: len(duals)], (len(duals), count)),
             lengths=np.zeros((len(duals), count)),
@@ -123,9 +123,9 @@ class PDHG:
         direction, gap = self._pull(problem, state, duals)
         if use == "prox":
             one = np.ones(len(step))
-            spaces.scale_add(direction, -step, one, state.x, problem.axis, state.active)
+            vectors.scale_add(direction, -step, one, state.x, problem.axis, state.active)
             prox = proximal_map(problem, use)
-            prox(direction, spaces.across(step, problem.f.A.in_shape, problem.axis))  # type: ignore[misc]
+            prox(direction, vectors.across(step, problem.f.A.in_shape, problem.axis))  # type: ignore[misc]
             replace_x(problem, state, direction)
         else:
             move(problem, state, -step, direction)
@@ -165,13 +165,13 @@ class PDHG:
             length = dual.ascend(u, image, state.rates[i], state.active)
             memory = state.scratch(f"pull {i}", problem.f.A.in_shape)
             pulls.append(dual.operator.adjoint(u, memory))
-            spaces.assign(u, image, dual.axis, state.active)
+            vectors.assign(u, image, dual.axis, state.active)
             still = length == state.lengths[i]
             gap = np.maximum(gap, np.where(still, 0, abs(1 - np.sqrt(ratio(lengths[i], length)))))
             lengths[i] = np.where(state.active, length, lengths[i])
         state.lengths = lengths
         for other in pulls[1:]:
-            spaces.add(pulls[0], other)
+            vectors.add(pulls[0], other)
         return pulls[0], gap
 
     def _look(self, problem: Problem, state: PDHGState, duals: list[Dual]) -> None:
@@ -181,7 +181,7 @@ class PDHG:
             dual.operator.forward(x, image)
         if problem.has_dual:
             values = f.data_values(state.images[0])
-            spaces.fill(state.gradient, 0)
+            vectors.fill(state.gradient, 0)
         else:
             _, values = f.gradient_and_free_values(x, state.gradient)
         state.value = None if values is None else problem.gather(values)
@@ -193,9 +193,9 @@ class PDHG:
         due = state.active & np.isin(state.age, AGES)
         if not due.any():
             return
-        size, rates = spaces.dots(state.x, state.x, problem.axis), state.rates.copy()
+        size, rates = vectors.dots(state.x, state.x, problem.axis), state.rates.copy()
         for i, (dual, u) in enumerate(zip(duals, state.u, strict=True)):
-            wanted = EMPHASIS * dual.norms * np.sqrt(ratio(spaces.dots(u, u, dual.axis), size))
+            wanted = EMPHASIS * dual.norms * np.sqrt(ratio(vectors.dots(u, u, dual.axis), size))
             known = due & (wanted > 0) & np.isfinite(wanted)
             rates[i] = np.where(known, np.sqrt(rates[i] * np.where(known, wanted, 1)), rates[i])
         if problem.has_dual:

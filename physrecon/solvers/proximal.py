@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from physrecon import spaces
+from physrecon.arrays import vectors
+from physrecon.arrays.vectors import Numbers, Vector
 from physrecon.problem import Problem
 from physrecon.solvers.state import State, ratio
-from physrecon.spaces import Numbers, Vector
 
 ProximalMap = Callable[[Vector, Any], Vector]  # of (x, step), in place
 
@@ -42,10 +42,10 @@ def proximal_map(problem: Problem, use: str | None) -> ProximalMap | None:
 def typical_curvature(problem: Problem) -> Numbers:
     """‖φ'(2y)‖ / ‖y‖ of each slice: φ' is zero at y, so it is w for squares and 1/2y for counts."""
     f, axis = problem.f, problem.data_axis
-    slopes = spaces.copy(f.y)
-    spaces.add(slopes, f.y)
+    slopes = vectors.copy(f.y)
+    vectors.add(slopes, f.y)
     f.data_slopes(slopes)
-    squares = ratio(spaces.dots(slopes, slopes, axis), spaces.dots(f.y, f.y, axis))
+    squares = ratio(vectors.dots(slopes, slopes, axis), vectors.dots(f.y, f.y, axis))
     return np.sqrt(np.where(squares > 0, squares, 1))
 
 

@@ -22,12 +22,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from physrecon import spaces
+from physrecon.arrays import vectors
+from physrecon.arrays.vectors import Numbers, Vector
 from physrecon.likelihoods.expectation import Surrogate, extrapolate, multiply, propose
 from physrecon.problem import Problem
 from physrecon.solvers.mlem import bounds_of, column_sums, first, first_ratio, predict
 from physrecon.solvers.state import VECTOR, State, ratio, record_change
-from physrecon.spaces import Numbers, Vector
 
 FAINTEST = 0.01  # of the counts that the first x explains at least, if the background is them all
 
@@ -85,8 +85,8 @@ class RichardsonLucy:
             **fields,
             ratio=y_ratio,
             columns=columns,
-            before=spaces.copy(x) if self.accelerate else (),
-            last=spaces.fill(spaces.copy(x), 0) if self.accelerate else (),
+            before=vectors.copy(x) if self.accelerate else (),
+            last=vectors.fill(vectors.copy(x), 0) if self.accelerate else (),
             level=np.where(level > 0, level, 1),
             penalty=np.zeros(count),
             length=np.zeros(count),
@@ -110,9 +110,9 @@ class RichardsonLucy:
         self._look(problem, state)
         risen = state.active & (alpha > 0) & ~(objective(state) <= old)
         if risen.any():
-            spaces.assign(state.x, state.before, problem.axis, risen)
+            vectors.assign(state.x, state.before, problem.axis, risen)
             moved = np.where(risen, length, moved)
-            size = np.where(risen, spaces.dots(state.x, state.x, problem.axis), size)
+            size = np.where(risen, vectors.dots(state.x, state.x, problem.axis), size)
             self._look(problem, state)
         length = np.where(risen, 0, length)
         state.length = np.where(state.active, length, state.length)
@@ -124,7 +124,7 @@ class RichardsonLucy:
         if problem.prior is None:
             return None
         shape = problem.f.A.in_shape
-        g, c = (spaces.fill(state.scratch(name, shape), 0) for name in ("gradient", "curvature"))
+        g, c = (vectors.fill(state.scratch(name, shape), 0) for name in ("gradient", "curvature"))
         problem.prior.surrogate(state.x, problem.axis, state.level, g, c)
         return g, c
 
@@ -148,10 +148,10 @@ def objective(state: RichardsonLucyState) -> Numbers:
 def flat_level(problem: Problem, columns: Vector) -> Numbers:
     """The x of each slice that is the same everywhere and explains its counts:  Σ A x + b = Σ y."""
     f, axis = problem.f, problem.data_axis
-    nothing = spaces.fill(spaces.empty(f.A.out_shape, f.y), 0)
-    background, counts = spaces.sums(f.predicted(nothing), axis), spaces.sums(f.y, axis)
+    nothing = vectors.fill(vectors.empty(f.A.out_shape, f.y), 0)
+    background, counts = vectors.sums(f.predicted(nothing), axis), vectors.sums(f.y, axis)
     del nothing
-    response = spaces.empty(f.A.in_shape, f.y)
-    spaces.assign(response, columns)
+    response = vectors.empty(f.A.in_shape, f.y)
+    vectors.assign(response, columns)
     wanted = np.maximum(counts - background, FAINTEST * counts)
-    return ratio(wanted, spaces.sums(response, problem.axis))
+    return ratio(wanted, vectors.sums(response, problem.axis))

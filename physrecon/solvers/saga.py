@@ -17,11 +17,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from physrecon import spaces
+from physrecon.arrays import vectors
+from physrecon.arrays.vectors import Numbers, Vector
 from physrecon.problem import Problem
 from physrecon.solvers import subsets
 from physrecon.solvers.state import VECTOR, State, fresh, ratio, refuse_likelihood, shift
-from physrecon.spaces import Numbers, Vector
 
 
 @dataclass
@@ -61,12 +61,12 @@ class SAGA:
         refuse_likelihood(problem, self, "data_slopes")
         count = subsets.count(self, problem)
         parts, fields = subsets.likelihoods(problem, count), fresh(problem, x0)
-        slopes, total = [], spaces.fill(spaces.empty(problem.f.A.in_shape, fields["x"]), 0)
+        slopes, total = [], vectors.fill(vectors.empty(problem.f.A.in_shape, fields["x"]), 0)
         values = np.zeros(problem.count)
         for f in parts:
             slopes.append(f.A.forward(fields["x"]))
             values = values + problem.gather(f.data_slopes(slopes[-1]))
-            spaces.add(total, f.A.adjoint(slopes[-1]))
+            vectors.add(total, f.A.adjoint(slopes[-1]))
         fields["value"] = values
         bound = self._bound(problem, parts)
         return SAGAState(**fields, slopes=tuple(slopes), total=total, bound=bound)
@@ -97,12 +97,12 @@ class SAGA:
         active, one = state.active, np.ones(len(state.active))
         p = f.A.forward(state.x, state.scratch(f"{f.A.out_shape[0]} views", f.A.out_shape))
         f.data_slopes(p)
-        spaces.scale_add(kept, -one, one, p, problem.data_axis, active)
+        vectors.scale_add(kept, -one, one, p, problem.data_axis, active)
         d = f.A.adjoint(kept, state.scratch("d", f.A.in_shape))
-        spaces.assign(kept, p, problem.data_axis, active)
-        spaces.scale_add(state.total, one, one, d, problem.axis, active)
+        vectors.assign(kept, p, problem.data_axis, active)
+        vectors.scale_add(state.total, one, one, d, problem.axis, active)
         # n d + G, of which the new G has one d already.
-        spaces.scale_add(d, (count - 1) * one, one, state.total, problem.axis, active)
+        vectors.scale_add(d, (count - 1) * one, one, state.total, problem.axis, active)
         _descend(problem, state, ratio(one / 3, state.bound), d)
 
 
@@ -113,7 +113,7 @@ def _descend(problem: Problem, state: SAGAState, step: Numbers, d: Vector) -> No
     if problem.prior is None or problem.smooth_prior is not None:
         shift(problem, state.x, -step, d, state.active)
         return
-    spaces.scale_add(d, -step, np.ones(len(step)), state.x, problem.axis, state.active)
-    steps = spaces.across(step, problem.f.A.in_shape, problem.axis)
+    vectors.scale_add(d, -step, np.ones(len(step)), state.x, problem.axis, state.active)
+    steps = vectors.across(step, problem.f.A.in_shape, problem.axis)
     problem.prior.prox(d, steps, problem.constraint)
-    spaces.assign(state.x, d, problem.axis, state.active)
+    vectors.assign(state.x, d, problem.axis, state.active)

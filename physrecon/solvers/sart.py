@@ -16,12 +16,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from physrecon import arrays, spaces
+from physrecon import arrays
+from physrecon.arrays import vectors
+from physrecon.arrays.vectors import Vector
 from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
 from physrecon.solvers import subsets
 from physrecon.solvers.state import VECTOR, State, fresh, reciprocal, refuse_likelihood, shift
-from physrecon.spaces import Vector
 
 
 @dataclass
@@ -73,7 +74,7 @@ class SART:
         rows = reciprocal(f.A.row_sums(f.y))
         weights = None
         if f.weights is not None:
-            weights = spaces.fill(spaces.empty(f.A.out_shape, f.y), 1)
+            weights = vectors.fill(vectors.empty(f.A.out_shape, f.y), 1)
             f.weigh(weights)
             f.weigh(weights)
             rows = weights * rows
@@ -99,10 +100,10 @@ class SART:
         for s in subsets.ordered(self.order, count, self.seed, state.iteration):
             A, views = operators[s], subsets.members(s, count)
             r = A.forward(state.x, state.scratch(f"{A.out_shape[0]} views", A.out_shape))
-            spaces.subtract(r, f.y[views])
-            spaces.multiply(r, rows[views])
+            vectors.subtract(r, f.y[views])
+            vectors.multiply(r, rows[views])
             direction = A.adjoint(r, state.scratch("direction", A.in_shape))
-            spaces.multiply(direction, state.columns)
+            vectors.multiply(direction, state.columns)
             shift(problem, state.x, -step, direction, state.active)
         subsets.finish(problem, state, before)
         return state

@@ -11,7 +11,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from physrecon import spaces
+from physrecon.arrays import vectors
+from physrecon.arrays.vectors import Vector
 from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
 from physrecon.solvers.state import (
@@ -22,7 +23,6 @@ from physrecon.solvers.state import (
     reciprocal,
     refuse_likelihood,
 )
-from physrecon.spaces import Vector
 
 
 @dataclass
@@ -56,16 +56,16 @@ class SIRT:
                 f"SIRT: expected an operator without negative entries, got {f.A}; use Landweber"
             )
         fields = fresh(problem, x0)
-        rows, columns = self._sums(f, spaces.leaves(f.y)[0])
+        rows, columns = self._sums(f, vectors.leaves(f.y)[0])
         r = f.residual(fields["x"])
         fields["value"] = problem.gather(f.values_of(r))
         return SIRTState(**fields, r=r, rows=rows, columns=columns)
 
     def advance(self, problem: Problem, state: SIRTState) -> SIRTState:
         f = problem.f
-        spaces.multiply(state.r, state.rows)
+        vectors.multiply(state.r, state.rows)
         direction = f.A.adjoint(state.r, state.scratch("direction", f.A.in_shape))
-        spaces.multiply(direction, state.columns)
+        vectors.multiply(direction, state.columns)
         move(problem, state, np.full(1, -1.0), direction)
         f.residual(state.x, out=state.r)
         state.value = problem.gather(f.values_of(state.r))
@@ -73,12 +73,12 @@ class SIRT:
 
     @staticmethod
     def _sums(f: Any, like: Any) -> tuple[Vector, Vector]:
-        rows = spaces.transform(reciprocal, f.A.row_sums(like))
+        rows = vectors.transform(reciprocal, f.A.row_sums(like))
         if f.weights is None:
-            return rows, spaces.transform(reciprocal, f.A.column_sums(like))
-        weights = spaces.fill(spaces.empty(f.A.out_shape, like), 1)
+            return rows, vectors.transform(reciprocal, f.A.column_sums(like))
+        weights = vectors.fill(vectors.empty(f.A.out_shape, like), 1)
         f.weigh(weights)
-        full = spaces.copy(weights)
-        spaces.multiply(full, rows)
+        full = vectors.copy(weights)
+        vectors.multiply(full, rows)
         f.weigh(weights)
-        return full, spaces.transform(reciprocal, f.A.adjoint(weights))
+        return full, vectors.transform(reciprocal, f.A.adjoint(weights))

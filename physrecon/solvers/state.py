@@ -12,10 +12,11 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from physrecon import arrays, spaces
+from physrecon import arrays
+from physrecon.arrays import vectors
+from physrecon.arrays.vectors import Numbers, Shape, Vector
 from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
-from physrecon.spaces import Numbers, Shape, Vector
 
 STATES: dict[str, type[State]] = {}  # by name, for files
 
@@ -48,7 +49,7 @@ class State:
         New memory costs as much time as an update; it holds nothing that a resume would need."""
         kept = self.__dict__.setdefault("_scratch", {})
         if name not in kept:
-            kept[name] = spaces.empty(shape, self.x)
+            kept[name] = vectors.empty(shape, self.x)
         return kept[name]
 
 
@@ -110,9 +111,9 @@ def refuse_state(problem: Problem, solver: Solver, state: State) -> None:
             f"{type(solver).__name__}: expected a {kind.__name__}, got {type(state).__name__}; "
             "go on with the solver that made it"
         )
-    model = spaces.leaves(problem.f.y)[0]
-    x = spaces.leaves(state.x)
-    shapes = spaces.leaf_shapes(problem.f.A.in_shape)
+    model = vectors.leaves(problem.f.y)[0]
+    x = vectors.leaves(state.x)
+    shapes = vectors.leaf_shapes(problem.f.A.in_shape)
     if [a.shape for a in x] != shapes or any(a.dtype != model.dtype for a in x):
         raise ArgumentError(
             f"{type(solver).__name__}: expected a state with x of {problem.f.A.in_shape} "
@@ -132,16 +133,16 @@ def refuse_likelihood(problem: Problem, solver: Solver, needs: str) -> None:
 def fresh(problem: Problem, x0: Vector, default: float = 0.0) -> dict[str, Any]:
     """The fields every state starts with: x, a copy of x0 or all `default`, in the constraint."""
     f = problem.f
-    model = spaces.leaves(f.y)[0]
+    model = vectors.leaves(f.y)[0]
     if x0 is None:
-        x = spaces.fill(spaces.empty(f.A.in_shape, model), default)
+        x = vectors.fill(vectors.empty(f.A.in_shape, model), default)
     else:
-        x0 = spaces.checked("x0", x0, f.A.in_shape)
-        spaces.check_finite("x0", x0)
-        if arrays.is_device(spaces.leaves(x0)[0]) != arrays.is_device(model):
+        x0 = vectors.checked("x0", x0, f.A.in_shape)
+        vectors.check_finite("x0", x0)
+        if arrays.is_device(vectors.leaves(x0)[0]) != arrays.is_device(model):
             raise ArgumentError("x0: expected it on the machine of the data; see arrays.to_device")
-        x = spaces.transform(lambda a: arrays.like(a, dtype=model.dtype), x0)
-        for new, old in zip(spaces.leaves(x), spaces.leaves(x0), strict=True):
+        x = vectors.transform(lambda a: arrays.like(a, dtype=model.dtype), x0)
+        for new, old in zip(vectors.leaves(x), vectors.leaves(x0), strict=True):
             new[...] = old
     if problem.constraint is not None:
         problem.constraint.project(x)
@@ -171,21 +172,21 @@ def shift(
     step = np.broadcast_to(step, len(active))
     bounds = (-np.inf, np.inf) if constraint is None else getattr(constraint, "bounds", None)
     if bounds is not None:
-        return spaces.step_within(x, step, direction, bounds, axis, active)
-    new = spaces.copy(x)
-    spaces.scale_add(new, np.ones(len(step)), step, direction, axis, active)
+        return vectors.step_within(x, step, direction, bounds, axis, active)
+    new = vectors.copy(x)
+    vectors.scale_add(new, np.ones(len(step)), step, direction, axis, active)
     constraint.project(new)  # type: ignore[union-attr]
-    moved = spaces.distances(new, x, axis)
-    spaces.assign(x, new, axis, active)
-    return moved, spaces.dots(x, x, axis)
+    moved = vectors.distances(new, x, axis)
+    vectors.assign(x, new, axis, active)
+    return moved, vectors.dots(x, x, axis)
 
 
 def replace_x(problem: Problem, state: State, new: Vector) -> None:
     """x ← new in the active slices; `new` is used up."""
     axis = problem.axis
-    moved = spaces.distances(new, state.x, axis)
-    spaces.assign(state.x, new, axis, state.active)
-    record_change(state, moved, spaces.dots(state.x, state.x, axis))
+    moved = vectors.distances(new, state.x, axis)
+    vectors.assign(state.x, new, axis, state.active)
+    record_change(state, moved, vectors.dots(state.x, state.x, axis))
 
 
 def record_change(state: State, moved: Numbers, size: Numbers) -> None:

@@ -12,11 +12,11 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from physrecon import spaces
+from physrecon.arrays import vectors
+from physrecon.arrays.vectors import Vector
 from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
 from physrecon.solvers.state import State, record_change
-from physrecon.spaces import Vector
 
 ORDERS = ("golden", "sequential", "random")
 GOLDEN = (5**0.5 - 1) / 2
@@ -33,7 +33,7 @@ def count(solver: Any, problem: Problem) -> int:
     shape = A.out_shape
     if not hasattr(A, "adjoint"):
         raise ArgumentError(f"{name}: expected a linear operator, got {A}; use LBFGS")
-    if spaces.is_product(shape) or not shape or problem.f.data_axis == 0:
+    if vectors.is_product(shape) or not shape or problem.f.data_axis == 0:
         raise ArgumentError(
             f"{name}: expected data (views, …) with the slices along another axis, got {A}; "
             "use a solver that takes all data at once, such as ConjugateGradient or FISTA"
@@ -101,12 +101,12 @@ def _whole(value: Any) -> bool:
 def remember(problem: Problem, state: State) -> Vector:
     """A copy of x, for `finish` after all subsets have moved it."""
     before = state.scratch("before", problem.f.A.in_shape)
-    spaces.assign(before, state.x)
+    vectors.assign(before, state.x)
     return before
 
 
 def finish(problem: Problem, state: State, before: Vector) -> None:
     """Count the pass, and note what it has changed in all."""
-    moved = spaces.distances(state.x, before, problem.axis)
-    record_change(state, moved, spaces.dots(state.x, state.x, problem.axis))
+    moved = vectors.distances(state.x, before, problem.axis)
+    record_change(state, moved, vectors.dots(state.x, state.x, problem.axis))
     state.value = None

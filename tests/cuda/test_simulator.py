@@ -12,12 +12,12 @@ from geometries import geometry
 
 import physrecon as pr
 from physrecon import arrays
-from physrecon.geometry import interpolation_table
+from physrecon.geometry.view_tables import interpolation_table
 from physrecon.kernels import blur, duality_gap, generalised_variation, losses
 from physrecon.kernels.random import gaussian, philox, poisson
 from physrecon.likelihoods import expectation
-from physrecon.operators.direct_convolution import DenseConvolution, DirectConvolution
-from physrecon.operators.projector import SlicewiseKernels
+from physrecon.operators.blur.direct import DenseConvolution, DirectConvolution
+from physrecon.operators.projection.parallel_beam import SlicewiseKernels
 
 if not numba.config.ENABLE_CUDASIM:
     pytest.skip("needs NUMBA_ENABLE_CUDASIM=1 in the environment", allow_module_level=True)

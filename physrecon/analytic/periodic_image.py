@@ -1,0 +1,233 @@
+"""The frame as part of a circle, where blur is a product of transforms.
+
+    periodic   a b c d            the frame is the circle
+    reflect    a b c d d c b a    right for a PSF that is its own mirror image
+    zero       a b c d 0 0 0      right where the object is dark at the edges
+    unknown    a b c d ? ? ?      the circle is longer than the frame by twice the PSF, no further
+                                  than the frame is long, and what lies there is what x blurs to
+
+In the last, z = Φ (y + z) in the margin, Φ = |h|² / (|h|² + r), is a positive definite system;
+conjugate gradients solve it, ROUNDS of two transforms each.  Solved to the end, x is the image on
+the circle of the least ½ ‖psf ∗ x − y‖² in the frame + ½ Σ r |x̂|²: the fixed point of expectation
+and maximisation for missing data (Dempster, Laird and Rubin 1977).  What r is chosen by is first
+the frame that fades from end to end in the margin, then the margin that was found."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from physrecon import arrays
+from physrecon.arrays import vectors
+from physrecon.errors import ArgumentError
+
+MARGIN = 2  # lengths of the PSF
+ENOUGH = 1e-8  # of ‖residual‖²
+ROUNDS = 10  # with two passes 1 to 8 dB better than reflection; 60 gain 0.3 dB more
+PASSES = 2
+
+
+class Circle:
+    """The periodic array of which the frame becomes a part, and the transforms there."""
+
+    def __init__(
+        self,
+        where: str,
+        y: Any,
+        psf: Any,
+        boundary: str,
+        center: Any,
+        normalize: bool,
+        oversize: bool,
+    ) -> None:
+        from physrecon.operators.blur.arguments import BOUNDARIES, checked_center, checked_psf
+
+        if boundary not in BOUNDARIES:
+            known = ", ".join(BOUNDARIES)
+            raise ArgumentError(f"{where}.boundary: expected one of {known}, got {boundary!r}")
+        y = vectors.checked(where, y, getattr(y, "shape", ()))
+        vectors.check_finite(where, y)
+        self.where, self.boundary = where, boundary
+        self.psf = checked_psf(where, psf, y.shape, normalize, oversize)
+        self.center = checked_center(where, self.psf.shape, center)
+        if not abs(self.psf.sum()) > 1e-9 * abs(self.psf).sum():
+            raise ArgumentError(
+                f"{where}.psf: expected a sum that is not 0, got {self.psf.sum():g}: such a blur "
+                "leaves nothing of the mean; subtract the background, or check the file"
+            )
+        self.frame = y.shape[y.ndim - self.psf.ndim :]
+        if math.prod(self.frame) < 2 or 0 in y.shape:
+            raise ArgumentError(f"{where}: expected images of two pixels or more, got {y.shape}")
+        self.lengths = self._lengths()
+        self.size = math.prod(self.lengths)
+        self.fft = _fft_library(y)
+
+    def _lengths(self) -> tuple[int, ...]:
+        from physrecon.operators.blur.fourier import fast_lengths
+
+        if self.boundary == "periodic":
+            return self.frame
+        if self.boundary == "reflect":
+            return tuple(2 * n for n in self.frame)
+        both = zip(self.frame, self.psf.shape, strict=True)
+        if self.boundary == "zero":
+            return fast_lengths([n + k - 1 for n, k in both])
+        return fast_lengths([n + min(n, MARGIN * (k - 1)) for n, k in both])
+
+    # The filter -------------------------------------------------------------------------------
+
+    def filtered(self, y: Any, ratio: Callable[[Any, Any], Any]) -> Any:
+        """y with every image times h̄ / (|h|² + ratio(its transform, |h|²))."""
+        y = vectors.checked(self.where, y, y.shape)  # contiguous
+        out = arrays.like(y)
+        images = y.reshape(-1, *self.frame)
+        otf = self._otf(y)
+        for image, result in zip(images, out.reshape(-1, *self.frame), strict=True):
+            whole = self._extended(image)
+            for _ in range(PASSES if self.boundary == "unknown" else 1):
+                spectrum, power = self._forward(whole), squared_modulus(otf)
+                total = ratio(spectrum, power)
+                total += power
+                if self.boundary == "unknown":
+                    power /= total
+                    whole = self._filled(whole, power)
+                    spectrum = self._forward(whole)
+            del power, whole
+            spectrum *= otf.conj()
+            spectrum /= total
+            result[...] = self._back(spectrum)[self._cut]
+        if not arrays.all_finite(out):
+            raise ArgumentError(
+                f"{self.where}: expected a PSF and weights that y can be divided by, got an image "
+                f"that overflows {out.dtype}; give more weight, or scale the PSF"
+            )
+        return out
+
+    def _otf(self, beside: Any) -> Any:
+        """The transform of the PSF, its centre at the origin of the circle."""
+        circle = np.zeros(self.lengths, beside.dtype)
+        places = zip(self.psf.shape, self.center, self.lengths, strict=True)
+        np.add.at(circle, np.ix_(*((np.arange(k) - c) % n for k, c, n in places)), self.psf)
+        device = "cuda" if arrays.is_device(beside) else "cpu"
+        return self._forward(arrays.to_device(circle, device))
+
+    def _extended(self, image: Any) -> Any:
+        for axis, n in enumerate(self.lengths):
+            image = _extended(image, axis, n, self.boundary)
+        return image
+
+    def _filled(self, whole: Any, response: Any) -> Any:
+        """`whole` with the margin that filter and blur, Φ = response, make of it."""
+
+        def lacking(z: Any) -> Any:
+            spectrum = self._forward(z)
+            spectrum *= response
+            change = self._back(spectrum)
+            change -= z
+            change[self._cut] = 0
+            return change
+
+        residual = lacking(whole)
+        direction = residual.copy()
+        size = first = dot(residual, residual)
+        for _ in range(ROUNDS):
+            if not size > ENOUGH * first:
+                break
+            step = lacking(direction)
+            length = -size / dot(direction, step)
+            whole += length * direction
+            residual += length * step
+            last, size = size, dot(residual, residual)
+            direction *= size / last
+            direction += residual
+        return whole
+
+    def _forward(self, image: Any) -> Any:
+        return self.fft.rfftn(image, **_workers(image))
+
+    def _back(self, spectrum: Any) -> Any:
+        return self.fft.irfftn(spectrum, self.lengths, overwrite_x=True, **_workers(spectrum))
+
+    @property
+    def _cut(self) -> tuple[slice, ...]:
+        """Where the frame lies on the circle."""
+        return tuple(slice(n) for n in self.frame)
+
+    # Frequencies ------------------------------------------------------------------------------
+
+    def squared_gradient(self, beside: Any, voxel_size: Any) -> Any:
+        """|k|² of differences of neighbours, of the shape of the spectrum `beside`."""
+        squared = arrays.zeros_like(beside.real)
+        for part in self._along_axes(squared, voxel_size):
+            squared += part
+        return squared
+
+    def _along_axes(self, beside: Any, voxel_size: Any) -> Iterator[Any]:
+        try:
+            sizes = np.broadcast_to(np.asarray(voxel_size, np.float64), len(self.lengths))
+        except ValueError:
+            sizes = np.zeros(1)
+        if not (np.isfinite(sizes) & (sizes > 0)).all():
+            raise ArgumentError(
+                f"{self.where}.voxel_size: expected one length > 0 or {len(self.lengths)}, "
+                f"got {voxel_size!r}"
+            )
+        for axis, (n, size) in enumerate(zip(self.lengths, sizes, strict=True)):
+            frequency = np.arange(beside.shape[axis]) / n
+            part = (2 * np.sin(np.pi * frequency) / size) ** 2
+            shape = [1] * beside.ndim
+            shape[axis] = len(part)
+            yield arrays.namespace(beside).asarray(part.reshape(shape), beside.dtype)
+
+
+def dot(a: Any, b: Any) -> float:
+    return float(arrays.dots(a, b, None)[0])
+
+
+def squared_modulus(spectrum: Any) -> Any:
+    squared = spectrum.real**2
+    squared += spectrum.imag**2
+    return squared
+
+
+def _extended(image: Any, axis: int, length: int, boundary: str) -> Any:
+    """The image on a circle of `length` along an axis; what is unknown fades from end to end."""
+    xp = arrays.namespace(image)
+    n = image.shape[axis]
+    margin = length - n
+    if not margin:
+        return image
+    if boundary == "zero":
+        shape = (*image.shape[:axis], margin, *image.shape[axis + 1 :])
+        beyond = arrays.zeros_like(image, shape)
+    else:
+        mirror = np.concatenate([np.arange(n), np.arange(n)[::-1]])
+        right = xp.asarray(mirror[np.arange(n, length) % (2 * n)])
+        left = xp.asarray(mirror[np.arange(-margin, 0) % (2 * n)])
+        beyond = image.take(right, axis)
+        if boundary == "unknown":
+            steps = np.sin(np.pi / 2 * np.arange(1, margin + 1) / (margin + 1)) ** 2
+            shape = (1,) * axis + (margin,) + (1,) * (image.ndim - axis - 1)
+            beyond += xp.asarray(steps.reshape(shape), image.dtype) * (
+                image.take(left, axis) - beyond
+            )
+    return xp.concatenate([image, beyond], axis)
+
+
+def _fft_library(array: Any) -> Any:
+    if arrays.is_device(array):
+        from cupyx.scipy import fft
+    else:
+        from scipy import fft
+    return fft
+
+
+def _workers(array: Any) -> dict[str, int]:
+    if arrays.is_device(array):
+        return {}
+    from numba import get_num_threads
+
+    return {"workers": get_num_threads()}

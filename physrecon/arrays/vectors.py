@@ -1,0 +1,302 @@
+"""Vectors: arrays, or tuples of arrays, whole or cut into slices.
+
+A *vector* is an array or a tuple of vectors (the range of a `vstack` of unlike operators); its
+shape is a tuple of ints or a tuple of shapes.  `axis` says where the slices of a vector lie: None
+when it is one piece, else the axis of each of its arrays.  Numbers that belong to slices are
+float64 NumPy arrays (n,), with n = 1 for a vector of one piece."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physrecon import arrays
+from physrecon.errors import ArgumentError
+
+Vector = Any
+Shape = tuple[Any, ...]
+Axis = int | tuple[Any, ...] | None
+Numbers = NDArray[np.float64]
+
+
+def is_product(shape: Shape) -> bool:
+    """True for a tuple of shapes, False for one shape."""
+    return len(shape) > 0 and isinstance(shape[0], tuple)
+
+
+def leaves(vector: Vector) -> list[Any]:
+    """The arrays a vector is made of."""
+    if isinstance(vector, tuple):
+        return [leaf for part in vector for leaf in leaves(part)]
+    return [vector]
+
+
+def leaf_shapes(shape: Shape) -> list[tuple[int, ...]]:
+    return [s for part in shape for s in leaf_shapes(part)] if is_product(shape) else [shape]
+
+
+def size(shape: Shape) -> int:
+    """Number of elements."""
+    return sum(math.prod(s) for s in leaf_shapes(shape))
+
+
+def build(shape: Shape, make: Callable[[tuple[int, ...]], Any]) -> Vector:
+    """The vector of this shape whose arrays are `make(shape of the array)`."""
+    return tuple(build(s, make) for s in shape) if is_product(shape) else make(shape)
+
+
+def transform(function: Callable[[Any], Any], vector: Vector) -> Vector:
+    """The vector of `function(array)`."""
+    if isinstance(vector, tuple):
+        return tuple(transform(function, part) for part in vector)
+    return function(vector)
+
+
+def empty(shape: Shape, beside: Vector) -> Vector:
+    """Uninitialised vector on the machine and in the dtype of the vector `beside`."""
+    model = leaves(beside)[0]
+    return build(shape, lambda s: arrays.like(model, s))
+
+
+def copy(vector: Vector) -> Vector:
+    def one(array: Any) -> Any:
+        out = arrays.like(array)
+        out[...] = array
+        return out
+
+    return transform(one, vector)
+
+
+def fill(vector: Vector, value: float) -> Vector:
+    for leaf in leaves(vector):
+        leaf[...] = value
+    return vector
+
+
+def add(y: Vector, x: Vector) -> None:
+    """y ← y + x"""
+    for a, b in zip(leaves(y), leaves(x), strict=True):
+        a += b
+
+
+def subtract(y: Vector, x: Vector) -> None:
+    """y ← y − x"""
+    for a, b in zip(leaves(y), leaves(x), strict=True):
+        a -= b
+
+
+def multiply(y: Vector, x: Vector) -> None:
+    """y ← x ∘ y, element by element; the arrays of x may be broadcast."""
+    for a, b in zip(leaves(y), leaves(x), strict=True):
+        a *= b
+
+
+def dots(a: Vector, b: Vector, axis: Axis = None) -> Numbers:
+    """⟨a, b⟩ of each slice, in float64 and in an order that no other slice has a part in."""
+    return _summed(arrays.dots, a, b, axis)
+
+
+def distances(a: Vector, b: Vector, axis: Axis = None) -> Numbers:
+    """‖a − b‖² of each slice; as `dots`."""
+    return _summed(arrays.distances, a, b, axis)
+
+
+def sums(a: Vector, axis: Axis = None) -> Numbers:
+    """The sum of each slice, in float64 and in an order that no other slice has a part in."""
+    total = np.zeros(1)
+    for leaf, where in zip(leaves(a), leaf_axes(axis, a), strict=True):
+        view, xp = arrays.sliced(leaf, where), arrays.namespace(leaf)
+        each = (xp.ascontiguousarray(view[:, i]) for i in range(view.shape[1]))
+        total = total + np.array([float(one.sum(dtype=np.float64)) for one in each])
+    return total
+
+
+def _summed(function: Callable[..., Numbers], a: Vector, b: Vector, axis: Axis) -> Numbers:
+    total = np.zeros(1)
+    for p, q, where in zip(leaves(a), leaves(b), leaf_axes(axis, a), strict=True):
+        total = total + function(p, q, where)
+    return total
+
+
+def slice_count(shape: Shape, axis: Axis) -> int:
+    """How many slices a vector of this shape has."""
+    if axis is None:
+        return 1
+    return slice_count(shape[0], axis[0]) if isinstance(axis, tuple) else shape[axis]
+
+
+def scale_add(y: Vector, b: Numbers, a: Numbers, x: Vector, axis: Axis, active: Any) -> Numbers:
+    """y ← b y + a x with the numbers of each slice, and ‖y‖² of each slice afterwards.
+
+    One pass over memory.  Slices that are not active keep every bit."""
+    total = np.zeros(1)
+    for p, q, where in zip(leaves(y), leaves(x), leaf_axes(axis, y), strict=True):
+        total = total + arrays.combine(p, b, a, q, where, active)
+    return total
+
+
+def step_within(
+    x: Vector, t: Numbers, d: Vector, bounds: tuple[float, float], axis: Axis, active: Any
+) -> tuple[Numbers, Numbers]:
+    """x ← x + t d, held within bounds, in the active slices: one pass over memory.
+
+    Returns ‖x − previous x‖² and ‖x‖² of each slice."""
+    moved = size = np.zeros(1)
+    for p, q, where in zip(leaves(x), leaves(d), leaf_axes(axis, x), strict=True):
+        m, n = arrays.step(p, t, q, bounds, where, active)
+        moved, size = moved + m, size + n
+    return moved, size
+
+
+def across(numbers: Numbers, shape: Shape, axis: Axis) -> Any:
+    """Numbers of slices as what broadcasts against a vector of this shape.
+
+    A float for a vector of one piece, else host arrays (n, 1, …), in a tuple where it is one."""
+    if axis is None:
+        return float(numbers[0])
+    if isinstance(axis, tuple):
+        return tuple(across(numbers, s, a) for s, a in zip(shape, axis, strict=True))
+    return numbers.reshape(-1, *(1,) * (len(shape) - axis - 1))
+
+
+def peaks(vector: Vector, axis: Axis) -> Numbers:
+    """The largest element of each slice of a vector without negative ones."""
+    largest = np.zeros(1)
+    for leaf, where in zip(leaves(vector), leaf_axes(axis, vector), strict=True):
+        others = tuple(i for i in range(leaf.ndim) if i != where)
+        peak = (
+            leaf.max(axis=others)
+            if leaf.size
+            else np.zeros(1 if where is None else leaf.shape[where])
+        )
+        largest = np.maximum(largest, arrays.to_host(peak).astype(np.float64).reshape(-1))
+    return largest
+
+
+def leaf_axes(axis: Axis, vector: Vector) -> list[int | None]:
+    if not isinstance(vector, tuple):
+        return [axis]  # type: ignore[list-item]
+    parts = (None,) * len(vector) if axis is None else axis
+    return [a for one, v in zip(parts, vector, strict=True) for a in leaf_axes(one, v)]  # type: ignore[arg-type]
+
+
+def checked(where: str, vector: Vector, shape: Shape) -> Vector:
+    """The vector as native, C-contiguous floats, or ArgumentError when it does not fit."""
+    if is_product(shape):
+        if not isinstance(vector, tuple | list) or len(vector) != len(shape):
+            raise ArgumentError(
+                f"{where}: expected a tuple of {len(shape)} arrays shaped {shape}, "
+                f"got {_describe(vector)}"
+            )
+        parts = tuple(checked(where, v, s) for v, s in zip(vector, shape, strict=True))
+        dtypes = {leaf.dtype for leaf in leaves(parts)}
+        if len(dtypes) > 1:
+            raise ArgumentError(f"{where}: expected one dtype in the tuple, got {dtypes}")
+        return parts
+    if not hasattr(vector, "dtype") or not hasattr(vector, "shape"):
+        raise ArgumentError(f"{where}: expected an array of {shape}, got {_describe(vector)}")
+    if isinstance(vector, np.ma.MaskedArray):
+        raise ArgumentError(
+            f"{where}: expected a plain array, got a masked one; fill it and give the masked "
+            "data the weight 0"
+        )
+    if tuple(vector.shape) != shape:
+        raise ArgumentError(f"{where}: expected an array of {shape}, got {_describe(vector)}")
+    dtype = np.dtype(vector.dtype)
+    if dtype.kind != "f" or dtype.itemsize not in (4, 8):
+        raise ArgumentError(
+            f"{where}: expected float32 or float64, got {dtype}; "
+            "convert it with .astype(np.float32)"
+        )
+    if arrays.is_device(vector):
+        return arrays.namespace(vector).ascontiguousarray(vector)
+    return np.asarray(vector, dtype.newbyteorder("="), order="C")
+
+
+def assign(y: Vector, x: Vector, axis: Axis = None, active: Any = (True,)) -> None:
+    """y ← x in the active slices."""
+    for p, q, where in zip(leaves(y), leaves(x), leaf_axes(axis, y), strict=True):
+        if all(active):
+            p[...] = q
+        elif where is not None:
+            for i in np.flatnonzero(active):
+                part = (slice(None),) * where + (slice(i, i + 1),)
+                p[part] = q[part]
+
+
+def check_out(where: str, out: Vector, shape: Shape, beside: Vector) -> None:
+    """Complain unless `out` can be written as the result of a call on the vector `beside`."""
+    model = leaves(beside)[0]
+    fits = isinstance(out, tuple) == is_product(shape) and [
+        getattr(leaf, "shape", None) for leaf in leaves(out)
+    ] == leaf_shapes(shape)
+    if not fits or any(
+        leaf.dtype != model.dtype
+        or not leaf.flags["C_CONTIGUOUS"]
+        or arrays.is_device(leaf) != arrays.is_device(model)
+        for leaf in leaves(out)
+    ):
+        raise ArgumentError(
+            f"{where}: expected out as C-contiguous {model.dtype} of {shape} on the machine of the "
+            f"input, got {_describe(out)}"
+        )
+    if not arrays.is_device(model) and any(
+        np.may_share_memory(a, b) for a in leaves(out) for b in leaves(beside)
+    ):
+        raise ArgumentError(f"{where}: expected out apart from the input, got overlapping memory")
+
+
+def check_finite(where: str, vector: Vector) -> None:
+    """Complain about NaN and infinity, with their number."""
+    for leaf in leaves(vector):
+        if not arrays.all_finite(leaf):
+            finite = arrays.namespace(leaf).isfinite(leaf)
+            raise ArgumentError(
+                f"{where}: expected finite values, got {leaf.size - int(finite.sum())} NaN or "
+                f"infinite of {leaf.size}; fill them (and give data the weight 0 there)"
+            )
+
+
+def broadcastable(where: str, values: Any, shape: Shape) -> Vector:
+    """The values as finite float arrays that multiply a vector of this shape."""
+    if is_product(shape):
+        if not isinstance(values, tuple | list) or len(values) != len(shape):
+            raise ArgumentError(f"{where}: expected a tuple of {len(shape)} arrays, got {values!r}")
+        return tuple(broadcastable(where, v, s) for v, s in zip(values, shape, strict=True))
+    array = values if arrays.is_device(values) else np.asarray(values)
+    if array.dtype.kind not in "fiub":
+        raise ArgumentError(f"{where}: expected real numbers, got {array.dtype}")
+    if array.dtype.kind != "f":
+        array = array.astype(np.float64)
+    try:
+        fits = np.broadcast_shapes(array.shape, shape) == shape
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ArgumentError(
+            f"{where}: expected values that broadcast to {shape}, got {array.shape}"
+        )
+    check_finite(where, array)
+    return array
+
+
+def _describe(vector: Any) -> str:
+    if isinstance(vector, tuple):
+        return "(" + ", ".join(_describe(part) for part in vector) + ")"
+    if hasattr(vector, "shape"):
+        return f"{getattr(vector, 'dtype', 'array')} of {tuple(vector.shape)}"
+    return type(vector).__name__
+
+
+def first_of_three(shape: Shape) -> Axis:
+    """Where the slices of a volume lie."""
+    return 0 if len(shape) == 3 and not is_product(shape) else None
+
+
+def with_one(shape: Shape, axis: int) -> Shape:
+    """The shape of one slice."""
+    return (*shape[:axis], 1, *shape[axis + 1 :])

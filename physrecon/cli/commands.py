@@ -1,0 +1,141 @@
+"""What each word of the command line does.  Every function returns an exit code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from physrecon.errors import ArgumentError, PhysreconError
+from physrecon.jobs.image_job import ImageJob
+from physrecon.jobs.model import JobFile
+from physrecon.jobs.scan_job import Job
+from physrecon.jobs.toml import merge, read_toml
+from physrecon.pipeline.messages import Report
+
+
+def recon(**options: Any) -> int:
+    _refuse_toml("a scan", options["input"])
+    return _run(Job.build(_values(options), "recon"))
+
+
+def deconvolve(**options: Any) -> int:
+    _refuse_toml("an image", options["input"])
+    return _run(ImageJob.build(_values(options), "deconvolve"))
+
+
+def run(job: str, **options: Any) -> int:
+    return _run(_from_toml(job, options))
+
+
+def plan(input: str, **options: Any) -> int:
+    if input.endswith(".toml"):
+        job = _from_toml(input, options)
+    else:
+        path, of_image = Path(input), "psf" in options
+        if not of_image and path.suffix.lower() in (".tif", ".tiff", ".png", ".jpg", ".jpeg"):
+            raise ArgumentError(f"plan: expected --psf for the image {input}, got none; give it")
+        name = f"{path.stem}_deconvolved.tif" if of_image else f"{path.stem}_rec.h5"
+        values = _values({"input": input, "output": name, **options})
+        job = (ImageJob if of_image else Job).build(values, "plan")
+    report = Report()
+    planned = _engine(job).plan(job, report)
+    report.result("\n".join(planned.lines()))
+    for warning in planned.warnings():
+        report.warn(warning)
+    return 0
+
+
+def info(files: Sequence[str], **options: Any) -> int:
+    from physrecon.io import describe
+
+    code = 0
+    for path in files:  # one that cannot be read does not keep the others from being described
+        try:
+            print("\n".join(describe(path, **options)), flush=True)
+        except PhysreconError as problem:
+            print(f"error: {problem}", file=sys.stderr)
+            code = problem.exit_code
+    return code
+
+
+def find_center(input: str, **options: Any) -> int:
+    job = Job.build(_values({"input": input, "output": "-", **options}), "find-center")
+    from physrecon.pipeline.scan.resolve import find_axis, say_axis
+    from physrecon.pipeline.scan.task import open_input
+
+    report = Report()
+    with open_input(job, report) as scan:
+        found = find_axis(job, scan)
+    say_axis(found, report)
+    for name, column in found.methods.items():
+        report.result(f"  {name} {column:.2f}")
+    return 0
+
+
+def simulate(output: str, **options: Any) -> int:
+    from physrecon.datasets import simulate_scan
+
+    made = simulate_scan(output, **options)
+    print(f"{output}: {made.phantom} {made.shape}, {made.views} views, axis at {made.center:.2f}")
+    return 0
+
+
+def view(input: str, **options: Any) -> int:
+    from physrecon.cli.view import view as draw
+
+    print(draw(input, **options))
+    return 0
+
+
+def demo(subject: str, output: str, **options: Any) -> int:
+    if subject == "deconvolution":
+        from physrecon.demos.deconvolution import demo as show
+    else:
+        from physrecon.demos.tomography import demo as show
+    show(Path(output), Report(), **options)
+    return 0
+
+
+def _run(job: JobFile) -> int:
+    _engine(job).run(job, Report())
+    return 0
+
+
+def _engine(job: JobFile) -> Any:
+    """The module that runs and plans jobs of this kind."""
+    if isinstance(job, ImageJob):
+        from physrecon.pipeline.image import task as engine
+    else:
+        from physrecon.pipeline.scan import task as engine  # type: ignore[no-redef]
+    return engine
+
+
+def _from_toml(path: str, options: dict[str, Any]) -> JobFile:
+    """The job of a file: one with a PSF is of an image."""
+    kind = ImageJob if "psf" in read_toml(path) else Job
+    return kind.from_toml(path, _values(options))
+
+
+def _refuse_toml(what: str, path: str) -> None:
+    if path.endswith(".toml"):
+        raise ArgumentError(f"{path}: expected {what}, got a job file; use `physrecon run {path}`")
+
+
+def _values(options: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a job that the options name; what `--set` says comes last and wins."""
+    values = dict(options)
+    settings = values.pop("settings", [])
+    if "iterations" in values:
+        values = merge(values, {"stop": {"iterations": values.pop("iterations")}})
+    if values.get("method") == "tikhonov" and "prior" not in values and "weight" in values:
+        values = merge(values, {"solver": {"weight": values.pop("weight")}})
+    for option, key in (("prior", "name"), ("weight", "weight")):
+        if option in values:
+            values = merge(values, {"prior": {key: values.pop(option)}})
+    if "accelerate" in values:
+        values = merge(values, {"solver": {"accelerate": values.pop("accelerate")}})
+    for setting in settings:
+        values = merge(values, setting)
+    return values

@@ -1,0 +1,1 @@
+"""The whole way on known objects."""

@@ -1,0 +1,1 @@
+"""Where source, detector and voxels are."""

@@ -1,0 +1,120 @@
+"""`physrecon info`: what a file is, or what is wrong with it and what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from physrecon.errors import MissingInputError
+from physrecon.io.content import head_of, kind_of
+from physrecon.io.hdf5_kind import NotAScan
+from physrecon.io.hdf5_safety import Tree, damage_reported
+from physrecon.io.images.hdf5 import layout_axes
+from physrecon.io.images.image import Image, open_image
+from physrecon.io.images.saturation import defects
+from physrecon.io.output.piece_folder import partial_slabs, slab_folder, slabs_done
+from physrecon.io.scans.scan import Scan, open_scan
+from physrecon.io.volumes.volume import Volume, open_volume
+
+LOOKED_AT = 1 << 30  # bytes of a first frame that is searched for saturation
+FORMATS = {
+    "imagej": "ImageJ TIFF",
+    "ome": "OME-TIFF",
+    "tiff": "TIFF",
+    "png": "PNG",
+    "jpeg": "JPEG",
+    "hdf5": "HDF5",
+}
+
+
+def describe(
+    path: str | Path, angle_unit: str | None = None, allow_root: str | Path | None = None
+) -> list[str]:
+    """Lines that say what a file is: a scan, a volume, an image, or a known relative of them.
+
+    `FILE.h5::/group/data` is one dataset, as an image.  angle_unit, allow_root: as for `open_scan`.
+    Raises DataError where the file is damaged, of another kind, or lacks what a scan needs;
+    MissingInputError where there is none or it cannot be read."""
+    try:
+        if "::" in str(path) or kind_of(head_of(Path(path))).endswith(" image"):
+            with open_image(path) as image:
+                return _image_lines(image)
+        with Tree(path, allow_root) as tree, damage_reported(tree.path):
+            axes = layout_axes(tree)
+        if axes == "ZYX":
+            with open_volume(path) as opened:
+                return _volume_lines(opened)
+        if axes:
+            with open_image(path) as image:
+                return _image_lines(image)
+        with open_scan(path, angle_unit, allow_root=allow_root) as scan:
+            return _scan_lines(scan)
+    except NotAScan as error:
+        first, *more = str(error).split("; ")
+        return [first, *(f"  {line}" for line in more)]
+    except MissingInputError as error:
+        slabs = None if Path(path).exists() else partial_slabs(path)
+        if not slabs:
+            raise
+        raise MissingInputError(
+            f"{path}: expected a finished volume, got {slabs_done(path)} of its {len(slabs)} slabs "
+            f"in {slab_folder(path).name}; run the same job again to finish it."
+        ) from error
+
+
+def _scan_lines(scan: Scan) -> list[str]:
+    lines = [scan.summary()]
+    size = scan.projections.nbytes / 1e6
+    lines.append(f"data: {scan.dtype}, {size:.4g} MB of projections")
+    ordered = "rising" if (np.diff(scan.angles) > 0).all() else "not in order"
+    lines.append(
+        f"angles: {scan.angles.min():.6g} to {scan.angles.max():.6g} {scan.angle_unit}, {ordered}"
+    )
+    if scan.pixel_size:
+        row, column = scan.pixel_size
+        lines.append(f"pixel size: {row:.6g} × {column:.6g} {scan.length_unit} (row × column)")
+    else:
+        lines.append("pixel size: not stated, lengths are in pixels")
+    axis = "not stated" if scan.center is None else f"column {scan.center:.6g}"
+    lines.append(f"rotation axis: {axis}")
+    if scan.flat_positions is not None and len(scan.flats):
+        before, after = (scan.flat_positions == 0).sum(), (scan.flat_positions == 1).sum()
+        between = len(scan.flats) - before - after
+        lines.append(f"flats: {before} before, {between} during, {after} after the projections")
+    return [*lines, *(f"note: {note}" for note in scan.notes)]
+
+
+def _volume_lines(volume: Volume) -> list[str]:
+    size = " × ".join(f"{pitch:.6g}" for pitch in volume.voxel_size)
+    lines = [
+        f"{volume.path.name}: reconstructed volume {volume.shape} {volume.dtype}, "
+        f"{volume.nbytes / 1e6:.4g} MB",
+        f"voxel size: {size} {volume.length_unit or 'pixel'} (z × y × x)",
+    ]
+    if volume.sources:
+        lines.append(f"stored in {volume.sources} slab files, all present")
+    method = volume.configuration.get("method")
+    if method:
+        lines.append(f"method: {method}")
+    return [*lines, f"open with `physrecon view {volume.path.name}`"]
+
+
+def _image_lines(image: Image) -> list[str]:
+    lines = [
+        f"{image.path.name}: {FORMATS[image.format]} image {image.axes} {image.shape} "
+        f"{image.dtype}, {image.nbytes / 1e6:.4g} MB"
+    ]
+    if image.length_unit or set(image.voxel_size) != {1.0}:
+        size = " × ".join(f"{pitch:.6g}" for pitch in image.voxel_size)
+        axes = " × ".join(image.frame_axes.lower())
+        lines.append(f"voxel size: {size} {image.length_unit or 'pixel'} ({axes})")
+    else:
+        lines.append("voxel size: not stated, lengths are in pixels")
+    if len(image.frames) > 1:
+        lines.append(f"frames: {len(image.frames)}, each {image.frame_axes} {image.frame_shape}")
+    if image.nbytes // len(image.frames) <= LOOKED_AT:
+        first = defects(image.read(image.frames[0])).lines()
+        where = " (first frame)" if len(image.frames) > 1 else ""
+        lines += [line + where for line in first]
+    return [*lines, *(f"note: {note}" for note in image.notes)]

@@ -1,0 +1,89 @@
+"""What an HDF5 file is when it is not a scan, and what its owner can do about it."""
+
+from __future__ import annotations
+
+import h5py
+
+from physrecon.errors import DataError
+from physrecon.io.hdf5_safety import Tree
+
+VOLUME = "/entry/reconstruction/results/data"
+SLAB_MARK = "physrecon_slab"
+ADVICE = {
+    "NXstxm": (
+        "a scanning measurement: one transmitted intensity per beam position, no camera frames: "
+        "divide data by monitor/data, take −log, subtract its level where the beam passes beside "
+        "the sample (there a line integral is 0), write the result to /exchange/data (axes "
+        "theta:y:x) with theta in /exchange/theta, and pass --line-integrals"
+    ),
+    "NXfluo": "a fluorescence map: one spectrum per beam position, not transmission",
+    "NXxrd": "a diffraction scan: one diffraction pattern per beam position, not transmission",
+    "NXtomoproc": "a finished reconstruction: look at it with `physrecon view`",
+}
+
+
+class NotAScan(DataError):
+    """The file is sound and of a known kind, but holds no scan."""
+
+
+def is_volume(tree: Tree) -> bool:
+    """Whether the file holds a volume in physrecon's own layout."""
+    return isinstance(tree.find(VOLUME), h5py.Dataset)
+
+
+def not_a_scan(tree: Tree) -> DataError:
+    """No projections were found, this is what was, and this is what to do.
+
+    NotAScan where the kind of file is known."""
+    known = _known_kind(tree)
+    if known and tree.find("/exchange") is None:
+        return NotAScan(f"{tree.path.name}: {known}")
+    return DataError(
+        f"{tree.path.name}: expected projections in /exchange/data (Data Exchange) or detector "
+        "data with an image_key (NXtomo, NeXus), got neither; convert the file."
+    )
+
+
+def _known_kind(tree: Tree) -> str | None:
+    """One sentence on a file that holds something else; None where nothing is known of it."""
+    if SLAB_MARK in tree.file.attrs:
+        return (
+            "expected a scan, got one slab of an unfinished or virtual volume; "
+            "open the volume file beside the folder, or run the job again to finish it."
+        )
+    definitions = _definitions(tree)
+    if definitions:
+        advice = [f"{d}: {ADVICE[d]}" for d in definitions if d in ADVICE]
+        what = f"NeXus {', '.join(definitions)} without NXtomo or an image_key"
+        do = "; ".join(advice) or "only NXtomo and image-keyed files can be reconstructed"
+        return f"expected projections, got {what}; {do}."
+    images, lists = _datasets(tree)
+    if images:
+        return (
+            f"expected projections with angles, got an image stack {images[0]} without angles, "
+            "flats or an image_key: this is usually one detector's part of a scan; "
+            "give the NeXus or master file that links to it."
+        )
+    if lists:
+        return (
+            f"expected projections, got lists of values only ({lists[0]}): positions or monitors "
+            "that belong to a scan; give the NeXus or master file that links to them."
+        )
+    return None
+
+
+def _definitions(tree: Tree) -> list[str]:
+    """The NeXus application definitions that the file names, each once."""
+    nodes = ((p, n) for p, n in tree.walk() if p.endswith("/definition"))
+    return sorted({tree.string(n, p) for p, n in nodes} - {""})
+
+
+def _datasets(tree: Tree) -> tuple[list[str], list[str]]:
+    """Image stacks and lists of numbers, largest first, as "path (shape, dtype)"."""
+    images: list[tuple[int, str]] = []
+    lists: list[tuple[int, str]] = []
+    for path, node in tree.walk():
+        if isinstance(node, h5py.Dataset) and node.dtype.kind in "iuf" and node.size > 1:
+            line = (node.size, f"{path} {node.shape} {node.dtype}")
+            (images if node.ndim >= 3 else lists).append(line)
+    return [line for _, line in sorted(images)[::-1]], [line for _, line in sorted(lists)[::-1]]

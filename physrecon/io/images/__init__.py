@@ -1,0 +1,1 @@
+"""Images: TIFF, PNG, JPEG, HDF5."""

@@ -1,0 +1,119 @@
+"""Images in HDF5: results of physrecon, a dataset that is named, or the only one there is.
+
+Axes come from the NXdata group around the dataset (`signal`, `axes`); voxel sizes from its
+attributes `voxel_size` and `length_unit`, or `element_size_um` (ImageJ, ilastik)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from physrecon.errors import DataError, ReadError
+from physrecon.io.hdf5_kind import VOLUME
+from physrecon.io.hdf5_safety import Tree, damage_reported, identity, text
+from physrecon.io.images.stored_image import UNNAMED, Key, Source
+
+
+def open_hdf5(path: Path, dataset: str | None = None) -> Source:
+    """The image in a dataset of an HDF5 file.  Raises DataError where there is none, or more than
+    one to choose from."""
+    tree = Tree(path)
+    try:
+        with damage_reported(path):
+            data = _dataset(tree, dataset)
+            source = Source(
+                path,
+                "hdf5",
+                _axes(data),
+                data.shape,
+                data.dtype,
+                lambda key: _read(path, data, key),
+                tree.close,
+                files={*tree.files, *tree.sources},
+            ).settle()
+            source.take_pitch(_lengths(data, path, sum(name in "ZYX" for name in source.axes)))
+        return source
+    except BaseException:
+        tree.close()
+        raise
+
+
+def layout_axes(tree: Tree) -> str:
+    """The axes of a result of physrecon, "ZYX" or "TCYX"; "" for other files."""
+    data = tree.find(VOLUME)
+    return _axes(data) if isinstance(data, h5py.Dataset) else ""
+
+
+def _dataset(tree: Tree, name: str | None) -> h5py.Dataset:
+    if name is None and isinstance(tree.find(VOLUME), h5py.Dataset):
+        name = VOLUME
+    if name is not None:
+        found = tree.dataset(name)
+        if found is None:
+            have = "; ".join(list(_candidates(tree))[:8]) or "none"
+            raise DataError(f"{tree.path.name}: expected a dataset {name}, got {have}.")
+        return found
+    candidates = _candidates(tree)
+    if len(candidates) != 1:
+        have = f"{len(candidates)}: {'; '.join(list(candidates)[:8])}" if candidates else "none"
+        raise DataError(
+            f"{tree.path.name}: expected one dataset of 2 to 5 dimensions, got {have}; "
+            f"name one as {tree.path.name}::/PATH."
+        )
+    ((line, data),) = candidates.items()
+    return tree.sound(data, line.split(" ")[0])
+
+
+def _candidates(tree: Tree) -> dict[str, h5py.Dataset]:
+    """Arrays that could be images, each once, by "path (shape) dtype"."""
+    found: dict[tuple[int, int], tuple[str, h5py.Dataset]] = {}
+    for path, node in tree.walk():
+        if not isinstance(node, h5py.Dataset) or node.dtype.kind not in "iuf":
+            continue
+        if 2 <= node.ndim <= 5 and node.size:
+            name = node.name if node.file == tree.file else path  # its own rather than a link's
+            found.setdefault(identity(node), (f"{name} {node.shape} {node.dtype}", node))
+    return dict(found.values())
+
+
+def _axes(data: h5py.Dataset) -> str:
+    """The letters in the NXdata group of the dataset, else unnamed axes and then Y and X."""
+    group = data.parent
+    names = [text(name) for name in np.ravel(group.attrs.get("axes", ()))]
+    ours = text(group.attrs.get("signal", "")) == data.name.rpartition("/")[2]
+    if ours and len(names) == data.ndim and all(len(n) == 1 and n.isalpha() for n in names):
+        return "".join(names).upper()
+    real = [i for i, n in enumerate(data.shape) if n > 1]
+    real = real if len(real) >= 2 else list(range(data.ndim))
+    return "".join(
+        "Y" if i == real[-2:][0] else "X" if i == real[-1] else UNNAMED for i in range(data.ndim)
+    )
+
+
+def _lengths(data: h5py.Dataset, path: Path, space: int) -> dict[str, tuple[float, str]]:
+    name = "voxel_size" if "voxel_size" in data.attrs else "element_size_um"
+    if name not in data.attrs:
+        return {}
+    sizes = np.ravel(data.attrs[name])
+    if sizes.size < space or sizes.dtype.kind not in "iuf" or not (sizes > 0).all():
+        raise DataError(
+            f"{path.name}: expected {space} positive numbers in {name}, got {sizes}; "
+            "correct the file."
+        )
+    unit = "um" if name == "element_size_um" else text(data.attrs.get("length_unit", ""))
+    letters = "ZYX"[-space:]
+    return {a: (float(v), unit) for a, v in zip(letters, sizes[-space:], strict=True)}
+
+
+def _read(path: Path, data: h5py.Dataset, key: Key) -> NDArray[Any]:
+    try:
+        return np.asarray(data[key])
+    except (OSError, RuntimeError) as error:
+        raise ReadError(
+            f"{path}: expected readable data in {data.name}, got {error}; run again if the disk "
+            "was away for a while, else copy the file again."
+        ) from error

@@ -1,0 +1,202 @@
+"""Images in: TIFF (plain, ImageJ, OME), PNG and JPEG, HDF5, all read lazily through one class.
+
+The last two or three axes of an image, of "ZYX", are space and make a frame; those before them
+(time, channel, colour sample) are looped over.  However a file orders its axes, an `Image` has the
+leading ones first, in the file's order, then Z, Y, X."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from physrecon import arrays
+from physrecon.errors import ArgumentError
+from physrecon.io.content import image_kind
+from physrecon.io.images.stored_image import ABSENT, Key, Source
+
+SPACE = "ZYX"
+BLOCK = 1 << 28  # bytes read at a time where the caller names no number
+
+
+class Image:
+    """An image that is open for reading and read when indexed; a context manager.
+
+    axes: a letter per axis, "TCZYX".  frames: index tuples of the leading axes, [()] where there
+    are none.  voxel_size: along `frame_axes` in `length_unit`; None there means pixels.
+    saturation: the largest value of an integer dtype, None for floats.
+    format: "imagej", "ome", "tiff", "png", "jpeg" or "hdf5".  notes: sentences for the user."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        stored = source.axes
+        leading = [name for name in stored if name not in SPACE + ABSENT]
+        self.frame_axes = "".join(name for name in SPACE if name in stored)
+        self.axes = "".join(leading) + self.frame_axes
+        self._order = [stored.index(name) for name in self.axes]  # stored axis of each of ours
+        self.path = source.path
+        self.files = {source.path, *source.files}  # that are read
+        self.format = source.format
+        self.shape = tuple(source.shape[i] for i in self._order)
+        self.dtype = source.dtype.newbyteorder("=")
+        self.voxel_size = tuple(source.pitch.get(name, 1.0) for name in self.frame_axes)
+        self.length_unit = source.length_unit
+        self.notes = list(source.notes)
+
+    def __enter__(self) -> Image:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._source.close()
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    @property
+    def frame_shape(self) -> tuple[int, ...]:
+        return self.shape[-len(self.frame_axes) :]
+
+    @property
+    def frames(self) -> list[tuple[int, ...]]:
+        return list(np.ndindex(*self.shape[: -len(self.frame_axes)]))
+
+    @property
+    def saturation(self) -> int | None:
+        return int(np.iinfo(self.dtype).max) if self.dtype.kind in "iu" else None
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        return self[...].astype(dtype or self.dtype, copy=False)
+
+    def __getitem__(self, key: Any) -> NDArray[Any]:
+        """Read a part, as NumPy would index it: ints, rising slices and an ellipsis.
+
+        Holds the part.  Raises ArgumentError for other keys and DataError where the file is
+        damaged."""
+        keys = _full_key(key, self.shape)
+        stored: list[int | slice] = [0] * len(self._source.axes)
+        for i, k in zip(self._order, keys, strict=True):
+            stored[i] = k
+        values = self._source.read(tuple(stored))
+        left = [i for i, k in zip(self._order, keys, strict=True) if isinstance(k, slice)]
+        values = values.transpose([sorted(left).index(i) for i in left])
+        return np.ascontiguousarray(values, self.dtype) if left else values.astype(self.dtype)
+
+    def read(self, index: Sequence[int] = (), planes: slice | None = None) -> NDArray[Any]:
+        """One frame, or some of its first axis, in the dtype of the file.
+
+        index: one of `frames`.  Holds what it reads."""
+        return self[(*self._frame(index), planes or slice(None), ...)]
+
+    def blocks(
+        self, index: Sequence[int] = (), nbytes: int = BLOCK
+    ) -> Iterator[tuple[slice, NDArray[Any]]]:
+        """(planes, values) of a frame, whole planes of at most `nbytes` together.
+
+        A frame of two dimensions comes whole.  Holds one block."""
+        index = self._frame(index)
+        count, *plane = self.frame_shape if len(self.frame_axes) == 3 else (1, *self.frame_shape)
+        step = max(1, nbytes // (math.prod(plane) * self.dtype.itemsize))
+        if len(self.frame_axes) == 2 or step >= count:
+            yield slice(0, self.frame_shape[0]), self.read(index)
+            return
+        for start in range(0, count, step):
+            planes = slice(start, min(start + step, count))
+            yield planes, self.read(index, planes)
+
+    def read_into(self, out: Any, index: Sequence[int] = (), nbytes: int = BLOCK) -> None:
+        """Copy a frame into an array of `frame_shape` and any dtype, which may be on the disk or
+        the device and larger than the memory.  Holds one block of `nbytes`."""
+        if tuple(out.shape) != self.frame_shape:
+            raise ArgumentError(
+                f"Image.read_into: expected an array of {self.frame_shape}, got {out.shape}."
+            )
+        xp = arrays.namespace(out)
+        for planes, values in self.blocks(index, nbytes):
+            out[planes] = xp.asarray(values)
+
+    def _frame(self, index: Sequence[int]) -> tuple[int, ...]:
+        leading = self.shape[: -len(self.frame_axes)]
+        frame = tuple(index)
+        inside = len(frame) == len(leading)
+        if not inside or not all(0 <= i < n for i, n in zip(frame, leading, strict=True)):
+            raise ArgumentError(
+                f"{self.path.name}: expected an index of the axes "
+                f"{self.axes[: len(leading)] or '()'} below {leading}, got {frame}."
+            )
+        return frame
+
+
+def open_image(path: str | Path, dataset: str | None = None, axes: str | None = None) -> Image:
+    """Open an image for reading: TIFF, PNG, JPEG or HDF5, told apart by content.
+
+    dataset: which array of an HDF5 file, also given as `FILE.h5::/group/data`; without it, a
+    result of physrecon or the only array of 2 to 5 dimensions.
+    axes: a letter for each axis as stored, where the file names them wrongly: "ZYX" for a stack
+    that was saved as a series.
+    Raises MissingInputError, and DataError where the file is damaged, truncated or no image."""
+    path = Path(path)
+    if dataset is None and "::" in str(path) and not path.exists():
+        name, _, dataset = str(path).partition("::")
+        path = Path(name)
+    kind = image_kind(path)
+    if dataset is not None and kind != "hdf5":
+        raise ArgumentError(
+            f"{path}: expected no dataset with a file that is not HDF5, got {dataset!r}."
+        )
+    if kind == "tiff":
+        from physrecon.io.images.tiff import open_tiff
+
+        source = open_tiff(path)
+    elif kind == "hdf5":
+        from physrecon.io.images.hdf5 import open_hdf5
+
+        source = open_hdf5(path, dataset)
+    else:
+        from physrecon.io.images.photo import open_photo
+
+        source = open_photo(path, kind)
+    if axes is not None:
+        try:
+            source.rename(axes)
+        except ArgumentError:
+            source.close()
+            raise
+    return Image(source)
+
+
+def _full_key(key: Any, shape: tuple[int, ...]) -> Key:
+    """One int or slice with bounds and a positive step for every axis."""
+    keys = key if isinstance(key, tuple) else (key,)
+    if any(k is Ellipsis for k in keys):
+        at = next(i for i, k in enumerate(keys) if k is Ellipsis)
+        keys = keys[:at] + (slice(None),) * (len(shape) + 1 - len(keys)) + keys[at + 1 :]
+    if len(keys) > len(shape):
+        raise ArgumentError(f"Image: expected at most {len(shape)} indices, got {len(keys)}.")
+    keys += (slice(None),) * (len(shape) - len(keys))
+    return tuple(_one_key(k, n) for k, n in zip(keys, shape, strict=True))
+
+
+def _one_key(key: Any, count: int) -> int | slice:
+    if isinstance(key, (int, np.integer)) and not isinstance(key, bool):
+        if not -count <= key < count:
+            raise IndexError(f"Image: expected an index in 0..{count - 1}, got {key}.")
+        return int(key) % count
+    if not isinstance(key, slice) or (key.step is not None and key.step < 1):
+        raise ArgumentError(f"Image: expected an index or a rising slice, got {key!r}.")
+    start, stop, step = key.indices(count)
+    return slice(start, max(start, stop), step)

@@ -1,0 +1,91 @@
+"""Photos in: PNG and JPEG by Pillow, as grey (YX) or colour channels (CYX), 8 or 16 bits.
+
+Values are those of the file: a photo is usually sRGB, whose numbers are not proportional to the
+light that fell on the camera (value ≈ light^(1/2.2)).  That is said, not silently undone."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from physrecon.errors import DataError
+from physrecon.io.content import head_of
+from physrecon.io.images.stored_image import Source, parsing
+
+if TYPE_CHECKING:
+    from PIL import Image as Pillow
+
+ORIENTATION = 0x0112  # EXIF
+GREY = {"1", "LA", "La"}
+COLOUR = {"P", "PA", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr"}
+DEEP = (b"\x10\2", b"\x10\4", b"\x10\6")  # in a PNG header: 16 bits of colour or with alpha
+GAMMA = (
+    "values: sRGB most likely, not proportional to light; for counts linearise the photo first, or "
+    "use a raw image"
+)
+
+
+def open_photo(path: Path, kind: str) -> Source:
+    """The photo in a PNG or JPEG file, decoded.  Raises DataError.  Holds it whole."""
+    _check_depth(path, kind)
+    from PIL import Image as Pillow
+
+    notes: list[str] = []
+    with parsing(path, kind.upper()), warnings.catch_warnings():
+        warnings.simplefilter("ignore", Pillow.DecompressionBombWarning)  # the error is heeded
+        try:
+            photo: Pillow.Image = Pillow.open(path, formats=[kind.upper()])
+        except Pillow.DecompressionBombError as error:
+            raise DataError(
+                f"{path}: expected a photo of at most {2 * (Pillow.MAX_IMAGE_PIXELS or 0)} pixels, "
+                f"got {error}; if you trust the file, convert it to TIFF."
+            ) from error
+        with photo:
+            values = np.asarray(_plain(photo, notes))
+    if values.dtype == np.int32:  # how older Pillow hands over 16 bits
+        values = values.astype(np.uint16)
+    if values.dtype == np.uint8:
+        notes.append(GAMMA)
+    if values.ndim == 3:
+        values = np.ascontiguousarray(np.moveaxis(values, -1, 0))
+    axes = "CYX" if values.ndim == 3 else "YX"
+    source = Source(
+        path, kind, axes, values.shape, values.dtype, lambda key: values[key], lambda: None
+    )
+    source.notes += notes
+    return source.settle()
+
+
+def _plain(photo: Pillow.Image, notes: list[str]) -> Pillow.Image:
+    """Upright, grey or RGB, without alpha; what was done is noted."""
+    from PIL import ImageOps
+
+    frames = getattr(photo, "n_frames", 1)
+    if frames > 1:
+        notes.append(f"frames: the first of {frames} is used")
+    turned = photo.getexif().get(ORIENTATION, 1)
+    if turned in range(2, 9):
+        notes.append(f"orientation: turned upright as EXIF says ({turned})")
+    photo = ImageOps.exif_transpose(photo)
+    if "A" in photo.mode or "a" in photo.mode or "transparency" in photo.info:
+        notes.append("alpha: dropped")
+    if photo.mode in ("P", "PA"):
+        notes.append("palette: converted to RGB")
+    if photo.mode == "CMYK":
+        notes.append("CMYK: converted to RGB")
+    if photo.mode in COLOUR:
+        return photo.convert("RGB")
+    return photo.convert("L") if photo.mode in GREY else photo
+
+
+def _check_depth(path: Path, kind: str) -> None:
+    """Pillow silently keeps 8 of the 16 bits of a PNG with more than one channel."""
+    head = head_of(path)
+    if kind == "png" and head[24:26] in DEEP:
+        raise DataError(
+            f"{path}: expected a PNG of 8 bits, or grey of 16, got one of 16 bits with several "
+            "channels, of which only 8 bits would be read; save it as TIFF."
+        )

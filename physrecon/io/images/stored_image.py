@@ -1,0 +1,146 @@
+"""What every image format hands over: an array with named axes, and how to read a part of it.
+
+A letter names an axis: T time, C channel, S colour sample, Z plane, Y row, X column.  Axes that no
+metadata name come as "Q" and are settled here, from the right: Z, then T and C."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physrecon.errors import ArgumentError, DataError, PhysreconError
+from physrecon.io.units import LENGTHS, length_unit
+
+UNNAMED = "Q"
+ABSENT = "-"  # an axis of length 1 without a name: it is left out
+NAMES_FOR = {0: "", 1: "Z", 2: "TZ", 3: "TCZ"}  # of so many axes that nobody named
+
+Key = tuple[int | slice, ...]
+
+
+@dataclass
+class Source:
+    """An image as its file stores it.
+
+    format: "imagej", "ome", "tiff", "png", "jpeg" or "hdf5".  axes: a letter for each of `shape`.
+    read: of one int or rising slice per stored axis.  pitch: voxel size by letter, in
+    `length_unit`, None for pixels; empty where the file does not state it.
+    files: further ones that the image is read from."""
+
+    path: Path
+    format: str
+    axes: str
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    read: Callable[[Key], NDArray[Any]]
+    close: Callable[[], None]
+    pitch: dict[str, float] = field(default_factory=dict)
+    length_unit: str | None = None
+    notes: list[str] = field(default_factory=list)
+    files: set[Path] = field(default_factory=set)
+
+    def settle(self) -> Source:
+        """Name the unnamed axes; returns itself.  Raises DataError unless this is an image."""
+        where = self.path.name
+        if self.dtype.kind not in "iuf" or 0 in self.shape or len(self.shape) < 2:
+            raise DataError(
+                f"{where}: expected an image of real numbers with two or more axes, got shape "
+                f"{self.shape} of {self.dtype}; convert it."
+            )
+        unnamed = [i for i, name in enumerate(self.axes) if name == UNNAMED]
+        axes = list(self.axes)
+        for i in unnamed:
+            axes[i] = ABSENT if self.shape[i] == 1 else UNNAMED
+        real = [i for i in unnamed if axes[i] == UNNAMED]
+        names = [name for name in NAMES_FOR.get(len(real), "") if name not in axes]
+        if len(names) < len(real):
+            raise DataError(
+                f"{where}: expected at most time, channel, plane, row and column, got axes "
+                f"{self.axes} of {self.shape}; split the file or name its axes (ImageJ, OME)."
+            )
+        for i, name in zip(real, names[-len(real) :] if real else (), strict=True):
+            axes[i] = name
+        self.axes = "".join(axes)
+        named = self.axes.replace(ABSENT, "")
+        if not {"Y", "X"} <= set(named) or len(set(named)) < len(named):
+            raise DataError(
+                f"{where}: expected rows Y and columns X and every axis once, got {named}; "
+                "save it again with axes that are named."
+            )
+        if len(real) > 1:
+            self.notes.append(f"axes: not stated in the file, taken as {named}")
+        return self
+
+    def rename(self, axes: str) -> None:
+        """Axes by other letters than the file's, those of length 1 that it does not name left out.
+
+        Raises ArgumentError where they do not fit."""
+        axes = axes.upper()
+        kept = [i for i, name in enumerate(self.axes) if name != ABSENT]
+        shape = tuple(self.shape[i] for i in kept)
+        fits = len(axes) == len(kept) and len(set(axes)) == len(axes) and {"Y", "X"} <= set(axes)
+        if not fits or not axes.isalpha():
+            raise ArgumentError(
+                f"axes: expected {len(kept)} different letters, Y and X among them, for an array "
+                f"of {shape} in {self.path.name}, got {axes!r}"
+            )
+        letters = list(self.axes)
+        for i, name in zip(kept, axes, strict=True):
+            letters[i] = name
+        self.axes = "".join(letters)
+        if self.pitch and any(name not in self.pitch for name in "ZYX" if name in axes):
+            self.pitch, self.length_unit = {}, None
+            self.notes.append("voxel size: not stated for the axes as they are named; give it")
+
+    def take_pitch(self, lengths: dict[str, tuple[float, str]]) -> None:
+        """Voxel sizes from (length, unit) by letter, in the unit of the columns.
+
+        Units that are no lengths leave ratios; what is not stated for all of space is not used,
+        and both are said."""
+        space = [name for name in "ZYX" if name in self.axes]
+        known = {a: lengths[a] for a in space if a in lengths and _is_size(lengths[a][0])}
+        missing = [name for name in space if name not in known]
+        if missing or not known:
+            if known:
+                stated = ", ".join(f"{a} {v:.6g} {u or 'pixel'}" for a, (v, u) in known.items())
+                self.notes.append(
+                    f"voxel size: {stated}, but none for {', '.join(missing)}: not used; give it"
+                )
+            return
+        units = {length_unit(unit) for _, unit in known.values()}
+        if units <= LENGTHS.keys():
+            unit = length_unit(known["X"][1])
+            scale = {a: LENGTHS[length_unit(u)] / LENGTHS[unit] for a, (_, u) in known.items()}
+            self.pitch = {a: v * scale[a] for a, (v, _) in known.items()}
+            self.length_unit = unit
+        elif len(units) == 1:
+            self.pitch = {a: v for a, (v, _) in known.items()}
+            name = units.pop()
+            if name.lower() not in ("", "pixel", "pixels", "px"):
+                self.notes.append(f'voxel size: unit "{name}" is no known length, taken as pixels')
+        else:
+            self.notes.append(f"voxel size: units {', '.join(sorted(units))} mixed, not used")
+
+
+def _is_size(value: float) -> bool:
+    return bool(np.isfinite(value)) and value > 0
+
+
+@contextmanager
+def parsing(path: Path, what: str) -> Iterator[None]:
+    """Turn whatever a parser raises on a damaged file into one DataError."""
+    try:
+        yield
+    except PhysreconError:
+        raise
+    except Exception as error:  # parsers of strangers' files raise all there is
+        raise DataError(
+            f"{path}: expected a sound {what} file, got one that cannot be read "
+            f"({type(error).__name__}: {error}); copy it again from the source."
+        ) from error

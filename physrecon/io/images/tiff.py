@@ -1,0 +1,192 @@
+"""TIFF in, by tifffile, plane by plane.
+
+Nothing is read before `tiff_trust` has found the file whole.  Planes that lie one after the other
+uncompressed are read from their place, others are unpacked one at a time."""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physrecon.errors import DataError, ReadError
+from physrecon.io.images.stored_image import UNNAMED, Key, Source, parsing
+from physrecon.io.images.tiff_safety import check_chain, check_extent, check_page, truncated
+from physrecon.io.images.tiff_scale import lengths
+
+NAMED = {"I": UNNAMED, "Q": UNNAMED}  # pages and "other" of tifffile are no names
+UNDESCRIBED = ("generic", "uniform")  # series that tifffile found without metadata
+MIN_IS_WHITE, PALETTE = 0, 3
+
+
+def open_tiff(path: Path) -> Source:
+    """The first image series of a TIFF file.  Raises DataError.
+
+    Holds one directory per plane; planes are read when asked for."""
+    import tifffile
+
+    notes: list[str] = []
+    with parsing(path, "TIFF"), _complaints(notes):
+        check_chain(path)
+        file = tifffile.TiffFile(path, _multifile=False)
+        try:
+            series = _series(file, path, notes)
+            pages = _Pages(path, file, series)
+            axes = "".join(NAMED.get(name, name) for name in series.axes)
+            kind = series.kind if series.kind in ("imagej", "ome") else "tiff"
+            source = Source(
+                path, kind, axes, series.shape, series.dtype, pages.read, file.close, notes=notes
+            )
+            _drop_alpha(source, series.keyframe)
+            source.settle()
+            source.take_pitch(lengths(file, series.keyframe, notes))
+        except BaseException:
+            file.close()
+            raise
+    return source
+
+
+class _Pages:
+    """The planes of a series, read by page; what lies inside a page is cut out of it."""
+
+    def __init__(self, path: Path, file: Any, series: Any) -> None:
+        self._path = path
+        self._page_shape: tuple[int, ...] = series.keyframe.shape
+        cut = len(series.shape) - len(self._page_shape)
+        if cut < 0 or series.shape[cut:] != self._page_shape:
+            raise DataError(
+                f"{path.name}: expected pages that hold whole planes, got pages of "
+                f"{self._page_shape} for {series.axes} {series.shape}; save it again from Fiji."
+            )
+        self._leading = series.shape[:cut]
+        self._dtype = series.dtype.newbyteorder(file.byteorder)
+        self._offset = series.dataoffset  # of all pages, one after the other, or None
+        self._pages = [] if self._offset is not None else list(series)
+        size = path.stat().st_size
+        if self._offset is not None:
+            check_extent(path, self._offset + series.nbytes, size)
+        elif len(self._pages) != math.prod(self._leading):
+            raise truncated(path, f"{math.prod(self._leading)} planes, got {len(self._pages)}")
+        for number, page in enumerate(self._pages):
+            check_page(path, number, page, size)
+
+    def read(self, key: Key) -> NDArray[Any]:
+        cut = len(self._leading)
+        wanted = [
+            range(k, k + 1) if isinstance(k, int) else range(k.start, k.stop, k.step)
+            for k in key[:cut]
+        ]
+        inner = key[cut:]
+        shape = [len(range(k.start, k.stop, k.step)) for k in inner if isinstance(k, slice)]
+        out = np.empty([*map(len, wanted), *shape], self._dtype.newbyteorder("="))
+        for place in np.ndindex(*map(len, wanted)):
+            page = 0
+            for numbers, i, n in zip(wanted, place, self._leading, strict=True):
+                page = page * n + numbers[i]
+            out[place] = self._page(page)[inner]
+        return out[tuple(0 if isinstance(k, int) else slice(None) for k in key[:cut])]
+
+    def _page(self, number: int) -> NDArray[Any]:
+        if self._offset is None:
+            with parsing(self._path, "TIFF"), _complaints([]):
+                return self._pages[number].asarray().reshape(self._page_shape)
+        count = math.prod(self._page_shape)
+        start = self._offset + number * count * self._dtype.itemsize
+        try:
+            values = np.fromfile(self._path, self._dtype, count, offset=start)
+        except OSError as error:
+            raise ReadError(
+                f"{self._path}: expected readable data, got {error}; run again if the disk was "
+                "away for a while, else copy the file again."
+            ) from error
+        if values.size < count:
+            raise truncated(self._path, f"{count} values in plane {number}, got {values.size}")
+        return values.reshape(self._page_shape)
+
+
+def _series(file: Any, path: Path, notes: list[str]) -> Any:
+    """The series to read, once it is known to be one that can be read whole from this file."""
+    stated = file.ome_metadata or ""
+    files = set(re.findall(r'FileName="([^"]*)"', stated))
+    if len(files) > 1:
+        raise DataError(
+            f"{path.name}: expected all planes in one file, got one of an OME set of {len(files)} "
+            "files; import the set in Fiji (Bio-Formats) and save it as one OME-TIFF."
+        )
+    if not len(file.pages) or not len(file.series):
+        raise DataError(f"{path.name}: expected an image, got a TIFF file without; copy it again.")
+    series = file.series[0]
+    if series.is_multifile or (series.kind in UNDESCRIBED and (file.is_ome or file.is_imagej)):
+        raise DataError(
+            f"{path.name}: expected metadata that describe the planes of this file, got such "
+            "that do not fit them; save it again from Fiji."
+        )
+    if len(file.series) > 1:
+        notes.append(f"series: the first of {len(file.series)} is used, {series.axes}")
+    page = series.keyframe
+    _check_readable(path, page)
+    if page.photometric == PALETTE and not file.is_imagej:  # ImageJ colours intensities by one
+        notes.append("colour table: not applied, its indices are taken as intensities")
+    if page.photometric == MIN_IS_WHITE:
+        notes.append("values: the file shows 0 as white; they are taken as stored, not inverted")
+    return series
+
+
+def _check_readable(path: Path, page: Any) -> None:
+    """Raise DataError where the planes are packed in a way that needs a library."""
+    import tifffile
+
+    try:
+        if page.dtype is None:
+            raise KeyError(f"{page.bitspersample} bits per sample")
+        if page.compression != 1:
+            tifffile.TIFF.DECOMPRESSORS[page.compression]
+        if page.predictor != 1:
+            tifffile.TIFF.UNPREDICTORS[page.predictor]
+        if page.bitspersample % 8 and page.dtype != bool:
+            import imagecodecs  # noqa: F401  unpacks 10, 12 … bits
+    except (KeyError, ImportError) as error:
+        raise DataError(
+            f"{path.name}: expected planes that can be unpacked, got {error.args[0]}; "
+            "run `pip install imagecodecs` or save the file uncompressed."
+        ) from error
+
+
+def _drop_alpha(source: Source, page: Any) -> None:
+    """Leave out the samples of a pixel that are transparency (1, 2 in the tag ExtraSamples)."""
+    alpha = sum(int(kind) in (1, 2) for kind in page.extrasamples)
+    if alpha and "S" in source.axes:
+        at = source.axes.index("S")
+        colours = source.shape[at] - alpha
+        if colours == 1:
+            source.axes = source.axes.replace("S", UNNAMED)
+        source.shape = (*source.shape[:at], colours, *source.shape[at + 1 :])
+        source.notes.append("alpha: dropped")
+
+
+@contextmanager
+def _complaints(notes: list[str]) -> Iterator[None]:
+    """Gather what tifffile has to say as notes, each once, instead of on the terminal."""
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            line = f"tifffile: {re.sub(r'<[^>]*> *', '', record.getMessage())}"[:200]
+            if line not in notes:
+                notes.append(line)
+
+    logger = logging.getLogger("tifffile")
+    listener, propagate = Listener(logging.WARNING), logger.propagate
+    logger.addHandler(listener)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(listener)
+        logger.propagate = propagate

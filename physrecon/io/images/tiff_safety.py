@@ -1,0 +1,83 @@
+"""TIFF files that strangers wrote, or that were cut short.
+
+A TIFF file is a chain of directories (IFD), one per plane, whose tags name where their values and
+the bytes of the plane lie.  tifffile reads what it can of a broken file and leaves zeros for the
+rest, so all of it is checked before anything is read:
+
+    the chain ends in 0 without a loop,   offset + bytes ≤ file size for every tag and plane,
+    uncompressed bytes = declared bytes,   no plane is packed beyond belief."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from typing import Any
+
+from physrecon.errors import DataError
+from physrecon.sizes import format_bytes
+
+MAX_TAGS = 4096  # of one directory
+SIZES = {2: 1, 3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+BOMB_SIZE, BOMB_RATIO = 1 << 30, 1100  # a larger plane is not believed to be packed more tightly
+
+
+def check_chain(path: Path) -> None:
+    """Raise DataError unless the directories follow one another to an end and their values are in
+    the file.  A file that is no TIFF at all raises struct.error."""
+    size = path.stat().st_size
+    seen: set[int] = set()
+    with path.open("rb") as file:
+        head = file.read(16)
+        order = "<" if head[:2] == b"II" else ">"
+        big = struct.unpack(order + "H", head[2:4])[0] == 43
+        count, entry, pointer = (
+            struct.Struct(order + formats)
+            for formats in (("Q", "HHQQ", "Q") if big else ("H", "HHII", "I"))
+        )
+        (offset,) = pointer.unpack(head[8:16] if big else head[4:8])
+        while offset:
+            if offset in seen or not offset < size:
+                got = "a chain of pages in a ring" if offset in seen else f"one cut at {size} bytes"
+                raise truncated(path, f"an end after {len(seen)} pages, got {got}")
+            file.seek(offset)
+            (tags,) = count.unpack(file.read(count.size))
+            raw = file.read(entry.size * min(tags, MAX_TAGS) + pointer.size)
+            if len(raw) != entry.size * tags + pointer.size:
+                raise truncated(path, f"a directory of page {len(seen)}, got a broken one")
+            for _, kind, number, place in entry.iter_unpack(raw[: -pointer.size]):
+                stored = number * SIZES.get(kind, 1)
+                if stored > pointer.size:
+                    check_extent(path, place + stored, size)
+            seen.add(offset)
+            (offset,) = pointer.unpack(raw[-pointer.size :])
+
+
+def check_page(path: Path, number: int, page: Any, size: int) -> None:
+    """Raise DataError unless all that the page declares is in the file."""
+    if page is None or not page.dataoffsets or 0 in page.dataoffsets or 0 in page.databytecounts:
+        raise DataError(
+            f"{path.name}: expected all planes, got none for plane {number}, which would read as "
+            "zeros; copy the file again or wait until it is written."
+        )
+    stored = sum(page.databytecounts)
+    last = max(map(sum, zip(page.dataoffsets, page.databytecounts, strict=False)))
+    check_extent(path, last, size)
+    declared = page.size * page.keyframe.bitspersample // 8
+    if page.keyframe.compression == 1 and stored < declared:
+        raise truncated(path, f"{declared} bytes in plane {number}, got {stored}")
+    if declared > max(BOMB_SIZE, BOMB_RATIO * stored):
+        raise DataError(
+            f"{path.name}: expected a plane that its {format_bytes(stored)} can hold, got one "
+            f"declared as {format_bytes(declared)}; if you trust the file, save it uncompressed."
+        )
+
+
+def check_extent(path: Path, end: int, size: int) -> None:
+    if end > size:
+        raise truncated(path, f"{end} bytes for the declared shape, got {size}")
+
+
+def truncated(path: Path, what: str) -> DataError:
+    return DataError(
+        f"{path}: expected a whole TIFF file with {what}; copy it again from the source."
+    )

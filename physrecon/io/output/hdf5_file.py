@@ -1,0 +1,133 @@
+"""HDF5 out: an image in the layout of volumes, filled plane by plane on the disk.
+
+HDF5 crashed where a disk ran full under it (see `publish`), so it writes to a file object of ours
+that never fails it: the first error is kept, further writes are dropped, and we raise."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from physrecon.io.atomic_file import replacing
+from physrecon.io.volumes.layout import empty_array, lay_out
+
+if TYPE_CHECKING:
+    from physrecon.io.output.image_writer import ImageWriter
+
+
+@contextmanager
+def new_hdf5(path: Path) -> Iterator[h5py.File]:
+    """Yield an HDF5 file that appears at `path` when the block ends well.  Raises OSError."""
+    with replacing(path) as temporary:
+        disk = _Disk(temporary)
+        try:
+            with h5py.File(disk, "w") as file:
+                yield file
+            disk.check()
+        finally:
+            disk.close()
+
+
+class Hdf5Sink:
+    """An HDF5 file with one dataset, open for writing in place of an empty file."""
+
+    def __init__(self, path: Path, image: ImageWriter, description: str) -> None:
+        self._disk = _Disk(path)
+        try:
+            self._file = h5py.File(self._disk, "w")
+            pitch = dict(zip(image.frame_axes, image.voxel_size, strict=True))
+            axes = {
+                name.lower(): _coordinates(n, pitch.get(name))
+                for name, n in zip(image.axes, image.shape, strict=True)
+            }
+            self._data = lay_out(
+                self._file,
+                lambda group: empty_array(group, image.shape, image.dtype),
+                axes,
+                image.voxel_size,
+                image.length_unit,
+                {"description": description} if description else {},
+            )
+            self._flat = len(image.frame_axes) == 2
+            self._disk.check()
+        except BaseException:
+            self._disk.close()
+            raise
+
+    def put(self, index: tuple[int, ...], start: int, planes: NDArray[Any]) -> None:
+        if self._flat:
+            self._data[index] = planes[0]
+        else:
+            self._data[(*index, slice(start, start + len(planes)))] = planes
+        self._disk.check()
+
+    def finish(self) -> None:
+        try:
+            self._file.close()
+            self._disk.check()
+            os.fsync(self._disk.fileno())
+        finally:
+            self._disk.close()
+
+    def close(self) -> None:
+        self._file.close()
+        self._disk.close()
+
+
+def _coordinates(count: int, pitch: float | None) -> NDArray[np.float64]:
+    """Of voxels about the middle; numbers from 0 on along an axis that is not space."""
+    numbers = np.arange(count, dtype=np.float64)
+    return numbers if pitch is None else (numbers - (count - 1) / 2) * pitch
+
+
+class _Disk(io.RawIOBase):
+    """A file that keeps its first error for `check` and says to HDF5 that all is well."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("r+b", buffering=0)
+        self._error: OSError | None = None
+
+    def check(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+    def write(self, piece: Any) -> int:
+        rest = memoryview(piece).cast("B")
+        size = len(rest)
+        try:
+            while rest and self._error is None:
+                rest = rest[self._file.write(rest) :]
+        except OSError as error:
+            self._error = error
+        return size
+
+    def readinto(self, buffer: Any) -> int:
+        return self._file.readinto(buffer)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def truncate(self, size: int | None = None) -> int:
+        try:
+            return self._file.truncate(size)
+        except OSError as error:
+            self._error = self._error or error
+            return size or 0
+
+    def fileno(self) -> int:
+        return self._file.fileno()
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()

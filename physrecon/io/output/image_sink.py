@@ -1,0 +1,108 @@
+"""Finished frames of an unfinished image: OUT.frames/00000.h5 …, until OUT is whole.
+
+A frame is there whole or not at all, and the folder is marked with the job it belongs to, so that
+the next run of the same job on the same input goes on where a killed one stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from physrecon.errors import OutputError, PhysreconError
+from physrecon.io.atomic_file import write_error
+from physrecon.io.images.image import open_image
+from physrecon.io.output.image_writer import ImageWriter
+from physrecon.io.output.piece_folder import (
+    claim,
+    clear,
+    discard,
+    frame_folder,
+    owner,
+    require_own,
+    slab_files,
+    slab_name,
+)
+
+PIECE = 1 << 20  # bytes written at a time
+
+
+class KeptFrames:
+    """The frames of the image OUT that are finished.
+
+    job: digest of all that must agree before frames of an earlier run may be used.  Raises
+    OutputError where there are some of another job, and `overwrite` is not given, and where the
+    folder is not ours.  resumed: whether an earlier run of this job has marked the folder."""
+
+    def __init__(self, path: Path, job: str, count: int, axes: str, overwrite: bool) -> None:
+        self.path, self._job, self._axes = path, job, axes
+        self.folder = frame_folder(path)
+        self._slabs = [slice(i, i + 1) for i in range(count)]
+        if count > 1:
+            require_own(self.folder)
+        self.resumed = owner(self.folder) == job
+        stale = not self.resumed and owner(self.folder) is not None
+        if stale and not overwrite:
+            raise OutputError(
+                f"{path}: expected no output or a part of this job's, got frames of another job or "
+                f"input in {self.folder.name}; choose another name or pass --overwrite."
+            )
+        if stale:
+            clear(self.folder)
+
+    def done(self, frame: int) -> bool:
+        """Whether a frame is there and every byte of it can be read back."""
+        if not self._file(frame).is_file():
+            return False
+        try:
+            for _ in self.read(frame):
+                pass
+        except (OSError, PhysreconError):
+            return False
+        return True
+
+    def count(self) -> int:
+        return len(slab_files(self.folder))
+
+    def read(self, frame: int) -> Iterator[tuple[slice, NDArray[Any]]]:
+        """A frame, some planes at a time."""
+        with open_image(self._file(frame)) as image:
+            yield from image.blocks()
+
+    def claim(self) -> None:
+        """Mark the folder as this job's, before anything of a frame is written.
+
+        Raises OutputError, WriteError."""
+        try:
+            claim(self.folder, self._job, self._slabs)
+        except OSError as error:
+            raise write_error(self.path, error) from error
+
+    def keep(self, frame: int, values: Any) -> None:
+        """Write a frame; when this returns, it survives a kill.  Raises OutputError, WriteError."""
+        self.claim()
+        settings = (values.shape, values.dtype, self._axes)
+        with ImageWriter(self._file(frame), *settings, overwrite=True) as out:
+            put(out, (), slice(0, len(values)), values)
+            out.finish()
+
+    def discard(self) -> None:
+        """Remove all of it."""
+        discard(self.folder)
+
+    def _file(self, frame: int) -> Path:
+        return self.folder / slab_name(frame)
+
+
+def put(out: ImageWriter, index: tuple[int, ...], planes: slice, values: Any) -> None:
+    """Write planes, or the whole of a flat frame, a few at a time: they may lie on the disk."""
+    if len(out.frame_axes) == 2:
+        out.write(index, values)
+        return
+    step = max(1, PIECE // max(values[:1].nbytes, 1))
+    for start in range(0, len(values), step):
+        some = values[start : start + step]
+        first = planes.start + start
+        out.write_planes(index, slice(first, first + len(some)), some)

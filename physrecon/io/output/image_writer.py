@@ -1,0 +1,275 @@
+"""Images out: TIFF that Fiji and napari open with its voxel sizes, HDF5 in the layout of volumes.
+
+A file is laid out whole and empty under a temporary name, filled plane by plane in any order, put
+on the disk and given its name last: what has the name OUT is complete, whatever was killed when."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from physrecon.errors import ArgumentError, OutputError, PhysreconError
+from physrecon.io import units
+from physrecon.io.atomic_file import (
+    check_writable,
+    new_temporary,
+    remove_temporary,
+    take_name,
+    write_error,
+)
+from physrecon.io.images.image import BLOCK, SPACE
+from physrecon.io.lock import Lock
+from physrecon.io.output.piece_folder import discard, slab_folder
+from physrecon.io.volumes.layout import stored_bytes
+from physrecon.sizes import format_bytes
+
+TIFF, HDF5 = (".tif", ".tiff"), (".h5", ".hdf5")
+DIRECTORY = 1024  # bytes of a TIFF file for each plane, at most
+
+
+class Sink(Protocol):
+    """An empty file of the right layout that planes are put into."""
+
+    def put(self, index: tuple[int, ...], start: int, planes: NDArray[Any]) -> None:
+        """Planes (n, ny, nx) of a frame from `start` on.  Raises OSError."""
+
+    def finish(self) -> None:
+        """Have all of it on the disk and close it.  Raises OSError."""
+
+    def close(self) -> None:
+        """Close what is not to be kept."""
+
+
+class ImageWriter:
+    """Writes an image frame by frame or plane by plane; a context manager, which nobody else can
+    have for the same OUT meanwhile.
+
+    path: OUT; its suffix chooses TIFF (.tif, .tiff, .ome.tif) or HDF5 (.h5, .hdf5).
+    shape, axes: leading axes, then those of "ZYX".  voxel_size: one length or one for each axis of
+    space in `length_unit`, None for pixels.  description: text to keep in the file.
+    ome: OME-TIFF also where ImageJ's own TIFF would do (which holds 8 and 16 bit and float32, time,
+    channels and less than 4 GB, and opens without Bio-Formats).
+
+    Leaves OUT as it was unless `finish` returns.  Holds no plane.  Raises OutputError where OUT
+    exists and `overwrite` is not given, is being written by another run, or cannot be written;
+    WriteError when the disk is full or fails; ArgumentError for what the format cannot hold."""
+
+    def __init__(
+        self,
+        path: str | Path,
+        shape: Sequence[int],
+        dtype: DTypeLike,
+        axes: str,
+        voxel_size: float | Sequence[float] | None = None,
+        length_unit: str | None = None,
+        description: str = "",
+        overwrite: bool = False,
+        ome: bool = False,
+    ) -> None:
+        self.path = Path(path)
+        self.shape = tuple(int(n) for n in shape)
+        self.dtype = np.dtype(dtype)
+        self.axes = axes
+        self.frame_axes = "".join(name for name in axes if name in SPACE)
+        self._leading = self.shape[: -len(self.frame_axes) or None]
+        self._check_image()
+        self.voxel_size = _pitch(voxel_size, self.frame_axes)
+        self.length_unit = None if length_unit is None else units.length_unit(length_unit)
+        if self.length_unit not in (None, *units.LENGTHS):
+            raise ArgumentError(
+                f"ImageWriter: expected a unit of length among {', '.join(units.LENGTHS)} or None "
+                f"for pixels, got {length_unit!r}."
+            )
+        depth = self.shape[-3] if len(self.frame_axes) == 3 else 1
+        self._written = np.zeros((*self._leading, depth), bool)
+        self._make = self._format(description, ome)
+        self._lock = Lock(self.path)
+        try:
+            self._check_target(overwrite)
+            self._replaces = overwrite
+            self._sink: Sink | None = self._open_sink()
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def __enter__(self) -> ImageWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def write(self, index: Sequence[int], frame: ArrayLike) -> None:
+        """Write one frame; index: () where there are no leading axes."""
+        values = np.asarray(frame)
+        planes = values if len(self.frame_axes) == 3 else values[None]
+        self.write_planes(index, slice(0, self._written.shape[-1]), planes)
+
+    def write_planes(self, index: Sequence[int], planes: slice, values: ArrayLike) -> None:
+        """Write the planes (n, ny, nx) of a frame.  Raises ArgumentError, WriteError.
+
+        Holds a copy of them where their dtype is another than the file's."""
+        index = tuple(int(i) for i in index)
+        rows = range(*planes.indices(self._written.shape[-1]))
+        array = np.asarray(values)
+        expected = (len(rows), *self.shape[-2:])
+        inside = len(index) == len(self._leading) and all(
+            0 <= i < n for i, n in zip(index, self._leading, strict=True)
+        )
+        if not inside or array.shape != expected or rows.step != 1 or self._sink is None:
+            raise ArgumentError(
+                f"ImageWriter.write_planes: expected planes {expected} of an open file for an "
+                f"index below {self._leading}, got {array.shape} for {index}, {planes}."
+            )
+        try:
+            self._sink.put(index, rows.start, array.astype(self.dtype, order="C", copy=False))
+        except OSError as error:
+            raise write_error(self.path, error, kept="") from error
+        self._written[index][rows.start : rows.stop] = True
+
+    def finish(self) -> None:
+        """Put the file in its place, on the disk.  Raises PhysreconError where a plane is missing,
+        WriteError."""
+        missing = int(self._written.size - np.count_nonzero(self._written))
+        if missing or self._sink is None:
+            raise PhysreconError(
+                f"{self.path}: expected all {self._written.size} planes, got none for {missing}; "
+                "write them before finish()."
+            )
+        sink, self._sink = self._sink, None
+        try:
+            sink.finish()
+            take_name(self._temporary, self.path)
+            if self._replaces:
+                discard(slab_folder(self.path))  # of the volume that this one has replaced
+        except OSError as error:
+            raise write_error(self.path, error, kept="") from error
+
+    def close(self) -> None:
+        """Let go of the file; what is not finished is removed."""
+        try:
+            if self._sink is not None:
+                self._sink.close()
+                self._sink = None
+            with contextlib.suppress(OSError):
+                self._temporary.unlink(missing_ok=True)
+        finally:
+            self._lock.release()
+
+    def _check_image(self) -> None:
+        axes, space = self.axes, self.frame_axes
+        if space not in ("YX", "ZYX") or not axes.endswith(space) or len(set(axes)) < len(axes):
+            raise ArgumentError(
+                f'{self.path}: expected axes that end in "YX" or "ZYX", each once, got {axes!r}.'
+            )
+        if len(self.shape) != len(axes) or min(self.shape) < 1 or self.dtype.kind not in "iuf":
+            raise ArgumentError(
+                f"{self.path}: expected real numbers with a length for each axis of {axes}, got "
+                f"shape {self.shape} of {self.dtype}."
+            )
+
+    def _format(self, description: str, ome: bool) -> Any:
+        """What makes the empty file at a path.  Raises OutputError, ArgumentError."""
+        name = self.path.name.lower()
+        if name.endswith(HDF5):
+            from physrecon.io.output.hdf5_file import Hdf5Sink
+
+            return lambda path: Hdf5Sink(path, self, description)
+        if name.endswith(TIFF):
+            from physrecon.io.output.tiff_file import TiffLayout, TiffSink
+
+            ome = ome or name.endswith(tuple(f".ome{suffix}" for suffix in TIFF))
+            layout = TiffLayout.of(self, ome)
+            return lambda path: TiffSink(path, self, layout, description)
+        raise OutputError(
+            f"{self.path}: expected a name that ends in .tif, .ome.tif or .h5, got "
+            f"{self.path.suffix or 'none'}; other formats would round or lose the values."
+        )
+
+    def _check_target(self, overwrite: bool) -> None:
+        if self.path.exists() and not self.path.is_file():
+            raise OutputError(
+                f"{self.path}: expected a name for a new file, got a folder or a device; "
+                "choose another name."
+            )
+        if os.path.lexists(self.path) and not overwrite:
+            raise OutputError(
+                f"{self.path}: expected a new file, got one that exists; "
+                "choose another name or pass --overwrite."
+            )
+        check_writable(self.path.parent)
+        remove_temporary(self.path.parent, self.path.name)
+        needed = image_bytes(self.path, self.shape, self.dtype)
+        free = shutil.disk_usage(self.path.parent).free
+        if free < needed:
+            raise OutputError(
+                f"{self.path}: expected {format_bytes(needed)} of free space, "
+                f"got {format_bytes(free)}; free some or choose another folder."
+            )
+
+    def _open_sink(self) -> Sink:
+        try:
+            self._temporary = new_temporary(self.path)
+            try:
+                return self._make(self._temporary)
+            except BaseException:
+                self._temporary.unlink(missing_ok=True)
+                raise
+        except OSError as error:
+            raise write_error(self.path, error, kept="") from error
+
+
+def write_image(
+    path: str | Path,
+    array: Any,
+    axes: str,
+    voxel_size: float | Sequence[float] | None = None,
+    length_unit: str | None = None,
+    description: str = "",
+    overwrite: bool = False,
+    ome: bool = False,
+) -> None:
+    """Write an array as an image; arguments and errors are those of `ImageWriter`.
+
+    array: anything with shape, dtype and `[…]`, also on the disk.  Holds about 256 MB of it."""
+    settings = (axes, voxel_size, length_unit, description, overwrite, ome)
+    with ImageWriter(path, array.shape, array.dtype, *settings) as out:
+        depth = out._written.shape[-1]
+        plane = math.prod(out.shape[-2:]) * out.dtype.itemsize
+        step = max(1, BLOCK // plane)
+        for index in np.ndindex(*out._leading):
+            for start in range(0, depth, step):
+                planes = slice(start, min(start + step, depth))
+                if len(out.frame_axes) == 3:
+                    out.write_planes(index, planes, array[(*index, planes)])
+                else:
+                    out.write(index, array[(*index, ...)])
+        out.finish()
+
+
+def image_bytes(path: str | Path, shape: Sequence[int], dtype: DTypeLike) -> int:
+    """Bytes on the disk of an image written to `path`."""
+    if Path(path).name.lower().endswith(HDF5):
+        return stored_bytes(shape, dtype)
+    return math.prod(shape) * np.dtype(dtype).itemsize + DIRECTORY * math.prod(shape[:-2])
+
+
+def _pitch(voxel_size: float | Sequence[float] | None, space: str) -> tuple[float, ...]:
+    sizes: Any = 1.0 if voxel_size is None else voxel_size
+    pitch = (sizes,) * len(space) if np.ndim(sizes) == 0 else tuple(sizes)
+    if len(pitch) != len(space) or not all(np.isfinite(v) and v > 0 for v in pitch):
+        raise ArgumentError(
+            f"ImageWriter: expected one positive voxel size or one for each of {space}, "
+            f"got {voxel_size}."
+        )
+    return tuple(float(v) for v in pitch)

@@ -1,0 +1,163 @@
+"""The folder of the slabs of a volume: where it lies, whose it is, what is in it.
+
+A volume OUT of several slabs has them in OUT.slabs.  While a finished OUT is being overwritten, the
+new slabs gather in OUT.slabs.new and the old volume stays as it is; they change places at the end.
+`job.json` in a folder names the job whose slabs it holds and where they were cut.  That mark alone
+makes a folder ours: one without it is never emptied, whatever its name, nor is a symbolic link."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from physrecon.errors import OutputError
+from physrecon.io.atomic_file import publish, remove_temporary
+
+JOB = "job.json"
+DIGEST = re.compile(r"[0-9a-f]{64}")
+TEMPORARY_JOB = re.compile(rf"\.{re.escape(JOB)}\.[0-9a-f]{{8}}\.part")
+
+
+class Mark(NamedTuple):
+    """The content of `job.json`: the digest of the job, and its slabs."""
+
+    job: str
+    slabs: list[slice]
+
+
+def slab_folder(path: str | Path) -> Path:
+    """Where the slabs of the finished volume OUT lie: OUT.slabs."""
+    return Path(f"{path}.slabs")
+
+
+def work_folder(path: str | Path) -> Path:
+    """Where a run writes the slabs of OUT: OUT.slabs.new while there is an old OUT to be kept, or
+    where a run was killed as they changed places."""
+    new = Path(f"{path}.slabs.new")
+    return new if os.path.lexists(path) or owner(new) else slab_folder(path)
+
+
+def frame_folder(path: str | Path) -> Path:
+    """Where the finished frames of an unfinished image OUT lie: OUT.frames."""
+    return Path(f"{path}.frames")
+
+
+def part_folders(path: str | Path) -> list[Path]:
+    """All folders whose parts may go when OUT is written."""
+    return [slab_folder(path), Path(f"{path}.slabs.new"), frame_folder(path)]
+
+
+def slab_name(slab: int) -> str:
+    return f"{slab:05d}.h5"
+
+
+def slab_files(folder: Path) -> list[Path]:
+    """The slabs in a folder of ours: files with the names that its mark accounts for."""
+    mark = _read(folder)
+    files = (folder / slab_name(i) for i in range(len(mark.slabs) if mark else 0))
+    return [file for file in files if file.is_file()]
+
+
+def partial_slabs(path: str | Path) -> list[slice] | None:
+    """The slabs that an unfinished run chose for OUT, so that the next can choose the same."""
+    mark = _read(work_folder(path))
+    return mark.slabs if mark else None
+
+
+def slabs_done(path: str | Path) -> int:
+    """How many slabs an unfinished run has left for OUT, whatever its job was."""
+    work, final = work_folder(path), slab_folder(path)
+    both = {work} if os.path.lexists(path) else {work, final}
+    return len({file.name for folder in both for file in slab_files(folder)})
+
+
+def owner(folder: Path) -> str | None:
+    """The job whose slabs a folder holds; None where the folder is not ours."""
+    mark = _read(folder)
+    return mark.job if mark else None
+
+
+def refusal(folder: Path) -> str | None:
+    """A sentence where a folder is neither ours nor free to become ours, else None."""
+    if owner(folder) or _is_free(folder) or not os.path.lexists(folder):
+        return None
+    if folder.is_symlink():
+        found = "a symbolic link"
+    else:
+        found = f"files without our {JOB}" if folder.is_dir() else "a file"
+    return (
+        f"{folder}: expected a folder that an earlier run made, or none, got {found}; "
+        "move it away or choose another name for the output."
+    )
+
+
+def require_own(folder: Path) -> None:
+    """Raise OutputError unless a folder is ours or free to become ours."""
+    if problem := refusal(folder):
+        raise OutputError(problem)
+
+
+def claim(folder: Path, job: str, slabs: Sequence[slice]) -> None:
+    """Mark a folder, made where it is missing, as a job's.
+
+    Raises OutputError for a stranger's; OSError, WriteError."""
+    require_own(folder)
+    folder.mkdir(exist_ok=True)
+    if owner(folder) != job:
+        content = {"job": job, "slabs": edges(slabs)}
+        publish(io.BytesIO(json.dumps(content).encode()), folder / JOB)
+
+
+def clear(folder: Path) -> None:
+    """Remove the slabs in a folder of ours, which stays ours."""
+    for path in slab_files(folder):
+        path.unlink(missing_ok=True)
+
+
+def discard(folder: Path) -> None:
+    """Remove the slabs in a folder of ours, and the folder when nothing else is in it."""
+    clear(folder)
+    tidy(folder)
+
+
+def tidy(folder: Path) -> None:
+    """Remove what killed runs left in a folder of ours, and one without slabs or other files."""
+    if not (owner(folder) or _is_free(folder)):
+        return
+    remove_temporary(folder)
+    if not slab_files(folder):
+        (folder / JOB).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+
+
+def edges(slabs: Sequence[slice]) -> list[tuple[int, int]]:
+    return [(s.start, s.stop) for s in slabs]
+
+
+def _read(folder: Path) -> Mark | None:
+    """The mark of a folder, None unless the folder is ours."""
+    mark = folder / JOB
+    if folder.is_symlink() or mark.is_symlink() or not mark.is_file():
+        return None
+    try:
+        content = json.loads(mark.read_bytes())
+        job, slabs = content["job"], [slice(int(a), int(b)) for a, b in content["slabs"]]
+        return Mark(job, slabs) if slabs and DIGEST.fullmatch(job) else None
+    except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
+        return None
+
+
+def _is_free(folder: Path) -> bool:
+    """Whether a folder is empty, but for what a run killed before its mark was there has left."""
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return False
+    return not folder.is_symlink() and all(map(TEMPORARY_JOB.fullmatch, names))

@@ -1,0 +1,127 @@
+"""TIFF out: one uncompressed block of planes, which tifffile lays out and we fill.
+
+ImageJ's own format where it can hold the image, because Fiji opens that without asking: 8 and 16
+bits and float32, axes T, Z, C in that order, less than 4 GB.  OME-TIFF for all else, BigTIFF from
+4 GB on."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physrecon.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from physrecon.io.output.image_writer import ImageWriter
+
+IMAGEJ_TYPES = ("uint8", "uint16", "float32")
+OME_TYPES = ("int8", "int16", "int32", "uint8", "uint16", "uint32", "float32", "float64")
+OME_UNITS = {"um": "µm", "angstrom": "Å", "inch": "in"}
+IMAGEJ_UNITS = {"um": r"\u00B5m"}
+LARGEST = 4_000_000_000  # bytes of planes in a classic TIFF file, with room for its directories
+
+
+@dataclass(frozen=True)
+class TiffLayout:
+    """Which of the two formats, and the order of the axes in the file."""
+
+    ome: bool
+    axes: str
+    shape: tuple[int, ...]
+
+    @staticmethod
+    def of(image: ImageWriter, ome: bool) -> TiffLayout:
+        """The layout of an image.  Raises ArgumentError where TIFF cannot hold it."""
+        sizes = dict(zip(image.axes, image.shape, strict=True))
+        size = math.prod(image.shape) * image.dtype.itemsize
+        ome = ome or image.dtype.name not in IMAGEJ_TYPES or "S" in sizes or size > LARGEST
+        if set(sizes) - set("TCZSYX") or image.dtype.name not in OME_TYPES:
+            raise ArgumentError(
+                f"{image.path}: expected axes among TCZSYX and one of {', '.join(OME_TYPES)} for "
+                f"TIFF, got {image.axes} of {image.dtype}; convert it or write HDF5 (.h5)."
+            )
+        leading = [name for name in (image.axes if ome else "TZC") if name in sizes]
+        order = "".join(name for name in leading if name not in "SYX")
+        order += "S" * ("S" in sizes) + "YX"
+        return TiffLayout(ome, order, tuple(sizes[name] for name in order))
+
+
+class TiffSink:
+    """A TIFF file whose planes are written where they belong."""
+
+    def __init__(
+        self, path: Path, image: ImageWriter, layout: TiffLayout, description: str
+    ) -> None:
+        import tifffile
+
+        order = "ZYX" if "Z" in layout.axes else "YX"
+        pitch = dict(zip(order, image.voxel_size, strict=True))
+        describe = _ome_metadata if layout.ome else _imagej_metadata
+        place: Any = tifffile.imwrite(
+            path,
+            data=None,
+            shape=layout.shape,
+            dtype=image.dtype,
+            byteorder="<",
+            bigtiff=math.prod(layout.shape) * image.dtype.itemsize > LARGEST,
+            photometric="rgb" if "S" in layout.axes else "minisblack",
+            planarconfig="separate" if "S" in layout.axes else None,
+            resolution=(1 / pitch["X"], 1 / pitch["Y"]),
+            resolutionunit=1,
+            returnoffset=True,
+            metadata=describe(layout, pitch, image.length_unit, description),
+            ome=layout.ome,
+            imagej=not layout.ome,
+        )
+        self._offset = place[0]
+        self._layout = layout
+        self._leading = [name for name in image.axes if name not in "ZYX"]
+        self._plane = math.prod(layout.shape[-2:]) * image.dtype.itemsize
+        self._file = path.open("r+b", buffering=0)
+
+    def put(self, index: tuple[int, ...], start: int, planes: NDArray[Any]) -> None:
+        place = dict(zip(self._leading, index, strict=True))
+        for number, plane in enumerate(planes, start):
+            page = 0
+            for name, n in zip(self._layout.axes[:-2], self._layout.shape, strict=False):
+                page = page * n + (number if name == "Z" else place[name])
+            self._file.seek(self._offset + page * self._plane)
+            little = plane.astype(plane.dtype.newbyteorder("<"), copy=False)
+            rest = np.ascontiguousarray(little).data.cast("B")
+            while rest:
+                rest = rest[self._file.write(rest) :]
+
+    def finish(self) -> None:
+        try:
+            os.fsync(self._file.fileno())
+        finally:
+            self._file.close()
+
+    def close(self) -> None:
+        self._file.close()  # unbuffered: nothing is left to be written
+
+
+def _imagej_metadata(
+    layout: TiffLayout, pitch: dict[str, float], unit: str | None, description: str
+) -> dict[str, Any]:
+    metadata: dict[str, Any] = {"axes": layout.axes, "unit": IMAGEJ_UNITS.get(unit or "", unit)}
+    metadata |= {"spacing": pitch["Z"]} if "Z" in pitch else {}
+    metadata |= {"mode": "composite"} if "C" in layout.axes else {}
+    metadata |= {"Info": description} if description else {}
+    return {name: value for name, value in metadata.items() if value is not None}
+
+
+def _ome_metadata(
+    layout: TiffLayout, pitch: dict[str, float], unit: str | None, description: str
+) -> dict[str, Any]:
+    metadata: dict[str, Any] = {"axes": layout.axes}
+    for axis, size in pitch.items():
+        metadata[f"PhysicalSize{axis}"] = size
+        metadata[f"PhysicalSize{axis}Unit"] = OME_UNITS.get(unit or "pixel", unit or "pixel")
+    return metadata | ({"Description": description} if description else {})

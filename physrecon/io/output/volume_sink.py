@@ -1,0 +1,296 @@
+"""Writing a volume so that a kill at any moment loses at most the slab in work.
+
+One slab becomes one plain file OUT.  Several become `OUT.slabs/00000.h5 …`, and OUT, written last,
+is a virtual dataset over them whose missing parts would read as NaN, never as air.  An old OUT that
+is being overwritten stays whole until all of the new one is on the disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+
+import h5py
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
+
+from physrecon.errors import (
+    ArgumentError,
+    ConfigError,
+    DataError,
+    OutputError,
+    PhysreconError,
+    ReadError,
+)
+from physrecon.geometry.grid import Grid
+from physrecon.io.atomic_file import check_writable, publish, remove_temporary, write_error
+from physrecon.io.hdf5_kind import SLAB_MARK
+from physrecon.io.hdf5_safety import Tree, text
+from physrecon.io.lock import Lock
+from physrecon.io.output.piece_folder import (
+    claim,
+    clear,
+    discard,
+    edges,
+    owner,
+    require_own,
+    slab_files,
+    slab_folder,
+    slab_name,
+    tidy,
+    work_folder,
+)
+from physrecon.io.volumes.layout import (
+    slab_image,
+    store_array,
+    store_links,
+    stored_bytes,
+    volume_image,
+)
+from physrecon.sizes import format_bytes
+
+
+class VolumeWriter:
+    """Writes a volume (z, y, x) slab by slab and resumes where a killed run stopped; a context
+    manager, which nobody else can have for the same OUT meanwhile.
+
+    path: OUT.  slabs: the z ranges, in order and without gaps.  configuration: the resolved job and
+    the fingerprint of its input, text by name, stored in the file; together with the shape it tells
+    this job from another, so it must not hold what changes from run to run (a date, say).
+    voxel_size: one length or (z, y, x) in `length_unit`, None for pixels.  middle: z of the middle
+    of the volume, where it is a part of something larger.
+
+    Raises OutputError where OUT exists and `overwrite` is not given, belongs to another unfinished
+    job, is being written by another run, or cannot be written; WriteError when the disk is full or
+    fails.  An error in the data or the job (DataError, ArgumentError, ConfigError) leaves nothing
+    behind; anything else leaves the finished slabs for the next run."""
+
+    def __init__(
+        self,
+        path: str | Path,
+        shape: Sequence[int],
+        dtype: DTypeLike,
+        slabs: Sequence[slice],
+        voxel_size: float | Sequence[float] = 1.0,
+        length_unit: str | None = None,
+        configuration: dict[str, str] | None = None,
+        overwrite: bool = False,
+        middle: float = 0.0,
+    ) -> None:
+        self.path = Path(path)
+        self.folder = slab_folder(path)
+        self.grid = Grid(tuple(shape), voxel_size)  # type: ignore[arg-type]
+        self.shape = self.grid.shape
+        self.dtype = np.dtype(dtype)
+        self.slabs = list(slabs)
+        self.length_unit = length_unit
+        self.configuration = dict(configuration or {})
+        self.middle = middle
+        self._check_slabs()
+        self._job = self._identity()
+        self._finished: set[int] = set()
+        self._overwrite = overwrite
+        self._claimed = False  # the slab folder is marked as this job's
+        self._complete = False
+        self._stale = False  # slabs in the work folder are of another job, to be overwritten
+        self._lock = Lock(self.path)
+        try:
+            self._keeps_old = os.path.lexists(self.path)
+            self._work = work_folder(self.path)
+            self._check_target()
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def __enter__(self) -> VolumeWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        theirs = self._stale or self._complete
+        try:
+            if _is_wrong(error) and not theirs:
+                discard(self._work)
+            if error is not None:
+                self._tidy()
+        finally:
+            self._lock.release()
+
+    def done(self, slab: int) -> bool:
+        """Whether the slab of this very job is on disk and every byte of it can be read back."""
+        if slab in self._finished:
+            return True
+        if len(self.slabs) == 1 or self._stale:
+            return False
+        if any(self._readable(slab, folder / slab_name(slab)) for folder in self._places()):
+            self._finished.add(slab)
+        return slab in self._finished
+
+    def write(self, slab: int, array: ArrayLike) -> None:
+        """Write one slab (slab rows, ny, nx); when this returns, it survives a kill.
+
+        Holds one copy of the slab.  Raises ArgumentError, WriteError."""
+        rows = self.slabs[slab]
+        values = np.asarray(array, self.dtype)
+        expected = (rows.stop - rows.start, *self.shape[1:])
+        if values.shape != expected:
+            raise ArgumentError(
+                f"VolumeWriter.write: expected slab {slab} of shape {expected}, got {values.shape}."
+            )
+        if len(self.slabs) == 1:
+            self._publish_volume(lambda group: store_array(group, values))
+            for folder in (self._work, self.folder):
+                discard(folder)  # of the volume that this one has replaced
+        else:
+            self._claim()
+            publish(slab_image(values, self._mark(slab)), self._work / slab_name(slab))
+        self._finished.add(slab)
+
+    def finish(self) -> None:
+        """Put the finished slabs together as OUT.  Raises PhysreconError where one is missing."""
+        missing = [i for i in range(len(self.slabs)) if not self.done(i)]
+        if missing:
+            raise PhysreconError(
+                f"{self.path}: expected all {len(self.slabs)} slabs, got none for {missing[:8]}; "
+                "write them before finish()."
+            )
+        if len(self.slabs) > 1:
+            self._take_place()
+            names = [f"{self.folder.name}/{slab_name(i)}" for i in range(len(self.slabs))]
+            self._publish_volume(
+                lambda group: store_links(group, self.grid, self.dtype, self.slabs, names)
+            )
+        self._complete = True
+        self._tidy()
+
+    def _take_place(self) -> None:
+        """Put the new slabs where the old ones were; may be killed and called again anywhere."""
+        if self._work == self.folder:
+            return
+        try:
+            require_own(self.folder)
+            self.path.unlink(missing_ok=True)  # never an old volume over new slabs
+            if owner(self.folder) != self._job:
+                clear(self.folder)
+            claim(self.folder, self._job, self.slabs)
+            for file in slab_files(self._work):
+                file.replace(self.folder / file.name)
+        except OSError as error:
+            raise write_error(self.path, error) from error
+
+    def _publish_volume(self, store: Callable[[h5py.Group], h5py.Dataset]) -> None:
+        image = volume_image(store, self.grid, self.length_unit, self.configuration, self.middle)
+        publish(image, self.path)
+
+    def _check_slabs(self) -> None:
+        edges = [0, *(s.stop for s in self.slabs)]
+        starts = [s.start for s in self.slabs]
+        if self.dtype.kind != "f":
+            raise ArgumentError(f"VolumeWriter: expected a float dtype, got {self.dtype}.")
+        if 0 in self.shape or starts != edges[:-1] or edges[-1] != self.shape[0]:
+            raise ArgumentError(
+                f"VolumeWriter: expected slabs that cover 0..{self.shape[0]} in order, "
+                f"got {self.slabs}."
+            )
+
+    def _identity(self) -> str:
+        """Digest of all that must agree before slabs of an earlier run may be used."""
+        job = {
+            "shape": self.shape,
+            "dtype": self.dtype.str,
+            "slabs": edges(self.slabs),
+            "voxel_size": self.grid.pitch,
+            "length_unit": self.length_unit,
+            "middle": self.middle,
+            "configuration": self.configuration,
+        }
+        return hashlib.sha256(json.dumps(job, sort_keys=True).encode()).hexdigest()
+
+    def _check_target(self) -> None:
+        """Raise OutputError unless OUT may be written, and decide what earlier slabs are worth."""
+        if self.path.exists() and not self.path.is_file():
+            raise OutputError(
+                f"{self.path}: expected a name for a new file, got a folder or a device; "
+                "choose another name."
+            )
+        for folder in (self._work, self.folder) if len(self.slabs) > 1 else ():
+            require_own(folder)
+        if self._keeps_old and not self._overwrite:
+            raise OutputError(
+                f"{self.path}: expected a new file, got one that exists; "
+                "choose another name or pass --overwrite."
+            )
+        earlier = slab_files(self._work)
+        self._stale = bool(earlier) and owner(self._work) != self._job
+        if self._stale and not self._overwrite:
+            raise OutputError(
+                f"{self.path}: expected no output or a part of this job's, got slabs of another "
+                f"job or input in {self._work.name}; choose another name or pass --overwrite."
+            )
+        check_writable(self.path.parent)
+        self._check_space()
+
+    def _places(self) -> set[Path]:
+        """Folders that may hold slabs of this job: a kill as they changed places leaves some in
+        either."""
+        return {self._work} if self._keeps_old else {self._work, self.folder}
+
+    def _check_space(self) -> None:
+        present = sum(f.stat().st_size for folder in self._places() for f in slab_files(folder))
+        needed = stored_bytes(self.shape, self.dtype, len(self.slabs)) - present
+        free = shutil.disk_usage(self.path.parent).free
+        if free < needed:
+            kept = "; the old volume is kept until the new one is complete" * self._keeps_old
+            raise OutputError(
+                f"{self.path}: expected {format_bytes(needed)} of free space, "
+                f"got {format_bytes(free)}{kept}; free some or choose another folder."
+            )
+
+    def _claim(self) -> None:
+        """Before the first slab: clear away another job's, mark the folder as this job's."""
+        if self._claimed:
+            return
+        self._claimed = True
+        try:
+            if self._stale:
+                clear(self._work)
+                self._stale = False
+            claim(self._work, self._job, self.slabs)
+        except OSError as error:
+            raise write_error(self.path, error) from error
+
+    def _mark(self, slab: int) -> str:
+        return f"{self._job} {slab}"
+
+    def _tidy(self) -> None:
+        remove_temporary(self.path.parent, self.path.name)
+        for folder in (self._work, self.folder):
+            tidy(folder)
+
+    def _readable(self, slab: int, path: Path) -> bool:
+        rows = self.slabs[slab]
+        if not path.is_file():
+            return False
+        try:
+            with Tree(path) as tree:
+                data = tree.dataset("/data")
+                mark = text(tree.file.attrs.get(SLAB_MARK, ""))
+                expected = (rows.stop - rows.start, *self.shape[1:])
+                if data is None or mark != self._mark(slab) or data.shape != expected:
+                    return False
+                for row in range(data.shape[0]):  # reading checks the checksums
+                    data[row]
+                return data.dtype == self.dtype
+        except (OSError, PhysreconError):
+            return False
+
+
+def _is_wrong(error: BaseException | None) -> bool:
+    """Whether the data or the job are at fault, so that what they gave is worth nothing."""
+    at_fault = isinstance(error, (DataError, ArgumentError, ConfigError))
+    return at_fault and not isinstance(error, ReadError)

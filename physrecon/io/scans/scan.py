@@ -1,0 +1,173 @@
+"""A measured scan, whatever format it came in: projections, flats, darks, angles, geometry.
+
+Formats are told by content, never by name.  Nothing but small tables is read at opening;
+projections are read by blocks of rows when they are indexed."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from physrecon.errors import ArgumentError, DataError
+from physrecon.geometry.parallel_beam import ANGLE_UNITS, ParallelBeam
+from physrecon.io import hdf5_kind, units
+from physrecon.io.hdf5_safety import Tree, damage_reported
+from physrecon.io.scans import exchange, nexus
+from physrecon.io.scans.frames import Frames
+from physrecon.io.scans.reading import Reading
+
+
+@dataclass(eq=False)
+class Scan:
+    """A raw-count scan that is open for reading; a context manager.
+
+    projections (views, rows, columns), flats and darks (n, rows, columns), n may be 0: arrays that
+    are read when indexed.  flat_positions: (n,) when each flat was taken, 0 before the first
+    projection and 1 after the last; None where unknown.  angles: (views,) in `angle_unit`.
+    pixel_size: (row, column) in `length_unit`, or None.  center: column of the axis that the file
+    states, or None.  line_integrals: the data are −log already.  notes: to be told to the user."""
+
+    path: Path
+    kind: str
+    projections: Frames
+    flats: Frames
+    darks: Frames
+    flat_positions: NDArray[np.float64] | None
+    angles: NDArray[np.float64]
+    angle_unit: str
+    pixel_size: tuple[float, float] | None
+    length_unit: str | None
+    center: float | None
+    line_integrals: bool
+    notes: list[str]
+    tree: Tree = field(repr=False)
+
+    def __enter__(self) -> Scan:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.tree.close()
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(views, rows, columns)."""
+        return self.projections.shape
+
+    @property
+    def dtype(self) -> DTypeLike:
+        return self.projections.dtype
+
+    @property
+    def geometry(self) -> ParallelBeam:
+        """The scan's beam; its axis is in the middle of the detector unless the file states it."""
+        return ParallelBeam(
+            self.angles,
+            self.shape[1:],
+            angle_unit=self.angle_unit,
+            pixel_size=self.pixel_size or 1.0,
+            center=self.center,
+        )
+
+    def require_flats(self) -> None:
+        """Raise DataError where counts cannot be turned into line integrals for want of flats."""
+        if not self.line_integrals and not len(self.flats):
+            raise DataError(
+                f"{self.path.name}: expected flat fields to turn counts into transmission, "
+                "got none; add them, or pass --line-integrals if the data are already −log."
+            )
+
+    def summary(self) -> str:
+        """The scan in one line."""
+        views, rows, columns = self.shape
+        span = float(np.ptp(self.angles)) * views / max(views - 1, 1)
+        unit = "°" if self.angle_unit == "deg" else " rad"
+        return (
+            f"{self.path.name}: {self.kind}, {views} views over {span:.4g}{unit}, "
+            f"{rows} rows × {columns} columns, flats {len(self.flats)}, darks {len(self.darks)}"
+        )
+
+    def fingerprint(self) -> str:
+        """Identity of the input in 64 hex digits, cheap at any size.
+
+        Hashes names, sizes and times of all files behind the scan, the shapes, the angles and one
+        row of the first, middle and last projection."""
+        digest = hashlib.sha256()
+        for path in sorted({*self.tree.files, *self.tree.sources}):
+            state = path.stat()
+            digest.update(f"{path.name} {state.st_size} {state.st_mtime_ns}\n".encode())
+        for frames in (self.projections, self.flats, self.darks):
+            digest.update(f"{frames.shape} {frames.dtype.str}\n".encode())
+        digest.update(self.angles.tobytes())
+        views, rows, _ = self.shape
+        for view in (0, views // 2, views - 1):
+            digest.update(self.projections[view, rows // 2].tobytes())
+        return digest.hexdigest()
+
+
+def open_scan(
+    path: str | Path,
+    angle_unit: str | None = None,
+    line_integrals: bool = False,
+    allow_root: str | Path | None = None,
+) -> Scan:
+    """Open a Data Exchange, NXtomo or image-keyed NeXus file.
+
+    angle_unit: "deg" or "rad" where the file does not say.  allow_root: a further folder in which
+    linked files may lie.  Raises MissingInputError, DataError, ArgumentError."""
+    if angle_unit is not None and angle_unit not in ANGLE_UNITS:
+        raise ArgumentError(f'open_scan: expected angle_unit "deg" or "rad", got {angle_unit!r}.')
+    tree = Tree(path, allow_root)
+    try:
+        with damage_reported(tree.path):
+            return _scan(tree, angle_unit, line_integrals)
+    except BaseException:
+        tree.close()
+        raise
+
+
+def _scan(tree: Tree, asked_unit: str | None, line_integrals: bool) -> Scan:
+    if hdf5_kind.is_volume(tree):
+        raise DataError(
+            f"{tree.path.name}: expected a scan, got a reconstructed volume; "
+            "give the file with the projections, or look at this one with `physrecon view`."
+        )
+    reading = exchange.read(tree) or nexus.read(tree)
+    if reading is None:
+        raise hdf5_kind.not_a_scan(tree)
+    unit, unit_notes = units.angle_unit(
+        tree.path.name, reading.angles, reading.angle_unit, asked_unit
+    )
+    return Scan(
+        path=tree.path,
+        kind=reading.kind,
+        projections=reading.projections,
+        flats=reading.flats,
+        darks=reading.darks,
+        flat_positions=reading.flat_positions,
+        angles=reading.angles,
+        angle_unit=unit,
+        pixel_size=reading.pixel_size[0] if reading.pixel_size else None,
+        length_unit=reading.pixel_size[1] if reading.pixel_size else None,
+        center=reading.center,
+        line_integrals=line_integrals,
+        notes=[*unit_notes, *reading.notes, *_field_notes(reading, line_integrals)],
+        tree=tree,
+    )
+
+
+def _field_notes(reading: Reading, line_integrals: bool) -> list[str]:
+    if line_integrals:
+        return []
+    notes = []
+    if not len(reading.flats):
+        notes.append("flats: none; a reconstruction needs them, or --line-integrals")
+    if not len(reading.darks):
+        notes.append("darks: none, the detector's offset is taken as zero")
+    return notes

@@ -1,0 +1,86 @@
+"""Units of angles and lengths in files: read as stated, never guessed.
+
+The one exception is fixed by design: angles without a unit whose span exceeds 7 (more than a full
+turn in radians) can only be degrees, and that is said."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physrecon.errors import DataError
+from physrecon.io.hdf5_safety import text
+
+DEGREES = {"deg", "degs", "degree", "degrees", "°"}
+RADIANS = {"rad", "rads", "radian", "radians"}
+LENGTHS = {
+    "m": 1.0, "cm": 1e-2, "mm": 1e-3, "um": 1e-6, "nm": 1e-9, "pm": 1e-12,
+    "angstrom": 1e-10, "inch": 2.54e-2,
+}  # fmt: skip
+LENGTH_NAMES = {
+    "meter": "m", "metre": "m", "meters": "m", "metres": "m", "µm": "um", "μm": "um",
+    "micron": "um", "microns": "um", "micrometer": "um", "micrometre": "um", "micrometers": "um",
+    "millimeter": "mm", "millimetre": "mm", "nanometer": "nm", "nanometre": "nm",
+    "millimeters": "mm", "millimetres": "mm", "nanometers": "nm", "nanometres": "nm",
+    "micrometres": "um", "centimeter": "cm", "centimetre": "cm", "picometer": "pm", "å": "angstrom",
+    "ångström": "angstrom", "inches": "inch", "in": "inch",
+}  # fmt: skip
+MOST_RADIANS = 7.0
+
+
+def angle_unit(
+    where: str, angles: NDArray[np.float64], stated: str | None, asked: str | None
+) -> tuple[str, list[str]]:
+    """("deg" | "rad", notes) for the angles of a file.
+
+    stated: the unit in the file; asked: the unit given by the user, which wins.
+    Raises DataError where the unit is unknown or absent and the span does not decide it."""
+    name = (stated or "").lower()
+    known = "deg" if name in DEGREES else "rad" if name in RADIANS else None
+    span = float(np.ptp(angles)) if angles.size else 0.0
+    if asked is not None:
+        clash = known is not None and known != asked
+        return asked, [f"angles: taken as {asked}, the file says {stated}"] if clash else []
+    if known == "rad" and span > 10 * MOST_RADIANS:
+        return known, [f"angles: the file says radians but they span {span:.4g}; --angle-unit deg?"]
+    if known:
+        return known, []
+    if name:
+        raise DataError(
+            f'{where}: expected angles in degrees or radians, got the unit "{stated}"; '
+            "say which with --angle-unit deg or --angle-unit rad."
+        )
+    if span > MOST_RADIANS:
+        return "deg", [f"angles: no unit in the file, taken as degrees (they span {span:.4g})"]
+    raise DataError(
+        f"{where}: expected a unit of the angles, got none, and a span of {span:.4g} could be "
+        "degrees or radians; say which with --angle-unit deg or --angle-unit rad."
+    )
+
+
+def length(dataset: Any) -> tuple[float, str] | None:
+    """(value, unit) of a scalar length such as a pixel size; None where it cannot be trusted."""
+    if dataset is None or dataset.size != 1 or dataset.dtype.kind not in "iuf":
+        return None
+    unit = length_unit(text(dataset.attrs.get("units", "")))
+    value = float(np.asarray(dataset[()]).ravel()[0])
+    return (value, unit) if unit in LENGTHS and np.isfinite(value) and value > 0 else None
+
+
+def length_unit(name: str) -> str:
+    """The short name of a unit of length; a name that is not known stays as it is."""
+    return LENGTH_NAMES.get(name.strip().lower(), name.strip())
+
+
+def pixel_size(
+    row: tuple[float, str] | None, column: tuple[float, str] | None
+) -> tuple[tuple[float, float], str] | None:
+    """((row pitch, column pitch), unit) from two lengths; one alone means square pixels."""
+    if row is None and column is None:
+        return None
+    row, column = row or column, column or row
+    assert row is not None and column is not None
+    scale = LENGTHS[row[1]] / LENGTHS[column[1]]
+    return (row[0] * scale, column[0]), column[1]

@@ -1,0 +1,146 @@
+"""How a volume lies in its HDF5 file.
+
+`/entry/reconstruction/results` is NXdata with the volume, its axes and their units, reached from
+the root by `default`, so viewers open on it; `/exchange/data` and `/data` are short names of it.
+`/entry/reconstruction/configuration` tells how it was made.  Files are built in memory."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from physrecon.geometry.grid import Grid
+from physrecon.io.hdf5_kind import SLAB_MARK, VOLUME
+
+CHUNK = 1024  # most rows and columns of a chunk: 4 MiB of float32
+# Bytes that HDF5 itself takes, measured: for a chunk, for the file of a slab, for that of a volume
+CHUNK_OVERHEAD, SLAB_OVERHEAD, FILE_OVERHEAD = 64, 7_700, 14_000
+
+
+def slab_image(values: NDArray[Any], mark: str) -> io.BytesIO:
+    """The file of one slab: `/data` (rows, ny, nx), and the mark that tells whose slab it is."""
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        file.attrs[SLAB_MARK] = mark
+        store_array(file, values)
+    return buffer
+
+
+def volume_image(
+    store: Callable[[h5py.Group], h5py.Dataset],
+    grid: Grid,
+    length_unit: str | None,
+    configuration: dict[str, str],
+    middle: float = 0.0,
+) -> io.BytesIO:
+    """The file of a volume, whose dataset `data` is made by `store(group)`; middle: its z."""
+    buffer = io.BytesIO()
+    axes = {name: grid.axis(axis) for axis, name in enumerate("zyx")}
+    axes["z"] = axes["z"] + middle
+    with h5py.File(buffer, "w") as file:
+        data = lay_out(file, store, axes, grid.pitch, length_unit, configuration)
+        data.attrs["units"] = f"1/{length_unit or 'pixel'}"
+    return buffer
+
+
+def lay_out(
+    file: h5py.File,
+    store: Callable[[h5py.Group], h5py.Dataset],
+    axes: dict[str, NDArray[np.float64]],
+    voxel_size: Sequence[float],
+    length_unit: str | None,
+    configuration: dict[str, str],
+) -> h5py.Dataset:
+    """Fill an empty file; the dataset `data` is made by `store(group)` and returned.
+
+    axes: coordinates by name in the order of the data; those of z, y and x, and `voxel_size` along
+    them, are in `length_unit`, None for pixels."""
+    file.attrs["default"] = "entry"
+    file.attrs["creator"] = "physrecon"
+    entry = _group(file, "entry", "NXentry", "reconstruction")
+    reconstruction = _group(entry, "reconstruction", "NXprocess", "results")
+    reconstruction["program"] = "physrecon"
+    parameters = _group(reconstruction, "configuration", "NXcollection")
+    for name, value in configuration.items():
+        parameters[name] = value
+    results = _group(reconstruction, "results", "NXdata")
+    results.attrs["signal"] = "data"
+    results.attrs["axes"] = list(axes)
+    data = store(results)
+    data.attrs["interpretation"] = "image"
+    data.attrs["voxel_size"] = voxel_size
+    data.attrs["length_unit"] = length_unit or ""
+    for name, coordinates in axes.items():
+        results[name] = coordinates
+        if name in "zyx":
+            results[name].attrs["units"] = length_unit or "pixel"
+    file["/exchange/data"] = h5py.SoftLink(VOLUME)
+    file["/data"] = h5py.SoftLink(VOLUME)
+    return data
+
+
+def store_array(group: h5py.Group, values: NDArray[Any]) -> h5py.Dataset:
+    """The array as a dataset `data`, uncompressed and with checksums."""
+    data = empty_array(group, values.shape, values.dtype)
+    data[...] = values
+    return data
+
+
+def empty_array(group: h5py.Group, shape: Sequence[int], dtype: DTypeLike) -> h5py.Dataset:
+    """A dataset `data` to be filled: chunks within one plane, uncompressed and with checksums."""
+    chunks = (1,) * len(shape[:-2]) + chunk_shape(shape[-2:])
+    return group.create_dataset("data", shape, dtype, chunks=chunks, fletcher32=True)
+
+
+def chunk_shape(plane: Sequence[int]) -> tuple[int, ...]:
+    """Rows and columns of a chunk: the whole slice, or equal tiles of at most CHUNK.
+
+    HDF5 pads the last tile to full size, so tiles that leave a remainder waste the disk; with n
+    along an axis in the fewest equal parts, the padding is below 1/CHUNK of it for each part."""
+    return tuple(math.ceil(n / math.ceil(n / CHUNK)) for n in plane)
+
+
+def stored_bytes(shape: Sequence[int], dtype: DTypeLike, slabs: int = 1) -> int:
+    """Bytes on the disk of a volume in so many slabs: data, padding, checksums, axes, tables."""
+    plane = shape[-2:]
+    tile = chunk_shape(plane)
+    tiles = math.prod(math.ceil(n / t) for n, t in zip(plane, tile, strict=True))
+    chunks = math.prod(shape[:-2]) * tiles
+    data = chunks * (math.prod(tile) * np.dtype(dtype).itemsize + CHUNK_OVERHEAD)
+    return data + 8 * sum(shape) + FILE_OVERHEAD + SLAB_OVERHEAD * (slabs if slabs > 1 else 0)
+
+
+def store_links(
+    group: h5py.Group, grid: Grid, dtype: np.dtype, slabs: Sequence[slice], names: Sequence[str]
+) -> h5py.Dataset:
+    """A virtual dataset `data` over slab files, relative `names`; a missing one reads as NaN.
+
+    By the low-level calls, because h5py's own would store the date, and a resumed run is to give
+    the same bytes as an undisturbed one."""
+    plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    plist.set_obj_track_times(False)
+    plist.set_fill_value(np.array(np.nan, dtype))
+    for rows, name in zip(slabs, names, strict=True):
+        shape = (rows.stop - rows.start, *grid.shape[1:])
+        place = h5py.h5s.create_simple(grid.shape)
+        place.select_hyperslab((rows.start, 0, 0), shape)
+        # HDF5 takes names of sources for printf patterns.
+        pattern = name.replace("%", "%%").encode()
+        plist.set_virtual(place, pattern, b"data", h5py.h5s.create_simple(shape))
+    space = h5py.h5s.create_simple(grid.shape)
+    kind = h5py.h5t.py_create(dtype, logical=True)
+    return h5py.Dataset(h5py.h5d.create(group.id, b"data", kind, space, plist))
+
+
+def _group(parent: h5py.Group, name: str, nx_class: str, default: str | None = None) -> h5py.Group:
+    group = parent.create_group(name)
+    group.attrs["NX_class"] = nx_class
+    if default:
+        group.attrs["default"] = default
+    return group

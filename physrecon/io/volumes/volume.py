@@ -1,0 +1,100 @@
+"""Reconstructed volumes, read lazily: ours, and any 3-D array in `/exchange/data` or `/data`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from physrecon.errors import DataError
+from physrecon.io.hdf5_kind import VOLUME
+from physrecon.io.hdf5_safety import Tree, damage_reported, text
+
+
+class Volume:
+    """A volume (z, y, x) that is open for reading and read when indexed; a context manager.
+
+    voxel_size: (z, y, x) in `length_unit`, which is None for pixels.
+    configuration: how it was made, text by name."""
+
+    ndim = 3
+
+    def __init__(self, tree: Tree, data: h5py.Dataset) -> None:
+        self._tree = tree
+        self._data = data
+        self.path = tree.path
+        self.shape: tuple[int, int, int] = data.shape
+        self.dtype = data.dtype.newbyteorder("=")
+        self.sources = len(tree.sources)
+        pitch = np.ravel(data.attrs.get("voxel_size", (1.0, 1.0, 1.0)))
+        if pitch.size != 3 or pitch.dtype.kind not in "iuf" or not (pitch > 0).all():
+            raise DataError(
+                f"{tree.path.name}: expected three voxel sizes, got {pitch}; correct the file."
+            )
+        self.voxel_size: tuple[float, float, float] = tuple(map(float, pitch))  # type: ignore[assignment]
+        self.length_unit: str | None = text(data.attrs.get("length_unit", "")) or None
+        self.configuration = _configuration(tree)
+
+    def __enter__(self) -> Volume:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._tree.close()
+
+    @property
+    def nbytes(self) -> int:
+        return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        return self[:].astype(dtype or self.dtype, copy=False)
+
+    def __getitem__(self, key: Any) -> NDArray[Any]:
+        """Read a part, as NumPy would index it.  Raises DataError where the file is damaged."""
+        try:
+            return self._data[key]
+        except (OSError, RuntimeError) as error:
+            raise DataError(
+                f"{self.path}: expected readable data, got {error}; run the job again."
+            ) from error
+
+
+def open_volume(path: str | Path, allow_root: str | Path | None = None) -> Volume:
+    """Open a volume of physrecon, or any file with a 3-D `/exchange/data` or `/data`.
+
+    Raises MissingInputError and DataError, the latter also where a slab of it is missing."""
+    tree = Tree(path, allow_root)
+    try:
+        with damage_reported(tree.path):
+            for place in (VOLUME, "/exchange/data", "/data"):
+                data = tree.dataset(place)
+                if data is not None and data.ndim == 3 and data.dtype.kind in "iuf":
+                    return Volume(tree, data)
+        raise DataError(
+            f"{tree.path.name}: expected a volume in {VOLUME}, /exchange/data or /data, got none; "
+            "see what the file is with `physrecon info`."
+        )
+    except BaseException:
+        tree.close()
+        raise
+
+
+def _configuration(tree: Tree) -> dict[str, str]:
+    group = tree.find("/entry/reconstruction/configuration")
+    if not isinstance(group, h5py.Group):
+        return {}
+    members = {name: tree.child(group, name) for name in group}
+    strings = {
+        name: tree.sound(node, name)
+        for name, node in members.items()
+        if isinstance(node, h5py.Dataset) and h5py.check_string_dtype(node.dtype) and node.size == 1
+    }
+    return {name: str(node.asstr()[()]) for name, node in strings.items()}

@@ -1,0 +1,159 @@
+"""A job: everything that decides what a reconstruction is, as one frozen value.
+
+It is read from argv or from TOML:
+
+input = "scan.h5"
+output = "volume.h5"
+method = "cgls"
+
+[stop]
+iterations = 30
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from physrecon.catalog import (
+    COUNT_LIKELIHOODS,
+    COUNT_METHODS,
+    DIRECT,
+    FILTERS,
+    ITERATIONS,
+    LIKELIHOODS,
+    METHODS,
+    PADDINGS,
+    PRIORS,
+    RINGS,
+    UNCONSTRAINED,
+    expected,
+)
+from physrecon.jobs.model import JobFile
+from physrecon.jobs.settings import PriorSettings, StopSettings, Table, is_number
+from physrecon.sizes import parse_slices
+
+
+class Job(JobFile):
+    """One scan to one volume."""
+
+    PATHS: ClassVar[tuple[str, ...]] = (*JobFile.PATHS, "allow_root")
+    EXECUTION: ClassVar[tuple[str, ...]] = (*JobFile.EXECUTION, "slab_rows", "allow_root")
+    TABLES: ClassVar[dict[str, type[Table]]] = {**JobFile.TABLES, "prior": PriorSettings}
+
+    method: str = DIRECT[0]
+    likelihood: str = LIKELIHOODS[0]
+    outlier: float | Literal["auto"] = "auto"
+    prior: PriorSettings | None = None
+    filter: str = "ram-lak"
+    padding: str = "zero"
+    center: float | Literal["auto"] = "auto"
+    slices: str | None = None
+    rings: str = "none"
+    angle_unit: Literal["deg", "rad"] | None = None
+    line_integrals: bool = False
+    allow_root: Path | None = None
+    slab_rows: int | None = Field(default=None, ge=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _what_follows(cls, values: Any) -> Any:
+        """A prior may be given by its name alone; a prior and counts say which method suits."""
+        if not isinstance(values, dict):
+            return values
+        values = dict(values)
+        if isinstance(values.get("prior"), str):
+            values["prior"] = {"name": values["prior"]}
+        prior = values.get("prior")
+        if isinstance(prior, dict) and prior.get("name") in PRIORS:
+            values.setdefault("method", PRIORS[prior["name"]])
+            if values["method"] not in (*COUNT_METHODS, *DIRECT):
+                values.setdefault("likelihood", "weighted")
+        if values.get("method") in COUNT_METHODS:
+            values.setdefault("likelihood", "poisson")
+        if values.get("likelihood") in COUNT_LIKELIHOODS:
+            method = values.get("method", DIRECT[0])
+            values.setdefault("nonnegative", method not in (*DIRECT, *UNCONSTRAINED))
+        return values
+
+    @field_validator("method", "likelihood", "filter", "padding", "rings")
+    @classmethod
+    def _known_name(cls, value: str, info: Any) -> str:
+        names = {
+            "method": METHODS,
+            "likelihood": LIKELIHOODS,
+            "filter": FILTERS,
+            "padding": PADDINGS,
+            "rings": RINGS,
+        }[info.field_name]
+        if value not in names:
+            raise ValueError(expected(value, names))
+        return value
+
+    @field_validator("center", mode="before")
+    @classmethod
+    def _column(cls, value: Any) -> Any:
+        if value == "auto" or is_number(value):
+            return value
+        raise ValueError(f"expected a column such as 296.0, or auto, got {value!r}")
+
+    @field_validator("outlier", mode="before")
+    @classmethod
+    def _size(cls, value: Any) -> Any:
+        if value == "auto" or (is_number(value) and value > 0):
+            return value
+        raise ValueError(f"expected a line integral > 0, or auto, got {value!r}")
+
+    @field_validator("slices")
+    @classmethod
+    def _slices(cls, value: str | None) -> str | None:
+        if value is not None:
+            parse_slices(value)
+        return value
+
+    @model_validator(mode="after")
+    def _method_knows_its_settings(self) -> Job:
+        if self.method in DIRECT:
+            self._refuse_what_iterates()
+            return self
+        for name in ("filter", "padding"):
+            if (got := getattr(self, name)) != Job.model_fields[name].default:
+                raise ValueError(
+                    f"{name}: expected fbp for {name} {got}, got {self.method}; "
+                    f"drop it or choose --method {'|'.join(DIRECT)}"
+                )
+        if self.likelihood == "transmission" and (self.line_integrals or self.rings != "none"):
+            got = "line integrals" if self.line_integrals else "removal of rings, which needs -log"
+            raise ValueError(
+                f"likelihood: expected raw counts for transmission, got {got}; choose --likelihood "
+                "weighted"
+            )
+        if self.likelihood == "poisson":
+            self._refuse_known_noise()
+        self.make_solver()
+        return self
+
+    def _refuse_known_noise(self) -> None:
+        """Line integrals are no counts: the likelihood does not know their noise."""
+        rule = self.prior.rule if self.prior and self.prior.weight == "auto" else ""
+        if self.stop.discrepancy == "auto" or rule in ("risk", "discrepancy"):
+            raise ValueError(
+                "likelihood: expected a noise level that the data tell, got line integrals taken "
+                "as counts (poisson); give a number for stop.discrepancy, or rule gcv"
+            )
+
+    def _refuse_what_iterates(self) -> None:
+        settings = {
+            **({"prior": self.prior} if self.prior else {}),
+            **({"likelihood": self.likelihood} if self.likelihood != LIKELIHOODS[0] else {}),
+            **({"nonnegative": True} if self.nonnegative else {}),
+            **self.solver,
+            **{k: v for k, v in self.stop if v != StopSettings.model_fields[k].default},
+        }
+        for name in settings:
+            raise ValueError(
+                f"{name}: expected an iterative method for it, got {self.method}; choose --method "
+                + "|".join(ITERATIONS)
+            )

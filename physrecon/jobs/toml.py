@@ -1,0 +1,42 @@
+"""Job files: TOML read, merged and written."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from physrecon.errors import ConfigError, MissingInputError
+
+
+def read_toml(path: str | Path) -> dict[str, Any]:
+    """The keys of a job file.  Raises MissingInputError, ConfigError."""
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as problem:
+        raise MissingInputError(
+            f"{path}: expected a job file, got {problem.strerror or problem}; check the path"
+        ) from None
+    except UnicodeDecodeError:
+        raise ConfigError(
+            f"{path}: expected a job file in TOML, got something that is no text; "
+            "reconstruct a scan with `physrecon recon`"
+        ) from None
+    except tomllib.TOMLDecodeError as problem:
+        raise ConfigError(f"{path}: expected TOML, got {problem}") from None
+
+
+def merge(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """`values` with `changes` put in, table by table."""
+    merged = dict(values)
+    for key, value in changes.items():
+        table = merged.get(key)
+        both = isinstance(table, dict) and isinstance(value, dict)
+        merged[key] = merge(table, value) if both else value  # type: ignore[arg-type]
+    return merged
+
+
+def toml_value(value: Any) -> str:
+    """A TOML value: JSON writes strings, numbers and booleans as TOML does, but for DEL."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

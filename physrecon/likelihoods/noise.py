@@ -1,0 +1,240 @@
+"""How measured data scatter about their mean, and the likelihood that belongs to it.
+
+    GaussianNoise           data = mean + σ z
+    PoissonNoise            data = Poisson(mean + background)
+    PoissonGaussianNoise    data = gain · Poisson(mean) + offset + σ z
+    TransmissionNoise       data = Poisson(blank · exp(−p) + dark),  p the line integrals
+
+z is standard normal.  One object makes data and the likelihood that explains them, so a simulation
+and a reconstruction cannot disagree.  Random numbers are a function of the seed and of the place of
+an element in the whole array (`kernels/random.py`): neither threads nor slabs change them.  Arrays
+that share a seed share their random numbers, so give projections and flats different ones."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+
+from physrecon import arrays
+from physrecon.arrays import vectors
+from physrecon.errors import ArgumentError
+
+PIECE = 1 << 25  # elements drawn in one launch: a second or so on two cores
+PLANES = 1 << 15  # most planes in one launch: half of what CUDA has room for
+LARGEST_MEAN = 1e15  # float64 holds every count that this can give
+
+
+class _Place:
+    """Draws for an array that is the whole, or the part of it that begins at `corner`."""
+
+    def __init__(self, where: str, seed: Any, shape: Any, whole: Any, corner: Any) -> None:
+        if not isinstance(seed, Integral) or isinstance(seed, bool) or not 0 <= int(seed) < 1 << 64:
+            raise ArgumentError(f"{where}(seed): expected a whole number in [0, 2**64), got {seed}")
+        whole = shape if whole is None else tuple(whole)
+        corner = (0,) * len(shape) if corner is None else tuple(corner)
+        if (
+            not len(shape) == len(whole) == len(corner)
+            or not all(isinstance(n, Integral) for n in (*whole, *corner))
+            or not all(c >= 0 and c + n <= w for c, n, w in zip(corner, shape, whole, strict=True))
+        ):
+            raise ArgumentError(
+                f"{where}: expected a part that lies in the whole, got shape {shape} at corner "
+                f"{corner} of whole_shape {whole}; give both, one whole number per axis"
+            )
+        self.where = where
+        self.seed = np.uint64(seed)
+        self.strides = tuple(math.prod(whole[i + 1 :]) for i in range(len(whole)))
+        self.first = sum(c * s for c, s in zip(corner, self.strides, strict=True))
+
+    def poisson(self, mean: Any) -> Any:
+        """mean ← counts of this mean"""
+        from physrecon.kernels import random
+
+        if mean.size:
+            least, most = float(mean.min()), float(mean.max())
+            if not (least >= 0 and most <= LARGEST_MEAN):  # nor NaN
+                raise ArgumentError(
+                    f"{self.where}: expected mean counts of 0 to {LARGEST_MEAN:g}, "
+                    f"got {least:g} to {most:g}"
+                )
+        for (part,), first, strides in _pieces((mean,), self.first, self.strides):
+            random.poisson(part, self.seed, first, strides, part)
+        return mean
+
+    def gaussian(self, mean: Any, sigma: Any, out: Any) -> Any:
+        """out ← mean + sigma z; sigma may be broadcast, mean may be out"""
+        from physrecon.kernels import random
+
+        sigma = arrays.namespace(out).broadcast_to(sigma, out.shape)
+        for parts, first, strides in _pieces((mean, sigma, out), self.first, self.strides):
+            random.gaussian(*parts[:2], self.seed, first, strides, parts[2])
+        return out
+
+
+def _pieces(same: tuple[Any, ...], first: int, strides: tuple[int, ...]) -> Iterator[Any]:
+    """Parts (a, b, c) of arrays of one shape, the number of their first element, and strides."""
+    shape = same[0].shape
+    ndim = len(shape)
+    step = max(1, PIECE // max(1, math.prod(shape[1:])))
+    if ndim > 1:
+        step = min(step, PLANES)
+    if ndim > 3:
+        for i in range(shape[0]):
+            part = tuple(array[i] for array in same)
+            yield from _pieces(part, first + i * strides[0], strides[1:])
+    elif ndim and shape[0] > step:
+        for i in range(0, shape[0], step):
+            part = tuple(array[i : i + step] for array in same)
+            yield from _pieces(part, first + i * strides[0], strides)
+    else:
+        missing = 3 - ndim
+        block = tuple(array[(None,) * missing] for array in same)
+        yield block, first, ((0,) * missing + strides)[:2]
+
+
+@dataclass(frozen=True, eq=False)
+class _Noise:
+    """`sample` of all models.  Their parameters are numbers, or arrays that broadcast against the
+    mean."""
+
+    def sample(self, mean: Any, seed: int, *, whole_shape: Any = None, corner: Any = None) -> Any:
+        """Data of this mean, an array of its shape, dtype and machine.
+
+        mean: float32 or float64, finite.  seed: a whole number in [0, 2⁶⁴).  A slab, which begins
+        at the index `corner` of an array of `whole_shape`, gets its part of the sample of the
+        whole; parameters that are arrays are then those of the slab.  Holds the mean and the data.
+        ArgumentError when the mean cannot be one of this model."""
+        where = f"{type(self).__name__}.sample"
+        mean = vectors.checked(f"{where}(mean)", mean, getattr(mean, "shape", ()))
+        vectors.check_finite(f"{where}(mean)", mean)
+        return self._draw(mean, _Place(where, seed, mean.shape, whole_shape, corner))
+
+    def _draw(self, mean: Any, place: _Place) -> Any:
+        raise NotImplementedError
+
+    def _beside(self, name: str, mean: Any) -> Any:
+        """A parameter on the machine and in the dtype of the mean."""
+        value = vectors.broadcastable(self._of(name), getattr(self, name), mean.shape)
+        device = "cuda" if arrays.is_device(mean) else "cpu"
+        return arrays.to_device(value, device).astype(mean.dtype)
+
+    def _keep(self, name: str, least: float, above: bool = False) -> None:
+        """Keep a parameter as a number or an array, if it is finite and ≥ (or >) `least`."""
+        given = getattr(self, name)
+        shape = given.shape if arrays.is_device(given) else np.shape(given)
+        value = vectors.broadcastable(self._of(name), given, shape)
+        smallest = float(value.min()) if value.size else math.inf
+        if smallest < least or (above and smallest == least):
+            raise ArgumentError(
+                f"{self._of(name)}: expected {'>' if above else '>='} {least:g}, got {smallest:g}"
+            )
+        object.__setattr__(self, name, value if value.ndim else float(value))
+
+    def _of(self, name: str) -> str:
+        return f"{type(self).__name__}.{name}"
+
+
+@dataclass(frozen=True, eq=False)
+class GaussianNoise(_Noise):
+    """data = mean + σ z.  sigma: σ > 0, in units of the data."""
+
+    sigma: Any
+
+    def __post_init__(self) -> None:
+        self._keep("sigma", 0, above=True)
+
+    def _draw(self, mean: Any, place: _Place) -> Any:
+        return place.gaussian(mean, self._beside("sigma", mean), arrays.like(mean))
+
+    def likelihood(self, A: Any, data: Any) -> Any:
+        """Least squares of weights 1/σ²."""
+        from physrecon.likelihoods import LeastSquares
+
+        return LeastSquares(A, data, weights=1 / self.sigma**2, inverse_variance=True)
+
+
+@dataclass(frozen=True, eq=False)
+class PoissonNoise(_Noise):
+    """data = Poisson(mean + background).  background: counts that are not the object's, ≥ 0."""
+
+    background: Any = 0.0
+
+    def __post_init__(self) -> None:
+        self._keep("background", 0)
+
+    def _draw(self, mean: Any, place: _Place) -> Any:
+        data = vectors.copy(mean)
+        data += self._beside("background", mean)
+        return place.poisson(data)
+
+    def likelihood(self, A: Any, data: Any) -> Any:
+        """Kullback–Leibler divergence of the counts from A x + background."""
+        from physrecon.likelihoods import PoissonLikelihood
+
+        return PoissonLikelihood(A, data, background=self.background)
+
+
+@dataclass(frozen=True, eq=False)
+class PoissonGaussianNoise(_Noise):
+    """data = gain · Poisson(mean) + offset + σ z: photons read out by a camera.
+
+    gain: > 0, grey values per photon.  offset: grey value without light.  read_noise: σ ≥ 0, in
+    grey values."""
+
+    gain: Any
+    offset: Any
+    read_noise: Any
+
+    def __post_init__(self) -> None:
+        self._keep("gain", 0, above=True)
+        self._keep("offset", -math.inf)
+        self._keep("read_noise", 0)
+
+    def _draw(self, mean: Any, place: _Place) -> Any:
+        data = place.poisson(vectors.copy(mean))
+        data *= self._beside("gain", mean)
+        data += self._beside("offset", mean)
+        return place.gaussian(data, self._beside("read_noise", mean), data)
+
+    def likelihood(self, A: Any, data: Any) -> Any:
+        """Shifted Poisson: data/gain + (σ/gain)² taken for counts."""
+        from physrecon.likelihoods import PoissonGaussianLikelihood
+
+        return PoissonGaussianLikelihood(
+            A, data, gain=self.gain, offset=self.offset, read_noise=self.read_noise
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class TransmissionNoise(_Noise):
+    """data = Poisson(blank · exp(−p) + dark): raw counts behind an object (Beer and Lambert).
+
+    `sample` takes the line integrals p.  blank: mean counts of the open beam above the dark ones,
+    ≥ 0.  dark: mean counts without a beam, ≥ 0."""
+
+    blank: Any
+    dark: Any = 0.0
+
+    def __post_init__(self) -> None:
+        self._keep("blank", 0)
+        self._keep("dark", 0)
+
+    def _draw(self, mean: Any, place: _Place) -> Any:
+        data = vectors.copy(mean)
+        data *= -1
+        with np.errstate(over="ignore", invalid="ignore"):  # place.poisson looks at the result
+            arrays.namespace(data).exp(data, out=data)
+            data *= self._beside("blank", mean)
+        data += self._beside("dark", mean)
+        return place.poisson(data)
+
+    def likelihood(self, A: Any, data: Any) -> Any:
+        """Poisson deviance of the counts, nonlinear in x."""
+        from physrecon.likelihoods import TransmissionLikelihood
+
+        return TransmissionLikelihood(A, data, blank=self.blank, dark=self.dark)

@@ -1,0 +1,129 @@
+"""How strong the noise in measured data is, found from the data or from their counts.
+
+White noise is what is left when neighbours predict each other: the fourth difference
+
+    d = (y₋₂ − 4 y₋₁ + 6 y₀ − 4 y₁ + y₂) / √70
+
+along the last axis has the standard deviation σ of the noise and makes nothing of cubic
+polynomials, and the median of |d| / 0.6745 = σ cares little about edges (Donoho and Johnstone,
+Biometrika 81, 425, 1994; differences for this purpose: Immerkær, Comput. Vis. Image Underst. 64,
+300, 1996).  What edges remain is cut out: differences beyond 3σ go, with those that share most of
+their points, and the median is taken again until nothing changes."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physrecon import arrays
+from physrecon.arrays.vectors import Numbers
+from physrecon.errors import ArgumentError
+
+DIFFERENCE = (1, -4, 6, -4, 1)
+MEDIAN = 0.6744897501960817  # of |z| for standard normal z
+EDGE = 3.0  # standard deviations beyond which a difference is an edge
+SPREAD = 2  # neighbours on either side that an edge takes with it
+ROUNDS = 20
+ENOUGH = 1 << 18  # numbers looked at in a slice: σ to 0.3 %
+
+
+def noise_level(y: Any, axis: int | None = None, weights: Any = None) -> Numbers:
+    """Standard deviation of the white noise in each slice along `axis`: (slices,) float64, or (1,).
+
+    With weights, broadcastable to y, the variance of a datum is σ²/weight, and σ is what is found.
+
+    y: sinograms (views, rows, columns), images, or any array of real numbers whose last axis has at
+    least five, finite; units of y.  axis: any but the last; None takes all of y as one piece.
+
+    Only neighbours along the last axis, the detector columns, are compared, so views may be few.
+    On white noise alone the answer is 1 % low.  On sinograms of the Shepp–Logan phantom it is
+    within 5 % where σ is 1 % of the maximum or more and columns are 128 or more; weaker noise is
+    told less well from the edges of bodies, and σ = 0.1 % is found up to 10 % high.  Where noise
+    differs from place to place it is a typical value.  Noise that neighbours share (blur by the
+    detector, interpolation) is missed, and data of which most are constant have the level 0.
+
+    A slice of more than 2¹⁸ numbers is judged by evenly spaced lines.  ArgumentError for data that
+    are not finite, too short, or sliced along the last axis."""
+    if not hasattr(y, "ndim") or y.ndim < 1 or y.shape[-1] < len(DIFFERENCE) or not y.size:
+        raise ArgumentError(
+            f"noise_level(y): expected an array with at least {len(DIFFERENCE)} numbers along the "
+            f"last axis, got {getattr(y, 'shape', y)!r}"
+        )
+    if axis is not None and not 0 <= axis < y.ndim - 1:
+        raise ArgumentError(
+            f"noise_level(axis): expected 0 to {y.ndim - 2}, an axis before the last, got {axis}"
+        )
+    if weights is not None:
+        weights = arrays.namespace(y).broadcast_to(weights, y.shape)
+    parts = [...] if axis is None else [(slice(None),) * axis + (i,) for i in range(y.shape[axis])]
+    return np.array([_level(y[i], None if weights is None else weights[i]) for i in parts])
+
+
+def _level(y: Any, weights: Any) -> float:
+    """σ of a slice."""
+    rows, columns = math.prod(y.shape[:-1]), y.shape[-1]
+    some = np.linspace(0, rows - 1, min(rows, -(-ENOUGH // columns))).astype(np.int64)
+
+    def lines(array: Any) -> NDArray[np.float64]:
+        chosen = arrays.to_host(array.reshape(rows, columns)[some])
+        return chosen.astype(np.float64, copy=False)
+
+    d = np.abs(_windows(lines(y), DIFFERENCE))
+    if not np.isfinite(d).all():
+        raise ArgumentError("noise_level(y): expected finite data, got NaN or infinity; fill them")
+    variance = np.ones((len(some), columns))
+    if weights is not None:
+        with np.errstate(divide="ignore"):
+            variance = 1 / lines(weights)
+    spread = _windows(variance, np.square(DIFFERENCE))
+    usable = np.isfinite(spread)  # no datum of weight 0 in it
+    d = np.where(usable, d / np.sqrt(spread), 0)
+    sigma, kept = np.inf, d[usable]
+    for _ in range(ROUNDS if kept.size else 0):
+        last, sigma = sigma, float(np.median(kept)) / MEDIAN
+        kept = d[usable & ~_widened(d > EDGE * sigma)]
+        if sigma in (0.0, last) or not kept.size:
+            break
+    return sigma if np.isfinite(sigma) else 0.0
+
+
+def _windows(lines: NDArray[np.float64], factors: Any) -> NDArray[np.float64]:
+    """Weighted sums of neighbours along the lines."""
+    inside = lines.shape[1] - len(factors) + 1
+    return sum(
+        (factor * lines[:, i : i + inside] for i, factor in enumerate(factors)),
+        start=np.zeros((len(lines), inside)),
+    )
+
+
+def _widened(edges: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """True also up to SPREAD places beside each True, along the last axis."""
+    wide = edges.copy()
+    for i in range(1, SPREAD + 1):
+        wide[:, i:] |= edges[:, :-i]
+        wide[:, :-i] |= edges[:, i:]
+    return wide
+
+
+def line_integral_variance(counts: Any, flats: Any, darks: Any = None) -> Any:
+    """Variance of p = −log((counts − dark) / (flat − dark)) by counting alone, to first order:
+
+        counts/(counts − dark)² + flat/n_flats/(flat − dark)² + dark/n_darks (1/… − 1/…)²
+
+    counts (views, rows, columns); flats and darks (n, rows, columns), of which flat and dark are
+    the means; all in events, not grey values.  Returns an array like counts, float32 unless they
+    are float64; its inverse makes weights of least squares.  A datum at or below the dark level
+    counts as one event above it, and so does a flat."""
+    xp = arrays.namespace(counts)
+    dtype = np.float64 if counts.dtype == np.float64 else np.float32
+    flat = flats.mean(axis=0, dtype=np.float64).astype(dtype)
+    dark = 0 * flat if darks is None else darks.mean(axis=0, dtype=np.float64).astype(dtype)
+    open_beam = xp.maximum(flat - dark, 1)
+    behind = xp.maximum(counts.astype(dtype) - dark, 1)
+    variance = (behind + dark) / behind**2 + flat / len(flats) / open_beam**2
+    if darks is not None:
+        variance += dark / len(darks) * (1 / open_beam - 1 / behind) ** 2
+    return variance

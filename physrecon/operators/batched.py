@@ -1,0 +1,53 @@
+"""Operators that leave some axes alone: indices along these are slices, or views, treated alike.
+
+An operator along the axes of a plane is the same one on a stack of any height.  So it takes its
+slices where the operator it is composed with has them, and can be cut to some of the views."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from physrecon.arrays.vectors import Axis, Shape, first_of_three, with_one
+from physrecon.operators.base import Operator, view_indices
+
+
+class Slicewise(Operator):
+    """An operator with axes that it leaves alone, the same ones in its domain and its range.
+
+    Slices lie along the first of three axes unless the operator composed with this one has them
+    elsewhere.  A subclass writes `_resized`."""
+
+    _alone: Collection[int]
+
+    def _resized(self, shape: Shape) -> Any:
+        """The same operator on a domain of another length along the axes left alone."""
+        raise NotImplementedError
+
+    def _leave_alone(self, axes: Collection[int]) -> None:
+        self._alone = frozenset(axes)
+        if first_of_three(self.in_shape) in self._alone:
+            self.slices = (0, 0)
+
+    def along(self, axis: Axis) -> Any:
+        if axis not in self._alone or self.slices == (axis, axis):
+            return self
+        return self._with_slices(self.in_shape, axis)
+
+    def on_views(self, views: Any) -> Any:
+        if 0 not in self._alone:
+            return None
+        count, *rest = self.in_shape
+        chosen = view_indices(type(self).__name__, count, views)
+        return self._with_slices((len(chosen), *rest), self.slices and self.slices[0])
+
+    def one_slice(self) -> Any:
+        if self.slices is None:
+            return None
+        axis: Any = self.slices[0]
+        return self._with_slices(with_one(self.in_shape, axis), axis)
+
+    def _with_slices(self, shape: Shape, axis: Axis) -> Any:
+        other = self._resized(shape)
+        other.slices = None if axis is None else (axis, axis)
+        return other

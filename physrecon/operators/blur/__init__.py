@@ -1,0 +1,1 @@
+"""Blur by a PSF and its exact transpose."""

@@ -1,0 +1,217 @@
+"""Convolution with a point spread function: what a lens, a microscope or a motion does to an image.
+
+    y[i] = Σ_j psf[j] x̃[i + c − j],   c the centre of the PSF
+
+x̃ is x as it goes on beyond the frame:
+
+    zero       nothing there
+    reflect    d c b a | a b c d | d c b a
+    periodic   a b c d | a b c d | a b c d
+    unknown    x itself is larger than the frame by what the PSF reaches, and y is what the frame
+               sees of its blur: the object is not cut off at the edges, and light from beyond them
+               is explained by what lies there (Bertero and Boccacci, A&A 437 (2005) 369)"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from physrecon import arrays
+from physrecon.arrays import vectors
+from physrecon.arrays.vectors import Shape
+from physrecon.errors import ArgumentError
+from physrecon.operators.base import LinearOperator
+from physrecon.operators.batched import Slicewise
+from physrecon.operators.blur.arguments import BOUNDARIES, checked_center, checked_psf
+from physrecon.operators.blur.boundary import Extension
+from physrecon.operators.blur.direct import direct_engine
+from physrecon.operators.blur.fourier import FourierConvolution, PeriodicConvolution
+from physrecon.operators.blur.separable_terms import rounding
+from physrecon.operators.blur.tiled import TiledConvolution
+
+ENGINES = ("auto", "fft", "direct")
+# A voxel that sends less of its light to the frame is not told from the rounding of transforms, and
+# would grow to whatever size explains it.
+FAINT = 1e-3
+CLOSE = 1.05  # bounds of the norm that are no farther apart need no iteration
+
+
+class Blur(Slicewise, LinearOperator):
+    """y = psf ∗ x, of the shape of the frame.
+
+    psf: array of one to three axes, which are the last ones of the image; along others every image
+    is blurred alike.  It is used as it is, unless `normalize` divides it by its sum: see
+    `psf.without_background` for a measured one.  One that is longer than the frame is refused,
+    being likely the wrong one, unless `oversize`.
+    shape: of the frame.  boundary: one of BOUNDARIES.  With "unknown" x has the shape of the frame
+    plus that of the PSF minus 1, and `frame` is where the frame lies in it.
+    center: index of the PSF's centre, one number per axis, n // 2 unless given.
+    method: "fft"; "direct", which sums in space, over separable terms where these are few;
+    or "auto", the quickest by what was measured.  accuracy: how far the terms may be from the PSF,
+    relative to the sum of its absolute values; None is the rounding of its numbers.
+    memory: bytes for work arrays; transforms that would take more are cut into tiles.
+
+    Voxels of an unknown world are `faint` where less than a thousandth of their light reaches the
+    frame.
+
+    Besides x and y it holds about two arrays of the padded frame (`work_bytes`), and with "reflect"
+    or "periodic" in tiles or direct one more of the extended frame."""
+
+    faint = FAINT
+
+    def __init__(
+        self,
+        psf: Any,
+        shape: Shape,
+        boundary: str = "zero",
+        *,
+        center: Any = None,
+        normalize: bool = False,
+        oversize: bool = False,
+        method: str = "auto",
+        accuracy: float | None = None,
+        memory: int | None = None,
+    ) -> None:
+        _check_words(boundary, method)
+        self.psf = checked_psf("Blur", psf, shape, normalize, oversize)
+        self.center = checked_center("Blur", self.psf.shape, center)
+        self.boundary, self.method = boundary, method
+        self.accuracy = _rounding(psf) if accuracy is None else accuracy
+        self.memory = memory
+        self.out_shape = tuple(shape)
+        rank = self.psf.ndim
+        lead, plane = self.out_shape[:-rank], self.out_shape[-rank:]
+        k = self.psf.shape
+        self._before = tuple(n - 1 - c for n, c in zip(k, self.center, strict=True))
+        unknown = boundary == "unknown"
+        margin = [n - 1 if unknown else 0 for n in k]
+        self.in_shape = (*lead, *(n + m for n, m in zip(plane, margin, strict=True)))
+        inside = [slice(b * unknown, b * unknown + n) for b, n in zip(self._before, plane)]  # noqa: B905
+        self.frame = (*(slice(n) for n in lead), *inside)
+        self.nonnegative = bool((self.psf >= 0).all())
+        self._extension: Extension | None = None
+        self._engine: Any = None if 0 in self.in_shape else self._make_engine(plane)
+        self._leave_alone(range(len(lead) + (k[0] == 1 < rank)))
+
+    def _make_engine(self, plane: Shape) -> Any:
+        """What convolves: x itself, or x̃ where that is more than x and zeros."""
+        psf, boundary, memory = self.psf, self.boundary, self.memory
+        reach = tuple(n - 1 for n in psf.shape)
+        enlarged = tuple(n + r for n, r in zip(plane, reach, strict=True))
+        domain, shift = (plane, self.center) if boundary == "zero" else (enlarged, reach)
+        if boundary in ("reflect", "periodic"):
+            self._extension = Extension(plane, self._before, self.center, boundary)
+        if self.method == "direct":
+            return direct_engine(psf, domain, plane, shift, self.accuracy, memory=memory)
+        if psf.ndim == 1:  # the transforms take two axes at least
+            psf, plane, domain, shift = psf[None], (1, *plane), (1, *domain), (0, *shift)
+        circular = boundary == "periodic" and memory is None
+        transforms = (
+            PeriodicConvolution(psf, plane, (0, *self.center)[-len(plane) :])
+            if circular
+            else FourierConvolution(psf, domain, plane, shift)
+        )
+        circle = (max(transforms.lengths[0], plane[0]), *transforms.lengths[1:])
+        if self.method == "auto":
+            direct = direct_engine(psf, domain, plane, shift, self.accuracy, circle, memory)
+            if direct is not None:
+                return direct
+        if circular:
+            self._extension = None
+        if memory is None or transforms.work_bytes() <= memory:
+            return transforms
+        return TiledConvolution(psf, domain, plane, shift, memory)
+
+    def work_bytes(self, itemsize: int = 4) -> int:
+        """Bytes it takes besides x and y."""
+        if self._engine is None:
+            return 0
+        extended = np.prod(self._extension.extended) if self._extension else 0
+        return int(self._engine.work_bytes(itemsize) + itemsize * extended)
+
+    @property
+    def padded_shape(self) -> Shape:
+        """The axes that are blurred, as long as they are transformed (in tiles: those of one)."""
+        rank = self.psf.ndim
+        return self.in_shape[-rank:] if self._engine is None else self._engine.lengths[-rank:]
+
+    def with_psf(self, psf: Any) -> Blur:
+        """The same blur with another PSF of this shape, by transforms."""
+        return Blur(
+            psf,
+            self.out_shape,
+            self.boundary,
+            center=self.center,
+            oversize=True,
+            method="fft",
+            memory=self.memory,
+        )
+
+    def of_psf(self, x: Any) -> LinearOperator:
+        """h ↦ (blur with the PSF h) x, for h of the shape of the PSF; see `OfPSF`."""
+        from physrecon.operators.blur.psf_operator import OfPSF
+
+        return OfPSF(self, x)
+
+    def _resized(self, shape: Shape) -> Blur:
+        margins = [m - n for m, n in zip(self.in_shape, self.out_shape, strict=True)]
+        return Blur(
+            self.psf,
+            tuple(n - m for n, m in zip(shape, margins, strict=True)),
+            self.boundary,
+            center=self.center,
+            oversize=True,
+            method=self.method,
+            accuracy=self.accuracy,
+            memory=self.memory,
+        )
+
+    def _forward(self, x: Any, out: Any) -> None:
+        if self._extension is None:
+            self._engine.convolve(x, out)
+            return
+        extended = self._extension.scratch(x)
+        self._extension.extend(x, extended)
+        self._engine.convolve(extended, out)
+
+    def _adjoint(self, y: Any, out: Any) -> None:
+        if self._extension is None:
+            self._engine.correlate(y, out)
+            return
+        extended = self._extension.scratch(y)
+        self._engine.correlate(y, extended)
+        self._extension.fold(extended, out)
+
+    def _norm_bounds(self, bounds: Callable[[LinearOperator], Any]) -> Any:
+        """‖A‖² ≤ (largest row sum) · (largest column sum) of |A| (Schur 1911), either of them at
+        most Σ |psf|, but for the columns that a reflecting margin folds back to; ‖A 1‖ / ‖1‖ ≤ ‖A‖.
+        A frame that is large beside the PSF leaves little between the two."""
+        one = self.one_slice() or self
+        rows = columns = float(abs(self.psf).sum())
+        if self.boundary == "reflect":
+            positive = Blur(
+                abs(one.psf), one.out_shape, "reflect", center=one.center, oversize=True
+            )
+            columns = float(positive.column_sums(np.empty(0)).max(initial=0))
+        upper = np.sqrt(rows * columns) * (1 + 1e-6)  # as computed in float32
+        if not self.nonnegative:
+            return 0.0, upper
+        response = one.row_sums(np.empty(0))
+        size = max(vectors.size(one.in_shape), 1)
+        lower = np.sqrt(float(vectors.dots(response, response)[0]) / size) * (1 - 1e-6)
+        return (lower, upper) if upper <= CLOSE * lower else None
+
+
+def _rounding(psf: Any) -> float:
+    """The accuracy of the PSF's numbers: those of float32 do not gain any by being in float64."""
+    psf = arrays.to_host(psf)
+    single = psf.dtype.itemsize <= 4 or bool((psf.astype(np.float32) == psf).all())
+    return rounding(np.dtype(np.float32 if single else np.float64))
+
+
+def _check_words(boundary: str, method: str) -> None:
+    for name, value, known in (("boundary", boundary, BOUNDARIES), ("method", method, ENGINES)):
+        if value not in known:
+            raise ArgumentError(f"Blur.{name}: expected one of {', '.join(known)}, got {value!r}")

@@ -1,0 +1,314 @@
+"""Blur by a point spread function that changes with the place of the object.
+
+    y[i] = Σ_v psf_v[i + c − v] x̃[v],    psf_v = Σ_p share_p(v) psf_p,    Σ_p share_p(v) = 1
+
+The PSF belongs to the voxel v that sends the light, not to the pixel i that receives it: so the
+light of a point is spread by one PSF, and none of it is lost where PSFs change (Denis, Thiébaut,
+Soulez, Becker and Mourya, Int. J. Computer Vision 115 (2015) 253).  PSFs are known at some places;
+between these they are blended linearly (Nagy and O'Leary, SIAM J. Sci. Comput. 19 (1998) 1063;
+Hirsch, Sra, Schölkopf and Harmeling, CVPR 2010, 607), beyond the last ones they stay as they are.
+x̃ is x as it goes on beyond the frame, as in `Blur`; a voxel out there has the PSF of the one that
+it repeats.  With equal PSFs this is `Blur`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from physrecon import arrays
+from physrecon.arrays import vectors
+from physrecon.arrays.vectors import Shape
+from physrecon.errors import ArgumentError
+from physrecon.operators.base import LinearOperator
+from physrecon.operators.batched import Slicewise
+from physrecon.operators.blur.arguments import BOUNDARIES, checked_center, checked_psf
+from physrecon.operators.blur.blur import CLOSE, ENGINES, FAINT
+from physrecon.operators.blur.boundary import MODES, Extension
+from physrecon.operators.blur.patch_engines import DirectBlur, Engine, FourierBlur, Patches
+from physrecon.operators.checks import ROUNDINGS
+
+
+class _VariantBlur(LinearOperator):
+    """A lattice of PSFs over the last two or three axes of the frame; along others all is alike."""
+
+    psfs: np.ndarray
+    center: tuple[int, ...]
+    faint = FAINT
+
+    def _set(
+        self, shape: Shape, places: list[np.ndarray], rank: int, boundary: str, method: str
+    ) -> None:
+        """places: of the PSFs, for each axis of their lattice.  rank: number of axes of a PSF."""
+        _check_words(type(self).__name__, boundary, method)
+        self.boundary, self.method = boundary, method
+        self.nonnegative = bool((self.psfs >= 0).all())
+        unknown, k = boundary == "unknown", self.psfs.shape[-rank:]
+        before = [n - 1 - c for n, c in zip(k, self.center, strict=True)]
+        lead, last = shape[:-rank], shape[-rank:]
+        self.out_shape = shape
+        self.in_shape = (*lead, *(n + unknown * (m - 1) for n, m in zip(last, k, strict=True)))
+        inside = (slice(unknown * b, unknown * b + n) for b, n in zip(before, last, strict=True))
+        self.frame = (*map(slice, lead), *inside)
+        # Three axes from here on: a stack of images is a volume blurred plane by plane.
+        planes = shape[-3] if len(places) == 3 else math.prod(shape[:-2])
+        self._volume = (planes, *shape[-2:])
+        self._center, self._before = _three(self.center, 0), _three(before, 0)
+        self._extension: Extension | None = None
+        self._engine: Any = None
+        if 0 not in shape:
+            psfs = self.psfs.reshape(*_three(map(len, places), 1), *_three(k, 1))
+            self._engine = self._make_engine(psfs, _three(places, np.zeros(1)))
+
+    def _make_engine(self, psfs: np.ndarray, places: tuple[Any, ...]) -> Engine:
+        """What blurs: x itself, or x̃ where that is more than x and zeros."""
+        reach = tuple(n - 1 for n in psfs.shape[3:])
+        if self.boundary in MODES and any(reach):
+            self._extension = Extension(self._volume, self._before, self._center, self.boundary)
+        position = [
+            np.interp(self._seen(axis), place, np.arange(len(place)))
+            for axis, place in enumerate(places)
+        ]
+        shift = self._center if self.boundary == "zero" else reach
+        patches = Patches(psfs, tuple(position), self._volume, shift)
+        direct, fourier = DirectBlur(patches), FourierBlur(patches)
+        if self.method == "auto":
+            return min(direct, fourier, key=lambda engine: engine.cost)
+        return direct if self.method == "direct" else fourier
+
+    def _seen(self, axis: int) -> np.ndarray:
+        """The elements of the frame, or beside it, that those of x̃ stand for."""
+        n, before, after = self._volume[axis], self._before[axis], self._center[axis]
+        if self.boundary in MODES:
+            return np.pad(np.arange(n), (before, after), mode=MODES[self.boundary])  # type: ignore[call-overload]
+        if self.boundary == "unknown":
+            return np.arange(-before, n + after)
+        return np.arange(n)
+
+    def _with(self, psfs: np.ndarray, shape: Shape) -> Any:
+        """The same with other PSFs, or for a frame of another shape."""
+        raise NotImplementedError
+
+    def work_bytes(self, itemsize: int = 4) -> int:
+        """Bytes it takes besides x and y."""
+        if self._engine is None:
+            return 0
+        extended = math.prod(self._extension.extended) if self._extension else 0
+        return int(self._engine.work_bytes(itemsize) + itemsize * extended)
+
+    def _forward(self, x: Any, out: Any) -> None:
+        sources, targets = self._volumes(x, out)
+        for source, target in zip(sources, targets, strict=True):
+            if self._extension is None:
+                self._engine.apply(source, target, False)
+                continue
+            extended = self._extension.scratch(source)
+            self._extension.extend(source, extended)
+            self._engine.apply(extended, target, False)
+
+    def _adjoint(self, y: Any, out: Any) -> None:
+        targets, sources = self._volumes(out, y)
+        for source, target in zip(sources, targets, strict=True):
+            if self._extension is None:
+                self._engine.apply(source, target, True)
+                continue
+            extended = self._extension.scratch(source)
+            self._engine.apply(source, extended, True)
+            self._extension.fold(extended, target)
+
+    def _volumes(self, x: Any, y: Any) -> tuple[list[Any], list[Any]]:
+        """Those that x and y are stacks of."""
+        of_y = y.reshape(-1, *self._volume)
+        count = of_y.shape[0]
+        of_x = x.reshape(count, -1, *x.shape[-2:])
+        return [of_x[i] for i in range(count)], [of_y[i] for i in range(count)]
+
+    def _norm_bounds(self, bounds: Callable[[LinearOperator], Any]) -> Any:
+        """‖A‖² ≤ (largest row sum) · (largest column sum) of |A| (Schur 1911); ‖A 1‖ ≤ ‖A‖ ‖1‖."""
+        positive = self if self.nonnegative else self._with(abs(self.psfs), self.out_shape)
+        beside = np.empty(0, self.dtype)
+        rows, columns = positive.row_sums(beside), positive.column_sums(beside)
+        axis = 0 if self.slices else None
+        widen = 1 + ROUNDINGS * float(np.finfo(self.dtype).eps)
+        upper = np.sqrt(vectors.peaks(rows, axis) * vectors.peaks(columns, axis)) * widen
+        if not self.nonnegative:
+            return 0.0, upper
+        voxels = vectors.size(self.in_shape) / self.slice_count
+        lower = np.sqrt(vectors.dots(rows, rows, axis) / voxels) / widen
+        return (lower, upper) if (upper <= CLOSE * lower).all() else None
+
+
+class PatchBlur(Slicewise, _VariantBlur):
+    """Blur by a grid of PSFs, blended over the patches between their places.
+
+    psfs: (gy, gx, ky, kx) for images, the last two axes of `shape`, or (gz, gy, gx, kz, ky, kx) for
+    volumes, the last three; along axes before these every image is blurred alike.
+    shape: of the frame.  boundary: "zero", "reflect", "periodic" or "unknown", as of `Blur`; with
+    "unknown" x is larger than the frame, and `frame` is where the frame lies in it.
+    centers: places of the PSFs in pixels of the frame, a rising sequence for each axis of the grid;
+    None: the middles of equal cells, (p + 1/2) n / g − 1/2.
+    center: index of the centre of every PSF, n // 2 unless given.  normalize: divide every PSF by
+    its sum.  oversize: PSFs may be longer than the frame.
+    method: "direct", "fft", or "auto", whichever was measured to be faster.
+
+    Besides x and y it holds (`work_bytes`) with "reflect" and "periodic" x̃; with "fft" an OTF for
+    each patch in y and x, on the size of two cells and a PSF, and the spectra of some planes: of
+    all planes of x and y in a patch, if kz > 1.  Raises ArgumentError."""
+
+    def __init__(
+        self,
+        psfs: Any,
+        shape: Shape,
+        boundary: str = "zero",
+        *,
+        centers: Sequence[Any] | None = None,
+        center: Any = None,
+        normalize: bool = False,
+        oversize: bool = False,
+        method: str = "auto",
+    ) -> None:
+        where, shape, psfs = "PatchBlur", tuple(shape), np.asarray(arrays.to_host(psfs))
+        if psfs.ndim not in (4, 6):
+            raise ArgumentError(
+                f"{where}.psfs: expected (gy, gx, ky, kx) or (gz, gy, gx, kz, ky, kx), got an "
+                f"array of {psfs.shape}"
+            )
+        rank = psfs.ndim // 2
+        self.psfs = _checked_psfs(where, psfs, rank, shape, normalize, oversize)
+        self.center = checked_center(where, psfs.shape[rank:], center)
+        self.centers = _checked_centers(centers, psfs.shape[:rank], shape[-rank:])
+        self._set(shape, list(self.centers), rank, boundary, method)
+        self._leave_alone(range(len(shape) - rank))
+
+    def _with(self, psfs: np.ndarray, shape: Shape) -> PatchBlur:
+        return PatchBlur(
+            psfs,
+            shape,
+            self.boundary,
+            centers=self.centers,
+            center=self.center,
+            oversize=True,
+            method=self.method,
+        )
+
+    def _resized(self, shape: Shape) -> PatchBlur:
+        margins = (m - n for m, n in zip(self.in_shape, self.out_shape, strict=True))
+        return self._with(self.psfs, tuple(n - m for n, m in zip(shape, margins, strict=True)))
+
+
+class DepthBlur(_VariantBlur):
+    """Blur of a volume by PSFs that change with depth, as where refractive indices do not match
+    (Gibson and Lanni, J. Opt. Soc. Am. A 8 (1991) 1601; Preza and Conchello, J. Opt. Soc. Am. A 21
+    (2004) 1593).
+
+    psfs: (d, ky, kx): every plane is blurred on its own; (d, kz, ky, kx): every plane of the object
+    spreads its light over planes by its own PSF,
+    y[z, r] = Σ_z' Σ_s psfs[z', z − z' + c_z, s] x̃[z', r + c − s].
+    shape: of the frame, (…, nz, ny, nx).
+    depths: the plane of the frame to which each PSF belongs, rising numbers, whole or not, inside
+    the frame or beyond; between two of them PSFs are blended.  None: one PSF for each plane.
+    boundary, center, normalize, oversize, method: as of `PatchBlur`.
+
+    Besides x and y it holds (`work_bytes`) with "reflect" and "periodic" x̃; with "fft" an OTF of
+    two axes for each plane of each PSF, d · kz padded planes, and the spectra of x and y: few PSFs
+    at stated depths take little memory, one for each plane of a stack takes much.  A volume with
+    PSFs (d, ky, kx) has slices.  Raises ArgumentError."""
+
+    def __init__(
+        self,
+        psfs: Any,
+        shape: Shape,
+        boundary: str = "zero",
+        *,
+        depths: Any = None,
+        center: Any = None,
+        normalize: bool = False,
+        oversize: bool = False,
+        method: str = "auto",
+    ) -> None:
+        where, shape, psfs = "DepthBlur", tuple(shape), np.asarray(arrays.to_host(psfs))
+        if psfs.ndim not in (3, 4) or vectors.is_product(shape) or len(shape) < 3:
+            raise ArgumentError(
+                f"{where}: expected psfs (d, ky, kx) or (d, kz, ky, kx) for a frame (…, nz, ny, "
+                f"nx), got an array of {psfs.shape} for {shape}"
+            )
+        rank = psfs.ndim - 1
+        self.psfs = _checked_psfs(where, psfs, rank, shape, normalize, oversize)
+        self.center = checked_center(where, psfs.shape[1:], center)
+        if depths is None and len(psfs) != shape[-3]:
+            raise ArgumentError(
+                f"{where}: expected a PSF for each of {shape[-3]} planes, got {len(psfs)}; say at "
+                "which depths= they are known"
+            )
+        given = np.arange(len(psfs)) if depths is None else depths
+        self.depths = _rising(f"{where}.depths", given, len(psfs))
+        self._set(shape, [self.depths, np.zeros(1), np.zeros(1)], rank, boundary, method)
+        if len(shape) == 3 and self._plane_by_plane:
+            self.slices = (0, 0)
+
+    @property
+    def _plane_by_plane(self) -> bool:
+        return self.psfs.ndim == 3 or self.psfs.shape[1] == 1
+
+    def _with(self, psfs: np.ndarray, shape: Shape) -> DepthBlur:
+        return DepthBlur(
+            psfs,
+            shape,
+            self.boundary,
+            depths=self.depths,
+            center=self.center,
+            oversize=True,
+            method=self.method,
+        )
+
+
+def _three(values: Any, one: Any) -> tuple[Any, ...]:
+    """Of three axes, where z may be missing."""
+    given = tuple(values)
+    return (*(one,) * (3 - len(given)), *given)
+
+
+def _check_words(where: str, boundary: str, method: str) -> None:
+    for name, value, known in (("boundary", boundary, BOUNDARIES), ("method", method, ENGINES)):
+        if value not in known:
+            raise ArgumentError(
+                f"{where}.{name}: expected one of {', '.join(known)}, got {value!r}"
+            )
+
+
+def _checked_psfs(
+    where: str, psfs: np.ndarray, rank: int, shape: Shape, normalize: bool, oversize: bool
+) -> np.ndarray:
+    """The PSFs in float64, each of them as `Blur` would take it."""
+    if not psfs.size:
+        raise ArgumentError(f"{where}.psfs: expected PSFs, got an empty array of {psfs.shape}")
+    each = psfs.reshape(-1, *psfs.shape[-rank:])
+    good = [checked_psf(where, psf, shape, normalize, oversize) for psf in each]
+    return np.array(good).reshape(psfs.shape)
+
+
+def _checked_centers(
+    centers: Sequence[Any] | None, grid: tuple[int, ...], frame: Shape
+) -> tuple[np.ndarray, ...]:
+    if centers is None:
+        both = zip(grid, frame, strict=True)
+        return tuple((np.arange(g) + 0.5) * (n / g) - 0.5 for g, n in both)
+    if len(centers) != len(grid):
+        raise ArgumentError(
+            f"PatchBlur.centers: expected a sequence for each of {len(grid)} axes, got "
+            f"{len(centers)}"
+        )
+    both = zip(centers, grid, strict=True)
+    return tuple(_rising("PatchBlur.centers", places, g) for places, g in both)
+
+
+def _rising(where: str, places: Any, count: int) -> np.ndarray:
+    given = np.asarray(places)
+    fits = given.shape == (count,) and given.dtype.kind in "fiu" and np.isfinite(given).all()
+    if not fits or (np.diff(given) <= 0).any():
+        raise ArgumentError(
+            f"{where}: expected {count} rising finite numbers, one for each PSF, got {places!r}"
+        )
+    return given.astype(np.float64)

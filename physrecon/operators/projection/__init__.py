@@ -1,0 +1,1 @@
+"""Projections of a volume and their exact transposes."""

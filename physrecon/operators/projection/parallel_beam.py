@@ -1,0 +1,151 @@
+"""The engine of a parallel beam: kernels on stacks of any height, block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from physrecon import arrays
+from physrecon.errors import ArgumentError
+from physrecon.geometry.grid import Grid
+from physrecon.geometry.parallel_beam import ParallelBeam
+from physrecon.geometry.view_tables import ViewTable
+
+WIDTHS = (1, 4, 16, 32, 64)  # slices in a block: each is compiled on its own
+LAUNCH = 1 << 35  # weights applied in one launch: a second or so on two cores
+PAGE = 4096  # bytes after which addresses fall into the same set of the L1 cache
+STAGGER = 7 / 16  # of a page between neighbouring lines, so that they fall into different sets
+
+
+def block_widths(slices: int) -> Iterator[tuple[int, int]]:
+    """(slices, width of their block) that cover a stack: full blocks, then the narrowest to fit."""
+    while slices > 0:
+        width = next((w for w in WIDTHS if w >= slices), WIDTHS[-1])
+        yield min(slices, width), width
+        slices -= width
+
+
+def staggered(length: int, row_bytes: int) -> int:
+    """`length` padded so that lines of rows of so many bytes do not compete for cache sets."""
+    line = arrays.CACHE_LINE
+    if row_bytes < line:
+        return (-(-length * row_bytes // line) | 1) * line // row_bytes  # an odd number of lines
+    period = max(PAGE // row_bytes, 1)
+    return length + (int(period * STAGGER) - length) % period
+
+
+class SlicewiseKernels:
+    """The two kernels of a parallel beam on stacks of any height, block by block.
+
+    Holds the table and, between calls, the memory of one pair of blocks."""
+
+    def __init__(self, table: ViewTable, grid: Grid, columns: int) -> None:
+        self.table, self.columns = table, columns
+        self.ny, self.nx = grid.shape[1:]
+        self._lowered: dict[Any, Any] = {}
+        self._free: list[tuple[Any, Any, Any]] = []
+
+    def project(self, x: Any, out: Any) -> None:
+        """x (nz, ny, nx) → out (views, nz, columns), written."""
+        from physrecon.kernels import parallel_beam, stacking
+
+        table, order, natural = self._tables(x)
+        chunk = parallel_beam.views_per_chunk(len(self.table.order))
+        for part, width in self._parts(x.shape[0]):
+            kept, volume, sino = self._blocks(x, width)
+            stacking.pack(x[part].transpose(1, 0, 2), natural, volume)
+            shape = self._shape(volume, sino)
+            for views in self._pieces(shape[3], shape[0] * self.nx * width, parallel_beam.GROUP):
+                split = min(max(self.table.split - views.start, 0), views.stop - views.start)
+                some = (*shape[:3], views.stop - views.start, *shape[4:])
+                rays = _rows(sino[views])
+                parallel_beam.project(table[views], split, some, chunk, _rows(volume), rays)
+            stacking.unpack(sino, order, out[:, part])
+            self._free.append(kept)
+
+    def backproject(self, y: Any, out: Any) -> None:
+        """y (views, nz, columns) → out (nz, ny, nx), written."""
+        from physrecon.kernels import parallel_beam, stacking
+
+        table, order, natural = self._tables(y)
+        taps = min(self.table.taps, self.columns)
+        for part, width in self._parts(y.shape[1]):
+            kept, volume, sino = self._blocks(y, width)
+            stacking.pack(y[:, part], order, sino)
+            shape, split = self._shape(volume, sino), self.table.split
+            rays, voxels = _rows(sino), _rows(volume)
+            for part_y in self._pieces(self.ny, shape[3] * self.nx * width, parallel_beam.TILE):
+                lines = (part_y.start, part_y.stop)
+                parallel_beam.backproject(table, split, shape, taps, lines, rays, voxels)
+            stacking.unpack(volume, natural, out[part].transpose(1, 0, 2))
+            self._free.append(kept)
+
+    def share_memory(self, other: SlicewiseKernels) -> None:
+        """Use the blocks of kernels of the same grid and columns, whatever their views."""
+        self._free = other._free
+
+    def _parts(self, slices: int) -> Iterator[tuple[slice, int]]:
+        start = 0
+        for count, width in block_widths(slices):
+            yield slice(start, start + count), width
+            start += count
+
+    @staticmethod
+    def _pieces(count: int, work: int, unit: int) -> Iterator[slice]:
+        """Cut `count` things of `work` steps each into launches of a second or so, in whole units.
+
+        Python sees signals only between launches."""
+        size = max(LAUNCH // (max(work, 1) * unit), 1) * unit
+        for start in range(0, count, size):
+            yield slice(start, min(start + size, count))
+
+    def _shape(self, volume: Any, sino: Any) -> tuple[int, ...]:
+        return (self.ny, self.nx, volume.shape[1], sino.shape[0], self.columns, sino.shape[1])
+
+    def _blocks(self, near: Any, width: int) -> tuple[Any, Any, Any]:
+        """What to keep, and of it memory for a block of volume and one of projections.
+
+        It comes from the last call if it fits; projections of more views fit too."""
+        key = (arrays.is_device(near), near.dtype, width)
+        # Popped, not looked at: another thread makes its own.
+        free: Any = self._free.pop() if self._free else (None, None, None)
+        last, volume, sino = free
+        row_bytes, views = width * near.dtype.itemsize, len(self.table.order)
+        if last != key:
+            volume = arrays.like(near, (self.ny, staggered(self.nx, row_bytes), width))
+        if last != key or len(sino) < views:
+            sino = arrays.like(near, (views, staggered(self.columns, row_bytes), width))
+        return (key, volume, sino), volume, sino[:views]
+
+    def _tables(self, near: Any) -> tuple[Any, Any, Any]:
+        """(table, order of views, natural order of lines) on the machine and dtype of `near`."""
+        key = (arrays.is_device(near), near.dtype)
+        if key not in self._lowered:
+            device = "cuda" if key[0] else "cpu"
+            lines = np.arange(self.ny)
+            tables = (self.table.rows.astype(near.dtype), self.table.order, lines)
+            self._lowered[key] = tuple(arrays.to_device(t, device) for t in tables)
+        return self._lowered[key]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_free": [], "_lowered": {}}
+
+
+def _rows(block: Any) -> Any:
+    """A block as the kernels of its machine take it: on the CPU, a flat array of lanes."""
+    if arrays.is_device(block):
+        return block
+    from physrecon.kernels._lanes import lanes
+
+    return block.view(lanes(block.dtype, block.shape[2])).reshape(-1)
+
+
+def check_rows(where: str, scan: ParallelBeam, grid: Grid) -> None:
+    """An untilted parallel beam sees slice r in row r."""
+    if scan.shape[1] != grid.shape[0]:
+        raise ArgumentError(
+            f"{where}: expected a grid of {scan.shape[1]} slices, one per detector row, "
+            f"got {grid.shape[0]}; use grid.with_slices({scan.shape[1]})"
+        )

@@ -1,0 +1,162 @@
+"""One frame of an image: from the words of a job to the problem, and to what solves it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from physrecon import arrays
+from physrecon.analytic.wiener import tikhonov_filter, wiener
+from physrecon.arrays import vectors
+from physrecon.arrays.vectors import Numbers
+from physrecon.catalog import IMAGE_DIRECT
+from physrecon.errors import DataError
+from physrecon.io.images.image import Image
+from physrecon.jobs.image_job import COUNTING, ImageJob
+from physrecon.likelihoods import LeastSquares, PoissonLikelihood
+from physrecon.pipeline.image.footprint import ImagePlan, make_blur
+from physrecon.pipeline.image.psf import Kernel, pitch_of
+from physrecon.pipeline.image.survey import Index, background_of, expected_deviance
+from physrecon.pipeline.messages import Report
+from physrecon.priors import NonNegative
+from physrecon.problem import Problem
+from physrecon.solvers import Result, Stop, solve
+from physrecon.solvers.choose_weight import choose_weight
+from physrecon.solvers.state import State
+
+Follow = Callable[[float, str], Any]
+WEIGHT_VOXELS = 1 << 17  # of the middle of the first frame, on which a weight is chosen
+WEIGHT_STOP = Stop(iterations=20)
+
+
+def deconvolved(plan: ImagePlan, y: Any, pitch: tuple[float, ...], follow: Follow) -> Any:
+    """(frame, why the solver stopped, PSF if it is new) of a blurred frame, which is used up.
+
+    follow(done, text): called with the fraction that is done."""
+    job, A = plan.job, plan.A
+    level = background_of(y) if job.background == "auto" else float(job.background)
+    if job.method in IMAGE_DIRECT:
+        y -= level
+        return _filtered(job, A, y, pitch), "", None
+    problem = make_problem(job, A, y, level, pitch)
+    noise = noise_norms(job, problem)
+    stop = make_stop(job, noise)
+
+    def report(state: State) -> None:
+        follow(state.iteration / max(stop.iterations, 1), f"iteration {state.iteration}")
+
+    result = solve(problem, job.make_solver(), first_guess(job, problem), stop, callback=report)
+    x, reason = result.x[A.frame], _ending(job, problem, result, noise)
+    if "diverged" in reason or not arrays.all_finite(x):
+        raise DataError(
+            f"{job.method}: expected an image that fits the data, got none: {reason}; "
+            "choose another method"
+        )
+    if job.background == "auto":
+        reason = f"background {level:.4g}, {reason}"
+    state: Any = result.state
+    psf = arrays.to_host(state.psf) if job.blind else None
+    return x, reason, psf
+
+
+def make_problem(
+    job: ImageJob, A: Any, y: Any, background: float, pitch: tuple[float, ...]
+) -> Problem:
+    """The problem that the job names.  y is used up.  Raises ArgumentError for settings that do
+    not fit."""
+    if job.likelihood == "poisson":
+        f: Any = PoissonLikelihood(A, y, background)
+    else:
+        if background:
+            y -= background
+        f = LeastSquares(A, y)
+    axes = (1, 2) if job.planewise else tuple(range(len(pitch)))
+    return Problem(
+        f,
+        prior=None if job.prior is None else job.prior.make(pitch, axes),
+        constraint=NonNegative() if job.nonnegative else None,
+    )
+
+
+def _filtered(job: ImageJob, A: Any, y: Any, pitch: tuple[float, ...]) -> Any:
+    settings: dict[str, Any] = {**job.solver, "boundary": job.boundary, "oversize": True}
+    settings["center"] = A.center
+    if job.method == "wiener":
+        return wiener(y, A.psf, **settings)
+    sizes = tuple(p / pitch[-1] for p in pitch[-A.psf.ndim :])
+    return tikhonov_filter(y, A.psf, voxel_size=sizes, **settings)
+
+
+def first_guess(job: ImageJob, problem: Problem) -> Any:
+    """Where to start: None is what the solver does, which would be zero for most of them, and
+    no counts come from that."""
+    if job.likelihood != "poisson" or job.method in COUNTING:
+        return None
+    y = problem.f.y
+    return vectors.fill(vectors.empty(problem.f.A.in_shape, y), max(float(y.mean()), 1e-6))
+
+
+def make_stop(job: ImageJob, noise: Numbers) -> Stop:
+    """When to stop; at the last iteration where that should be at the noise, and there is none."""
+    norms: Any = job.stop.discrepancy
+    if norms == "auto":
+        norms = noise
+    return Stop(iterations=int(job.stop.iterations or 0), rtol=job.stop.rtol, discrepancy=norms)
+
+
+def noise_norms(job: ImageJob, problem: Problem) -> Numbers:
+    """What noise alone leaves of √(2f), of the whole or of each plane."""
+    if job.likelihood != "poisson":
+        return np.sqrt(problem.gather(problem.f.expected_norms() ** 2))
+    y = problem.f.y
+    deviances = [expected_deviance(part) for part in (y if job.planewise else [y])]
+    return np.sqrt(problem.gather(np.array(deviances)))
+
+
+def _ending(job: ImageJob, problem: Problem, result: Result, noise: Numbers) -> str:
+    """Why the solver stopped, and whether it should have stopped earlier."""
+    value, asked = result.state.value, job.stop.discrepancy
+    if asked == "auto" and not noise.any():
+        return f"{result.reason}; no noise is seen that would tell when to stop"
+    plain = job.prior is None and asked is None and value is not None
+    if plain and (problem.f.residual_norms(value) < noise).any():
+        return f"{result.reason}; noise is being fitted, --set stop.discrepancy=auto stops before"
+    return result.reason
+
+
+# The weight of a prior ------------------------------------------------------------------------
+
+
+def with_weight(
+    job: ImageJob, image: Image, kernel: Kernel, index: Index, report: Report
+) -> ImageJob:
+    """The job with the weight of its prior, found on the middle of a frame."""
+    if job.prior is None or job.prior.weight != "auto":
+        return job
+    part = middle(image.frame_shape, WEIGHT_VOXELS)
+    y = arrays.to_device(image[(*index, *part)].astype(np.float32), job.device)
+    level = background_of(arrays.to_host(y)) if job.background == "auto" else float(job.background)
+    A = make_blur(job.model_copy(update={"oversize": True}), y.shape, kernel)
+    problem = make_problem(job, A, y, level, pitch_of(job, image)[0])
+    with report.progress("weight", 1, "choice"):
+        choice = choose_weight(problem, job.prior.rule, job.make_solver(), WEIGHT_STOP)
+    weight = float(f"{choice.weight:.3g}")  # finer than it matters, and the same on every machine
+    report.result(
+        f"weight: {weight} (found, {job.prior.rule} of {len(choice.curve)} solutions, "
+        f"{' × '.join(map(str, y.shape))} in the middle)"
+    )
+    return job.model_copy(update={"prior": job.prior.model_copy(update={"weight": weight})})
+
+
+def middle(shape: tuple[int, ...], most: int) -> tuple[slice, ...]:
+    """The part in the middle with at most so many elements: the longest axes are cut."""
+    lengths = list(shape)
+    while math.prod(lengths) > most:
+        longest = max(range(len(lengths)), key=lambda axis: lengths[axis])
+        others = sorted(lengths)[-2] if len(lengths) > 1 else 1
+        fits = most // (math.prod(lengths) // lengths[longest])
+        lengths[longest] = max(fits, min(others, lengths[longest] - 1), 1)
+    return tuple(slice((n - k) // 2, (n - k) // 2 + k) for n, k in zip(shape, lengths, strict=True))

@@ -1,0 +1,36 @@
+"""Cut work into slabs under a byte budget: pure arithmetic, no arrays.
+
+A slab is a run of detector rows that is read, reconstructed and written in one go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from physrecon.errors import ArgumentError
+from physrecon.sizes import format_bytes
+
+LANES = 16  # kernels handle the slices of a slab in vectors: whole vectors waste no lane
+
+
+def slabs(count: int, size: int) -> list[slice]:
+    """Slices of at most `size` that cover range(count) in order."""
+    if count < 0 or size < 1:
+        raise ArgumentError(
+            f"slabs: expected count >= 0 and size >= 1, got count {count}, size {size}"
+        )
+    return [slice(start, min(start + size, count)) for start in range(0, count, size)]
+
+
+def slab_rows(budget: int, cost: Callable[[int], int], rows: int) -> int:
+    """The most of `rows` that a slab can have in a budget of bytes, a multiple of 16 if it can be.
+
+    cost(n): bytes that a slab of n rows needs, rising with n.
+    Raises ArgumentError when not even one row fits."""
+    whole = range(rows // LANES * LANES, 0, -LANES)
+    for n in (rows, *whole, *range(min(rows, LANES) - 1, 0, -1)):
+        if cost(n) <= budget:
+            return n
+    raise ArgumentError(
+        f"memory: expected at least {format_bytes(cost(1))} for one row, got "
+        f"{format_bytes(budget)}; raise --memory"
+    )

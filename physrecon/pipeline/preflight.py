@@ -1,0 +1,117 @@
+"""What runs of every kind share: the machine, the output, and whether a method can do the job."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from physrecon import arrays
+from physrecon.errors import ArgumentError, OutputError
+from physrecon.io.output.piece_folder import owner, part_folders, refusal
+from physrecon.jobs.model import JobFile
+from physrecon.problem import Problem
+from physrecon.solvers import METHODS as SOLVERS
+from physrecon.solvers import Stop, solve
+
+
+def require_machine(job: JobFile) -> None:
+    """Raise DeviceError or ArgumentError where the machine lacks what the job asks for."""
+    if job.device == "cuda":
+        arrays.cupy()
+    use_threads(job.threads)
+
+
+def use_threads(count: int | None) -> None:
+    """Let kernels run on `count` threads, None for all cores, whatever an earlier job wanted.
+
+    Raises ArgumentError when there are not so many."""
+    import numba
+
+    most: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
+    if count is not None and count > most:
+        raise ArgumentError(f"threads: expected 1 … {most} on this machine, got {count}")
+    numba.set_num_threads(count or most)
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """All that a job writes, beside all that it reads.
+
+    files: written, the result first.  folders: of finished parts.  inputs: files that are read."""
+
+    files: list[Path]
+    folders: list[Path]
+    inputs: set[Path]
+
+    def refusals(self, overwrite: bool) -> Iterator[str]:
+        """A sentence for each path that may not be written.
+
+        An input never may.  What else exists needs `overwrite`; files beside the result may be
+        there where a folder of parts bears the mark of the run that wrote them."""
+        resumed = any(owner(folder) for folder in self.folders)
+        inputs = [path for path in self.inputs if path.exists()]
+        for path in self.files:
+            if path.exists() and any(path.samefile(given) for given in inputs):
+                yield (
+                    f"{path}: expected another file than the input, got the same; choose a new name"
+                )
+            elif path.exists() and not path.is_file():
+                yield f"{path}: expected a new file, got a folder or a device; choose another name"
+            elif os.path.lexists(path) and not (overwrite or (resumed and path != self.files[0])):
+                yield (
+                    f"{path}: expected a new file, got one that exists; "
+                    "choose another name or pass --overwrite"
+                )
+        yield from filter(None, map(refusal, self.folders))
+        for folder in (folder for path in self.files for folder in part_folders(path)):
+            for given in inputs if folder.is_dir() else ():
+                if any(folder.samefile(parent) for parent in given.resolve().parents):
+                    yield (
+                        f"{given}: expected an input that stays, got one in {folder.name}, which "
+                        "goes when the output is written; choose another name for the output"
+                    )
+
+
+def check_output(job: JobFile, outputs: Outputs, example: str) -> None:
+    """Refuse what can be refused before hours of work: the writers repeat it under their lock.
+
+    example: a name for an output."""
+    if job.output.is_dir():
+        raise OutputError(
+            f"{job.output}: expected the name of a file, got a folder; "
+            f"choose a name in it, such as {job.output / example}"
+        )
+    if not job.output.parent.is_dir():
+        raise OutputError(
+            f"{job.output}: expected a folder to write to, got no folder {job.output.parent}; "
+            "create it or choose another"
+        )
+    for problem in outputs.refusals(job.overwrite):
+        raise OutputError(problem)
+
+
+def check_method(job: JobFile, problem: Problem, methods: Iterable[str]) -> None:
+    """Refuse an iterative method that cannot solve the problem, and name those that can.
+
+    problem: a small one of the same kind, of which one iteration is made."""
+
+    def trouble(method: str) -> ArgumentError | None:
+        solver: Any = SOLVERS[method]() if method != job.method else job.make_solver()
+        try:
+            solve(problem, solver, stop=Stop(iterations=1))
+        except ArgumentError as error:
+            return error
+        return None
+
+    if error := trouble(job.method):
+        able = [method for method in methods if trouble(method) is None]
+        if not able:
+            raise error
+        what = f"{job.likelihood} of values >= 0" if job.nonnegative else job.likelihood
+        raise ArgumentError(
+            f"method: expected one that can minimise {what}, got {job.method}; "
+            f"choose --method {'|'.join(able)}"
+        )

@@ -1,0 +1,1 @@
+"""Jobs that reconstruct a scan."""

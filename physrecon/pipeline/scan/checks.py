@@ -1,0 +1,94 @@
+"""What is wrong with a scan as the user describes it, seen before hours of work.
+
+A wrong unit of the angles, counts taken for line integrals or an axis out of sight give a volume
+without any sense and without any error."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physrecon.errors import ArgumentError, DataError
+from physrecon.io import Scan
+from physrecon.jobs.scan_job import Job
+
+NEAR = 0.01  # of a half turn: a span as near to π as this is no accident
+FEW = 10  # views that may span anything
+MOST_TURNS = 4
+MOST_INTEGRAL = 50.0  # e⁻⁵⁰ of the beam: nobody has measured that
+REACH = 0.5 + math.sqrt(0.5)  # half the detector and half the diagonal of the slice, in widths
+
+
+def doubts(job: Job, scan: Scan) -> list[str]:
+    """Sentences about what looks wrong, to be said as warnings.
+
+    Raises ArgumentError or DataError where it cannot be right."""
+    if job.center != "auto":
+        check_center("center", float(job.center), scan.shape[2])
+    integrals = _line_integral_doubts(scan) if job.line_integrals else []
+    return [*angle_doubts(scan.angles, scan.angle_unit), *integrals]
+
+
+def angle_doubts(angles: NDArray[np.float64], unit: str) -> list[str]:
+    """What the span of the angles says against their unit, and against a volume."""
+    views, span = len(angles), float(np.ptp(angles))
+    spans = (span, span * views / max(views - 1, 1))  # with the end of the range, and without it
+    told = []
+    turns = [n for n in (1, 2) for s in spans if abs(s / (n * np.pi) - 1) < NEAR]
+    if unit == "deg" and views > FEW and turns:
+        told.append(
+            f"angles: {views} views within {span:.4g}°, which is {'π' if turns[0] == 1 else '2π'}; "
+            "if they are radians, pass --angle-unit rad"
+        )
+    if unit == "rad" and span > MOST_TURNS * 2 * np.pi:
+        told.append(
+            f"angles: {views} views over {span:.4g} rad, which is {span / 2 / np.pi:.3g} turns; "
+            "if they are degrees, pass --angle-unit deg"
+        )
+    if one_direction(np.deg2rad(angles) if unit == "deg" else angles):
+        seen = "a single view" if views == 1 else f"all {views} views look along one line"
+        told.append(f"angles: {seen}; the volume will show streaks, not slices")
+    return told
+
+
+def one_direction(radians: NDArray[np.float64]) -> bool:
+    """Whether all views look along the same line, forth or back."""
+    return bool(np.abs(np.exp(2j * radians) - np.exp(2j * radians[0])).max() < 1e-3)
+
+
+def check_center(where: str, center: float, columns: int) -> None:
+    """Raise ArgumentError for an axis so far off that no ray crosses any slice."""
+    middle, reach = (columns - 1) / 2, REACH * columns
+    if not abs(center - middle) < reach:
+        raise ArgumentError(
+            f"{where}: expected an axis that the {columns} columns can see, {middle - reach:.0f} … "
+            f"{middle + reach:.0f}, got {center:g}; give the column of the axis, counted from 0"
+        )
+
+
+def _line_integral_doubts(scan: Scan) -> list[str]:
+    """What speaks against --line-integrals; DataError where the data are counts for certain."""
+    views, rows, _ = scan.shape
+    some = [scan.projections[view, rows // 2] for view in {0, views // 2, views - 1}]
+    values = np.concatenate(some)
+    values = values[np.isfinite(values)]
+    usual = float(np.median(values)) if values.size else 0.0
+    flats, whole = len(scan.flats), np.dtype(scan.dtype).kind in "iu"
+    if flats and (whole or usual > MOST_INTEGRAL):
+        raise DataError(
+            f"{scan.path.name}: expected line integrals for --line-integrals, got values around "
+            f"{usual:.4g} and {flats} flats, which are counts; drop --line-integrals"
+        )
+    if flats:
+        return [
+            f"line integrals: the file holds {flats} flats, as for raw counts; "
+            "drop --line-integrals unless the data are -log(transmission) already"
+        ]
+    if usual > MOST_INTEGRAL:
+        return [
+            f"line integrals: a median of {usual:.4g} is more than any beam gets through; if the "
+            "data are counts, drop --line-integrals"
+        ]
+    return []

@@ -1,0 +1,63 @@
+"""What a slab of a scan needs: rows, data sets, volumes, bytes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from physrecon import sizes
+from physrecon.analytic.fbp import CHUNK_BYTES
+from physrecon.errors import ArgumentError
+from physrecon.geometry.grid import Grid
+from physrecon.io import Scan
+from physrecon.jobs.scan_job import Job
+from physrecon.operators.projection.parallel_beam import block_widths, staggered
+
+BASE = 260 << 20  # the interpreter, its libraries, compiled kernels
+F4 = 4
+FBP_HOLDS = (2, 1)  # data sets and volumes, the line integrals and the result included
+# volumes that a prior takes besides, and data sets that a likelihood does
+PRIOR_VOLUMES = {
+    "tikhonov": 3, "smooth": 5, "l1": 3, "wavelet": 5, "tv": 8, "huber-tv": 7, "tgv": 24,
+}  # fmt: skip
+LIKELIHOOD_SETS = {"transmission": 2, "weighted": 3, "poisson": 1}
+
+
+def cost(job: Job, scan: Scan, grid: Grid, rows: int) -> int:
+    """Bytes in use while a slab of so many rows is worked on.
+
+    The largest of three moments: counts and line integrals while they are corrected; data sets and
+    volumes of the method, and the blocks of the kernels, while it reconstructs; the slab and its
+    file image while it is written."""
+    views, _, columns = scan.shape
+    itemsize = np.dtype(scan.dtype).itemsize
+    ny, nx = grid.shape[1:]
+    data, plane = views * columns * F4, ny * nx * F4
+    sets, planes = held(job)
+    width = max(w for _, w in block_widths(rows))
+    lane = width * F4
+    block = lane * (views * staggered(columns, lane) + ny * staggered(nx, lane))
+    correcting = rows * (data if scan.dtype == np.float32 else views * columns * itemsize + data)
+    padded = rows * columns * (4 if job.padding == "edge" else 2) * F4
+    transforming = 3 * min(views * padded, max(CHUNK_BYTES, padded)) if job.method == "fbp" else 0
+    reconstructing = rows * (sets * data + planes * plane) + max(block, transforming)
+    writing = int(rows * 2.25 * plane)  # the file image grows by steps of an eighth
+    return BASE + max(correcting, reconstructing, writing)
+
+
+def held(job: Job) -> tuple[int, int]:
+    """(data sets, volumes) in memory at the same time."""
+    if job.method == "fbp":
+        return FBP_HOLDS
+    sets, volumes = job.make_solver().holds
+    more = PRIOR_VOLUMES[job.prior.name] if job.prior else 0
+    return sets + LIKELIHOOD_SETS.get(job.likelihood, 0), volumes + more
+
+
+def chosen_rows(job: Job, scan: Scan) -> slice:
+    """The detector rows to reconstruct, with both ends."""
+    total = scan.shape[1]
+    rows = sizes.parse_slices(job.slices or ":")
+    stop = total if rows.stop is None else rows.stop
+    if not rows.start < stop <= total:
+        raise ArgumentError(f"slices: expected rows within 0:{total}, got {job.slices}")
+    return slice(rows.start, stop)

@@ -1,0 +1,157 @@
+"""What a job leaves to the program, found in the data: axis, outliers, weight."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from physrecon.catalog import ITERATIONS
+from physrecon.errors import DataError
+from physrecon.io import Scan
+from physrecon.jobs.scan_job import Job
+from physrecon.likelihoods.noise_level import noise_level
+from physrecon.operators.projection.projector import Projector
+from physrecon.pipeline.messages import Report
+from physrecon.pipeline.scan.footprint import chosen_rows
+from physrecon.pipeline.scan.measure import Array, corrected, length, measure
+from physrecon.pipeline.scan.problem import make_problem
+from physrecon.preprocess.line_integrals import Repairs
+from physrecon.preprocess.rotation_axis import Center, average_views, find_center
+from physrecon.solvers.choose_weight import choose_weight
+
+SAMPLE_ROWS = 8  # rows that are asked for the axis, and whether they can be used at all
+SAMPLE_BYTES = 128 << 20  # of them are read at a time
+# likelihood → the residual, in units of the noise, from which on it reckons with outliers
+OUTLIERS = {"huber": 1.345, "student-t": 1.0}
+
+
+def with_iterations(job: Job) -> Job:
+    """The job with the number of iterations that suits its method, unless it has one."""
+    if job.method not in ITERATIONS or job.stop.iterations:
+        return job
+    stop = job.stop.model_copy(update={"iterations": ITERATIONS[job.method]})
+    return job.model_copy(update={"stop": stop})
+
+
+def resolved(job: Job, scan: Scan, report: Report) -> Job:
+    """The job with nothing left to be found out."""
+    job = with_iterations(with_center(job, scan, report))
+    return with_weight(with_outlier(job, scan, report), scan, report)
+
+
+def with_center(job: Job, scan: Scan, report: Report) -> Job:
+    if job.center != "auto":
+        report.result(f"center: {job.center} (given)")
+        sample(job, scan, chosen_rows(job, scan))
+        return job
+    column = say_axis(find_axis(job, scan), report)
+    if scan.center is not None and abs(scan.center - column) > 1:
+        report.warn(f"center: the file states {scan.center:g}; give it with --center to use it")
+    return job.model_copy(update={"center": column})
+
+
+def with_outlier(job: Job, scan: Scan, report: Report) -> Job:
+    """The job with the residual from which on a datum counts as an outlier."""
+    if job.likelihood not in OUTLIERS or job.outlier != "auto":
+        return job
+    y = measure(job, scan, middle_rows(job, scan))[0].y
+    level = float(np.median(noise_level(y, axis=1)))
+    if not level > 0:
+        raise DataError(f"outlier: expected data with noise, got none in {scan.path}; set outlier")
+    size = float(f"{OUTLIERS[job.likelihood] * level:.3g}")
+    report.result(f"outlier: {size} (from a noise level of {level:.3g})")
+    return job.model_copy(update={"outlier": size})
+
+
+def with_weight(job: Job, scan: Scan, report: Report) -> Job:
+    """The job with the weight of its prior, found on its middle rows."""
+    if job.prior is None or job.prior.weight != "auto":
+        return job
+    rows = middle_rows(job, scan)
+    count = length(rows)
+    geometry = scan.geometry.with_rows(count).with_center(float(job.center))
+    grid = geometry.default_grid()
+    measured, _ = measure(job, scan, rows)
+    A = Projector(geometry, grid)
+    with report.progress("weight", 1, "choice"):
+        choice = choose_weight(
+            make_problem(job, A, measured.to(job.device), grid), job.prior.rule, job.make_solver()
+        )
+    weight = float(f"{choice.weight:.3g}")  # finer than it matters, and the same on every machine
+    where = f"row {rows.start}" if count == 1 else f"rows {rows.start}:{rows.stop}"
+    report.result(
+        f"weight: {weight} (found, {job.prior.rule} of {len(choice.curve)} solutions, {where})"
+    )
+    prior = job.prior.model_copy(update={"weight": weight})
+    return job.model_copy(update={"prior": prior})
+
+
+def middle_rows(job: Job, scan: Scan) -> slice:
+    """The row in the middle of those chosen, or all of them where the prior couples them."""
+    rows = chosen_rows(job, scan)
+    if job.prior is not None and not job.prior.slicewise:
+        return rows
+    middle = (rows.start + rows.stop) // 2
+    return slice(middle, middle + 1)
+
+
+def say_axis(found: Center, report: Report) -> float:
+    """Tell where the axis is and how far that can be trusted; returns its column.
+
+    Two decimals of it: finer than any method, and the same on every machine."""
+    column = round(found.column, 2)
+    count = len(found.methods)
+    alone = f"found by {next(iter(found.methods))} alone"
+    word = "agreement" if found.agrees else "disagreement"
+    several = f"found, {word} of {('two', 'three')[count > 2]} methods ±{found.agreement / 2:.2g}"
+    report.result(f"center: {column} ({several if count > 1 else alone})")
+    for note in found.notes:
+        report.warn(f"center: {note}")
+    if count > 1 and not found.agrees:
+        columns = ", ".join(f"{name} {column:.2f}" for name, column in found.methods.items())
+        report.warn(
+            f"center: the methods disagree ({columns}); look at the volume, and give the column "
+            "with --center if edges are doubled"
+        )
+    return column
+
+
+def find_axis(job: Job, scan: Scan) -> Center:
+    """The rotation axis, from rows of the whole scan: a part of it has the axis of the whole."""
+    return find_center(*sample(job, scan, slice(0, scan.shape[1])))
+
+
+def sample(job: Job, scan: Scan, rows: slice) -> tuple[Array, Array]:
+    """Line integrals (views, n, columns) of a few rows spread over some, and their angles [rad].
+
+    Views next to each other are averaged to at most 361, one row after the other.  Rows that cannot
+    be used or carry no light are left out; DataError where none is left."""
+    views, _, columns = scan.shape
+    step = -(-(rows.stop - rows.start) // SAMPLE_ROWS)
+    at = range(rows.start + step // 2, rows.stop, step)
+    together = max(1, SAMPLE_BYTES // (views * columns * np.dtype(scan.dtype).itemsize))
+    found, problem = [], None
+    for first in range(0, len(at), together):
+        some = at[first : first + together]
+        wanted = slice(some.start, some.stop, step)
+        # one read: a frame that is compressed as a whole is unpacked once for all its rows
+        stacks = [s[:, wanted] for s in (scan.projections, scan.flats, scan.darks)]
+        for i, row in enumerate(some):
+            try:
+                y, repairs = corrected(job, scan, [s[:, i : i + 1] for s in stacks], row)
+                _require_light(scan, row, repairs)
+            except DataError as error:
+                problem = error
+            else:
+                found.append(average_views(y, scan.geometry.radians))
+    if problem and not found:
+        raise problem
+    return np.concatenate([y for y, _ in found], axis=1), found[0][1]
+
+
+def _require_light(scan: Scan, row: int, mended: Repairs) -> None:
+    if 2 * mended.clamped > mended.values:
+        raise DataError(
+            f"{scan.path.name}: expected light through the object, got {mended.clamped} of "
+            f"{mended.values} transmissions in row {row}, and as little in others, below "
+            f"{mended.floor:g}; check that projections, flats and darks are not empty or exchanged"
+        )

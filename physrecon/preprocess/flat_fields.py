@@ -1,0 +1,75 @@
+"""Transmission from raw counts, (counts - dark) / (flat - dark), row by row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from physrecon.errors import ArgumentError
+from physrecon.preprocess.defects import (
+    Fields,
+    average_fields,
+    checked_frames,
+)
+
+FLATS = ("interpolate", "average")
+
+
+def mean_fields(
+    counts: NDArray,
+    flats: ArrayLike | None,
+    darks: ArrayLike | None = None,
+    positions: ArrayLike | None = None,
+    mode: str = "interpolate",
+) -> Fields:
+    """What the flats and darks (n, rows, columns) of counts (views, rows, columns) say.
+
+    positions (n,) of the flats in 0..1; within a view is the same.  mode: one of `FLATS`."""
+    flats, darks = checked_frames("flats", flats, counts), checked_frames("darks", darks, counts)
+    if mode not in FLATS:
+        raise ArgumentError(f"flats_mode: expected one of {', '.join(FLATS)}, got {mode!r}")
+    if positions is None or mode == "average":
+        return average_fields(flats, darks, np.zeros(len(flats)))
+    where = np.asarray(positions, dtype=np.float64)
+    if where.shape != (len(flats),) or not ((where >= 0) & (where <= 1)).all():
+        raise ArgumentError(
+            f"flat_positions: expected {len(flats)} numbers from 0 to 1, got {positions!r}"
+        )
+    return average_fields(flats, darks, np.round(where * len(counts)) / len(counts))
+
+
+def transmission(counts: NDArray, fields: Fields, out: NDArray | None = None) -> NDArray:
+    """(counts - dark) / (flat - dark), in floating point throughout.
+
+    counts (views, rows, columns).  Between the positions of the flats the flat changes linearly
+    with the view.  out may be `counts`.  A pixel whose flat does not exceed its dark gives NaN or
+    inf: `fill` mends those that `bad_pixels` names."""
+    out = result_array(counts, False) if out is None else out
+    dark = fields.dark.astype(out.dtype)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        for v in range(len(counts)):
+            np.subtract(counts[v], dark, out=out[v])
+            out[v] /= gain(fields, (v + 0.5) / len(counts), out.dtype)
+    return out
+
+
+def gain(fields: Fields, when: float, dtype: DTypeLike) -> Any:
+    """flat - dark (rows, columns) at a time of the scan, 0 to 1."""
+    positions, gains = fields.positions, fields.gains
+    later = int(np.searchsorted(positions, when))
+    if not 0 < later < len(gains):
+        return gains[min(later, len(gains) - 1)].astype(dtype)
+    before, after = positions[later - 1], positions[later]
+    share: Any = np.dtype(dtype).type((when - before) / (after - before))
+    return (1 - share) * gains[later - 1].astype(dtype) + share * gains[later].astype(dtype)
+
+
+def result_array(counts: NDArray, overwrite: bool) -> NDArray:
+    """Where the result goes: float64 is kept, all else becomes float32."""
+    double = counts.dtype.kind == "f" and counts.dtype.itemsize == 8
+    dtype = np.float64 if double else np.float32
+    if overwrite and counts.dtype == dtype and counts.flags.writeable and counts.flags.c_contiguous:
+        return counts
+    return np.empty(counts.shape, dtype=dtype)

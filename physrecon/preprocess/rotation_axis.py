@@ -1,0 +1,204 @@
+"""The rotation axis of a parallel-beam scan, found in three ways that check each other.
+
+`axis_methods` explains them: correlation of opposite views, consistency of the whole sinogram, and
+the path of the centre of mass.  Here rows and views are gathered for them, and their answers
+compared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import reduce
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from physrecon.errors import ArgumentError, DataError
+from physrecon.preprocess.axis_estimators import (
+    by_consistency,
+    by_correlation,
+    by_mass,
+    edges,
+    harmonics,
+    opposite_views,
+)
+
+Array = NDArray[np.float64]
+
+MOST_VIEWS, MOST_GROUPS = 361, 8
+
+
+@dataclass(frozen=True)
+class Center:
+    """Where the axis is.
+
+    column: 0-based detector column.  methods: column by each method that could be used.
+    agreement: largest distance between two methods [columns], NaN with a single one.
+    agrees: there are several and all lie within one column.  notes: sentences for the user."""
+
+    column: float
+    methods: dict[str, float]
+    agreement: float
+    agrees: bool
+    notes: list[str] = field(default_factory=list)
+
+
+def find_center(line_integrals: ArrayLike, angles_rad: ArrayLike) -> Center:
+    """Find the detector column of the rotation axis in the middle half of the detector.
+
+    line_integrals (views, rows, columns) or (views, columns), finite; angles_rad (views,) in any
+    order and range.  Adjacent rows are added up to at most 8 groups, each group gives one estimate,
+    and a method answers with their median weighted by content, so rows of air have no say.  The
+    column is the median of the three methods, that of mass where there are no opposite views, or
+    that of correlation where the object is wider than the detector.
+    ArgumentError: shapes.  DataError: NaN, nothing to be seen in any row, views of one direction
+    only, or an answer outside the middle half."""
+    sinograms, angles = average_views(*_checked(line_integrals, angles_rad))
+    width = sinograms.shape[2]
+    groups = _groups(sinograms)
+    content = np.array([_content(g) for g in groups])
+    if not content.max() > 0:
+        raise DataError(
+            "find_center: expected an object that varies along the detector, got constant views; "
+            "give the column of the axis instead"
+        )
+    # what is far emptier than the fullest group holds noise, not information
+    seen = content > 0.05 * content.max()
+    groups, content = [g for g, fit in zip(groups, seen, strict=True) if fit], content[seen]
+    cut_off = _cut_off(reduce(np.add, groups))
+    opposite = opposite_views(angles)
+
+    methods = {}
+    if opposite is not None:
+        methods["correlation"] = [by_correlation(g, *opposite) for g in groups]
+    bases = harmonics(angles)
+    methods["consistency"] = [by_consistency(g, bases, cut_off) for g in groups]
+    if not cut_off:
+        methods["mass"] = [by_mass(g, angles) for g in groups]
+    columns = {name: _weighted_median(found, content) for name, found in methods.items()}
+
+    if cut_off:  # opposite views still match where they overlap
+        column = columns.get("correlation", columns["consistency"])
+    elif opposite is None:
+        column = columns["mass"]
+    else:
+        column = float(np.median(list(columns.values())))
+    _refuse_out_of_range(column, width, columns)
+    apart = max(columns.values()) - min(columns.values()) if len(columns) > 1 else np.nan
+    notes = _notes(angles, width, columns, opposite is None, cut_off)
+    return Center(column, columns, float(apart), bool(apart <= 1.0), notes)
+
+
+def _refuse_out_of_range(column: float, width: int, columns: dict[str, float]) -> None:
+    """Raise DataError for an axis where nothing was searched: that is no finding."""
+    middle, reach = (width - 1) / 2, width / 4 + 1
+    if not abs(column - middle) <= reach:
+        answers = ", ".join(f"{name} {found:.2f}" for name, found in columns.items())
+        raise DataError(
+            f"find_center: expected an axis in the middle half of the detector, columns "
+            f"{middle - reach:.0f} to {middle + reach:.0f}, got {answers}; check the unit of the "
+            "angles, and give the column of the axis with --center"
+        )
+
+
+def _notes(
+    angles: Array, width: int, columns: dict[str, float], short: bool, cut_off: bool
+) -> list[str]:
+    notes = []
+    if short:
+        notes.append(
+            f"the views cover {np.rad2deg(_coverage(angles)):.0f}° of a half turn and hold no "
+            "opposite pair, so the axis is less certain; look at the slice"
+        )
+    if cut_off:
+        notes.append(
+            "the object reaches the edge of the detector, so the axis is less certain; "
+            "look at the slice"
+        )
+    if any(abs(c - (width - 1) / 2) > width / 4 - 1 for c in columns.values()):
+        notes.append(
+            "a method ended at the limit of the search, which is the middle half of the detector; "
+            "give the column of the axis if it lies outside"
+        )
+    return notes
+
+
+def _checked(line_integrals: ArrayLike, angles_rad: ArrayLike) -> tuple[NDArray, Array]:
+    sinograms, angles = np.asarray(line_integrals), np.asarray(angles_rad, dtype=np.float64)
+    if sinograms.ndim == 2:
+        sinograms = sinograms[:, np.newaxis]
+    if sinograms.ndim != 3 or angles.shape != sinograms.shape[:1]:
+        raise ArgumentError(
+            "find_center: expected line integrals (views, rows, columns) and as many angles, got "
+            f"shapes {sinograms.shape} and {angles.shape}"
+        )
+    if len(angles) < 4 or sinograms.shape[1] < 1 or sinograms.shape[2] < 8:
+        raise ArgumentError(
+            "find_center: expected at least 4 views, 1 row and 8 columns, got shape "
+            f"{sinograms.shape}; give the column of the axis instead"
+        )
+    if np.abs(np.exp(2j * angles) - np.exp(2j * angles[0])).max() < 1e-3:
+        raise DataError(
+            "find_center: expected views of different directions, got one direction "
+            f"{len(angles)} times; check the angles, or give the column of the axis with --center"
+        )
+    return sinograms, angles
+
+
+def average_views(line_integrals: NDArray, angles_rad: Array) -> tuple[NDArray, Array]:
+    """Means of views next to each other on the turn, at most 361, and their angles.
+
+    (views, rows, columns), float32 stays so, and (views,) in radians.  What a scan of many views
+    tells about its axis is in them, in a fraction of the memory."""
+    turned = np.mod(angles_rad, 2 * np.pi)
+    members = _neighbours(turned)
+    dtype = np.result_type(line_integrals, np.float32)
+    means = np.empty((len(members), *line_integrals.shape[1:]), dtype=dtype)
+    for mean, some in zip(means, members, strict=True):
+        mean[...] = line_integrals[some].mean(axis=0, dtype=np.float64)
+    return means, turned[members].mean(axis=1)
+
+
+def _neighbours(turned: Array) -> NDArray:
+    """Indices (n, views) of views next to each other on the turn, [0, 2π): n is at most 361."""
+    order = np.argsort(turned, kind="stable")
+    size = -(-len(turned) // MOST_VIEWS)
+    members = order[: len(order) // size * size].reshape(-1, size)
+    spread = turned[members[:, -1]] - turned[members[:, 0]]
+    # those on both sides of a gap in the scan have no common view
+    return members[spread <= 3 * np.median(spread)]
+
+
+def _groups(sinograms: NDArray) -> list[Array]:
+    """Sums of adjacent rows, line integrals of a thicker slice: each (views, columns)."""
+    rows = sinograms.shape[1]
+    bounds = np.linspace(0, rows, min(MOST_GROUPS, rows) + 1).astype(int)
+    groups = [sinograms[:, a:b].sum(axis=1, dtype=np.float64) for a, b in pairwise(bounds)]
+    if not all(np.isfinite(g).all() for g in groups):
+        raise DataError("find_center: expected finite line integrals, got NaN or inf; repair first")
+    return groups
+
+
+def _content(group: Array) -> float:
+    """How much object a group holds: the variance of its mean view, in which noise has died."""
+    return float(group.mean(axis=0).var())
+
+
+def _cut_off(sinogram: Array) -> bool:
+    """Whether the object reaches an edge of the detector: over a tenth of the fullest columns."""
+    return bool(
+        np.percentile(edges(sinogram), 95, axis=1).max() > 0.1 * np.percentile(sinogram, 99)
+    )
+
+
+def _weighted_median(values: list[float], weights: Array) -> float:
+    order = np.argsort(values)
+    v, w = np.asarray(values)[order], weights[order]
+    return float(np.interp(0.5, (np.cumsum(w) - w / 2) / w.sum(), v))
+
+
+def _coverage(angles: Array) -> float:
+    """The part of a half turn [rad] that the views cover: π less the widest gap beyond a step."""
+    turned = np.sort(np.mod(angles, np.pi))
+    gaps = np.diff(np.append(turned, turned[0] + np.pi))
+    return float(np.pi - max(gaps.max() - np.median(gaps), 0.0))

@@ -1,0 +1,161 @@
+"""The architecture as a test: who may know whom, and `import physrecon` costs nothing.
+
+A room is a folder of `physrecon/` or one of the files beside them; docs/architecture.md draws
+them."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import physrecon
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# A room may import itself, `errors`, and these.  A new arrow is a visible diff.
+MAY = {
+    "kernels": "", "sizes": "", "machine": "", "catalog": "", "geometry": "", "psf": "",
+    "arrays": "kernels", "pictures": "arrays io solvers",
+    "preprocess": "arrays geometry operators analytic",
+    "operators": "arrays geometry kernels",
+    "likelihoods": "arrays operators kernels", "priors": "arrays operators kernels",
+    "problem": "arrays operators likelihoods priors",
+    "solvers": "arrays likelihoods priors problem pictures",
+    "analytic": "arrays geometry operators",
+    "io": "arrays geometry sizes",
+    "datasets": "arrays geometry kernels machine sizes io",
+    "jobs": "catalog operators priors sizes solvers",
+    "pipeline": "arrays geometry sizes machine catalog operators likelihoods priors problem "
+                "solvers analytic preprocess psf io jobs",
+    "demos": "arrays datasets io jobs likelihoods operators pictures pipeline psf",
+    "cli": "catalog datasets demos io jobs pictures pipeline sizes",
+}  # fmt: skip
+
+# A slow library may be named only in
+ONLY = {
+    "matplotlib": "pictures/",
+    "tifffile": "io/images/ io/output/",
+    "PIL": "io/images/",
+    "h5py": "io/ pipeline/ cli/view.py datasets/simulate.py",
+    "numba.cuda": "kernels/",
+    "cupy": "arrays/device.py",
+}
+SLOW = {"numba", "numba_cuda", "cupy", "h5py", "hdf5plugin", "scipy", "matplotlib", "torch"}
+SLOW |= {"mpi4py", "pydantic", "tqdm", "skimage", "pywt", "tifffile", "PIL"}
+
+
+def sources() -> list[Path]:
+    folders = (ROOT / "physrecon", ROOT / "kernels", ROOT / "datasets")
+    files = [path for folder in folders for path in sorted(folder.rglob("*.py"))]
+    linked = [ROOT / "physrecon/kernels", ROOT / "physrecon/datasets"]  # the same files again
+    return [path for path in files if not any(link in path.parents for link in linked)]
+
+
+def place_of(path: Path) -> str:
+    """Below physrecon: operators/base.py; kernels/ and datasets/ lie there too."""
+    return str(path.relative_to(ROOT)).removeprefix("physrecon/")
+
+
+def imported(path: Path) -> list[tuple[int, str, str]]:
+    """(line, module, name or nothing) of all imports, those inside functions too."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found += [(node.lineno, alias.name, "") for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            module = "." * node.level + (node.module or "")
+            found += [(node.lineno, module, alias.name) for alias in node.names]
+    return found
+
+
+def file_of(module: str, name: str = "") -> str | None:
+    """The place of the file that `from module import name` loads, None outside physrecon."""
+    if module.split(".")[0] != "physrecon":
+        return None
+    for dotted in (f"{module}.{name}", module):
+        folder = ROOT / dotted.replace(".", "/")
+        for path in (folder.with_suffix(".py"), folder / "__init__.py"):
+            if path.is_file():
+                return str(path.relative_to(ROOT)).removeprefix("physrecon/")
+    return None
+
+
+every_file = pytest.mark.parametrize("path", sources(), ids=place_of)
+
+
+@every_file
+def test_rooms_know_whom_they_may(path):
+    room = place_of(path).split("/")[0].removesuffix(".py")
+    if room in ("__init__", "__main__"):
+        return  # the public names come from everywhere, each when it is used
+    assert room == "errors" or room in MAY, f"{room}: give the room a line in MAY"
+    may = {room, *MAY.get(room, "").split()} | ({"errors"} if room != "kernels" else set())
+    for line, module, name in imported(path):
+        where = f"{place_of(path)}:{line} imports {name} of {module}"
+        assert not module.startswith("."), f"{where}; use absolute imports"
+        assert module not in ("kernels", "datasets"), f"{where}; it is physrecon.{module}"
+        if (target := file_of(module, name)) and name != "__version__":
+            assert target.split("/")[0].removesuffix(".py") in may, where
+
+
+@every_file
+def test_slow_libraries_stay_in_their_rooms(path):
+    for line, module, name in imported(path):
+        for library, places in ONLY.items():
+            if f"{module}.{name}.".startswith(f"{library}."):
+                where = f"{place_of(path)}:{line} imports {library}"
+                assert place_of(path).startswith(tuple(places.split())), where
+
+
+def run(code: str) -> str:
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout
+
+
+def test_importing_physrecon_loads_nothing_slow():
+    loaded = set(run("import physrecon, sys; print(*sys.modules)").split())
+    assert not loaded & SLOW
+    assert "physrecon.operators" not in loaded
+
+
+def test_solving_loads_neither_files_nor_pictures():
+    code = "import physrecon as pr, sys; pr.solve; pr.LeastSquares; pr.SIRT; print(*sys.modules)"
+    assert not set(run(code).split()) & (SLOW - {"numba"})
+
+
+def declared() -> set[str]:
+    """The names that type checkers see."""
+    tree = ast.parse((ROOT / "physrecon/__init__.py").read_text(encoding="utf-8"))
+    (block,) = (
+        node
+        for node in tree.body
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    )
+    return {
+        alias.name
+        for node in ast.walk(block)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+
+
+def test_public_names_agree():
+    assert set(physrecon.__all__) == declared() | {"__version__"}
+    assert set(physrecon.__all__) <= set(dir(physrecon))
+
+
+@pytest.mark.parametrize("name", physrecon.__all__)
+def test_public_name_is_there(name):
+    assert getattr(physrecon, name) is not None
+
+
+def test_a_name_that_is_not_there():
+    with pytest.raises(AttributeError, match="no attribute 'Reconstruct'"):
+        physrecon.Reconstruct  # noqa: B018
+    with pytest.raises(ImportError):
+        import_module("physrecon.reconstruct")
