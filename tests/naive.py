@@ -15,6 +15,15 @@ def flat(vector: Any) -> np.ndarray:
     return np.asarray(vector, np.float64).reshape(-1)
 
 
+def same(a, b) -> bool:
+    """Whether two values are equal to the last bit, their types too."""
+    if isinstance(a, tuple):
+        return all(same(p, q) for p, q in zip(a, b, strict=True))
+    if isinstance(a, np.ndarray):
+        return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+    return type(a) is type(b) and a == b
+
+
 def matrix(A: Any) -> np.ndarray:
     """The matrix of an operator whose domain is an array, column by column, in float64."""
     columns = []

@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 import pytest
 import zoo
+from naive import same
 
 import physrecon as pr
 from physrecon.catalog import COUNT_METHODS
@@ -47,14 +48,6 @@ def problem(solver: Any = None) -> pr.Problem:
 def tuple_problem() -> pr.Problem:
     A = pr.vstack([zoo.unlike(5), pr.Identity((5, 2, 3))])
     return pr.Problem(pr.LeastSquares(A, zoo.data_for(A)))
-
-
-def same(a, b) -> bool:
-    if isinstance(a, tuple):
-        return all(same(p, q) for p, q in zip(a, b, strict=True))
-    if isinstance(a, np.ndarray):
-        return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
-    return type(a) is type(b) and a == b
 
 
 @pytest.mark.parametrize("solver", zoo.SOLVERS)

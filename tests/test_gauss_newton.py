@@ -9,7 +9,7 @@ import pytest
 import zoo
 from naive import flat, matrix
 from scipy.optimize import least_squares, minimize, nnls
-from test_smooth_solvers import random_problem, rosenbrock
+from zoo.problems import random_problem, rosenbrock
 
 import physrecon as pr
 from physrecon.errors import ArgumentError

@@ -10,6 +10,7 @@ import pytest
 import zoo
 from naive import flat, matrix
 from scipy.optimize import brentq, minimize, nnls
+from zoo.problems import random_problem, rosenbrock
 
 import physrecon as pr
 from physrecon.errors import ArgumentError
@@ -181,22 +182,6 @@ def test_x_may_be_a_tuple(solver, constraint):
     np.testing.assert_allclose(flat(x), wanted, rtol=1e-10, atol=1e-12)
 
 
-def rosenbrock():
-    """(10 (b − a²), 1 − a): a bent valley whose least point is (1, 1)."""
-
-    def jacobian(x):
-        return np.array([[-20 * x[0], 10], [-1, 0]])
-
-    F = pr.Function(
-        lambda x: np.array([10 * (x[1] - x[0] ** 2), 1 - x[0]]),
-        lambda x, d: jacobian(x) @ d,
-        lambda x, d: jacobian(x).T @ d,
-        (2,),
-        (2,),
-    )
-    return pr.Problem(pr.LeastSquares(F, np.zeros(2)))
-
-
 @pytest.mark.parametrize(("solver", "most"), [(SEARCHING[1], 200), (SEARCHING[2], 60)])
 def test_rosenbrock(solver, most):
     result = pr.solve(rosenbrock(), solver.values[0], np.array([-1.2, 1.0]), pr.Stop(2_000, 1e-12))
@@ -254,26 +239,6 @@ def test_lbfgs_asks_for_no_more_evaluations_than_scipy():
 
 
 # Descent ---------------------------------------------------------------------------------------
-
-
-def random_problem(rng, kind):
-    """A small problem of any scale."""
-    m, n = rng.integers(1, 9, 2)
-    scale = 10 ** rng.uniform(-3, 3)
-    A = zoo.Dense(rng.uniform(0, scale, (m, n)) * (rng.uniform(size=(m, n)) < 0.7))
-    A._norm_bounds = lambda bounds: (0, np.linalg.norm(A.M, 2) * (1 + 1e-12))
-    y = (10 ** rng.uniform(-3, 3) * rng.standard_normal(m)).astype(rng.choice(["f4", "f8"]))
-    counts = rng.poisson(5, m).astype(y.dtype)
-    f = {
-        "least squares": lambda: pr.LeastSquares(A, y),
-        "huber": lambda: pr.Huber(A, y, float(abs(y).max()) / 3),
-        "student": lambda: pr.StudentT(A, y, float(abs(y).max()) / 3),
-        "transmission": lambda: pr.TransmissionLikelihood(A, counts, 7.0),
-        "poisson": lambda: pr.PoissonLikelihood(A, counts, 0.5),
-        "bent": lambda: pr.LeastSquares(pr.Exponential((m,), 3.0) @ A, y),
-    }[kind]()
-    constraint = pr.NonNegative() if kind == "poisson" or rng.uniform() < 0.5 else None
-    return pr.Problem(f, constraint=constraint)
 
 
 KINDS = ["least squares", "huber", "student", "transmission", "poisson", "bent"]

@@ -9,7 +9,7 @@ from dataclasses import fields
 import numpy as np
 import pytest
 import zoo
-from test_checkpoint import same
+from naive import same
 
 import physrecon as pr
 from physrecon.arrays import vectors
