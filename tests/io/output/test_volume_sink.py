@@ -13,7 +13,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from store_files import data_exchange
+from scan_files import data_exchange
 
 from physrecon.errors import (
     ArgumentError,

@@ -7,7 +7,7 @@ import os
 import h5py
 import numpy as np
 import pytest
-from store_files import COLUMNS, ROWS, VIEWS, counts, data_exchange, nexus
+from scan_files import COLUMNS, ROWS, VIEWS, counts, data_exchange, nexus
 
 from physrecon.errors import ArgumentError, DataError, MissingInputError
 from physrecon.io import describe, open_scan

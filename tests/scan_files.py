@@ -1,4 +1,4 @@
-"""Small scan files for the tests of the store."""
+"""Small scan files, sound ones and others."""
 
 from __future__ import annotations
 

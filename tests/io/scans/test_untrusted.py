@@ -8,7 +8,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from store_files import COLUMNS, ROWS, VIEWS, counts, data_exchange, nexus, told
+from scan_files import COLUMNS, ROWS, VIEWS, counts, data_exchange, nexus, told
 
 from physrecon.errors import DataError, MissingInputError
 from physrecon.io import VolumeWriter, open_scan

@@ -26,7 +26,7 @@ ELSEWHERE = """
 import sys
 import numpy as np
 import physrecon as pr
-sys.path.insert(0, sys.argv[1])
+sys.path[:0] = [sys.argv[1], f"{sys.argv[1]}/.."]
 import zoo
 from test_checkpoint import STOP, problem
 for solver in zoo.ALL_SOLVERS:

@@ -13,13 +13,7 @@ import pytest
 
 from physrecon import datasets
 from physrecon.datasets import Ellipses, Ellipsoids, simulate
-from physrecon.errors import (
-    ArgumentError,
-    DataError,
-    MissingInputError,
-    OutputError,
-    WriteError,
-)
+from physrecon.errors import ArgumentError, DataError, MissingInputError, OutputError, WriteError
 from physrecon.geometry.grid import Grid
 from physrecon.geometry.parallel_beam import ParallelBeam
 
