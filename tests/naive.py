@@ -147,3 +147,8 @@ def wavelet_matrix(W: Any) -> np.ndarray:
             )
         columns.append(pywt.coeffs_to_array(parts, axes=W.axes)[0].reshape(-1))
     return np.array(columns).reshape(len(columns), -1).T
+
+
+def soft(x: np.ndarray, t: float) -> np.ndarray:
+    """Soft thresholding: x moved towards 0 by t."""
+    return np.sign(x) * np.maximum(abs(x) - t, 0)

@@ -112,6 +112,12 @@ def test_slow_libraries_stay_in_their_rooms(path):
                 assert place_of(path).startswith(tuple(places.split())), where
 
 
+def test_a_test_file_is_one_thing():
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        lines = len(path.read_text(encoding="utf-8").splitlines())
+        assert lines <= 400, f"{path.relative_to(ROOT)}: {lines} lines"
+
+
 def run(code: str) -> str:
     command = [sys.executable, "-c", code]
     return subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout

@@ -47,12 +47,6 @@ def make(**fields) -> ImageJob:
     return ImageJob.build({"input": "i.tif", "psf": "p.tif", "output": "o.tif", **fields}, "test")
 
 
-@pytest.fixture
-def here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def files(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 

@@ -1,4 +1,4 @@
-"""Every operator of the zoo: its matrix, its adjoint, its norm, its manners."""
+"""Every linear operator of the zoo: its matrix, its adjoint, its norm, its manners."""
 
 from __future__ import annotations
 
@@ -8,17 +8,13 @@ import scipy.ndimage
 import scipy.sparse.linalg
 import zoo
 from naive import flat, matrix
+from zoo import noise
 
 import physrecon as pr
 from physrecon.arrays import vectors as arrays_vectors
-from physrecon.errors import ArgumentError, DeviceError
+from physrecon.errors import ArgumentError
 
 every_operator = pytest.mark.parametrize("make", zoo.OPERATORS)
-
-
-def noise(shape, dtype=np.float64, seed=0):
-    rng = np.random.default_rng(seed)
-    return arrays_vectors.build(shape, lambda s: rng.standard_normal(s).astype(dtype))
 
 
 @every_operator
@@ -201,164 +197,6 @@ def test_row_and_column_sums(make):
         pairs = zip(arrays_vectors.leaves(sums), arrays_vectors.leaf_shapes(shape), strict=True)
         full = tuple(np.broadcast_to(s, t) for s, t in pairs)
         np.testing.assert_allclose(flat(full), wanted, atol=1e-12)
-
-
-# The algebra -----------------------------------------------------------------------------------
-
-
-def test_like_shapes_are_joined_and_unlike_ones_are_tuples():
-    A = zoo.unlike()
-    assert pr.vstack([A, A[:2]]).out_shape == (6, 3, 3)
-    assert pr.vstack([A, pr.Identity((3, 2, 3))]).out_shape == ((4, 3, 3), (3, 2, 3))
-    assert isinstance(pr.vstack([A, pr.Identity((3, 2, 3))]) @ np.ones(A.in_shape), tuple)
-    cube = zoo.SliceWise(zoo.random_matrix(3, 2, 3, 9), (3, 3))  # (2, 3, 3) beside (3, 3, 3):
-    assert pr.vstack([cube, pr.Identity((3, 3, 3))]).slices == (0, (1, 0))  # not alike by chance
-
-
-def test_what_the_algebra_passes_on():
-    A, one = zoo.alike(), pr.Identity((3, 2, 3))
-    assert (2 * A @ one).slices == (0, 1)
-    assert A.T.slices == (1, 0)
-    assert A.normal().slices == (0, 0)
-    assert A.normal().nonnegative
-    assert A.normal().one_slice().in_shape == (1, 2, 3)
-    assert not (-A).nonnegative
-    assert not (A - A).nonnegative
-    assert (A - A).slices == (0, 1)
-    assert pr.vstack([A, one]).slices == (0, (1, 0))
-    assert pr.vstack([A, A]).slices == (0, 1)
-    assert pr.vstack([one, one]).slices is None  # joined along the axis of the slices
-    assert (A.normal(np.ones((4, 1, 3)))).one_slice() is not None
-    assert (A.normal(np.ones((4, 3, 3)))).one_slice() is None
-
-
-def test_an_identity_has_slices_where_a_volume_has_them():
-    assert pr.Identity((4, 2, 3)).slices == (0, 0)
-    assert pr.Identity((4, 2, 3), axis=1).one_slice().in_shape == (4, 1, 3)
-    assert pr.Identity((2, 3)).slices is None
-    assert pr.Identity(5).in_shape == (5,)
-
-
-def test_numpy_leaves_arithmetic_to_the_operator():
-    A = zoo.signed()
-    assert isinstance(np.float32(2) * A, pr.LinearOperator)
-    assert isinstance(A * np.float64(2), pr.LinearOperator)
-    with pytest.raises(TypeError):
-        np.ones((5, 3)) @ A
-    with pytest.raises(TypeError):
-        A + 1
-    with pytest.raises(TypeError):
-        A * np.ones(3)
-    with pytest.raises(TypeError):
-        iter(A)
-
-
-# One by one -------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("shape", [(1,), (7,), (12,), (5, 9), (16, 8), (3, 4, 5), (2, 1, 6)])
-@pytest.mark.parametrize("name", ["haar", "db2", "db10", "sym9", "coif1"])
-@pytest.mark.parametrize("levels", [1, 3, None])
-def test_wavelets_keep_lengths_for_every_shape(shape, name, levels):
-    W = pr.Wavelet(shape, name, levels)
-    x = noise(shape)
-    c = W @ x
-    np.testing.assert_allclose(W.T @ c, x, atol=1e-11)
-    assert np.linalg.norm(c) == pytest.approx(np.linalg.norm(x), rel=1e-10)
-    if W.orthogonal:
-        y = noise(W.out_shape)
-        np.testing.assert_allclose(W @ (W.T @ y), y, atol=1e-11)
-    assert W.orthogonal == all(n % 2**W.levels == 0 for n in shape)
-
-
-def test_wavelet_coefficients_by_hand():
-    x = np.array([[1.0, 2, 5, 7], [3, 4, 6, 8]])
-    W = pr.Wavelet((2, 4), "haar", 1)
-    sums = np.array([[10, 26]]) / 2
-    np.testing.assert_allclose((W @ x)[W.coarse], sums)
-    assert abs((W @ np.ones((2, 4)))[:, 2:]).max() < 1e-15
-    only_rows = pr.Wavelet((2, 4), "haar", 1, axes=(1,))
-    np.testing.assert_allclose((only_rows @ x)[:, 0], np.array([3, 7]) / np.sqrt(2))
-
-
-@pytest.mark.parametrize(("n", "levels"), [(512, 6), (640, 6), (181, 4), (33, 2), (5, 1)])
-def test_wavelets_choose_levels_with_a_narrow_border(n, levels):
-    assert pr.Wavelet((n, n)).levels == levels
-
-
-def test_wavelets_on_the_gpu_are_refused():
-    class OnDevice:
-        __cuda_array_interface__ = None
-
-    W = pr.Wavelet((4, 4))
-    for call in (W._forward, W._adjoint):
-        with pytest.raises(DeviceError, match="PyWavelets"):
-            call(OnDevice(), None)
-
-
-@pytest.mark.parametrize("psf_shape", [(3, 3), (5, 1), (2, 4), (9, 8)])
-def test_downsampling_is_convolution_sampled_in_each_cell(psf_shape):
-    x, psf = noise((6, 8)), noise(psf_shape, seed=1)
-    blurred = scipy.ndimage.convolve(x, psf, mode="constant")
-    np.testing.assert_allclose(
-        pr.Downsample((6, 8), (3, 4), psf) @ x, blurred[1::3, 1::4], atol=1e-13
-    )
-
-
-def test_a_detector_cell_takes_the_mean_of_what_falls_on_it():
-    x = noise((6, 8, 3))
-    mean = x.reshape(3, 2, 2, 4, 3).mean(axis=(1, 3))
-    box = pr.Downsample((6, 8, 3), (2, 4, 1))
-    np.testing.assert_allclose(box @ x, mean, atol=1e-15)
-    same = pr.Downsample((6, 8, 3), (2, 4, 1), np.full((2, 4, 1), 1 / 8))
-    np.testing.assert_array_equal(same @ x, box @ x)
-    assert pr.norm_bounds(box) == pytest.approx((8**-0.5, 8**-0.5))
-
-
-def test_downsampling_does_not_see_the_other_slices():
-    x = noise((5, 6, 8), np.float32)
-    D = pr.Downsample((5, 6, 8), (1, 2, 2), noise((1, 3, 4)))
-    for z in range(5):
-        np.testing.assert_array_equal(D.one_slice() @ x[z : z + 1], (D @ x)[z : z + 1])
-
-
-def test_a_mask_lets_nothing_through():
-    x = np.array([1, np.nan, -np.inf, 2])
-    np.testing.assert_array_equal(pr.Mask(x > 0).forward(x), [1, 0, 0, 2])
-    assert pr.norm_bounds(pr.Mask(np.zeros((2, 3), bool))) == (0, 0)
-
-
-def test_the_norm_of_a_diagonal_is_that_of_each_slice():
-    from physrecon.operators.checks import slice_norm_bounds
-
-    values = np.array([-3.0, 0, 2]).reshape(3, 1, 1) * np.ones((3, 2, 1))
-    _, upper = slice_norm_bounds(pr.Diagonal(values, (3, 2, 4), axis=0))
-    np.testing.assert_array_equal(upper, [3, 0, 2])
-
-
-def test_norms_of_tuples_stay_in_their_slices():
-    from physrecon.operators.checks import slice_norm_bounds
-
-    def pair(part):
-        A = zoo.unlike(5).slab(part)
-        one = pr.Identity(A.in_shape)
-        return pr.hstack([A, A]) @ pr.block_diagonal([one, 2 * one])  # iterated on a tuple
-
-    _, upper = slice_norm_bounds(pair(slice(0, 5)))
-    for z in range(5):
-        norm = np.linalg.norm(zoo.unlike(5).matrices[z].reshape(12, 6), 2) * 5**0.5
-        alone = slice_norm_bounds(pair(slice(z, z + 1)))[1][0]
-        assert norm <= upper[z] <= 1.03 * alone
-
-
-def test_products_keep_tuples_whatever_their_shapes():
-    A = zoo.signed()
-    assert pr.hstack([A, A]).in_shape == ((3, 4), (3, 4))
-    assert pr.hstack([A, A]).T.out_shape == ((3, 4), (3, 4))
-    assert pr.block_diagonal([A, A]).out_shape == ((5, 3), (5, 3))
-    blocks = pr.block_diagonal([zoo.alike(), 2 * pr.Identity((3, 4, 4), axis=1)])
-    assert blocks.slices is None  # three slices beside four
-    assert pr.hstack([zoo.alike(), zoo.alike()]).slices == ((0, 0), 1)
 
 
 # Manners ---------------------------------------------------------------------------------------

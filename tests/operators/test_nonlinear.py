@@ -8,17 +8,13 @@ import numpy as np
 import pytest
 import zoo
 from naive import flat
+from zoo import noise
 
 import physrecon as pr
 from physrecon.arrays import vectors
 from physrecon.errors import ArgumentError
 
 every_operator = pytest.mark.parametrize("make", zoo.NONLINEAR)
-
-
-def noise(shape, dtype=np.float64, seed=0):
-    rng = np.random.default_rng(seed)
-    return vectors.build(shape, lambda s: rng.standard_normal(s).astype(dtype))
 
 
 @every_operator

@@ -4,7 +4,7 @@ To add an operator, a prior, a likelihood or a solver to the tests, add one line
 
 # ruff: noqa: F401
 
-from zoo.data import counts_for, data_for
+from zoo.data import counts_for, data_for, noise
 from zoo.likelihoods import LIKELIHOODS, bent, tower
 from zoo.matrices import (
     KEEP,
@@ -24,4 +24,4 @@ from zoo.nonlinear import FLATS, NONLINEAR
 from zoo.operators import OPERATORS
 from zoo.pairs import strain_matrix
 from zoo.priors import PRIOR_SHAPE, PRIORS, differences, priors_of
-from zoo.solvers import ALL_SOLVERS, CONSTRAINED, SOLVERS, problem_for
+from zoo.solvers import ALL_SOLVERS, CONSTRAINED, PROXIMAL, SOLVERS, problem_for

@@ -73,3 +73,9 @@ _LIKELIHOODS: dict[str, Callable[[Any], Any]] = {
     "student bent": lambda d: pr.StudentT(A := bent(), data_for(A, dtype=d), 0.5),
 }
 LIKELIHOODS = [pytest.param(make, id=name) for name, make in _LIKELIHOODS.items()]
+
+
+def volume_for(f, seed=1, scale=1.0, dtype=np.float64):
+    """A random x, where f has a value."""
+    x = np.random.default_rng(seed).standard_normal(f.A.in_shape)
+    return ((0.1 + abs(x) if f.needs_nonnegative else x) * scale).astype(dtype)

@@ -253,6 +253,4 @@ _OPERATORS: dict[str, Callable[[], tuple[pr.LinearOperator, np.ndarray]]] = {
         strain_matrix(A),
     ),
 }
-
-
 OPERATORS = [pytest.param(make, id=name) for name, make in _OPERATORS.items()]

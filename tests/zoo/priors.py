@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import physrecon as pr
+from physrecon.arrays import vectors
 from zoo.matrices import Dense
 
 # Priors of an x of PRIOR_SHAPE; where couples(0, …) is false they also take some of its slices.
@@ -59,3 +60,23 @@ PRIORS = [pytest.param(make, id=name) for name, make in _PRIORS.items()]
 def priors_of(kind: str) -> list[Any]:
     """The priors of a kind."""
     return [pytest.param(m, id=n) for n, m in _PRIORS.items() if kind in m().kinds]
+
+
+# What proximal maps are tried with.
+STEP = 0.7
+STEPS = np.array([0.2, 0.7, 3.0]).reshape(3, 1, 1)  # one a slice
+BOX = pr.Box(-0.4, 0.9)
+
+
+def with_zeros(shape=PRIOR_SHAPE, seed=0, dtype=np.float64):
+    """Noise some elements of which are zero, so that kinks are met."""
+    rng = np.random.default_rng(seed)
+
+    def one(s):
+        return np.where(rng.uniform(size=s) < 0.2, 0, rng.standard_normal(s)).astype(dtype)
+
+    return vectors.build(shape, one)
+
+
+def prox(prior, x, step=STEP, constraint=None):
+    return prior.prox(vectors.copy(x), step, constraint)

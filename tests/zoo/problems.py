@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 import physrecon as pr
-from zoo.matrices import Dense
+from zoo.data import data_for
+from zoo.matrices import Dense, SliceWise
 
 
 def random_problem(rng, kind):
@@ -42,3 +43,37 @@ def rosenbrock():
         (2,),
     )
     return pr.Problem(pr.LeastSquares(F, np.zeros(2)))
+
+
+def objectives(problem, solver, iterations):
+    """The objective at the start and after every iteration."""
+    x0 = np.zeros(problem.f.A.in_shape, problem.f.y.dtype)
+    values = [problem.objective(x0).sum()]
+
+    def note(state):
+        values.append(problem.objective(state.x).sum())
+
+    pr.solve(problem, solver, stop=pr.Stop(iterations), callback=note)
+    return values
+
+
+def overdetermined(seed=0, nz=None):
+    """An easy problem of non-negative entries: (A, y) with one least-squares solution."""
+    rng = np.random.default_rng(seed)
+    if nz is None:
+        A = Dense(np.eye(12)[:, :6] + 0.1 * rng.uniform(size=(12, 6)), (2, 3), (4, 3))
+    else:
+        blocks = np.eye(12)[:, :6] + rng.uniform(0.01, 0.2, (nz, 1, 1)) * rng.uniform(
+            size=(nz, 12, 6)
+        )
+        A = SliceWise(blocks.reshape(nz, 4, 3, 6), (2, 3))
+    truth = rng.standard_normal(A.in_shape)
+    return A, A @ truth + 0.1 * data_for(A, seed)
+
+
+def bell(*shape, sigma=1.5):
+    """A Gaussian PSF of sum 1."""
+    psf = np.ones(())
+    for n in shape:
+        psf = np.multiply.outer(psf, np.exp(-((np.arange(n) - n // 2) ** 2) / (2 * sigma**2)))
+    return psf / psf.sum()

@@ -52,3 +52,17 @@ def _label(solver: Any) -> str:
 
 SOLVERS = [pytest.param(solver, id=_label(solver)) for solver in _SOLVERS]
 CONSTRAINED = [pytest.param(s, id=_label(s)) for s in _SOLVERS if s.takes_constraint]
+NESTEROV = pr.GradientDescent(rule="nesterov")
+# Those of smooth objectives: those that search along a line, and those that do not.
+SEARCHING = [
+    pytest.param(pr.GradientDescent(rule="armijo"), id="armijo"),
+    pytest.param(pr.GradientDescent(rule="bb"), id="bb"),
+    pytest.param(pr.LBFGS(), id="lbfgs"),
+]
+STEPPING = [
+    pytest.param(NESTEROV, id="nesterov"),
+    pytest.param(pr.Adam(), id="adam"),
+    pytest.param(pr.RMSprop(), id="rmsprop"),
+]
+# Those of priors with a proximal map.
+PROXIMAL = [pytest.param(s, id=s.name) for s in (pr.FISTA(), pr.PDHG(), pr.ADMM())]

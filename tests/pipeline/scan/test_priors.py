@@ -26,12 +26,6 @@ INSIDE, AROUND = disc_mask(), disc_mask(radius=20.0)
 
 
 @pytest.fixture
-def here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
 def scan(here):
     return write_scan(here / "scan.h5", rows=2, views=VIEWS)
 
@@ -218,7 +212,8 @@ def test_a_run_that_is_killed_goes_on_to_the_same_bytes(noisy, here):
     ]
     assert main(["recon", "scan.h5", "-o", "whole.h5", *words]) == 0
     program = (
-        "import os, signal, sys; from physrecon.pipeline.scan import task as run; from physrecon.cli.main import main;"
+        "import os, signal, sys; from physrecon.cli.main import main;"
+        "from physrecon.pipeline.scan import task as run;"
         "write, seen = run._write_slab, [];\n"
         "def once(*a):\n"
         "    if seen: os.kill(os.getpid(), signal.SIGKILL)\n"

@@ -1,0 +1,60 @@
+"""Pictures from the command line."""
+
+from __future__ import annotations
+
+import h5py
+import numpy as np
+import pytest
+from discs import write_scan
+from listing import files
+
+from physrecon.cli.main import main
+
+
+def test_a_negative_window_is_a_value(scan, here, capsys):
+    assert main(["recon", "scan.h5", "-o", "v.h5", "--center", "22.3"]) == 0
+    assert main(["view", "v.h5", "--window", "-0.1:0.2", "-o", "v.png"]) == 0
+    assert capsys.readouterr().out.endswith("v.png\n")
+    assert (here / "v.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.fixture
+def volume(here):
+    write_scan(here / "scan.h5")
+    assert main(["recon", "scan.h5", "-o", "v.h5", "--center", "22.3"]) == 0
+    return here / "v.h5"
+
+
+@pytest.mark.parametrize(
+    "name, code", [("p.png", 73), ("v.h5", 64), ("pic.jpg", 64), ("pic.txt", 64), ("pic", 64)]
+)
+def test_a_picture_takes_no_other_files_place(name, code, volume, here, capsys):
+    (here / "p.png").symlink_to(volume)  # the volume under a name that looks right
+    whole, before = volume.read_bytes(), files(here)
+    assert main(["view", "v.h5", "-o", name, "--overwrite"]) == code
+    assert "expected" in capsys.readouterr().err
+    assert volume.read_bytes() == whole and files(here) == before
+
+
+def test_a_raw_scan_is_no_volume_to_look_at(scan, here, capsys):
+    before = files(here)
+    assert main(["view", "scan.h5"]) == 65
+    assert "physrecon recon" in capsys.readouterr().err
+    assert files(here) == before
+
+
+def test_nothing_of_a_picture_is_cut_off(here, capsys):
+    from matplotlib.image import imread
+
+    values = np.linspace(0, 1e-4, 3 * 40 * 40).reshape(3, 40, 40)  # wide labels on all sides
+    for name, unit in (("a", "mm"), ("b", None)):
+        with h5py.File(f"{name}.h5", "w") as file:
+            data = file.create_dataset("entry/reconstruction/results/data", data=values)
+            data.attrs["voxel_size"] = (1.0, 11.7, 11.7)
+            if unit:
+                data.attrs["length_unit"] = unit
+        for axis in "zyx":
+            assert main(["view", f"{name}.h5", "-o", f"{name}{axis}.png", "--axis", axis]) == 0
+            pixels = imread(f"{name}{axis}.png")[..., :3]
+            for edge in (pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]):
+                assert (edge == 1).all()

@@ -1,0 +1,163 @@
+"""Options, names and job files: what is said to a wrong word."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import h5py
+import numpy as np
+import pytest
+from discs import COLUMNS
+from listing import files
+
+from physrecon import catalog
+from physrecon.cli.main import main
+
+HEAVY = ("numpy", "numba", "h5py", "scipy", "matplotlib", "pydantic", "tqdm")
+
+
+# Words ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "argv, words",
+    [
+        (["recn"], ["recon", "find-center", "did you mean recon"]),
+        (["recon"], ["SCAN", "--output"]),
+        (["recon", "s.h5"], ["--output"]),
+        (["recon", "s", "-o", "v", "--itertions", "3"], ["did you mean --iterations"]),
+        (["recon", "s", "-o", "v", "--filter", "ramlak"], ["did you mean ram-lak", "hann"]),
+        (["recon", "s", "-o", "v", "--method", "sirts"], ["did you mean sirt", "cgls"]),
+        (["recon", "s", "-o", "v", "--memory", "lots"], ["--memory", "4GB"]),
+        (["recon", "s", "-o", "v", "--slices", "5:2"], ["--slices", "a < b"]),
+        (["recon", "s", "-o", "v", "--center", "left"], ["--center", "auto"]),
+        (["recon", "s", "-o", "v", "--center", "nan"], ["--center", "auto"]),
+        (["recon", "s", "-o", "v", "--threads", "0"], ["--threads", ">= 1"]),
+        (["recon", "s", "-o", "v", "--device", "tpu"], ["cpu", "cuda"]),
+        (["recon", "s", "-o", "v", "--set", "centre=3"], ["did you mean center"]),
+        (["recon", "s", "-o", "v", "--set", "center"], ["key=value"]),
+        (["recon", "s", "-o", "v", "--set", "center=left"], ["column such as 296.0"]),
+        (["recon", "s", "-o", "v", "--iterations", "3"], ["iterative method", "cgls"]),
+        (["recon", "s", "-o", "v", "--nonnegative", "--method", "cgls"], ["sirt"]),
+        (["recon", "s", "-o", "v", "--method", "gd", "--set", "solver.stp=1"], ["step"]),
+        (["recon", "s", "-o", "v", "--method", "gd", "--set", "solver.step=9"], ["step < 2"]),
+        (["recon", "s", "t", "-o", "v"], ["no further argument", "'t'"]),
+        (["view", "v", "--window", "2:1"], ["lo < hi"]),
+        (["simulate", "-o", "s", "--shape", "3,4", "--views", "9"], ["z,y,x"]),
+    ],
+)
+def test_a_wrong_word_is_answered_with_the_right_one(argv, words, here, capsys):
+    assert main(argv) == 64
+    out, err = capsys.readouterr()
+    assert out == "" and "Traceback" not in err
+    for word in words:
+        assert word in err
+    assert not files(here)
+
+
+@pytest.mark.parametrize("argv", [["--help"], ["recon", "--help"], ["--version"], []])
+def test_help_goes_to_stdout(argv, capsys):
+    assert main(argv) == 0
+    out, err = capsys.readouterr()
+    assert "physrecon" in out and err == ""
+
+
+@pytest.mark.parametrize("argv", [["--help"], ["recon", "s", "-o", "v", "--filter", "ramlak"]])
+def test_help_and_usage_errors_answer_at_once(argv):
+    program = (
+        "import sys; from physrecon.cli.main import main; main(sys.argv[1:]);"
+        f"heavy = [name for name in {HEAVY} if name in sys.modules]; sys.exit(bool(heavy))"
+    )
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        done = subprocess.run([sys.executable, "-c", program, *argv], capture_output=True)
+        times.append(time.perf_counter() - start)
+        assert done.returncode == 0, "something heavy was imported"
+    assert min(times) < 0.3
+
+
+def test_the_names_of_the_command_line_are_those_of_the_library():
+    from physrecon.analytic.fbp import FILTERS
+    from physrecon.arrays.device import DEVICES
+    from physrecon.cli.options import parser
+    from physrecon.datasets.simulate import PHANTOMS
+    from physrecon.geometry.parallel_beam import ANGLE_UNITS
+    from physrecon.preprocess.rings import RINGS
+    from physrecon.solvers import METHODS
+
+    assert tuple(FILTERS) == catalog.FILTERS
+    assert set(METHODS) == set(catalog.ITERATIVE) == set(catalog.ITERATIONS)
+    assert DEVICES == catalog.DEVICES and ANGLE_UNITS == catalog.ANGLE_UNITS
+    assert ("none", *RINGS) == catalog.RINGS
+    assert tuple(PHANTOMS) == catalog.PHANTOMS
+    commands = next(a for a in parser()._actions if a.dest == "command")
+    assert set(commands.choices) == set(catalog.COMMANDS)
+
+
+# Job files ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("input = ", ["TOML"]),
+        ('input = "scan.h5"\noutput = "v.h5"\nmethd = "fbp"', ["did you mean method"]),
+        ('output = "v.h5"', ["input"]),
+        ('input = "scan.h5"\noutput = "v.h5"\nmethod = "sirts"', ["did you mean sirt"]),
+        ('input = "scan.h5"\noutput = "v.h5"\ncenter = "left"', ["center", "column"]),
+        ('input = "scan.h5"\noutput = "v.h5"\n[stop]\niters = 3', ["stop", "iterations"]),
+    ],
+)
+def test_a_job_file_that_makes_no_sense(text, words, scan, here, capsys):
+    (here / "job.toml").write_text(text)
+    assert main(["run", "job.toml"]) == 78
+    err = capsys.readouterr().err
+    for word in ["job.toml", *words]:
+        assert word in err
+
+
+def test_a_job_file_that_is_not_there(here, capsys):
+    assert main(["run", "job.toml"]) == 66
+
+
+def test_a_job_file_says_the_same_as_options(scan, here, capsys):
+    (here / "job.toml").write_text(
+        'input = "scan.h5"\noutput = "a.h5"\nmethod = "sirt"\nslices = "1:3"\ncenter = 22.3\n'
+        "nonnegative = true\n[solver]\niterations = 3\n"
+    )
+    assert main(["run", "job.toml"]) == 0
+    argv = "recon scan.h5 -o b.h5 --method sirt --slices 1:3 --center 22.3 --nonnegative"
+    assert main([*argv.split(), "--iterations", "3"]) == 0
+    with h5py.File("a.h5") as a, h5py.File("b.h5") as b:
+        assert np.array_equal(a["data"], b["data"]) and a["data"].shape == (2, COLUMNS, COLUMNS)
+
+
+def test_help_names_the_phantoms(capsys):
+    main(["simulate", "--help"])
+    shown = capsys.readouterr().out
+    assert all(name in shown for name in catalog.PHANTOMS)
+
+
+@pytest.mark.parametrize(
+    "argv, code, words",
+    [
+        (["recon", "s.h5", "-o", "v.h5", "--method", "gd", "--set", "solver.step=inf"], 64, "inf"),
+        (["recon", "job.toml", "-o", "v.h5"], 64, "physrecon run job.toml"),
+        (["run", "binary.h5"], 78, "physrecon recon"),
+        (["run", "negative.toml"], 78, "4GB"),
+        (["run", "typos.toml"], 78, "did you mean method"),
+    ],
+)
+def test_an_error_is_short(argv, code, words, here, capsys):
+    (here / "binary.h5").write_bytes(b"\x89HDF\r\n")
+    io_lines = 'input = "s.h5"\noutput = "v.h5"\n'
+    (here / "negative.toml").write_text(f"{io_lines}memory = -4\n")
+    (here / "typos.toml").write_text(f"{io_lines}methd = 'fbp'\nxyzzy = 1\nplugh = 2\n")
+    assert main(argv) == code
+    err = capsys.readouterr().err
+    assert words in err and "codec" not in err
+    assert err.count("nonnegative") <= 1 and err.count("solver.step") <= 1
+    assert max(map(len, err.splitlines())) < 260

@@ -1,0 +1,69 @@
+"""Volumes in again, ours and others."""
+
+from __future__ import annotations
+
+import h5py
+import numpy as np
+import pytest
+from scan_files import data_exchange
+from volume_files import DATA, SHAPE, SLABS, WHOLE, write
+
+from physrecon.errors import DataError, MissingInputError
+from physrecon.io import describe, open_scan, open_volume
+
+
+@pytest.mark.parametrize("slabs", [WHOLE, SLABS])
+def test_open_volume_gives_back_what_was_written(tmp_path, slabs):
+    write(tmp_path / "v.h5", slabs)
+    with open_volume(tmp_path / "v.h5") as volume:
+        assert (volume.shape, volume.dtype, len(volume)) == (SHAPE, np.dtype("f4"), 7)
+        assert volume.voxel_size == (2.0, 1.0, 1.5) and volume.length_unit == "um"
+        assert volume.configuration == {"method": "fbp", "input": "scan.h5 1234"}
+        np.testing.assert_array_equal(volume[2:5, 1], DATA[2:5, 1])
+        np.testing.assert_array_equal(np.asarray(volume), DATA)
+    text = "\n".join(describe(tmp_path / "v.h5"))
+    assert "reconstructed volume (7, 4, 5) float32" in text and "2 × 1 × 1.5 um" in text
+    with pytest.raises(DataError, match="reconstructed volume"):
+        open_scan(tmp_path / "v.h5")
+
+
+def test_open_volume_reads_others_and_refuses_the_rest(tmp_path):
+    other = tmp_path / "o.h5"
+    with h5py.File(other, "w") as file:
+        file["data"] = DATA.astype("f8")
+    with open_volume(other) as volume:
+        assert volume.voxel_size == (1, 1, 1) and volume.length_unit is None
+        assert volume[0].dtype == np.float64
+    with h5py.File(other, "w") as file:
+        file["picture"] = DATA[0]
+    with pytest.raises(DataError, match="expected a volume"):
+        open_volume(other)
+    with pytest.raises(MissingInputError):
+        open_volume(tmp_path / "absent.h5")
+
+
+def test_a_missing_slab_is_reported_and_never_reads_as_air(tmp_path):
+    write(tmp_path / "v.h5")
+    (tmp_path / "v.h5.slabs/00001.h5").unlink()
+    with pytest.raises(DataError, match=r"00001\.h5"):
+        open_volume(tmp_path / "v.h5")
+    with pytest.raises(DataError, match=r"00001\.h5"):
+        describe(tmp_path / "v.h5")
+    with h5py.File(tmp_path / "v.h5") as file:
+        assert np.isnan(file["data"][3:6]).all()
+    assert "slab" in " ".join(describe(tmp_path / "v.h5.slabs/00000.h5"))
+
+
+def test_a_scan_is_no_volume_by_accident(tmp_path):
+    """`/exchange/data` serves both; `info` tells them apart by the angles."""
+    path = data_exchange(tmp_path / "scan.h5")
+    assert "Data Exchange" in describe(path)[0]
+
+
+@pytest.mark.parametrize("name", ["50%bin.h5", "a%%b.h5", "%d%s.h5"])
+def test_a_name_with_a_percent_sign(tmp_path, name):
+    write(tmp_path / name)
+    with open_volume(tmp_path / name) as volume:
+        np.testing.assert_array_equal(volume[:], DATA)
+    with h5py.File(tmp_path / name) as file:  # what other programs see
+        np.testing.assert_array_equal(file["data"][()], DATA)
