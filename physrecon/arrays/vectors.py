@@ -177,6 +177,41 @@ def peaks(vector: Vector, axis: Axis) -> Numbers:
     return largest
 
 
+def largest(values: Vector, shape: Shape, axis: Axis) -> Numbers:
+    """max |value| of each slice of a vector of this shape, to which the values broadcast."""
+    most = np.zeros(slice_count(shape, axis))
+    parts = zip(leaves(values), leaf_shapes(shape), leaf_axes(axis, values), strict=True)
+    for leaf, full, where in parts:
+        wide = abs(arrays.to_host(leaf)).reshape((1,) * (len(full) - leaf.ndim) + leaf.shape)
+        others = tuple(i for i in range(wide.ndim) if i != where)
+        most = np.maximum(most, wide.max(axis=others, initial=0).astype(np.float64))
+    return most
+
+
+class Constants:
+    """Vectors of an operator, held for each machine and dtype of x that they were needed in."""
+
+    def __init__(self, values: Vector) -> None:
+        self.values = values
+        self._moved: dict[Any, Vector] = {}
+
+    def beside(self, x: Vector) -> Vector:
+        """The values on the machine of x, those of floats in its dtype."""
+        model = leaves(x)[0]
+        key = (arrays.is_device(model), np.dtype(model.dtype))
+        if key not in self._moved:
+
+            def move(values: Any) -> Any:
+                moved = arrays.to_device(values, "cuda" if key[0] else "cpu")
+                return moved.astype(key[1], copy=False) if moved.dtype.kind == "f" else moved
+
+            self._moved[key] = transform(move, self.values)
+        return self._moved[key]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"values": self.values, "_moved": {}}
+
+
 def leaf_axes(axis: Axis, vector: Vector) -> list[int | None]:
     if not isinstance(vector, tuple):
         return [axis]  # type: ignore[list-item]

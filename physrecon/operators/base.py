@@ -1,10 +1,15 @@
-"""Operators between spaces of real arrays: y = F(x), and the linear ones, y = A x.
+"""Operators between spaces of real arrays: y = F(x), the linear ones, y = A x, and their algebra.
 
 A linear operator has an exact transpose, x = Aᵀ y, in Euclidean inner products; any other has at
 every x a Jacobian, which is a linear operator.  A subclass says its shapes and writes two methods,
 which fill memory they are given: `_forward(x, out)` with `_adjoint(y, out)` or `_linearize(x)`.
 Everything else is here, once: the checks at the door, and the arithmetic `@ + − * / .T [views]`,
-whose results are operators too (see `operators.algebra`)."""
+whose results are operators too.  Each node of it is one line of algebra:
+
+(A B)ᵀ = Bᵀ Aᵀ,  (A + B)ᵀ = Aᵀ + Bᵀ,  (α A)ᵀ = α Aᵀ,  (Aᵀ W A)ᵀ = Aᵀ W A;
+D(F ∘ G)(x) = DF(G(x)) DG(x),  D(F + G) = DF + DG,  D(α F) = α DF.
+A node comes in two kinds: for any operators, and, where all of them are linear, a linear one.
+Non-negativity, slices and the single-slice operator are passed on wherever they hold."""
 
 from __future__ import annotations
 
@@ -19,6 +24,8 @@ from physrecon import arrays
 from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Axis, Shape, Vector
 from physrecon.errors import ArgumentError
+
+Bounds = Callable[["LinearOperator"], Any]
 
 
 class Operator:
@@ -105,8 +112,6 @@ class Operator:
 
     def __matmul__(self, other: Any) -> Any:
         if isinstance(other, Operator):
-            from physrecon.operators.algebra import compose
-
             return compose(self, other)
         where = f"{type(self).__name__} @ x"
         x = vectors.checked(where, other, self.in_shape)
@@ -114,17 +119,19 @@ class Operator:
         return self.forward(x)
 
     def __add__(self, other: Any) -> Any:
-        from physrecon.operators.algebra import add
-
-        return add(self, other) if isinstance(other, Operator) else NotImplemented
+        if not isinstance(other, Operator):
+            return NotImplemented
+        if isinstance(self, LinearOperator) and isinstance(other, LinearOperator):
+            return LinearSum(self, other)
+        return Sum(self, other)
 
     def __sub__(self, other: Any) -> Any:
         return self + -other if isinstance(other, Operator) else NotImplemented
 
     def __mul__(self, factor: Any) -> Any:
-        from physrecon.operators.algebra import scale
-
-        return scale(self, factor) if isinstance(factor, Real) else NotImplemented
+        if not isinstance(factor, Real):
+            return NotImplemented
+        return (LinearScaled if isinstance(self, LinearOperator) else Scaled)(self, factor)  # type: ignore[arg-type]
 
     __rmul__ = __mul__
 
@@ -164,7 +171,7 @@ class LinearOperator(Operator):
         """out ← Aᵀ y, both checked, contiguous and not empty."""
         raise NotImplementedError
 
-    def _norm_bounds(self, bounds: Callable[[LinearOperator], Any]) -> Any:
+    def _norm_bounds(self, bounds: Bounds) -> Any:
         """(lower, upper) of ‖A‖ if they are known without iterating, else None.
 
         Numbers, or arrays (slices,). `bounds(B)` gives those of an operator this one is made of."""
@@ -196,8 +203,6 @@ class LinearOperator(Operator):
     @property
     def T(self) -> LinearOperator:
         """Aᵀ, whose own T is A."""
-        from physrecon.operators.algebra import Transpose
-
         transpose = self._transpose() if self._transpose else None
         if transpose is None:
             transpose = Transpose(self)
@@ -209,11 +214,273 @@ class LinearOperator(Operator):
 
     def normal(self, weights: Any = None) -> LinearOperator:
         """Aᵀ W A with W = diag(weights); an operator that knows a faster way overrides it."""
-        from physrecon.operators.diagonal import Diagonal
+        return self.T @ self if weights is None else Normal(self, weights)
 
-        if weights is None:
-            return self.T @ self
-        return self.T @ Diagonal(weights, self.out_shape, self.slices and self.slices[1]) @ self
+
+class Transpose(LinearOperator):
+    """Aᵀ; its transpose is A itself."""
+
+    def __init__(self, A: LinearOperator) -> None:
+        self._A = A
+        self.in_shape, self.out_shape, self.dtype = A.out_shape, A.in_shape, A.dtype
+        self.nonnegative = A.nonnegative
+        self.slices = A.slices and A.slices[::-1]
+
+    @property
+    def T(self) -> LinearOperator:
+        return self._A
+
+    def _forward(self, x: Vector, out: Vector) -> None:
+        self._A.apply_adjoint(x, out)
+
+    def _adjoint(self, y: Vector, out: Vector) -> None:
+        self._A.apply(y, out)
+
+    def one_slice(self) -> LinearOperator | None:
+        return _transposed(self._A.one_slice())
+
+    def along(self, axis: Axis) -> LinearOperator:
+        return self._A.along(axis).T
+
+    def on_views(self, views: Any) -> LinearOperator | None:
+        return _transposed(self._A.on_views(views))
+
+    def _norm_bounds(self, bounds: Bounds) -> Any:
+        return bounds(self._A)  # ‖Aᵀ‖ = ‖A‖
+
+
+def _transposed(A: LinearOperator | None) -> LinearOperator | None:
+    return None if A is None else A.T
+
+
+class Normal(LinearOperator):
+    """Aᵀ W A, W = diag(weights), which is its own transpose.
+
+    weights: broadcastable to A.out_shape (a tuple of arrays for a tuple of shapes), finite.
+    Holds them as given, and once more in the dtype of x where that is another."""
+
+    def __init__(self, A: LinearOperator, weights: Any) -> None:
+        self._A = A
+        weights = vectors.broadcastable(f"{type(A).__name__}.normal", weights, A.out_shape)
+        self._weights = vectors.Constants(weights)
+        self.in_shape, self.out_shape, self.dtype = A.in_shape, A.in_shape, A.dtype
+        self.nonnegative = A.nonnegative and all((w >= 0).all() for w in vectors.leaves(weights))
+        self.slices = A.slices and (A.slices[0], A.slices[0])
+
+    @property
+    def T(self) -> LinearOperator:
+        return self
+
+    def _forward(self, x: Vector, out: Vector) -> None:
+        y = vectors.empty(self._A.out_shape, x)
+        self._A.apply(x, y)
+        vectors.multiply(y, self._weights.beside(x))
+        self._A.apply_adjoint(y, out)
+
+    def _adjoint(self, y: Vector, out: Vector) -> None:
+        self._forward(y, out)
+
+    def one_slice(self) -> LinearOperator | None:
+        one, weights = self._A.one_slice(), self._weights.values
+        if one is None or not self.slices or vectors.is_product(one.out_shape):
+            return None
+        alike = np.broadcast_shapes(weights.shape, one.out_shape) == one.out_shape
+        return Normal(one, weights) if alike else None
+
+    def along(self, axis: Axis) -> LinearOperator:
+        return Normal(self._A.along(axis), self._weights.values)
+
+    def _norm_bounds(self, bounds: Bounds) -> Any:
+        if self.nonnegative:
+            return None
+        upper, axis = bounds(self._A)[1], self._A.slices and self._A.slices[1]
+        return 0, upper * vectors.largest(self._weights.values, self._A.out_shape, axis) * upper
+
+
+class Scaled(Operator):
+    """α F"""
+
+    def __init__(self, A: Any, factor: Real | float) -> None:
+        self._A, self._factor = A, float(factor)
+        if not np.isfinite(self._factor):
+            raise ArgumentError(f"number * {A}: expected a finite number, got {factor}")
+        self.in_shape, self.out_shape, self.dtype = A.in_shape, A.out_shape, A.dtype
+        self.slices = A.slices
+
+    def _forward(self, x: Vector, out: Vector) -> None:
+        self._A.apply(x, out)
+        self._scale(out)
+
+    def _scale(self, out: Vector) -> None:
+        for leaf in vectors.leaves(out):
+            leaf *= self._factor
+
+    def linearize(self, x: Vector) -> LinearOperator:
+        return self._factor * self._A.linearize(x)
+
+    def forward_and_linearize(self, x: Vector, out: Vector = None) -> tuple[Vector, LinearOperator]:
+        y, jacobian = self._A.forward_and_linearize(x, out)
+        self._scale(y)
+        return y, self._factor * jacobian
+
+    def one_slice(self) -> Any:
+        return self._scaled(self._A.one_slice())
+
+    def along(self, axis: Axis) -> Any:
+        return self._scaled(self._A.along(axis))
+
+    def on_views(self, views: Any) -> Any:
+        return self._scaled(self._A.on_views(views))
+
+    def __getitem__(self, views: Any) -> Any:
+        return self._scaled(self._A[views])
+
+    def _scaled(self, A: Any) -> Any:
+        return None if A is None else self._factor * A
+
+
+class LinearScaled(LinearOperator, Scaled):
+    """α A"""
+
+    def __init__(self, A: LinearOperator, factor: Real | float) -> None:
+        super().__init__(A, factor)
+        self.nonnegative = A.nonnegative and self._factor >= 0
+
+    def _adjoint(self, y: Vector, out: Vector) -> None:
+        self._A.apply_adjoint(y, out)
+        self._scale(out)
+
+    def _norm_bounds(self, bounds: Bounds) -> Any:
+        lower, upper = bounds(self._A)
+        return abs(self._factor) * lower, abs(self._factor) * upper
+
+
+class Composition(Operator):
+    """F ∘ G: first G, then F."""
+
+    def __init__(self, A: Any, B: Any) -> None:
+        if A.in_shape != B.out_shape:
+            raise ArgumentError(
+                f"A @ B: expected A to take what B gives, {B.out_shape}, got {A} @ {B}"
+            )
+        if B.slices:
+            A = A.along(B.slices[1])
+        if A.slices:
+            B = B.along(A.slices[0])
+        self._A, self._B = A, B
+        self.in_shape, self.out_shape = B.in_shape, A.out_shape
+        self.dtype = np.result_type(A.dtype, B.dtype)
+        if A.slices and B.slices and A.slices[0] == B.slices[1]:
+            self.slices = (B.slices[0], A.slices[1])
+
+    def _forward(self, x: Vector, out: Vector) -> None:
+        between = vectors.empty(self._B.out_shape, x)
+        self._B.apply(x, between)
+        self._A.apply(between, out)
+
+    def linearize(self, x: Vector) -> LinearOperator:
+        between, jacobian = self._B.forward_and_linearize(x)
+        return self._A.linearize(between) @ jacobian
+
+    def forward_and_linearize(self, x: Vector, out: Vector = None) -> tuple[Vector, LinearOperator]:
+        between, inner = self._B.forward_and_linearize(x)
+        y, outer = self._A.forward_and_linearize(between, out)
+        return y, outer @ inner
+
+    def one_slice(self) -> Any:
+        a, b = self._A.one_slice(), self._B.one_slice()
+        return a @ b if self.slices and a is not None and b is not None else None
+
+    def along(self, axis: Axis) -> Any:
+        return compose(self._A.along(axis), self._B.along(axis))
+
+    def on_views(self, views: Any) -> Any:
+        a, b = self._A.on_views(views), self._B.on_views(views)
+        return None if a is None or b is None else a @ b
+
+    def __getitem__(self, views: Any) -> Any:
+        some = self._A.on_views(views)
+        return self._A[views] @ self._B if some is None else some @ self._B[views]
+
+
+class LinearComposition(LinearOperator, Composition):
+    """A B: first B, then A."""
+
+    def __init__(self, A: LinearOperator, B: LinearOperator) -> None:
+        super().__init__(A, B)
+        self.nonnegative = A.nonnegative and B.nonnegative
+
+    def _adjoint(self, y: Vector, out: Vector) -> None:
+        between = vectors.empty(self._B.out_shape, y)
+        self._A.apply_adjoint(y, between)
+        self._B.apply_adjoint(between, out)
+
+    def _norm_bounds(self, bounds: Bounds) -> Any:
+        return None if self.nonnegative else (0, bounds(self._A)[1] * bounds(self._B)[1])
+
+
+class Sum(Operator):
+    """F + G"""
+
+    def __init__(self, A: Any, B: Any) -> None:
+        if (A.in_shape, A.out_shape) != (B.in_shape, B.out_shape):
+            raise ArgumentError(f"A + B: expected equal shapes, got {A} + {B}")
+        if A.slices:
+            B = B.along(A.slices[1])
+        if B.slices:
+            A = A.along(B.slices[1])
+        self._A, self._B = A, B
+        self.in_shape, self.out_shape = A.in_shape, A.out_shape
+        self.dtype = np.result_type(A.dtype, B.dtype)
+        self.slices = A.slices if A.slices == B.slices else None
+
+    def _forward(self, x: Vector, out: Vector) -> None:
+        self._A.apply(x, out)
+        other = vectors.empty(self.out_shape, x)
+        self._B.apply(x, other)
+        vectors.add(out, other)
+
+    def linearize(self, x: Vector) -> LinearOperator:
+        return self._A.linearize(x) + self._B.linearize(x)
+
+    def forward_and_linearize(self, x: Vector, out: Vector = None) -> tuple[Vector, LinearOperator]:
+        y, first = self._A.forward_and_linearize(x, out)
+        other, second = self._B.forward_and_linearize(x)
+        vectors.add(y, other)
+        return y, first + second
+
+    def one_slice(self) -> Any:
+        a, b = self._A.one_slice(), self._B.one_slice()
+        return a + b if self.slices and a is not None and b is not None else None
+
+    def __getitem__(self, views: Any) -> Any:
+        return self._A[views] + self._B[views]
+
+
+class LinearSum(LinearOperator, Sum):
+    """A + B"""
+
+    def __init__(self, A: LinearOperator, B: LinearOperator) -> None:
+        super().__init__(A, B)
+        self.nonnegative = A.nonnegative and B.nonnegative
+
+    def _adjoint(self, y: Vector, out: Vector) -> None:
+        self._A.apply_adjoint(y, out)
+        other = vectors.empty(self.in_shape, y)
+        self._B.apply_adjoint(y, other)
+        vectors.add(out, other)
+
+    def _norm_bounds(self, bounds: Bounds) -> Any:
+        return None if self.nonnegative else (0, bounds(self._A)[1] + bounds(self._B)[1])
+
+
+def compose(F: Operator, G: Operator) -> Operator:
+    """F ∘ G.  (F₁ F₂) G becomes F₁ (F₂ G), so that views and slices of G are seen by each."""
+    if isinstance(F, Composition):
+        return compose(F._A, compose(F._B, G))
+    if isinstance(F, LinearOperator) and isinstance(G, LinearOperator):
+        return LinearComposition(F, G)
+    return Composition(F, G)
 
 
 def view_indices(where: str, count: int, views: Any) -> np.ndarray:

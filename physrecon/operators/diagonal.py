@@ -22,18 +22,19 @@ class Elementwise(Operator):
 
     _parameters: vectors, each broadcastable to the shape and cut as the shape is cut."""
 
-    _parameters: tuple[Vector, ...] = ()
-
     def _set(self, shape: Shape, axis: Axis, parameters: tuple[Vector, ...] = ()) -> None:
         self.in_shape = self.out_shape = shape
         self.slices = None if axis is None else (axis, axis)
-        self._parameters = parameters
-        self._moved: dict[Any, Any] = {}
+        self._constants = vectors.Constants(parameters)
 
     def _cut(self, shape: Shape, axis: Axis, parameters: tuple[Vector, ...]) -> Any:
         other = copy.copy(self)
         other._set(shape, axis, parameters)
         return other
+
+    @property
+    def _parameters(self) -> tuple[Vector, ...]:
+        return self._constants.values
 
     @property
     def _axis(self) -> Axis:
@@ -64,32 +65,12 @@ class Elementwise(Operator):
 
     def _near(self, x: Vector) -> tuple[Vector, ...]:
         """The parameters on the machine of x, those of floats in its dtype; kept once made."""
-        model = vectors.leaves(x)[0]
-        key = (arrays.is_device(model), np.dtype(model.dtype))
-        if key not in self._moved:
-
-            def move(values: Any) -> Any:
-                moved = arrays.to_device(values, "cuda" if key[0] else "cpu")
-                return moved.astype(key[1], copy=False) if moved.dtype.kind == "f" else moved
-
-            self._moved[key] = tuple(vectors.transform(move, p) for p in self._parameters)
-        return self._moved[key]
+        return self._constants.beside(x)
 
     def _largest(self) -> tuple[Numbers, Numbers]:
         """(p, p), p = max |parameter| of each slice: the norm of a diagonal."""
-        (values,) = self._parameters
-        largest = np.zeros(self.slice_count)
-        shapes = vectors.leaf_shapes(self.in_shape)
-        axes = vectors.leaf_axes(self._axis, values)
-        for v, shape, axis in zip(vectors.leaves(values), shapes, axes, strict=True):
-            full = abs(arrays.to_host(v)).reshape((1,) * (len(shape) - v.ndim) + v.shape)
-            others = tuple(i for i in range(full.ndim) if i != axis)
-            peaks = full.max(axis=others, initial=0)
-            largest = np.maximum(largest, peaks.astype(np.float64))
+        largest = vectors.largest(self._parameters[0], self.in_shape, self._axis)
         return largest, largest
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {k: v for k, v in self.__dict__.items() if k != "_transpose"} | {"_moved": {}}
 
 
 class Diagonal(Elementwise, LinearOperator):
