@@ -49,7 +49,7 @@ class BlindRichardsonLucy:
     a PSF of one pixel explain the data too, PSF and image may be shifted against each other, and
     what comes out depends on the start.
 
-    Holds x, x before the iteration, F and Aᵀ 1, y and the ratio, and for the PSF what `OfPSF`
+    Holds x, x before the iteration, F and Aᵀ 1, y and the ratio, and for the PSF what `BlurOfPSF`
     does: about three arrays of the padded frame."""
 
     psf_updates: int = 1
@@ -95,7 +95,7 @@ class BlindRichardsonLucy:
             multiply(x, factor, columns, None, *place)
             A.forward(x, state.ratio)
             state.value = f.data_ratios(state.ratio)
-        B, total = f.A.of_psf(x), float(f.A.psf.sum())
+        B, total = f.A.as_function_of_psf(x), float(f.A.psf.sum())
         sums = arrays.to_host(B.column_sums(f.y)).astype(np.float64)
         for _ in range(self.psf_updates):
             factor = arrays.to_host(B.adjoint(state.ratio)).astype(np.float64)
@@ -116,7 +116,7 @@ class BlindRichardsonLucy:
 
     def _check(self, problem: Problem) -> None:
         A = problem.f.A
-        if not hasattr(A, "of_psf") or len(A.out_shape) != A.psf.ndim:
+        if not hasattr(A, "as_function_of_psf") or len(A.out_shape) != A.psf.ndim:
             raise ArgumentError(
                 f"BlindRichardsonLucy: expected a Blur with a PSF of as many axes as the image, "
                 f"got {A}; take one image at a time"

@@ -62,7 +62,7 @@ def test_a_blur_as_an_operator_on_its_psf(shape, side, boundary):
     rng = np.random.default_rng(0)
     A = pr.Blur(rng.uniform(size=side), shape, boundary, center=(1,) * len(side))
     x, h = rng.uniform(size=A.in_shape), rng.standard_normal(side)
-    B = A.of_psf(x)
+    B = A.as_function_of_psf(x)
     np.testing.assert_allclose(B @ h, A.with_psf(h) @ x, atol=1e-12)
     y = rng.standard_normal(shape)
     assert np.vdot(B @ h, y) == pytest.approx(np.vdot(h, B.T @ y), rel=1e-11)

@@ -12,6 +12,7 @@ from physrecon.arrays.vectors import Shape
 from physrecon.errors import ArgumentError
 
 BOUNDARIES = ("zero", "reflect", "periodic", "unknown")
+ENGINES = ("auto", "fft", "direct")
 
 
 def checked_psf(where: str, psf: Any, shape: Shape, normalize: bool, oversize: bool) -> np.ndarray:
@@ -68,3 +69,11 @@ def checked_center(where: str, shape: Shape, center: Any) -> tuple[int, ...]:
             "if its centre lies between pixels"
         )
     return tuple(int(c) for c in index)
+
+
+def check_words(where: str, boundary: str, method: str) -> None:
+    for name, value, known in (("boundary", boundary, BOUNDARIES), ("method", method, ENGINES)):
+        if value not in known:
+            raise ArgumentError(
+                f"{where}.{name}: expected one of {', '.join(known)}, got {value!r}"
+            )

@@ -24,14 +24,13 @@ from physrecon.arrays.vectors import Shape
 from physrecon.errors import ArgumentError
 from physrecon.operators.base import LinearOperator
 from physrecon.operators.batched import Slicewise
-from physrecon.operators.blur.arguments import BOUNDARIES, checked_center, checked_psf
+from physrecon.operators.blur.arguments import check_words, checked_center, checked_psf
 from physrecon.operators.blur.boundary import Extension
 from physrecon.operators.blur.direct import direct_engine
 from physrecon.operators.blur.fourier import FourierConvolution, PeriodicConvolution
 from physrecon.operators.blur.separable_terms import rounding
 from physrecon.operators.blur.tiled import TiledConvolution
 
-ENGINES = ("auto", "fft", "direct")
 # A voxel that sends less of its light to the frame is not told from the rounding of transforms, and
 # would grow to whatever size explains it.
 FAINT = 1e-3
@@ -74,7 +73,7 @@ class Blur(Slicewise, LinearOperator):
         accuracy: float | None = None,
         memory: int | None = None,
     ) -> None:
-        _check_words(boundary, method)
+        check_words("Blur", boundary, method)
         self.psf = checked_psf("Blur", psf, shape, normalize, oversize)
         self.center = checked_center("Blur", self.psf.shape, center)
         self.boundary, self.method = boundary, method
@@ -149,11 +148,9 @@ class Blur(Slicewise, LinearOperator):
             memory=self.memory,
         )
 
-    def of_psf(self, x: Any) -> LinearOperator:
-        """h ↦ (blur with the PSF h) x, for h of the shape of the PSF; see `OfPSF`."""
-        from physrecon.operators.blur.psf_operator import OfPSF
-
-        return OfPSF(self, x)
+    def as_function_of_psf(self, x: Any) -> LinearOperator:
+        """h ↦ (blur with the PSF h) x, for h of the shape of the PSF."""
+        return BlurOfPSF(self, x)
 
     def _resized(self, shape: Shape) -> Blur:
         margins = [m - n for m, n in zip(self.in_shape, self.out_shape, strict=True)]
@@ -204,14 +201,43 @@ class Blur(Slicewise, LinearOperator):
         return (lower, upper) if upper <= CLOSE * lower else None
 
 
+class BlurOfPSF(LinearOperator):
+    """h ↦ Blur(h, …) x: from PSFs of the shape of that of the blur to images of the frame.
+
+    Convolution does not tell its factors apart: y[i] = Σ_m x̃[m] h[i + s − m] is the engine of
+    `Blur` with the extended image x̃ in the PSF's place, and so its transpose is exact.
+
+    blur: with a PSF of as many axes as its image, two or three.  x: of its in_shape, copied.
+    Holds the transform of x̃ and work of that size."""
+
+    def __init__(self, blur: Blur, x: Any) -> None:
+        if len(blur.out_shape) != blur.psf.ndim or blur.psf.ndim < 2:
+            raise ArgumentError(
+                f"BlurOfPSF: expected an image of two or three axes and a PSF of as many, got "
+                f"{blur.out_shape} and {blur.psf.shape}; take one image at a time"
+            )
+        self.in_shape, self.out_shape = blur.psf.shape, blur.out_shape
+        image = np.asarray(arrays.to_host(x), np.float64)
+        self.nonnegative = not image.size or bool(image.min() >= 0)
+        if blur.boundary in ("reflect", "periodic"):
+            before = tuple(k - 1 - c for k, c in zip(self.in_shape, blur.center, strict=True))
+            extension = Extension(self.out_shape, before, blur.center, blur.boundary)
+            extended = extension.scratch(image)
+            extension.extend(image, extended)
+            image = extended
+        reach = tuple(k - 1 for k in self.in_shape)
+        shift = blur.center if blur.boundary == "zero" else reach
+        self._engine = FourierConvolution(image, self.in_shape, self.out_shape, shift)
+
+    def _forward(self, x: Any, out: Any) -> None:
+        self._engine.convolve(x, out)
+
+    def _adjoint(self, y: Any, out: Any) -> None:
+        self._engine.correlate(y, out)
+
+
 def _rounding(psf: Any) -> float:
     """The accuracy of the PSF's numbers: those of float32 do not gain any by being in float64."""
     psf = arrays.to_host(psf)
     single = psf.dtype.itemsize <= 4 or bool((psf.astype(np.float32) == psf).all())
     return rounding(np.dtype(np.float32 if single else np.float64))
-
-
-def _check_words(boundary: str, method: str) -> None:
-    for name, value, known in (("boundary", boundary, BOUNDARIES), ("method", method, ENGINES)):
-        if value not in known:
-            raise ArgumentError(f"Blur.{name}: expected one of {', '.join(known)}, got {value!r}")

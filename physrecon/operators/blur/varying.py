@@ -24,8 +24,8 @@ from physrecon.arrays.vectors import Shape
 from physrecon.errors import ArgumentError
 from physrecon.operators.base import LinearOperator
 from physrecon.operators.batched import Slicewise
-from physrecon.operators.blur.arguments import BOUNDARIES, checked_center, checked_psf
-from physrecon.operators.blur.blur import CLOSE, ENGINES, FAINT
+from physrecon.operators.blur.arguments import check_words, checked_center, checked_psf
+from physrecon.operators.blur.blur import CLOSE, FAINT
 from physrecon.operators.blur.boundary import MODES, Extension
 from physrecon.operators.blur.patch_engines import DirectBlur, Engine, FourierBlur, Patches
 from physrecon.operators.checks import ROUNDINGS
@@ -42,7 +42,7 @@ class _VariantBlur(LinearOperator):
         self, shape: Shape, places: list[np.ndarray], rank: int, boundary: str, method: str
     ) -> None:
         """places: of the PSFs, for each axis of their lattice.  rank: number of axes of a PSF."""
-        _check_words(type(self).__name__, boundary, method)
+        check_words(type(self).__name__, boundary, method)
         self.boundary, self.method = boundary, method
         self.nonnegative = bool((self.psfs >= 0).all())
         unknown, k = boundary == "unknown", self.psfs.shape[-rank:]
@@ -268,14 +268,6 @@ def _three(values: Any, one: Any) -> tuple[Any, ...]:
     """Of three axes, where z may be missing."""
     given = tuple(values)
     return (*(one,) * (3 - len(given)), *given)
-
-
-def _check_words(where: str, boundary: str, method: str) -> None:
-    for name, value, known in (("boundary", boundary, BOUNDARIES), ("method", method, ENGINES)):
-        if value not in known:
-            raise ArgumentError(
-                f"{where}.{name}: expected one of {', '.join(known)}, got {value!r}"
-            )
 
 
 def _checked_psfs(
