@@ -27,23 +27,23 @@ def lanes(dtype: Any, slices: int) -> np.dtype:
     return np.dtype([("slices", dtype, (slices,))])
 
 
-class _Vector(types.Type):
+class Vector(types.Type):
     def __init__(self, element: Any, count: int) -> None:
         self.element, self.count = element, count
         super().__init__(name=f"vector({element} x {count})")
 
 
-@register_model(_Vector)
+@register_model(Vector)
 class _VectorModel(models.PrimitiveModel):
-    def __init__(self, manager: Any, fe_type: _Vector) -> None:
+    def __init__(self, manager: Any, fe_type: Vector) -> None:
         element = manager.lookup(fe_type.element).get_value_type()
         super().__init__(manager, fe_type, ir.VectorType(element, fe_type.count))
 
 
-def _vector_of(rows: Any) -> _Vector:
+def _vector_of(rows: Any) -> Vector:
     """The vector type of the elements of `rows`, a flat array of lanes."""
     nested = rows.dtype.fields["slices"].type
-    return _Vector(nested.dtype, nested.shape[0])
+    return Vector(nested.dtype, nested.shape[0])
 
 
 def _pointer(context: Any, builder: Any, rows_type: Any, rows: Any, i: Any) -> tuple[Any, int]:

@@ -14,14 +14,14 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from physrecon.kernels._lanes import CACHE_LINE, _Vector
+from physrecon.kernels._lanes import CACHE_LINE, Vector
 
 _WIDE = llvmlite.binding.get_host_cpu_features().get("avx512f", False)
 BYTES = 512 if _WIDE else 128  # of a run: a quarter of all vector registers
 
 
-def _run_of(array: Any) -> _Vector:
-    return _Vector(array.dtype, 8 * BYTES // array.dtype.bitwidth)
+def _run_of(array: Any) -> Vector:
+    return Vector(array.dtype, 8 * BYTES // array.dtype.bitwidth)
 
 
 def _pointer(context: Any, builder: Any, array_type: Any, array: Any, i: Any) -> tuple[Any, int]:
