@@ -57,12 +57,11 @@ if TYPE_CHECKING:
     from physrecon.pipeline.checkpoint import load_state, save_state
     from physrecon.preprocess.line_integrals import prepare
     from physrecon.preprocess.rotation_axis import find_center
-    from physrecon.priors.base import Prior
+    from physrecon.priors.base import Prior, PriorSum
     from physrecon.priors.constraints import Box, NonNegative
     from physrecon.priors.nuclear import NuclearNorm, NuclearTotalVariation
     from physrecon.priors.plug_and_play import PlugAndPlay
     from physrecon.priors.sparsity import L1, WaveletL1
-    from physrecon.priors.sum import PriorSum
     from physrecon.priors.tgv import TGV
     from physrecon.priors.tikhonov import Tikhonov
     from physrecon.priors.total_variation import HuberTV, JointTotalVariation, TotalVariation
@@ -223,12 +222,11 @@ _NAMES = {
     "pipeline.checkpoint": "load_state save_state",
     "preprocess.line_integrals": "prepare",
     "preprocess.rotation_axis": "find_center",
-    "priors.base": "Prior",
+    "priors.base": "Prior PriorSum",
     "priors.constraints": "Box NonNegative",
     "priors.nuclear": "NuclearNorm NuclearTotalVariation",
     "priors.plug_and_play": "PlugAndPlay",
     "priors.sparsity": "L1 WaveletL1",
-    "priors.sum": "PriorSum",
     "priors.tgv": "TGV",
     "priors.tikhonov": "Tikhonov",
     "priors.total_variation": "HuberTV JointTotalVariation TotalVariation",

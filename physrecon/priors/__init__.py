@@ -1,11 +1,10 @@
 """Priors and constraints: what is known of x before it is measured."""
 
-from physrecon.priors.base import Prior
+from physrecon.priors.base import Prior, PriorSum
 from physrecon.priors.constraints import Box, Constraint, NonNegative, is_nonnegative
 from physrecon.priors.nuclear import NuclearNorm, NuclearTotalVariation
 from physrecon.priors.plug_and_play import PlugAndPlay
 from physrecon.priors.sparsity import L1, WaveletL1
-from physrecon.priors.sum import PriorSum
 from physrecon.priors.tgv import TGV
 from physrecon.priors.tikhonov import Tikhonov
 from physrecon.priors.total_variation import HuberTV, JointTotalVariation, TotalVariation

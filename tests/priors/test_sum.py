@@ -10,7 +10,7 @@ from zoo.priors import with_zeros
 
 import physrecon as pr
 from physrecon.errors import ArgumentError
-from physrecon.priors.sum import SUMMABLE
+from physrecon.priors.base import SUMMABLE
 
 
 def test_a_sum_is_the_sum_of_its_terms():
