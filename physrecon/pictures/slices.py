@@ -7,16 +7,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from physrecon.errors import OutputError, WriteError
 from physrecon.io.atomic_file import replacing
-
-if TYPE_CHECKING:
-    pass
 
 
 def new_figure(width: float, height: float, pixels: int) -> Any:

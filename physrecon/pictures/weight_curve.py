@@ -2,39 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from physrecon.io.atomic_file import replacing
 
-if TYPE_CHECKING:
-    from physrecon.solvers.choose_weight import WeightChoice
 
+def draw(
+    path: str | Path,
+    weights: ArrayLike,
+    panels: Sequence[tuple[str, ArrayLike, str]],
+    chosen: float,
+    title: str,
+    noise: float | None = None,
+) -> None:
+    """Draw curves over the weight, one panel each, as PNG, replacing what is there.
 
-def draw(choice: WeightChoice, path: str | Path) -> None:
-    """Residual, degrees of freedom and score over the weight, as PNG, replacing what is there."""
+    panels: (label, one value for each weight, "log" or "linear"), left out where no value is
+    finite.  chosen: the weight to mark.  noise: a level to mark in the first panel."""
     from matplotlib.figure import Figure
 
-    weights = np.array([p.weight for p in choice.curve])
-    panels = [
-        ("√(2 f)", [p.residual for p in choice.curve], "log"),
-        ("R(x)", [p.prior for p in choice.curve], "log"),
-        ("df / m", [p.freedom for p in choice.curve], "linear"),
-        (f"score of {choice.rule}", [p.score for p in choice.curve], "linear"),
-    ]
     panels = [panel for panel in panels if np.isfinite(panel[1]).any()]
     figure = Figure(figsize=(6, 2.1 * len(panels)), layout="constrained")
     axes = figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0]
     for axis, (label, values, scale) in zip(axes, panels, strict=True):
         axis.plot(weights, values, "o-", markersize=4)
-        axis.axvline(choice.weight, color="tab:red", linewidth=1)
+        axis.axvline(chosen, color="tab:red", linewidth=1)
         axis.set(xscale="log", yscale=scale, ylabel=label)
-    if choice.rule in ("risk", "discrepancy"):
-        axes[0].axhline(choice.expected, color="grey", linestyle="--", linewidth=1)
-        axes[0].annotate("noise", (weights[0], choice.expected), color="grey", va="bottom")
+    if noise is not None:
+        axes[0].axhline(noise, color="grey", linestyle="--", linewidth=1)
+        axes[0].annotate("noise", (np.min(weights), noise), color="grey", va="bottom")
     axes[-1].set_xlabel("weight")
-    axes[0].set_title(f"weight {choice.weight:.3g}, chosen by {choice.rule}")
+    axes[0].set_title(title)
     with replacing(Path(path)) as temporary:
         figure.savefig(temporary, dpi=110, format=Path(path).suffix[1:] or "png")

@@ -74,7 +74,16 @@ class WeightChoice:
         """Draw the residual, the degrees of freedom and the score over the weight, as PNG."""
         from physrecon.pictures.weight_curve import draw
 
-        draw(self, path)
+        weights, residuals, priors, freedoms, scores = np.transpose(self.curve)
+        panels = [
+            ("√(2 f)", residuals, "log"),
+            ("R(x)", priors, "log"),
+            ("df / m", freedoms, "linear"),
+            (f"score of {self.rule}", scores, "linear"),
+        ]
+        noise = self.expected if self.rule in ("risk", "discrepancy") else None
+        title = f"weight {self.weight:.3g}, chosen by {self.rule}"
+        draw(path, weights, panels, self.weight, title, noise)
 
 
 def choose_weight(
