@@ -78,9 +78,8 @@ class _Viewed:
 @contextmanager
 def _opened(path: str | Path) -> Iterator[_Viewed]:
     """A volume, or the first frame of an image."""
-    from h5py import is_hdf5
-
     from physrecon.io import Volume, open_image, open_volume
+    from physrecon.io.content import is_hdf5
 
     try:
         source: Volume | Image = open_volume(path)

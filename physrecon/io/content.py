@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import h5py
 import hdf5plugin  # noqa: F401  importing it registers the compression filters
 
 from physrecon.errors import DataError, MissingInputError
@@ -51,14 +52,16 @@ FORMATS = "a TIFF, PNG, JPEG or HDF5 image"
 
 
 def image_kind(path: Path) -> str:
-    """ "tiff", "png", "jpeg" or "hdf5", by   Raises MissingInputError, DataError."""
+    """ "tiff", "png", "jpeg" or "hdf5".  Raises MissingInputError, DataError."""
     head = head_of(path, FORMATS)
     known = kind_of(head)
     for name in ("tiff", "png", "jpeg"):
         if f"a {name.upper()} image" == known:
             return name
-    import h5py
-
-    if h5py.is_hdf5(path):
+    if is_hdf5(path):
         return "hdf5"
     raise DataError(f"{path}: expected {FORMATS}, got {known}; convert it.")
+
+
+def is_hdf5(path: str | Path) -> bool:
+    return h5py.is_hdf5(path)
