@@ -10,17 +10,15 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from physrecon.io.atomic_file import replacing
+from physrecon.io.output.image_layout import ImageLayout
 from physrecon.io.volumes.layout import empty_array, lay_out
-
-if TYPE_CHECKING:
-    from physrecon.io.output.image_writer import ImageWriter
 
 
 @contextmanager
@@ -39,7 +37,7 @@ def new_hdf5(path: Path) -> Iterator[h5py.File]:
 class Hdf5Sink:
     """An HDF5 file with one dataset, open for writing in place of an empty file."""
 
-    def __init__(self, path: Path, image: ImageWriter, description: str) -> None:
+    def __init__(self, path: Path, image: ImageLayout) -> None:
         self._disk = _Disk(path)
         try:
             self._file = h5py.File(self._disk, "w")
@@ -54,7 +52,7 @@ class Hdf5Sink:
                 axes,
                 image.voxel_size,
                 image.length_unit,
-                {"description": description} if description else {},
+                {"description": image.description} if image.description else {},
             )
             self._flat = len(image.frame_axes) == 2
             self._disk.check()

@@ -98,7 +98,7 @@ class KeptFrames:
 
 def put(out: ImageWriter, index: tuple[int, ...], planes: slice, values: Any) -> None:
     """Write planes, or the whole of a flat frame, a few at a time: they may lie on the disk."""
-    if len(out.frame_axes) == 2:
+    if len(out.layout.frame_axes) == 2:
         out.write(index, values)
         return
     step = max(1, PIECE // max(values[:1].nbytes, 1))

@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from physrecon.errors import ArgumentError, OutputError, PhysreconError
-from physrecon.io import units
 from physrecon.io.atomic_file import (
     check_writable,
     new_temporary,
@@ -26,8 +25,9 @@ from physrecon.io.atomic_file import (
     take_name,
     write_error,
 )
-from physrecon.io.images.image import BLOCK, SPACE
+from physrecon.io.images.image import BLOCK
 from physrecon.io.lock import Lock
+from physrecon.io.output.image_layout import ImageLayout
 from physrecon.io.output.piece_folder import discard, slab_folder
 from physrecon.io.volumes.layout import stored_bytes
 from physrecon.sizes import format_bytes
@@ -76,22 +76,11 @@ class ImageWriter:
         ome: bool = False,
     ) -> None:
         self.path = Path(path)
-        self.shape = tuple(int(n) for n in shape)
-        self.dtype = np.dtype(dtype)
-        self.axes = axes
-        self.frame_axes = "".join(name for name in axes if name in SPACE)
-        self._leading = self.shape[: -len(self.frame_axes) or None]
-        self._check_image()
-        self.voxel_size = _pitch(voxel_size, self.frame_axes)
-        self.length_unit = None if length_unit is None else units.length_unit(length_unit)
-        if self.length_unit not in (None, *units.LENGTHS):
-            raise ArgumentError(
-                f"ImageWriter: expected a unit of length among {', '.join(units.LENGTHS)} or None "
-                f"for pixels, got {length_unit!r}."
-            )
-        depth = self.shape[-3] if len(self.frame_axes) == 3 else 1
-        self._written = np.zeros((*self._leading, depth), bool)
-        self._make = self._format(description, ome)
+        self.layout = ImageLayout.checked(
+            self.path, shape, dtype, axes, voxel_size, length_unit, description
+        )
+        self._written = np.zeros((*self.layout.leading, self.layout.depth), bool)
+        self._make = self._format(ome)
         self._lock = Lock(self.path)
         try:
             self._check_target(overwrite)
@@ -112,7 +101,7 @@ class ImageWriter:
     def write(self, index: Sequence[int], frame: ArrayLike) -> None:
         """Write one frame; index: () where there are no leading axes."""
         values = np.asarray(frame)
-        planes = values if len(self.frame_axes) == 3 else values[None]
+        planes = values if len(self.layout.frame_axes) == 3 else values[None]
         self.write_planes(index, slice(0, self._written.shape[-1]), planes)
 
     def write_planes(self, index: Sequence[int], planes: slice, values: ArrayLike) -> None:
@@ -122,17 +111,19 @@ class ImageWriter:
         index = tuple(int(i) for i in index)
         rows = range(*planes.indices(self._written.shape[-1]))
         array = np.asarray(values)
-        expected = (len(rows), *self.shape[-2:])
-        inside = len(index) == len(self._leading) and all(
-            0 <= i < n for i, n in zip(index, self._leading, strict=True)
+        leading = self.layout.leading
+        expected = (len(rows), *self.layout.shape[-2:])
+        inside = len(index) == len(leading) and all(
+            0 <= i < n for i, n in zip(index, leading, strict=True)
         )
         if not inside or array.shape != expected or rows.step != 1 or self._sink is None:
             raise ArgumentError(
                 f"ImageWriter.write_planes: expected planes {expected} of an open file for an "
-                f"index below {self._leading}, got {array.shape} for {index}, {planes}."
+                f"index below {leading}, got {array.shape} for {index}, {planes}."
             )
         try:
-            self._sink.put(index, rows.start, array.astype(self.dtype, order="C", copy=False))
+            values = array.astype(self.layout.dtype, order="C", copy=False)
+            self._sink.put(index, rows.start, values)
         except OSError as error:
             raise write_error(self.path, error, kept="") from error
         self._written[index][rows.start : rows.stop] = True
@@ -166,31 +157,19 @@ class ImageWriter:
         finally:
             self._lock.release()
 
-    def _check_image(self) -> None:
-        axes, space = self.axes, self.frame_axes
-        if space not in ("YX", "ZYX") or not axes.endswith(space) or len(set(axes)) < len(axes):
-            raise ArgumentError(
-                f'{self.path}: expected axes that end in "YX" or "ZYX", each once, got {axes!r}.'
-            )
-        if len(self.shape) != len(axes) or min(self.shape) < 1 or self.dtype.kind not in "iuf":
-            raise ArgumentError(
-                f"{self.path}: expected real numbers with a length for each axis of {axes}, got "
-                f"shape {self.shape} of {self.dtype}."
-            )
-
-    def _format(self, description: str, ome: bool) -> Any:
+    def _format(self, ome: bool) -> Any:
         """What makes the empty file at a path.  Raises OutputError, ArgumentError."""
         name = self.path.name.lower()
         if name.endswith(HDF5):
             from physrecon.io.output.hdf5_file import Hdf5Sink
 
-            return lambda path: Hdf5Sink(path, self, description)
+            return lambda path: Hdf5Sink(path, self.layout)
         if name.endswith(TIFF):
             from physrecon.io.output.tiff_file import TiffLayout, TiffSink
 
             ome = ome or name.endswith(tuple(f".ome{suffix}" for suffix in TIFF))
-            layout = TiffLayout.of(self, ome)
-            return lambda path: TiffSink(path, self, layout, description)
+            layout = TiffLayout.of(self.path, self.layout, ome)
+            return lambda path: TiffSink(path, self.layout, layout)
         raise OutputError(
             f"{self.path}: expected a name that ends in .tif, .ome.tif or .h5, got "
             f"{self.path.suffix or 'none'}; other formats would round or lose the values."
@@ -209,7 +188,7 @@ class ImageWriter:
             )
         check_writable(self.path.parent)
         remove_temporary(self.path.parent, self.path.name)
-        needed = image_bytes(self.path, self.shape, self.dtype)
+        needed = image_bytes(self.path, self.layout.shape, self.layout.dtype)
         free = shutil.disk_usage(self.path.parent).free
         if free < needed:
             raise OutputError(
@@ -244,13 +223,13 @@ def write_image(
     array: anything with shape, dtype and `[…]`, also on the disk.  Holds about 256 MB of it."""
     settings = (axes, voxel_size, length_unit, description, overwrite, ome)
     with ImageWriter(path, array.shape, array.dtype, *settings) as out:
-        depth = out._written.shape[-1]
-        plane = math.prod(out.shape[-2:]) * out.dtype.itemsize
+        layout = out.layout
+        plane = math.prod(layout.shape[-2:]) * layout.dtype.itemsize
         step = max(1, BLOCK // plane)
-        for index in np.ndindex(*out._leading):
-            for start in range(0, depth, step):
-                planes = slice(start, min(start + step, depth))
-                if len(out.frame_axes) == 3:
+        for index in np.ndindex(*layout.leading):
+            for start in range(0, layout.depth, step):
+                planes = slice(start, min(start + step, layout.depth))
+                if len(layout.frame_axes) == 3:
                     out.write_planes(index, planes, array[(*index, planes)])
                 else:
                     out.write(index, array[(*index, ...)])
@@ -262,14 +241,3 @@ def image_bytes(path: str | Path, shape: Sequence[int], dtype: DTypeLike) -> int
     if Path(path).name.lower().endswith(HDF5):
         return stored_bytes(shape, dtype)
     return math.prod(shape) * np.dtype(dtype).itemsize + DIRECTORY * math.prod(shape[:-2])
-
-
-def _pitch(voxel_size: float | Sequence[float] | None, space: str) -> tuple[float, ...]:
-    sizes: Any = 1.0 if voxel_size is None else voxel_size
-    pitch = (sizes,) * len(space) if np.ndim(sizes) == 0 else tuple(sizes)
-    if len(pitch) != len(space) or not all(np.isfinite(v) and v > 0 for v in pitch):
-        raise ArgumentError(
-            f"ImageWriter: expected one positive voxel size or one for each of {space}, "
-            f"got {voxel_size}."
-        )
-    return tuple(float(v) for v in pitch)

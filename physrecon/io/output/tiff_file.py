@@ -10,15 +10,13 @@ import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from physrecon.errors import ArgumentError
-
-if TYPE_CHECKING:
-    from physrecon.io.output.image_writer import ImageWriter
+from physrecon.io.output.image_layout import ImageLayout
 
 IMAGEJ_TYPES = ("uint8", "uint16", "float32")
 OME_TYPES = ("int8", "int16", "int32", "uint8", "uint16", "uint32", "float32", "float64")
@@ -36,14 +34,14 @@ class TiffLayout:
     shape: tuple[int, ...]
 
     @staticmethod
-    def of(image: ImageWriter, ome: bool) -> TiffLayout:
+    def of(path: Path, image: ImageLayout, ome: bool) -> TiffLayout:
         """The layout of an image.  Raises ArgumentError where TIFF cannot hold it."""
         sizes = dict(zip(image.axes, image.shape, strict=True))
         size = math.prod(image.shape) * image.dtype.itemsize
         ome = ome or image.dtype.name not in IMAGEJ_TYPES or "S" in sizes or size > LARGEST
         if set(sizes) - set("TCZSYX") or image.dtype.name not in OME_TYPES:
             raise ArgumentError(
-                f"{image.path}: expected axes among TCZSYX and one of {', '.join(OME_TYPES)} for "
+                f"{path}: expected axes among TCZSYX and one of {', '.join(OME_TYPES)} for "
                 f"TIFF, got {image.axes} of {image.dtype}; convert it or write HDF5 (.h5)."
             )
         leading = [name for name in (image.axes if ome else "TZC") if name in sizes]
@@ -55,9 +53,7 @@ class TiffLayout:
 class TiffSink:
     """A TIFF file whose planes are written where they belong."""
 
-    def __init__(
-        self, path: Path, image: ImageWriter, layout: TiffLayout, description: str
-    ) -> None:
+    def __init__(self, path: Path, image: ImageLayout, layout: TiffLayout) -> None:
         import tifffile
 
         order = "ZYX" if "Z" in layout.axes else "YX"
@@ -75,7 +71,7 @@ class TiffSink:
             resolution=(1 / pitch["X"], 1 / pitch["Y"]),
             resolutionunit=1,
             returnoffset=True,
-            metadata=describe(layout, pitch, image.length_unit, description),
+            metadata=describe(layout, pitch, image.length_unit, image.description),
             ome=layout.ome,
             imagej=not layout.ome,
         )

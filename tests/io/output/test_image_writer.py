@@ -24,6 +24,7 @@ from physrecon.io import (
     stored_bytes,
     write_image,
 )
+from physrecon.io.output.image_layout import ImageLayout
 from physrecon.io.output.tiff_file import TiffLayout, TiffSink
 
 SIZES = {"T": 2, "C": 3, "S": 3, "Z": 4, "Y": 5, "X": 6}
@@ -103,19 +104,17 @@ def test_ome_where_it_is_asked_for_or_needed(tmp_path):
 
 
 def test_more_than_four_gigabytes_become_a_big_ome_tiff(tmp_path):
-    class Wanted:
-        path, axes, shape, dtype = tmp_path / "i.tif", "ZYX", (1100, 1024, 1024), np.dtype("f4")
-        voxel_size, length_unit = (1.0, 1.0, 1.0), None
-
-    layout = TiffLayout.of(Wanted, ome=False)
-    sink = TiffSink(Wanted.path, Wanted, layout, "")  # as empty as the file system lets it be
+    path, shape = tmp_path / "i.tif", (1100, 1024, 1024)
+    image = ImageLayout(shape, np.dtype("f4"), "ZYX", (1.0, 1.0, 1.0))
+    layout = TiffLayout.of(path, image, ome=False)
+    sink = TiffSink(path, image, layout)  # as empty as the file system lets it be
     plane = np.full((1, 1024, 1024), 7, "f4")
     sink.put((), 1099, plane)
     sink.finish()
-    with tifffile.TiffFile(Wanted.path) as file:
+    with tifffile.TiffFile(path) as file:
         assert file.is_bigtiff and file.is_ome
-    with open_image(Wanted.path) as image:
-        assert image.shape == Wanted.shape and image.nbytes > 2**32
+    with open_image(path) as image:
+        assert image.shape == shape and image.nbytes > 2**32
         assert (image[1099] == 7).all() and not image[1098].any()
 
 
