@@ -1,12 +1,10 @@
 """Iterative solvers: one loop (`solve`, `iterate`) and one algorithm per file."""
 
-from typing import Any
-
 from physrecon.solvers.adam import Adam, RMSprop
 from physrecon.solvers.admm import ADMM
 from physrecon.solvers.base import Record, Result, Stop, iterate, solve
 from physrecon.solvers.blind_richardson_lucy import BlindRichardsonLucy
-from physrecon.solvers.choose_solver import suited
+from physrecon.solvers.choose_solver import METHODS, suited
 from physrecon.solvers.conjugate_gradient import ConjugateGradient
 from physrecon.solvers.fista import FISTA
 from physrecon.solvers.gauss_newton import GaussNewton
@@ -23,30 +21,6 @@ from physrecon.solvers.saga import SAGA
 from physrecon.solvers.sart import SART
 from physrecon.solvers.sirt import SIRT
 from physrecon.solvers.state import Solver, State
-
-METHODS: dict[str, Any] = {
-    method.name: method
-    for method in (
-        Adam,
-        ADMM,
-        ConjugateGradient,
-        FISTA,
-        GaussNewton,
-        GradientDescent,
-        Kaczmarz,
-        Landweber,
-        LBFGS,
-        LSQR,
-        MLEM,
-        OSEM,
-        PDHG,
-        RichardsonLucy,
-        RMSprop,
-        SAGA,
-        SART,
-        SIRT,
-    )
-}
 
 __all__ = [
     "ADMM",

@@ -19,7 +19,8 @@ import numpy as np
 from physrecon.arrays.vectors import Numbers, Vector
 from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
-from physrecon.solvers.state import Solver, State, refuse_state, refuse_unsuited
+from physrecon.solvers.choose_solver import refuse_unsuited
+from physrecon.solvers.state import Solver, State, refuse_state
 
 MOVING, CONVERGED, FITTED, DIVERGED = range(4)
 

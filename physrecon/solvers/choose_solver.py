@@ -1,10 +1,53 @@
-"""The solver that suits a problem, for those who leave the choice to us."""
+"""All solvers by name, and which of them suits a problem."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
+from physrecon.solvers.adam import Adam, RMSprop
+from physrecon.solvers.admm import ADMM
+from physrecon.solvers.conjugate_gradient import ConjugateGradient
+from physrecon.solvers.fista import FISTA
+from physrecon.solvers.gauss_newton import GaussNewton
+from physrecon.solvers.gradient_descent import GradientDescent
+from physrecon.solvers.kaczmarz import Kaczmarz
+from physrecon.solvers.landweber import Landweber
+from physrecon.solvers.lbfgs import LBFGS
+from physrecon.solvers.lsqr import LSQR
+from physrecon.solvers.mlem import MLEM
+from physrecon.solvers.osem import OSEM
+from physrecon.solvers.pdhg import PDHG
+from physrecon.solvers.richardson_lucy import RichardsonLucy
+from physrecon.solvers.saga import SAGA
+from physrecon.solvers.sart import SART
+from physrecon.solvers.sirt import SIRT
 from physrecon.solvers.state import Solver, suits
+
+METHODS: dict[str, Any] = {
+    method.name: method
+    for method in (
+        Adam,
+        ADMM,
+        ConjugateGradient,
+        FISTA,
+        GaussNewton,
+        GradientDescent,
+        Kaczmarz,
+        Landweber,
+        LBFGS,
+        LSQR,
+        MLEM,
+        OSEM,
+        PDHG,
+        RichardsonLucy,
+        RMSprop,
+        SAGA,
+        SART,
+        SIRT,
+    )
+}
 
 
 def suited(problem: Problem) -> Solver:
@@ -13,8 +56,6 @@ def suited(problem: Problem) -> Solver:
     Conjugate gradient for unconstrained least squares with quadratic priors, FISTA where the prior
     has a proximal map and f a Lipschitz bound, PDHG for other convex problems, L-BFGS for smooth
     ones.  ArgumentError where none fits."""
-    from physrecon.solvers import METHODS
-
     f, prior, constraint = problem.f, problem.prior, problem.constraint
     for name in ("cgls", "fista", "pdhg", "lbfgs"):
         solver = METHODS[name]()
@@ -37,3 +78,20 @@ def suited(problem: Problem) -> Solver:
     raise ArgumentError(
         f"suited: expected a problem that one of our solvers can honour, got {problem}; name one"
     )
+
+
+def refuse_unsuited(problem: Problem, solver: Solver) -> None:
+    """Complain about a prior or constraint the solver cannot honour, and name those that can."""
+
+    def refuse(part: str, given: Any, able: list[str]) -> None:
+        raise ArgumentError(
+            f"{type(solver).__name__}: expected a problem without {part}, got {given!r}; "
+            f"solvers that take one: {', '.join(able) or 'none'}"
+        )
+
+    if problem.prior is not None and not suits(solver, problem.prior):
+        able = [m.__name__ for m in METHODS.values() if suits(m, problem.prior)]
+        refuse(f"a {type(problem.prior).__name__} prior", problem.prior, able)
+    if problem.constraint is not None and not solver.takes_constraint:
+        able = [m.__name__ for m in METHODS.values() if getattr(m, "takes_constraint", False)]
+        refuse("constraint", problem.constraint, able)

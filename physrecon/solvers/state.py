@@ -80,24 +80,6 @@ class Solver(Protocol):
         ...
 
 
-def refuse_unsuited(problem: Problem, solver: Solver) -> None:
-    """Complain about a prior or constraint the solver cannot honour, and name those that can."""
-    from physrecon.solvers import METHODS
-
-    def refuse(part: str, given: Any, able: list[str]) -> None:
-        raise ArgumentError(
-            f"{type(solver).__name__}: expected a problem without {part}, got {given!r}; "
-            f"solvers that take one: {', '.join(able) or 'none'}"
-        )
-
-    if problem.prior is not None and not suits(solver, problem.prior):
-        able = [m.__name__ for m in METHODS.values() if suits(m, problem.prior)]
-        refuse(f"a {type(problem.prior).__name__} prior", problem.prior, able)
-    if problem.constraint is not None and not solver.takes_constraint:
-        able = [m.__name__ for m in METHODS.values() if getattr(m, "takes_constraint", False)]
-        refuse("constraint", problem.constraint, able)
-
-
 def suits(solver: Any, prior: Any) -> bool:
     """Whether the solver can use any of the ways in which the prior can be used."""
     return any(kind in solver.takes_prior for kind in prior.kinds)
