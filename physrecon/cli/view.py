@@ -79,7 +79,7 @@ class _Viewed:
 def _opened(path: str | Path) -> Iterator[_Viewed]:
     """A volume, or the first frame of an image."""
     from physrecon.io import Volume, open_image, open_volume
-    from physrecon.io.content import is_hdf5
+    from physrecon.io.content import HDF5, content_of
 
     try:
         source: Volume | Image = open_volume(path)
@@ -87,7 +87,8 @@ def _opened(path: str | Path) -> Iterator[_Viewed]:
         try:
             source = open_image(path)
         except DataError as no_image:
-            raise (no_volume if is_hdf5(path) else no_image) from None
+            is_hdf5 = content_of(Path(path)).kind == HDF5
+            raise (no_volume if is_hdf5 else no_image) from None
     with source:
         yield _of_volume(source) if isinstance(source, Volume) else _of_image(source)
 

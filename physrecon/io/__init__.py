@@ -5,7 +5,6 @@ with VolumeWriter("volume.h5", …) as out: out.write(0, slab); out.finish()
 with open_image("stack.tif") as image: image.read(image.frames[0])
 with ImageWriter("out.tif", …) as out: out.write((), stack); out.finish()"""
 
-from physrecon.io.content import image_kind
 from physrecon.io.describe import describe
 from physrecon.io.images.image import Image, open_image
 from physrecon.io.images.saturation import Defects, defects
@@ -28,7 +27,6 @@ __all__ = [
     "defects",
     "describe",
     "image_bytes",
-    "image_kind",
     "open_image",
     "open_scan",
     "open_volume",

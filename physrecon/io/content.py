@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
-import h5py
-import hdf5plugin  # noqa: F401  importing it registers the compression filters
+from physrecon.errors import DataError, MissingInputError, PhysreconError
 
-from physrecon.errors import DataError, MissingInputError
-
+HDF5 = "an HDF5 file"
+TIFF = "a TIFF image"
+PNG = "a PNG image"
+JPEG = "a JPEG image"
+FOLDER = "a folder"
 MAGIC = (
+    (b"\x89HDF\r\n\x1a\n", HDF5),
     (b"MATLAB 5.0 MAT-file", "a MATLAB v5 file"),
-    (b"II*\0", "a TIFF image"),
-    (b"MM\0*", "a TIFF image"),
-    (b"II+\0", "a TIFF image"),
-    (b"MM\0+", "a TIFF image"),
-    (b"\x89PNG", "a PNG image"),
-    (b"\xff\xd8\xff", "a JPEG image"),
+    (b"II*\0", TIFF),
+    (b"MM\0*", TIFF),
+    (b"II+\0", TIFF),
+    (b"MM\0+", TIFF),
+    (b"\x89PNG", PNG),
+    (b"\xff\xd8\xff", JPEG),
     (b"\x93NUMPY", "a NumPy array"),
     (b"PK\x03\x04", "a zip archive"),
     (b"\x1f\x8b", "a gzip archive"),
@@ -25,43 +29,48 @@ MAGIC = (
 )
 
 
-def head_of(path: Path, wanted: str = "an HDF5 file") -> bytes:
-    """The first bytes of a file.  Raises MissingInputError (absent, folder, no permission)."""
+@dataclass(frozen=True)
+class Content:
+    """The kind of a file, as a noun ("a TIFF image"), and its first 512 bytes."""
+
+    kind: str
+    head: bytes = b""
+
+
+def content_of(path: Path, wanted: str = HDF5) -> Content:
+    """What is at `path`.  Raises MissingInputError (nothing, a device or pipe, no permission)."""
     try:
+        if path.is_dir():
+            return Content(FOLDER)
         if path.exists() and not path.is_file():
-            kind = "folder" if path.is_dir() else "device or pipe"
-            raise MissingInputError(f"{path}: expected {wanted}, got a {kind}; name a file.")
+            raise MissingInputError(
+                f"{path}: expected {wanted}, got a device or pipe; name a file."
+            )
         with path.open("rb") as file:
-            return file.read(512)
+            head = file.read(512)
     except FileNotFoundError as error:
         raise MissingInputError(f"{path}: expected {wanted}, got none; check the name.") from error
     except OSError as error:
         raise MissingInputError(
             f"{path}: expected a readable file, got {error.strerror}; check its permissions."
         ) from error
+    return Content(_kind(path, head), head)
 
 
-def kind_of(head: bytes) -> str:
-    """What a file is, from its first bytes."""
+def unrecognised(path: Path, content: Content, wanted: str, advice: str) -> PhysreconError:
+    """The error about a file that no reader can read: MissingInputError for a folder."""
+    if content.kind == FOLDER:
+        return MissingInputError(f"{path}: expected {wanted}, got a folder; name a file.")
+    return DataError(f"{path}: expected {wanted}, got {content.kind}; {advice}.")
+
+
+def _kind(path: Path, head: bytes) -> str:
     if not head:
         return "an empty file"
-    return next((name for magic, name in MAGIC if head.startswith(magic)), "a file of another kind")
+    known = next((name for magic, name in MAGIC if head.startswith(magic)), None)
+    if known is not None:
+        return known
+    import h5py
 
-
-FORMATS = "a TIFF, PNG, JPEG or HDF5 image"
-
-
-def image_kind(path: Path) -> str:
-    """ "tiff", "png", "jpeg" or "hdf5".  Raises MissingInputError, DataError."""
-    head = head_of(path, FORMATS)
-    known = kind_of(head)
-    for name in ("tiff", "png", "jpeg"):
-        if f"a {name.upper()} image" == known:
-            return name
-    if is_hdf5(path):
-        return "hdf5"
-    raise DataError(f"{path}: expected {FORMATS}, got {known}; convert it.")
-
-
-def is_hdf5(path: str | Path) -> bool:
-    return h5py.is_hdf5(path)
+    # HDF5 may begin after a block of the user's, as MATLAB v7.3 files do
+    return HDF5 if h5py.is_hdf5(path) else "a file of another kind"

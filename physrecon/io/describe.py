@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from physrecon.errors import MissingInputError
-from physrecon.io.content import head_of, kind_of
+from physrecon.io.content import HDF5, content_of
 from physrecon.io.hdf5_kind import NotAScan
-from physrecon.io.hdf5_safety import Tree, damage_reported
+from physrecon.io.hdf5_safety import SafeHDF5, damage_reported
 from physrecon.io.images.hdf5 import layout_axes
 from physrecon.io.images.image import Image, open_image
 from physrecon.io.images.saturation import defects
@@ -37,15 +37,15 @@ def describe(
     Raises DataError where the file is damaged, of another kind, or lacks what a scan needs;
     MissingInputError where there is none or it cannot be read."""
     try:
-        if "::" in str(path) or kind_of(head_of(Path(path))).endswith(" image"):
-            with open_image(path) as image:
-                return _image_lines(image)
-        with Tree(path, allow_root) as tree, damage_reported(tree.path):
-            axes = layout_axes(tree)
+        kind = "an image" if "::" in str(path) else content_of(Path(path)).kind
+        axes = ""
+        if kind == HDF5:
+            with SafeHDF5(path, allow_root) as h5, damage_reported(h5.path):
+                axes = layout_axes(h5)
         if axes == "ZYX":
             with open_volume(path) as opened:
                 return _volume_lines(opened)
-        if axes:
+        if axes or kind.endswith(" image"):
             with open_image(path) as image:
                 return _image_lines(image)
         with open_scan(path, angle_unit, allow_root=allow_root) as scan:

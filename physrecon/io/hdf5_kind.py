@@ -5,7 +5,7 @@ from __future__ import annotations
 import h5py
 
 from physrecon.errors import DataError
-from physrecon.io.hdf5_safety import Tree
+from physrecon.io.hdf5_safety import SafeHDF5
 
 VOLUME = "/entry/reconstruction/results/data"
 SLAB_MARK = "physrecon_slab"
@@ -26,38 +26,38 @@ class NotAScan(DataError):
     """The file is sound and of a known kind, but holds no scan."""
 
 
-def is_volume(tree: Tree) -> bool:
+def is_volume(h5: SafeHDF5) -> bool:
     """Whether the file holds a volume in physrecon's own layout."""
-    return isinstance(tree.find(VOLUME), h5py.Dataset)
+    return isinstance(h5.find(VOLUME), h5py.Dataset)
 
 
-def not_a_scan(tree: Tree) -> DataError:
+def not_a_scan(h5: SafeHDF5) -> DataError:
     """No projections were found, this is what was, and this is what to do.
 
     NotAScan where the kind of file is known."""
-    known = _known_kind(tree)
-    if known and tree.find("/exchange") is None:
-        return NotAScan(f"{tree.path.name}: {known}")
+    known = _known_kind(h5)
+    if known and h5.find("/exchange") is None:
+        return NotAScan(f"{h5.path.name}: {known}")
     return DataError(
-        f"{tree.path.name}: expected projections in /exchange/data (Data Exchange) or detector "
+        f"{h5.path.name}: expected projections in /exchange/data (Data Exchange) or detector "
         "data with an image_key (NXtomo, NeXus), got neither; convert the file."
     )
 
 
-def _known_kind(tree: Tree) -> str | None:
+def _known_kind(h5: SafeHDF5) -> str | None:
     """One sentence on a file that holds something else; None where nothing is known of it."""
-    if SLAB_MARK in tree.file.attrs:
+    if SLAB_MARK in h5.file.attrs:
         return (
             "expected a scan, got one slab of an unfinished or virtual volume; "
             "open the volume file beside the folder, or run the job again to finish it."
         )
-    definitions = _definitions(tree)
+    definitions = _definitions(h5)
     if definitions:
         advice = [f"{d}: {ADVICE[d]}" for d in definitions if d in ADVICE]
         what = f"NeXus {', '.join(definitions)} without NXtomo or an image_key"
         do = "; ".join(advice) or "only NXtomo and image-keyed files can be reconstructed"
         return f"expected projections, got {what}; {do}."
-    images, lists = _datasets(tree)
+    images, lists = _datasets(h5)
     if images:
         return (
             f"expected projections with angles, got an image stack {images[0]} without angles, "
@@ -72,17 +72,17 @@ def _known_kind(tree: Tree) -> str | None:
     return None
 
 
-def _definitions(tree: Tree) -> list[str]:
+def _definitions(h5: SafeHDF5) -> list[str]:
     """The NeXus application definitions that the file names, each once."""
-    nodes = ((p, n) for p, n in tree.walk() if p.endswith("/definition"))
-    return sorted({tree.string(n, p) for p, n in nodes} - {""})
+    nodes = ((p, n) for p, n in h5.walk() if p.endswith("/definition"))
+    return sorted({h5.string(n, p) for p, n in nodes} - {""})
 
 
-def _datasets(tree: Tree) -> tuple[list[str], list[str]]:
+def _datasets(h5: SafeHDF5) -> tuple[list[str], list[str]]:
     """Image stacks and lists of numbers, largest first, as "path (shape, dtype)"."""
     images: list[tuple[int, str]] = []
     lists: list[tuple[int, str]] = []
-    for path, node in tree.walk():
+    for path, node in h5.walk():
         if isinstance(node, h5py.Dataset) and node.dtype.kind in "iuf" and node.size > 1:
             line = (node.size, f"{path} {node.shape} {node.dtype}")
             (images if node.ndim >= 3 else lists).append(line)

@@ -21,7 +21,7 @@ import h5py
 import hdf5plugin  # noqa: F401  importing it registers the compression filters
 
 from physrecon.errors import DataError, PhysreconError
-from physrecon.io.content import head_of, kind_of
+from physrecon.io.content import HDF5, content_of, unrecognised
 
 MAX_LINKS = 16  # links followed on one path, and virtual datasets upon virtual datasets
 MAX_OBJECTS = 20_000  # objects looked at when searching a file
@@ -42,12 +42,9 @@ def open_file(path: Path) -> h5py.File:
     Without a lock: read-only media and some cluster file systems have none to give, and a scan that
     is still being written shows by its missing chunks.
     Raises MissingInputError (absent, folder, no permission) or DataError (not HDF5, damaged)."""
-    head = head_of(path)
-    if not h5py.is_hdf5(path):
-        raise DataError(
-            f"{path}: expected an HDF5 file, got {kind_of(head)}; "
-            "convert it to Data Exchange or NXtomo."
-        )
+    content = content_of(path)
+    if content.kind != HDF5:
+        raise unrecognised(path, content, HDF5, "convert it to Data Exchange or NXtomo")
     try:
         return h5py.File(path, "r", locking=False)
     except OSError as error:
@@ -80,13 +77,13 @@ def text(value: Any) -> str:
     return raw.strip()[:200]
 
 
-class Tree:
+class SafeHDF5:
     """An HDF5 file and the files it links to, with every link and dataset checked.
 
     allow_root: a further folder in which linked files may lie."""
 
     def __init__(
-        self, path: str | Path, allow_root: str | Path | None = None, parent: Tree | None = None
+        self, path: str | Path, allow_root: str | Path | None = None, parent: SafeHDF5 | None = None
     ) -> None:
         self.path = Path(path)
         self._depth: int = parent._depth + 1 if parent else 0
@@ -99,7 +96,7 @@ class Tree:
         self.sources: set[Path] = set()  # files behind virtual datasets
         self._sound: set[tuple[int, int]] = set()
 
-    def __enter__(self) -> Tree:
+    def __enter__(self) -> SafeHDF5:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -131,7 +128,7 @@ class Tree:
         return text(self.sound(node, where)[()]) if single else ""
 
     def child(self, group: h5py.Group, name: str) -> Any:
-        """The member `name` of a group of this tree, as `find`."""
+        """The member `name` of a group of this file, as `find`."""
         return self._walk_down(group, name, 0)
 
     def _walk_down(self, here: Any, path: str, links: int) -> Any:
@@ -201,7 +198,7 @@ class Tree:
     def walk(self) -> Iterator[tuple[str, Any]]:
         """(path, group | dataset | BadLink) of everything in the file, each group once."""
         stack: list[tuple[str, Any]] = [("", self.file["/"])]
-        seen = {identity(self.file["/"])}
+        seen = {object_id(self.file["/"])}
         count = 0
         while stack:
             base, group = stack.pop()
@@ -216,8 +213,8 @@ class Tree:
                     yield path, error
                     continue
                 yield path, found
-                if isinstance(found, h5py.Group) and identity(found) not in seen:
-                    seen.add(identity(found))
+                if isinstance(found, h5py.Group) and object_id(found) not in seen:
+                    seen.add(object_id(found))
                     stack.append((path, found))
 
     def sound(self, dataset: h5py.Dataset, where: str) -> h5py.Dataset:
@@ -225,7 +222,7 @@ class Tree:
 
         Raises DataError otherwise: external raw storage, an unknown filter, missing chunks or
         sources, a shape larger than what is stored, or values that are not real numbers or text."""
-        if identity(dataset) in self._sound:
+        if object_id(dataset) in self._sound:
             return dataset
         where = f"{self.path.name}: {where}"
         plist = dataset.id.get_create_plist()
@@ -249,7 +246,7 @@ class Tree:
             _check_chunks(dataset, where)
         else:
             _check_contiguous(dataset, where)
-        self._sound.add(identity(dataset))
+        self._sound.add(object_id(dataset))
         return dataset
 
     def _check_sources(self, dataset: h5py.Dataset, where: str) -> None:
@@ -269,16 +266,21 @@ class Tree:
             path = own if name == "." else self._locate(dataset.file, plain, where)
             self.sources.add(path)
             try:
-                with Tree(path, parent=self) as tree:
+                with SafeHDF5(path, parent=self) as h5:
                     for part in parts:
-                        _check_source(tree, part)
-                    self.sources |= tree.sources
+                        _check_source(h5, part)
+                    self.sources |= h5.sources
             except PhysreconError as error:
                 raise BadLink(f"{where}: relies on {error}") from error
 
 
-def identity(thing: Any) -> tuple[int, int]:
-    """What tells two objects of open files apart, whatever path led to them."""
+def where_in_file(dataset: h5py.Dataset) -> str:
+    """The file and the path of a dataset, after all links."""
+    return f"{dataset.file.filename}: {dataset.name}"
+
+
+def object_id(thing: Any) -> tuple[int, int]:
+    """File number and address: equal for one object of open files, whatever path led to it."""
     info = h5py.h5o.get_info(thing.id)
     return info.fileno, info.addr
 
@@ -291,11 +293,11 @@ def _points(selection: h5py.h5s.SpaceID) -> float:
         return math.inf
 
 
-def _check_source(tree: Tree, part: Any) -> None:
-    data = tree.dataset(part.dset_name)
+def _check_source(h5: SafeHDF5, part: Any) -> None:
+    data = h5.dataset(part.dset_name)
     if data is None:
         raise DataError(
-            f"{tree.path.name}: expected {part.dset_name!r}, got none; copy the file again."
+            f"{h5.path.name}: expected {part.dset_name!r}, got none; copy the file again."
         )
     used = part.src_space
     if used.get_select_type() == h5py.h5s.SEL_ALL:
@@ -307,7 +309,7 @@ def _check_source(tree: Tree, part: Any) -> None:
         short = len(last) != data.ndim or any(n <= i for n, i in zip(data.shape, last, strict=True))
     if short:
         raise DataError(
-            f"{tree.path.name}: expected all that is used of {part.dset_name!r}, got only shape "
+            f"{h5.path.name}: expected all that is used of {part.dset_name!r}, got only shape "
             f"{data.shape}; the scan was not finished, or copy the file again."
         )
 

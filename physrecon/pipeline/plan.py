@@ -116,7 +116,7 @@ def make_plan(job: Job, scan: Scan) -> Plan:
         slabs = earlier if fits or job.memory is None else slabs
     peak = cost(job, scan, grid, largest(slabs))
     folders = {slab_folder(job.output), work_folder(job.output)} if slabs[1:] else ()
-    inputs = {job.input, *scan.tree.files, *scan.tree.sources}
+    inputs = {job.input, *scan.files}
     outputs = Outputs([job.output], sorted(folders), inputs)
     return Plan(job, scan.summary(), rows, geometry, grid, budget, peak, slabs, outputs)
 

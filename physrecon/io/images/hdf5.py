@@ -13,70 +13,74 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physrecon.errors import DataError, ReadError
+from physrecon.io.content import HDF5, Content
 from physrecon.io.hdf5_kind import VOLUME
-from physrecon.io.hdf5_safety import Tree, damage_reported, identity, text
-from physrecon.io.images.stored_image import UNNAMED, Key, Source
+from physrecon.io.hdf5_safety import SafeHDF5, damage_reported, object_id, text, where_in_file
+from physrecon.io.images.stored_image import UNNAMED, Key, StoredImage
 
 
-def open_hdf5(path: Path, dataset: str | None = None) -> Source:
-    """The image in a dataset of an HDF5 file.  Raises DataError where there is none, or more than
-    one to choose from."""
-    tree = Tree(path)
+def read(path: Path, content: Content, dataset: str | None) -> StoredImage | None:
+    """The image in a dataset of an HDF5 file; None for other files.
+
+    Raises DataError where there is none, or more than one to choose from."""
+    if content.kind != HDF5:
+        return None
+    h5 = SafeHDF5(path)
     try:
         with damage_reported(path):
-            data = _dataset(tree, dataset)
-            source = Source(
+            data = _dataset(h5, dataset)
+            image = StoredImage(
                 path,
                 "hdf5",
                 _axes(data),
                 data.shape,
                 data.dtype,
-                lambda key: _read(path, data, key),
-                tree.close,
-                files={*tree.files, *tree.sources},
-            ).settle()
-            source.take_pitch(_lengths(data, path, sum(name in "ZYX" for name in source.axes)))
-        return source
+                lambda key: _read(data, key),
+                h5.close,
+                files=frozenset({*h5.files, *h5.sources}),
+            ).with_named_axes()
+            space = sum(name in "ZYX" for name in image.axes)
+            return image.with_lengths(_lengths(data, path, space))
     except BaseException:
-        tree.close()
+        h5.close()
         raise
 
 
-def layout_axes(tree: Tree) -> str:
+def layout_axes(h5: SafeHDF5) -> str:
     """The axes of a result of physrecon, "ZYX" or "TCYX"; "" for other files."""
-    data = tree.find(VOLUME)
+    data = h5.find(VOLUME)
     return _axes(data) if isinstance(data, h5py.Dataset) else ""
 
 
-def _dataset(tree: Tree, name: str | None) -> h5py.Dataset:
-    if name is None and isinstance(tree.find(VOLUME), h5py.Dataset):
+def _dataset(h5: SafeHDF5, name: str | None) -> h5py.Dataset:
+    if name is None and isinstance(h5.find(VOLUME), h5py.Dataset):
         name = VOLUME
     if name is not None:
-        found = tree.dataset(name)
+        found = h5.dataset(name)
         if found is None:
-            have = "; ".join(list(_candidates(tree))[:8]) or "none"
-            raise DataError(f"{tree.path.name}: expected a dataset {name}, got {have}.")
+            have = "; ".join(list(_candidates(h5))[:8]) or "none"
+            raise DataError(f"{h5.path.name}: expected a dataset {name}, got {have}.")
         return found
-    candidates = _candidates(tree)
+    candidates = _candidates(h5)
     if len(candidates) != 1:
         have = f"{len(candidates)}: {'; '.join(list(candidates)[:8])}" if candidates else "none"
         raise DataError(
-            f"{tree.path.name}: expected one dataset of 2 to 5 dimensions, got {have}; "
-            f"name one as {tree.path.name}::/PATH."
+            f"{h5.path.name}: expected one dataset of 2 to 5 dimensions, got {have}; "
+            f"name one as {h5.path.name}::/PATH."
         )
     ((line, data),) = candidates.items()
-    return tree.sound(data, line.split(" ")[0])
+    return h5.sound(data, line.split(" ")[0])
 
 
-def _candidates(tree: Tree) -> dict[str, h5py.Dataset]:
+def _candidates(h5: SafeHDF5) -> dict[str, h5py.Dataset]:
     """Arrays that could be images, each once, by "path (shape) dtype"."""
     found: dict[tuple[int, int], tuple[str, h5py.Dataset]] = {}
-    for path, node in tree.walk():
+    for path, node in h5.walk():
         if not isinstance(node, h5py.Dataset) or node.dtype.kind not in "iuf":
             continue
         if 2 <= node.ndim <= 5 and node.size:
-            name = node.name if node.file == tree.file else path  # its own rather than a link's
-            found.setdefault(identity(node), (f"{name} {node.shape} {node.dtype}", node))
+            name = node.name if node.file == h5.file else path  # its own rather than a link's
+            found.setdefault(object_id(node), (f"{name} {node.shape} {node.dtype}", node))
     return dict(found.values())
 
 
@@ -109,11 +113,11 @@ def _lengths(data: h5py.Dataset, path: Path, space: int) -> dict[str, tuple[floa
     return {a: (float(v), unit) for a, v in zip(letters, sizes[-space:], strict=True)}
 
 
-def _read(path: Path, data: h5py.Dataset, key: Key) -> NDArray[Any]:
+def _read(data: h5py.Dataset, key: Key) -> NDArray[Any]:
     try:
         return np.asarray(data[key])
     except (OSError, RuntimeError) as error:
         raise ReadError(
-            f"{path}: expected readable data in {data.name}, got {error}; run again if the disk "
+            f"{where_in_file(data)}: expected readable data, got {error}; run again if the disk "
             "was away for a while, else copy the file again."
         ) from error

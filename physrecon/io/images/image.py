@@ -7,7 +7,7 @@ leading ones first, in the file's order, then Z, Y, X."""
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,17 @@ from numpy.typing import DTypeLike, NDArray
 
 from physrecon import arrays
 from physrecon.errors import ArgumentError
-from physrecon.io.content import image_kind
-from physrecon.io.images.stored_image import ABSENT, Key, Source
+from physrecon.io.content import HDF5, Content, content_of, unrecognised
+from physrecon.io.images import hdf5, photo, tiff
+from physrecon.io.images.stored_image import ABSENT, Key, StoredImage
+
+FORMATS = "a TIFF, PNG, JPEG or HDF5 image"
+# A reader of (path, content, dataset) returns None for content that is not its own.
+IMAGE_READERS: tuple[Callable[[Path, Content, str | None], StoredImage | None], ...] = (
+    tiff.read,
+    photo.read,
+    hdf5.read,
+)
 
 SPACE = "ZYX"
 BLOCK = 1 << 28  # bytes read at a time where the caller names no number
@@ -31,21 +40,21 @@ class Image:
     saturation: the largest value of an integer dtype, None for floats.
     format: "imagej", "ome", "tiff", "png", "jpeg" or "hdf5".  notes: sentences for the user."""
 
-    def __init__(self, source: Source) -> None:
-        self._source = source
-        stored = source.axes
+    def __init__(self, image: StoredImage) -> None:
+        self._image = image
+        stored = image.axes
         leading = [name for name in stored if name not in SPACE + ABSENT]
         self.frame_axes = "".join(name for name in SPACE if name in stored)
         self.axes = "".join(leading) + self.frame_axes
         self._order = [stored.index(name) for name in self.axes]  # stored axis of each of ours
-        self.path = source.path
-        self.files = {source.path, *source.files}  # that are read
-        self.format = source.format
-        self.shape = tuple(source.shape[i] for i in self._order)
-        self.dtype = source.dtype.newbyteorder("=")
-        self.voxel_size = tuple(source.pitch.get(name, 1.0) for name in self.frame_axes)
-        self.length_unit = source.length_unit
-        self.notes = list(source.notes)
+        self.path = image.path
+        self.files = frozenset({image.path, *image.files})  # that are read
+        self.format = image.format
+        self.shape = tuple(image.shape[i] for i in self._order)
+        self.dtype = image.dtype.newbyteorder("=")
+        self.voxel_size = tuple(image.voxel_size.get(name, 1.0) for name in self.frame_axes)
+        self.length_unit = image.length_unit
+        self.notes = list(image.notes)
 
     def __enter__(self) -> Image:
         return self
@@ -54,7 +63,7 @@ class Image:
         self.close()
 
     def close(self) -> None:
-        self._source.close()
+        self._image.close()
 
     @property
     def ndim(self) -> int:
@@ -88,10 +97,10 @@ class Image:
         Holds the part.  Raises ArgumentError for other keys and DataError where the file is
         damaged."""
         keys = _full_key(key, self.shape)
-        stored: list[int | slice] = [0] * len(self._source.axes)
+        stored: list[int | slice] = [0] * len(self._image.axes)
         for i, k in zip(self._order, keys, strict=True):
             stored[i] = k
-        values = self._source.read(tuple(stored))
+        values = self._image.read(tuple(stored))
         left = [i for i, k in zip(self._order, keys, strict=True) if isinstance(k, slice)]
         values = values.transpose([sorted(left).index(i) for i in left])
         return np.ascontiguousarray(values, self.dtype) if left else values.astype(self.dtype)
@@ -153,30 +162,22 @@ def open_image(path: str | Path, dataset: str | None = None, axes: str | None = 
     if dataset is None and "::" in str(path) and not path.exists():
         name, _, dataset = str(path).partition("::")
         path = Path(name)
-    kind = image_kind(path)
-    if dataset is not None and kind != "hdf5":
+    content = content_of(path, FORMATS)
+    if dataset is not None and content.kind != HDF5:
         raise ArgumentError(
             f"{path}: expected no dataset with a file that is not HDF5, got {dataset!r}."
         )
-    if kind == "tiff":
-        from physrecon.io.images.tiff import open_tiff
-
-        source = open_tiff(path)
-    elif kind == "hdf5":
-        from physrecon.io.images.hdf5 import open_hdf5
-
-        source = open_hdf5(path, dataset)
+    for read in IMAGE_READERS:
+        image = read(path, content, dataset)
+        if image is not None:
+            break
     else:
-        from physrecon.io.images.photo import open_photo
-
-        source = open_photo(path, kind)
-    if axes is not None:
-        try:
-            source.rename(axes)
-        except ArgumentError:
-            source.close()
-            raise
-    return Image(source)
+        raise unrecognised(path, content, FORMATS, "convert it")
+    try:
+        return Image(image if axes is None else image.with_axes(axes))
+    except ArgumentError:
+        image.close()
+        raise
 
 
 def _full_key(key: Any, shape: tuple[int, ...]) -> Key:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from physrecon.errors import DataError
-from physrecon.io.content import head_of
-from physrecon.io.images.stored_image import Source, parsing
+from physrecon.io.content import JPEG, PNG, Content
+from physrecon.io.images.stored_image import StoredImage, parsing
 
 if TYPE_CHECKING:
     from PIL import Image as Pillow
@@ -28,9 +28,14 @@ GAMMA = (
 )
 
 
-def open_photo(path: Path, kind: str) -> Source:
-    """The photo in a PNG or JPEG file, decoded.  Raises DataError.  Holds it whole."""
-    _check_depth(path, kind)
+def read(path: Path, content: Content, _dataset: str | None) -> StoredImage | None:
+    """The photo in a PNG or JPEG file, decoded; None for other files.
+
+    Raises DataError.  Holds the photo."""
+    kind = {PNG: "png", JPEG: "jpeg"}.get(content.kind)
+    if kind is None:
+        return None
+    _check_depth(path, content)
     from PIL import Image as Pillow
 
     notes: list[str] = []
@@ -52,11 +57,10 @@ def open_photo(path: Path, kind: str) -> Source:
     if values.ndim == 3:
         values = np.ascontiguousarray(np.moveaxis(values, -1, 0))
     axes = "CYX" if values.ndim == 3 else "YX"
-    source = Source(
+    image = StoredImage(
         path, kind, axes, values.shape, values.dtype, lambda key: values[key], lambda: None
     )
-    source.notes += notes
-    return source.settle()
+    return image.with_notes(*notes).with_named_axes()
 
 
 def _plain(photo: Pillow.Image, notes: list[str]) -> Pillow.Image:
@@ -81,10 +85,9 @@ def _plain(photo: Pillow.Image, notes: list[str]) -> Pillow.Image:
     return photo.convert("L") if photo.mode in GREY else photo
 
 
-def _check_depth(path: Path, kind: str) -> None:
+def _check_depth(path: Path, content: Content) -> None:
     """Pillow silently keeps 8 of the 16 bits of a PNG with more than one channel."""
-    head = head_of(path)
-    if kind == "png" and head[24:26] in DEEP:
+    if content.kind == PNG and content.head[24:26] in DEEP:
         raise DataError(
             f"{path}: expected a PNG of 8 bits, or grey of 16, got one of 16 bits with several "
             "channels, of which only 8 bits would be read; save it as TIFF."

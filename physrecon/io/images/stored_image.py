@@ -1,13 +1,13 @@
 """What every image format hands over: an array with named axes, and how to read a part of it.
 
 A letter names an axis: T time, C channel, S colour sample, Z plane, Y row, X column.  Axes that no
-metadata name come as "Q" and are settled here, from the right: Z, then T and C."""
+metadata name come as "Q" and are named here, from the right: Z, then T and C."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +24,12 @@ NAMES_FOR = {0: "", 1: "Z", 2: "TZ", 3: "TCZ"}  # of so many axes that nobody na
 Key = tuple[int | slice, ...]
 
 
-@dataclass
-class Source:
+@dataclass(frozen=True)
+class StoredImage:
     """An image as its file stores it.
 
     format: "imagej", "ome", "tiff", "png", "jpeg" or "hdf5".  axes: a letter for each of `shape`.
-    read: of one int or rising slice per stored axis.  pitch: voxel size by letter, in
+    read: of one int or rising slice per stored axis.  voxel_size: by letter, in
     `length_unit`, None for pixels; empty where the file does not state it.
     files: further ones that the image is read from."""
 
@@ -40,13 +40,16 @@ class Source:
     dtype: np.dtype
     read: Callable[[Key], NDArray[Any]]
     close: Callable[[], None]
-    pitch: dict[str, float] = field(default_factory=dict)
+    voxel_size: Mapping[str, float] = field(default_factory=dict)
     length_unit: str | None = None
-    notes: list[str] = field(default_factory=list)
-    files: set[Path] = field(default_factory=set)
+    notes: tuple[str, ...] = ()
+    files: frozenset[Path] = frozenset()
 
-    def settle(self) -> Source:
-        """Name the unnamed axes; returns itself.  Raises DataError unless this is an image."""
+    def with_notes(self, *notes: str) -> StoredImage:
+        return replace(self, notes=(*self.notes, *notes))
+
+    def with_named_axes(self) -> StoredImage:
+        """The image with all axes named.  Raises DataError unless it is one."""
         where = self.path.name
         if self.dtype.kind not in "iuf" or 0 in self.shape or len(self.shape) < 2:
             raise DataError(
@@ -66,19 +69,19 @@ class Source:
             )
         for i, name in zip(real, names[-len(real) :] if real else (), strict=True):
             axes[i] = name
-        self.axes = "".join(axes)
-        named = self.axes.replace(ABSENT, "")
+        named = "".join(axes).replace(ABSENT, "")
         if not {"Y", "X"} <= set(named) or len(set(named)) < len(named):
             raise DataError(
                 f"{where}: expected rows Y and columns X and every axis once, got {named}; "
                 "save it again with axes that are named."
             )
+        stored = replace(self, axes="".join(axes))
         if len(real) > 1:
-            self.notes.append(f"axes: not stated in the file, taken as {named}")
-        return self
+            return stored.with_notes(f"axes: not stated in the file, taken as {named}")
+        return stored
 
-    def rename(self, axes: str) -> None:
-        """Axes by other letters than the file's, those of length 1 that it does not name left out.
+    def with_axes(self, axes: str) -> StoredImage:
+        """The image with other letters than the file's, none for unnamed axes of length 1.
 
         Raises ArgumentError where they do not fit."""
         axes = axes.upper()
@@ -93,39 +96,44 @@ class Source:
         letters = list(self.axes)
         for i, name in zip(kept, axes, strict=True):
             letters[i] = name
-        self.axes = "".join(letters)
-        if self.pitch and any(name not in self.pitch for name in "ZYX" if name in axes):
-            self.pitch, self.length_unit = {}, None
-            self.notes.append("voxel size: not stated for the axes as they are named; give it")
+        stored = replace(self, axes="".join(letters))
+        space = {name for name in "ZYX" if name in axes}
+        if not self.voxel_size or space <= self.voxel_size.keys():
+            return stored
+        return replace(stored, voxel_size={}, length_unit=None).with_notes(
+            "voxel size: not stated for the axes as they are named; give it"
+        )
 
-    def take_pitch(self, lengths: dict[str, tuple[float, str]]) -> None:
-        """Voxel sizes from (length, unit) by letter, in the unit of the columns.
+    def with_lengths(self, lengths: Mapping[str, tuple[float, str]]) -> StoredImage:
+        """The image with voxel sizes from (length, unit) by letter, in the unit of the columns.
 
-        Units that are no lengths leave ratios; what is not stated for all of space is not used,
-        and both are said."""
+        Units that are no lengths leave ratios.  Sizes that are not stated for all axes of space are
+        not used.  Both are noted."""
         space = [name for name in "ZYX" if name in self.axes]
         known = {a: lengths[a] for a in space if a in lengths and _is_size(lengths[a][0])}
         missing = [name for name in space if name not in known]
         if missing or not known:
-            if known:
-                stated = ", ".join(f"{a} {v:.6g} {u or 'pixel'}" for a, (v, u) in known.items())
-                self.notes.append(
-                    f"voxel size: {stated}, but none for {', '.join(missing)}: not used; give it"
-                )
-            return
+            if not known:
+                return self
+            stated = ", ".join(f"{a} {v:.6g} {u or 'pixel'}" for a, (v, u) in known.items())
+            return self.with_notes(
+                f"voxel size: {stated}, but none for {', '.join(missing)}: not used; give it"
+            )
         units = {length_unit(unit) for _, unit in known.values()}
         if units <= LENGTHS.keys():
             unit = length_unit(known["X"][1])
             scale = {a: LENGTHS[length_unit(u)] / LENGTHS[unit] for a, (_, u) in known.items()}
-            self.pitch = {a: v * scale[a] for a, (v, _) in known.items()}
-            self.length_unit = unit
-        elif len(units) == 1:
-            self.pitch = {a: v for a, (v, _) in known.items()}
-            name = units.pop()
-            if name.lower() not in ("", "pixel", "pixels", "px"):
-                self.notes.append(f'voxel size: unit "{name}" is no known length, taken as pixels')
-        else:
-            self.notes.append(f"voxel size: units {', '.join(sorted(units))} mixed, not used")
+            sizes = {a: v * scale[a] for a, (v, _) in known.items()}
+            return replace(self, voxel_size=sizes, length_unit=unit)
+        if len(units) > 1:
+            return self.with_notes(f"voxel size: units {', '.join(sorted(units))} mixed, not used")
+        in_pixels = replace(self, voxel_size={a: v for a, (v, _) in known.items()})
+        (name,) = units
+        if name.lower() in ("", "pixel", "pixels", "px"):
+            return in_pixels
+        return in_pixels.with_notes(
+            f'voxel size: unit "{name}" is no known length, taken as pixels'
+        )
 
 
 def _is_size(value: float) -> bool:

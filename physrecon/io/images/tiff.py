@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physrecon.errors import DataError, ReadError
-from physrecon.io.images.stored_image import UNNAMED, Key, Source, parsing
+from physrecon.io.content import TIFF, Content
+from physrecon.io.images.stored_image import UNNAMED, Key, StoredImage, parsing
 from physrecon.io.images.tiff_safety import check_chain, check_extent, check_page, truncated
 from physrecon.io.images.tiff_scale import lengths
 
@@ -26,10 +28,12 @@ UNDESCRIBED = ("generic", "uniform")  # series that tifffile found without metad
 MIN_IS_WHITE, PALETTE = 0, 3
 
 
-def open_tiff(path: Path) -> Source:
-    """The first image series of a TIFF file.  Raises DataError.
+def read(path: Path, content: Content, _dataset: str | None) -> StoredImage | None:
+    """The first image series of a TIFF file; None for other files.
 
-    Holds one directory per plane; planes are read when asked for."""
+    Holds one directory per plane; planes are read when asked for.  Raises DataError."""
+    if content.kind != TIFF:
+        return None
     import tifffile
 
     notes: list[str] = []
@@ -41,16 +45,15 @@ def open_tiff(path: Path) -> Source:
             pages = _Pages(path, file, series)
             axes = "".join(NAMED.get(name, name) for name in series.axes)
             kind = series.kind if series.kind in ("imagej", "ome") else "tiff"
-            source = Source(
-                path, kind, axes, series.shape, series.dtype, pages.read, file.close, notes=notes
+            image = StoredImage(
+                path, kind, axes, series.shape, series.dtype, pages.read, file.close
             )
-            _drop_alpha(source, series.keyframe)
-            source.settle()
-            source.take_pitch(lengths(file, series.keyframe, notes))
+            sizes = lengths(file, series.keyframe, notes)
+            image = _without_alpha(image.with_notes(*notes), series.keyframe)
+            return image.with_named_axes().with_lengths(sizes)
         except BaseException:
             file.close()
             raise
-    return source
 
 
 class _Pages:
@@ -159,16 +162,16 @@ def _check_readable(path: Path, page: Any) -> None:
         ) from error
 
 
-def _drop_alpha(source: Source, page: Any) -> None:
-    """Leave out the samples of a pixel that are transparency (1, 2 in the tag ExtraSamples)."""
+def _without_alpha(image: StoredImage, page: Any) -> StoredImage:
+    """The image without samples of transparency (1, 2 in the tag ExtraSamples)."""
     alpha = sum(int(kind) in (1, 2) for kind in page.extrasamples)
-    if alpha and "S" in source.axes:
-        at = source.axes.index("S")
-        colours = source.shape[at] - alpha
-        if colours == 1:
-            source.axes = source.axes.replace("S", UNNAMED)
-        source.shape = (*source.shape[:at], colours, *source.shape[at + 1 :])
-        source.notes.append("alpha: dropped")
+    if not alpha or "S" not in image.axes:
+        return image
+    at = image.axes.index("S")
+    colours = image.shape[at] - alpha
+    axes = image.axes.replace("S", UNNAMED) if colours == 1 else image.axes
+    shape = (*image.shape[:at], colours, *image.shape[at + 1 :])
+    return replace(image, axes=axes, shape=shape).with_notes("alpha: dropped")
 
 
 @contextmanager

@@ -29,7 +29,7 @@ from physrecon.errors import (
 from physrecon.geometry.grid import Grid
 from physrecon.io.atomic_file import check_writable, publish, remove_temporary, write_error
 from physrecon.io.hdf5_kind import SLAB_MARK
-from physrecon.io.hdf5_safety import Tree, text
+from physrecon.io.hdf5_safety import SafeHDF5, text
 from physrecon.io.lock import Lock
 from physrecon.io.output.piece_folder import (
     claim,
@@ -277,7 +277,7 @@ class VolumeWriter:
         if not path.is_file():
             return False
         try:
-            with Tree(path) as tree:
+            with SafeHDF5(path) as tree:
                 data = tree.dataset("/data")
                 mark = text(tree.file.attrs.get(SLAB_MARK, ""))
                 expected = (rows.stop - rows.start, *self.shape[1:])

@@ -11,40 +11,40 @@ import numpy as np
 
 from physrecon.errors import DataError
 from physrecon.io import units
-from physrecon.io.hdf5_safety import Tree, text
+from physrecon.io.hdf5_safety import SafeHDF5, text, where_in_file
 from physrecon.io.scans.frames import ROW_FIRST, THETA_FIRST, Frames, no_frames
-from physrecon.io.scans.reading import Reading, angle_values, detector_stack
+from physrecon.io.scans.reading import ScanReading, angle_values, detector_stack
 
 DETECTION = "/measurement/instrument/detection_system/objective"
 DETECTOR = "/measurement/instrument/detector"
 
 
-def read(tree: Tree) -> Reading | None:
+def read(h5: SafeHDF5) -> ScanReading | None:
     """The scan in `/exchange`; None where the file has none.  Raises DataError."""
-    data = tree.dataset("/exchange/data")
+    data = h5.dataset("/exchange/data")
     if data is None:
         return None
-    where = f"{tree.path.name}: /exchange/data"
+    where = f"{h5.path.name}: /exchange/data"
     detector_stack(data, where)
     order = _stated_order(data, where) or THETA_FIRST
     projections = _all_frames(data, order)
-    angles = tree.dataset("/exchange/theta")
+    angles = h5.dataset("/exchange/theta")
     if angles is None:
         raise DataError(
-            f"{tree.path.name}: expected the angles in /exchange/theta, got none; "
+            f"{h5.path.name}: expected the angles in /exchange/theta, got none; "
             "add them with their attribute `units`."
         )
-    pixel = _pixel_size(tree)
-    return Reading(
+    pixel = _pixel_size(h5)
+    return ScanReading(
         kind="Data Exchange",
         projections=projections,
-        flats=_reference(tree, "data_white", projections),
-        darks=_reference(tree, "data_dark", projections),
-        angles=angle_values(angles, f"{tree.path.name}: /exchange/theta", len(projections)),
+        flats=_reference(h5, "data_white", projections),
+        darks=_reference(h5, "data_dark", projections),
+        angles=angle_values(angles, f"{h5.path.name}: /exchange/theta", len(projections)),
         angle_unit=text(angles.attrs.get("units", "")),
         pixel_size=pixel,
-        center=_center(tree),
-        notes=_notes(tree, pixel is not None),
+        center=_center(h5),
+        notes=_notes(h5, pixel is not None),
     )
 
 
@@ -62,15 +62,15 @@ def _stated_order(data: h5py.Dataset, where: str) -> str | None:
 
 def _all_frames(data: h5py.Dataset, order: str) -> Frames:
     count = data.shape[1 if order == ROW_FIRST else 0]
-    return Frames(data, np.arange(count), order)
+    return Frames(data, np.arange(count), order, where_in_file(data))
 
 
-def _reference(tree: Tree, name: str, projections: Frames) -> Frames:
+def _reference(h5: SafeHDF5, name: str, projections: Frames) -> Frames:
     """Flats or darks, zero frames where there are none."""
-    data = tree.dataset(f"/exchange/{name}")
+    data = h5.dataset(f"/exchange/{name}")
     if data is None or data.size == 0:
         return no_frames(projections)
-    where = f"{tree.path.name}: /exchange/{name}"
+    where = f"{h5.path.name}: /exchange/{name}"
     detector_stack(data, where)
     stated = _stated_order(data, where)
     for order in (stated,) if stated else (THETA_FIRST, ROW_FIRST):
@@ -83,37 +83,37 @@ def _reference(tree: Tree, name: str, projections: Frames) -> Frames:
     )
 
 
-def _pixel_size(tree: Tree) -> tuple[tuple[float, float], str] | None:
+def _pixel_size(h5: SafeHDF5) -> tuple[tuple[float, float], str] | None:
     """The pixel size at the sample: the stated resolution, else pitch / magnification."""
-    resolution = units.length(tree.dataset(f"{DETECTION}/resolution"))
+    resolution = units.length(h5.dataset(f"{DETECTION}/resolution"))
     if resolution is not None:
         return units.pixel_size(resolution, resolution)
-    square = units.length(tree.dataset(f"{DETECTOR}/pixel_size"))
-    column = units.length(tree.dataset(f"{DETECTOR}/x_pixel_size")) or square
-    row = units.length(tree.dataset(f"{DETECTOR}/y_pixel_size")) or square
+    square = units.length(h5.dataset(f"{DETECTOR}/pixel_size"))
+    column = units.length(h5.dataset(f"{DETECTOR}/x_pixel_size")) or square
+    row = units.length(h5.dataset(f"{DETECTOR}/y_pixel_size")) or square
     pixel = units.pixel_size(row, column)
-    magnification = _number(tree, f"{DETECTION}/magnification") or 1.0
+    magnification = _number(h5, f"{DETECTION}/magnification") or 1.0
     if pixel is None or magnification <= 0:
         return None
     (row_pitch, column_pitch), unit = pixel
     return (row_pitch / magnification, column_pitch / magnification), unit
 
 
-def _center(tree: Tree) -> float | None:
-    return _number(tree, "/exchange/center")
+def _center(h5: SafeHDF5) -> float | None:
+    return _number(h5, "/exchange/center")
 
 
-def _number(tree: Tree, path: str) -> float | None:
+def _number(h5: SafeHDF5, path: str) -> float | None:
     """A finite scalar, or None."""
-    found = tree.dataset(path)
+    found = h5.dataset(path)
     if found is None or found.size != 1 or found.dtype.kind not in "iuf":
         return None
     value = float(np.asarray(found[()]).ravel()[0])
     return value if np.isfinite(value) else None
 
 
-def _notes(tree: Tree, has_pixel_size: bool) -> list[str]:
+def _notes(h5: SafeHDF5, has_pixel_size: bool) -> tuple[str, ...]:
     names = [f"{DETECTION}/resolution", *(f"{DETECTOR}/{x}pixel_size" for x in ("", "x_", "y_"))]
-    if has_pixel_size or all(tree.find(name) is None for name in names):
-        return []
-    return ["pixel size: stated without a known unit of length, so lengths are in pixels"]
+    if has_pixel_size or all(h5.find(name) is None for name in names):
+        return ()
+    return ("pixel size: stated without a known unit of length, so lengths are in pixels",)

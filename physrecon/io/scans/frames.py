@@ -1,16 +1,15 @@
-"""Frames of a detector dataset seen as one array (view, row, column).
+"""Frames of a stored stack seen as one array (view, row, column).
 
 A scan may store its frames as θ:y:x or y:θ:x, and may mix projections, flats and darks in one
-dataset told apart by an image key.  `Frames` hides both: indexing reads exactly the wanted rows,
-one hyperslab per run of consecutive frames."""
+stack.  `Frames` hides both: indexing reads exactly the wanted rows, one hyperslab per run of
+consecutive frames."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Any
+from typing import Any, Protocol
 
-import h5py
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
@@ -20,25 +19,47 @@ THETA_FIRST = "theta:y:x"
 ROW_FIRST = "y:theta:x"
 
 
-class Frames:
-    """Some frames of a 3-D dataset as an array (n, rows, columns) that is read when indexed.
+class StoredArray(Protocol):
+    """An array in a file: an HDF5 dataset, a NumPy memmap, or a reader's own.
 
-    index: (n,) numbers of the frames in storage.  order: "theta:y:x" or "y:theta:x"."""
+    It may have `chunks`, the shape of a block of its storage, and `read_direct(out, source,
+    destination)`, which saves a copy."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def dtype(self) -> Any: ...
+    def __getitem__(self, key: Any, /) -> Any:
+        """Read slices with positive steps, or all by ()."""
+
+
+class Frames:
+    """Some frames of a stored stack as an array (n, rows, columns) that is read when indexed.
+
+    index: (n,) numbers of the frames in storage.  order: "theta:y:x" or "y:theta:x".
+    where: names the stack in errors."""
 
     ndim = 3
 
-    def __init__(self, dataset: h5py.Dataset, index: NDArray[np.intp], order: str = THETA_FIRST):
-        self._dataset = dataset
+    def __init__(
+        self,
+        stack: StoredArray,
+        index: NDArray[np.intp],
+        order: str = THETA_FIRST,
+        where: str = "Frames",
+    ) -> None:
+        self._stack = stack
         self._index = index
         self._row_first = order == ROW_FIRST
-        rows = dataset.shape[0 if self._row_first else 1]
-        self.shape = (len(index), rows, dataset.shape[2])
-        self.dtype = dataset.dtype.newbyteorder("=")
+        self._where = where
+        rows = stack.shape[0 if self._row_first else 1]
+        self.shape = (len(index), rows, stack.shape[2])
+        self.dtype = stack.dtype.newbyteorder("=")
 
     @property
     def chunk_rows(self) -> int:
         """Rows that share a chunk of the storage: slabs of a multiple of it read nothing twice."""
-        chunks = self._dataset.chunks
+        chunks = getattr(self._stack, "chunks", None)
         return chunks[0 if self._row_first else 1] if chunks else 1
 
     @property
@@ -74,9 +95,8 @@ class Frames:
                 self._read(out, frames, rows, _slice(columns))
             except (OSError, RuntimeError) as error:
                 raise ReadError(
-                    f"{self._dataset.file.filename}: expected readable data in "
-                    f"{self._dataset.name}, got {error}; run again if the disk was away for a "
-                    "while, else copy the file again."
+                    f"{self._where}: expected readable data, got {error}; run again if the disk "
+                    "was away for a while, else copy the file again."
                 ) from error
         return out[
             0 if isinstance(view_key, (int, np.integer)) else slice(None),
@@ -85,21 +105,25 @@ class Frames:
         ]
 
     def _read(self, out: NDArray[Any], frames: NDArray[np.intp], rows: range, cols: slice) -> None:
+        direct = getattr(self._stack, "read_direct", None)
         for start, stop in _runs(frames, 1):
             stored = slice(int(frames[start]), int(frames[stop - 1]) + 1)
             if not self._row_first:
                 source = np.s_[stored, _slice(rows), cols]
-                self._dataset.read_direct(out, source, np.s_[start:stop])
+                if direct:
+                    direct(out, source, np.s_[start:stop])
+                else:
+                    out[start:stop] = self._stack[source]
                 continue
             for first, last in _runs(np.asarray(rows) // self.chunk_rows, 0):
-                block = self._dataset[_slice(rows[first:last]), stored, cols]
+                block = self._stack[_slice(rows[first:last]), stored, cols]
                 out[start:stop, first:last] = np.moveaxis(block, 1, 0)
 
 
 def no_frames(like: Frames) -> Frames:
     """Zero frames of the same rows and columns."""
     empty = np.empty(0, np.intp)
-    return Frames(like._dataset, empty, ROW_FIRST if like._row_first else THETA_FIRST)
+    return Frames(like._stack, empty, ROW_FIRST if like._row_first else THETA_FIRST)
 
 
 def _range(name: str, key: Any, count: int) -> range:

@@ -7,6 +7,7 @@ projections alone."""
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import h5py
@@ -15,19 +16,19 @@ from numpy.typing import NDArray
 
 from physrecon.errors import DataError
 from physrecon.io import units
-from physrecon.io.hdf5_safety import BadLink, Tree, identity, text
+from physrecon.io.hdf5_safety import BadLink, SafeHDF5, object_id, text, where_in_file
 from physrecon.io.scans.frames import Frames
-from physrecon.io.scans.reading import Reading, angle_values, detector_stack
+from physrecon.io.scans.reading import ScanReading, angle_values, detector_stack
 
 PROJECTION, FLAT, DARK = 0, 1, 2
 ANGLE_NAME = re.compile(r"rotation_angle|theta|omega|rot_angle")
 
 
-def read(tree: Tree) -> Reading | None:
+def read(h5: SafeHDF5) -> ScanReading | None:
     """The scan of a NeXus file; None where it has neither NXtomo nor an image key."""
-    nodes = dict(tree.walk())
+    nodes = dict(h5.walk())
     definitions = {p: n for p, n in nodes.items() if p.endswith("/definition")}
-    tomo = [p.rpartition("/")[0] for p, n in definitions.items() if tree.string(n, p) == "NXtomo"]
+    tomo = [p.rpartition("/")[0] for p, n in definitions.items() if h5.string(n, p) == "NXtomo"]
     keys = [p for p in nodes if p.endswith("/image_key")]
     entries = tuple(f"{entry}/" for entry in tomo)
     keys.sort(key=lambda p: (not p.startswith(entries), "/instrument/" not in p))
@@ -35,29 +36,29 @@ def read(tree: Tree) -> Reading | None:
         if not tomo:
             return None
         raise DataError(
-            f"{tree.path.name}: expected an image_key beside the detector data of "
+            f"{h5.path.name}: expected an image_key beside the detector data of "
             f"{tomo[0]} (NXtomo), got none; add it: 0 projection, 1 flat, 2 dark, 3 invalid."
         )
-    found = {p: _detector(tree, nodes, p) for p in keys}
+    found = {p: _detector(h5, nodes, p) for p in keys}
     usable = [p for p in keys if isinstance(found[p], h5py.Dataset)]
     if not usable:
         raise found[keys[0]]
     group = usable[0].rpartition("/")[0]
-    reading = _reading(tree, nodes, group, tree.sound(found[usable[0]], f"{group} data"))
-    reading.kind = "NXtomo" if usable[0].startswith(entries) else "NeXus (image_key)"
-    others = len({identity(found[p]) for p in usable}) - 1
+    reading = _reading(h5, nodes, group, h5.sound(found[usable[0]], f"{group} data"))
+    notes = [*reading.notes]
+    others = len({object_id(found[p]) for p in usable}) - 1
     if others:
-        reading.notes.append(f"detector: {group} taken, {others} more have an image_key")
+        notes.append(f"detector: {group} taken, {others} more have an image_key")
     if f"{group}/x_rotation_axis_pixel_position" in nodes:
-        reading.notes.append(
+        notes.append(
             "rotation axis: x_rotation_axis_pixel_position is not used, because writers count it "
             "from the edge or from the middle; give it with --center"
         )
-    reading.notes += _link_notes(nodes)
-    return reading
+    kind = "NXtomo" if usable[0].startswith(entries) else "NeXus (image_key)"
+    return replace(reading, kind=kind, notes=(*notes, *_link_notes(nodes)))
 
 
-def _detector(tree: Tree, nodes: dict[str, Any], key_path: str) -> Any:
+def _detector(h5: SafeHDF5, nodes: dict[str, Any], key_path: str) -> Any:
     """The 3-D dataset that an image key speaks of, or the DataError that says why there is none."""
     group = key_path.rpartition("/")[0]
     key = nodes[key_path]
@@ -71,34 +72,34 @@ def _detector(tree: Tree, nodes: dict[str, Any], key_path: str) -> Any:
     if stacks:
         path, stack = next(iter(stacks.items()))
         return DataError(
-            f"{tree.path.name}: expected one image_key per frame in {path}, "
+            f"{h5.path.name}: expected one image_key per frame in {path}, "
             f"got {key.size} for {stack.shape[0]} frames."
         )
     broken = beside.get(f"{group}/data")
     if isinstance(broken, DataError):
         return broken
-    return DataError(f"{tree.path.name}: expected 3-D detector data beside {key_path}, got none.")
+    return DataError(f"{h5.path.name}: expected 3-D detector data beside {key_path}, got none.")
 
 
-def _reading(tree: Tree, nodes: dict[str, Any], group: str, data: h5py.Dataset) -> Reading:
-    where = f"{tree.path.name}: {group}/image_key"
-    detector_stack(data, f"{tree.path.name}: {group}")
-    key = tree.sound(nodes[f"{group}/image_key"], f"{group}/image_key")[()].ravel()
+def _reading(h5: SafeHDF5, nodes: dict[str, Any], group: str, data: h5py.Dataset) -> ScanReading:
+    where = f"{h5.path.name}: {group}/image_key"
+    detector_stack(data, f"{h5.path.name}: {group}")
+    key = h5.sound(nodes[f"{group}/image_key"], f"{group}/image_key")[()].ravel()
     projection, flat, dark = (np.flatnonzero(key == kind) for kind in (PROJECTION, FLAT, DARK))
     if not projection.size:
         raise DataError(f"{where}: expected some frames of key 0 (projections), got none.")
     left_out = len(key) - projection.size - flat.size - dark.size
-    angles, unit = _angles(tree, nodes, group, data, projection)
-    return Reading(
-        kind="",
-        projections=Frames(data, projection),
-        flats=Frames(data, flat),
-        darks=Frames(data, dark),
+    angles, unit = _angles(h5, nodes, group, data, projection)
+    return ScanReading(
+        kind="NeXus",
+        projections=Frames(data, projection, where=where_in_file(data)),
+        flats=Frames(data, flat, where=where_in_file(data)),
+        darks=Frames(data, dark, where=where_in_file(data)),
         angles=angles,
         angle_unit=unit,
-        pixel_size=_pixel_size(tree, _entry(nodes, group), group),
+        pixel_size=_pixel_size(h5, _entry(nodes, group), group),
         flat_positions=np.searchsorted(projection, flat) / projection.size,
-        notes=[f"frames: {left_out} marked invalid are left out"] if left_out else [],
+        notes=(f"frames: {left_out} marked invalid are left out",) if left_out else (),
     )
 
 
@@ -113,7 +114,7 @@ def _entry(nodes: dict[str, Any], group: str) -> str:
 
 
 def _angles(
-    tree: Tree,
+    h5: SafeHDF5,
     nodes: dict[str, Any],
     group: str,
     data: h5py.Dataset,
@@ -125,10 +126,10 @@ def _angles(
     entry = _entry(nodes, group)
     official = [f"{entry}/sample/rotation_angle", f"{entry}/data/rotation_angle"]
     path = next((p for p in official if isinstance(nodes.get(p), h5py.Dataset)), None)
-    path = path or _named_angle(tree, nodes, data, len(projection))
+    path = path or _named_angle(h5, nodes, data, len(projection))
     angles = angle_values(
-        tree.sound(nodes[path], path),
-        f"{tree.path.name}: {path}",
+        h5.sound(nodes[path], path),
+        f"{h5.path.name}: {path}",
         len(projection),
         frames=data.shape[0],
     )
@@ -137,7 +138,7 @@ def _angles(
     return angles, text(nodes[path].attrs.get("units", ""))
 
 
-def _named_angle(tree: Tree, nodes: dict[str, Any], data: h5py.Dataset, views: int) -> str:
+def _named_angle(h5: SafeHDF5, nodes: dict[str, Any], data: h5py.Dataset, views: int) -> str:
     """Path of the one dataset that looks like the rotation angle of every frame or view."""
     candidates = {
         path: node
@@ -150,7 +151,7 @@ def _named_angle(tree: Tree, nodes: dict[str, Any], data: h5py.Dataset, views: i
     beside = {p.rpartition("/")[0] for p, n in nodes.items() if _same(n, data)}
     near = {p: n for p, n in candidates.items() if p.rpartition("/")[0] in beside}
     chosen = near or candidates
-    if len({identity(node) for node in chosen.values()}) == 1:
+    if len({object_id(node) for node in chosen.values()}) == 1:
         return next(iter(chosen))
     if chosen:
         got = f"{len(chosen)}: {', '.join(sorted(chosen)[:4])}"
@@ -158,20 +159,20 @@ def _named_angle(tree: Tree, nodes: dict[str, Any], data: h5py.Dataset, views: i
         broken = [p for p, n in nodes.items() if ANGLE_NAME.search(p) and isinstance(n, BadLink)]
         got = f"a broken link at {broken[0]}" if broken else "none"
     raise DataError(
-        f"{tree.path.name}: expected one list of rotation angles for {data.shape[0]} frames or "
+        f"{h5.path.name}: expected one list of rotation angles for {data.shape[0]} frames or "
         f"{views} projections, got {got}; store it as sample/rotation_angle with its units."
     )
 
 
 def _same(node: Any, data: h5py.Dataset) -> bool:
-    return isinstance(node, h5py.Dataset) and identity(node) == identity(data)
+    return isinstance(node, h5py.Dataset) and object_id(node) == object_id(data)
 
 
-def _pixel_size(tree: Tree, entry: str, detector: str) -> tuple[tuple[float, float], str] | None:
+def _pixel_size(h5: SafeHDF5, entry: str, detector: str) -> tuple[tuple[float, float], str] | None:
     """Pixel size at the sample where the file states it, else that of the detector."""
     for group in (f"{entry}/sample", detector):
         row, column = (
-            units.length(tree.dataset(f"{group}/{axis}_pixel_size")) for axis in ("y", "x")
+            units.length(h5.dataset(f"{group}/{axis}_pixel_size")) for axis in ("y", "x")
         )
         pixel = units.pixel_size(row, column)
         if pixel is not None:

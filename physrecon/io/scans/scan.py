@@ -6,6 +6,7 @@ projections are read by blocks of rows when they are indexed."""
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,11 +15,14 @@ from numpy.typing import DTypeLike, NDArray
 
 from physrecon.errors import ArgumentError, DataError
 from physrecon.geometry.parallel_beam import ANGLE_UNITS, ParallelBeam
-from physrecon.io import hdf5_kind, units
-from physrecon.io.hdf5_safety import Tree, damage_reported
-from physrecon.io.scans import exchange, nexus
+from physrecon.io import units
+from physrecon.io.content import HDF5, Content, content_of, unrecognised
+from physrecon.io.scans import hdf5
 from physrecon.io.scans.frames import Frames
-from physrecon.io.scans.reading import Reading
+from physrecon.io.scans.reading import ReadOptions, ScanReading
+
+# A reader returns None for content that is not its own; the first that returns a scan wins.
+SCAN_READERS: tuple[Callable[[Path, Content, ReadOptions], ScanReading | None], ...] = (hdf5.read,)
 
 
 @dataclass(eq=False)
@@ -29,7 +33,8 @@ class Scan:
     are read when indexed.  flat_positions: (n,) when each flat was taken, 0 before the first
     projection and 1 after the last; None where unknown.  angles: (views,) in `angle_unit`.
     pixel_size: (row, column) in `length_unit`, or None.  center: column of the axis that the file
-    states, or None.  line_integrals: the data are −log already.  notes: to be told to the user."""
+    states, or None.  line_integrals: the data are −log already.  notes: sentences for the user.
+    files: all files that hold the scan, in an order that does not change.  close: closes them."""
 
     path: Path
     kind: str
@@ -44,16 +49,14 @@ class Scan:
     center: float | None
     line_integrals: bool
     notes: list[str]
-    tree: Tree = field(repr=False)
+    files: tuple[Path, ...] = field(repr=False)
+    close: Callable[[], None] = field(repr=False)
 
     def __enter__(self) -> Scan:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def close(self) -> None:
-        self.tree.close()
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -99,7 +102,7 @@ class Scan:
         Hashes names, sizes and times of all files behind the scan, the shapes, the angles and one
         row of the first, middle and last projection."""
         digest = hashlib.sha256()
-        for path in sorted({*self.tree.files, *self.tree.sources}):
+        for path in self.files:
             state = path.stat()
             digest.update(f"{path.name} {state.st_size} {state.st_mtime_ns}\n".encode())
         for frames in (self.projections, self.flats, self.darks):
@@ -123,29 +126,27 @@ def open_scan(
     linked files may lie.  Raises MissingInputError, DataError, ArgumentError."""
     if angle_unit is not None and angle_unit not in ANGLE_UNITS:
         raise ArgumentError(f'open_scan: expected angle_unit "deg" or "rad", got {angle_unit!r}.')
-    tree = Tree(path, allow_root)
+    path, options = Path(path), ReadOptions(angle_unit, line_integrals, allow_root)
+    content = content_of(path)
+    for read in SCAN_READERS:
+        reading = read(path, content, options)
+        if reading is not None:
+            break
+    else:
+        raise unrecognised(path, content, HDF5, "convert it to Data Exchange or NXtomo")
     try:
-        with damage_reported(tree.path):
-            return _scan(tree, angle_unit, line_integrals)
+        return _scan(path, reading, options)
     except BaseException:
-        tree.close()
+        reading.close()
         raise
 
 
-def _scan(tree: Tree, asked_unit: str | None, line_integrals: bool) -> Scan:
-    if hdf5_kind.is_volume(tree):
-        raise DataError(
-            f"{tree.path.name}: expected a scan, got a reconstructed volume; "
-            "give the file with the projections, or look at this one with `physrecon view`."
-        )
-    reading = exchange.read(tree) or nexus.read(tree)
-    if reading is None:
-        raise hdf5_kind.not_a_scan(tree)
+def _scan(path: Path, reading: ScanReading, options: ReadOptions) -> Scan:
     unit, unit_notes = units.angle_unit(
-        tree.path.name, reading.angles, reading.angle_unit, asked_unit
+        path.name, reading.angles, reading.angle_unit, options.angle_unit
     )
     return Scan(
-        path=tree.path,
+        path=path,
         kind=reading.kind,
         projections=reading.projections,
         flats=reading.flats,
@@ -156,13 +157,14 @@ def _scan(tree: Tree, asked_unit: str | None, line_integrals: bool) -> Scan:
         pixel_size=reading.pixel_size[0] if reading.pixel_size else None,
         length_unit=reading.pixel_size[1] if reading.pixel_size else None,
         center=reading.center,
-        line_integrals=line_integrals,
-        notes=[*unit_notes, *reading.notes, *_field_notes(reading, line_integrals)],
-        tree=tree,
+        line_integrals=options.line_integrals,
+        notes=[*unit_notes, *reading.notes, *_field_notes(reading, options.line_integrals)],
+        files=reading.files,
+        close=reading.close,
     )
 
 
-def _field_notes(reading: Reading, line_integrals: bool) -> list[str]:
+def _field_notes(reading: ScanReading, line_integrals: bool) -> list[str]:
     if line_integrals:
         return []
     notes = []

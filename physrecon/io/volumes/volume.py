@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from physrecon.errors import DataError
 from physrecon.io.hdf5_kind import VOLUME
-from physrecon.io.hdf5_safety import Tree, damage_reported, text
+from physrecon.io.hdf5_safety import SafeHDF5, damage_reported, text
 
 
 class Volume:
@@ -22,21 +22,21 @@ class Volume:
 
     ndim = 3
 
-    def __init__(self, tree: Tree, data: h5py.Dataset) -> None:
-        self._tree = tree
+    def __init__(self, h5: SafeHDF5, data: h5py.Dataset) -> None:
+        self._h5 = h5
         self._data = data
-        self.path = tree.path
+        self.path = h5.path
         self.shape: tuple[int, int, int] = data.shape
         self.dtype = data.dtype.newbyteorder("=")
-        self.sources = len(tree.sources)
+        self.sources = len(h5.sources)
         pitch = np.ravel(data.attrs.get("voxel_size", (1.0, 1.0, 1.0)))
         if pitch.size != 3 or pitch.dtype.kind not in "iuf" or not (pitch > 0).all():
             raise DataError(
-                f"{tree.path.name}: expected three voxel sizes, got {pitch}; correct the file."
+                f"{h5.path.name}: expected three voxel sizes, got {pitch}; correct the file."
             )
         self.voxel_size: tuple[float, float, float] = tuple(map(float, pitch))  # type: ignore[assignment]
         self.length_unit: str | None = text(data.attrs.get("length_unit", "")) or None
-        self.configuration = _configuration(tree)
+        self.configuration = _configuration(h5)
 
     def __enter__(self) -> Volume:
         return self
@@ -45,7 +45,7 @@ class Volume:
         self.close()
 
     def close(self) -> None:
-        self._tree.close()
+        self._h5.close()
 
     @property
     def nbytes(self) -> int:
@@ -71,29 +71,29 @@ def open_volume(path: str | Path, allow_root: str | Path | None = None) -> Volum
     """Open a volume of physrecon, or any file with a 3-D `/exchange/data` or `/data`.
 
     Raises MissingInputError and DataError, the latter also where a slab of it is missing."""
-    tree = Tree(path, allow_root)
+    h5 = SafeHDF5(path, allow_root)
     try:
-        with damage_reported(tree.path):
+        with damage_reported(h5.path):
             for place in (VOLUME, "/exchange/data", "/data"):
-                data = tree.dataset(place)
+                data = h5.dataset(place)
                 if data is not None and data.ndim == 3 and data.dtype.kind in "iuf":
-                    return Volume(tree, data)
+                    return Volume(h5, data)
         raise DataError(
-            f"{tree.path.name}: expected a volume in {VOLUME}, /exchange/data or /data, got none; "
+            f"{h5.path.name}: expected a volume in {VOLUME}, /exchange/data or /data, got none; "
             "see what the file is with `physrecon info`."
         )
     except BaseException:
-        tree.close()
+        h5.close()
         raise
 
 
-def _configuration(tree: Tree) -> dict[str, str]:
-    group = tree.find("/entry/reconstruction/configuration")
+def _configuration(h5: SafeHDF5) -> dict[str, str]:
+    group = h5.find("/entry/reconstruction/configuration")
     if not isinstance(group, h5py.Group):
         return {}
-    members = {name: tree.child(group, name) for name in group}
+    members = {name: h5.child(group, name) for name in group}
     strings = {
-        name: tree.sound(node, name)
+        name: h5.sound(node, name)
         for name, node in members.items()
         if isinstance(node, h5py.Dataset) and h5py.check_string_dtype(node.dtype) and node.size == 1
     }

@@ -1,0 +1,45 @@
+"""Scans in HDF5: one file, opened safely once, and the layouts that are looked for in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from physrecon.errors import DataError
+from physrecon.io import hdf5_kind
+from physrecon.io.content import HDF5, Content
+from physrecon.io.hdf5_safety import SafeHDF5, damage_reported
+from physrecon.io.scans import exchange, nexus
+from physrecon.io.scans.reading import ReadOptions, ScanReading
+
+LAYOUTS: tuple[Callable[[SafeHDF5], ScanReading | None], ...] = (exchange.read, nexus.read)
+
+
+def read(path: Path, content: Content, options: ReadOptions) -> ScanReading | None:
+    """The scan in an HDF5 file; None for other files.
+
+    Raises DataError where the file is damaged or holds no scan, and says what it holds."""
+    if content.kind != HDF5:
+        return None
+    h5 = SafeHDF5(path, options.allow_root)
+    try:
+        with damage_reported(path):
+            reading = _reading(h5)
+        return replace(reading, files=tuple(sorted({*h5.files, *h5.sources})), close=h5.close)
+    except BaseException:
+        h5.close()
+        raise
+
+
+def _reading(h5: SafeHDF5) -> ScanReading:
+    if hdf5_kind.is_volume(h5):
+        raise DataError(
+            f"{h5.path.name}: expected a scan, got a reconstructed volume; "
+            "give the file with the projections, or look at this one with `physrecon view`."
+        )
+    for layout in LAYOUTS:
+        reading = layout(h5)
+        if reading is not None:
+            return reading
+    raise hdf5_kind.not_a_scan(h5)
