@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from dataclasses import replace
 
 import h5py
+import hdf5plugin
 import numpy as np
 import pytest
 from discs import CENTER, write_scan
@@ -153,3 +157,26 @@ def test_a_toy_image_format(tmp_path, monkeypatch):
     with open_image(tmp_path / "a.npy", axes="TYX") as image:
         assert image.axes == "TYX" and len(image.frames) == VIEWS
         np.testing.assert_array_equal(image.read((2,)), counts()[2])
+
+
+def test_plugins_of_hdf5_are_loaded_for_a_filter_that_needs_one(tmp_path):
+    """In a process of their own, for a filter stays registered."""
+    plain = data_exchange(tmp_path / "plain.h5", data=None)
+    packed = data_exchange(tmp_path / "packed.h5", data=None)
+    for path, options in ((plain, {"compression": "gzip"}), (packed, hdf5plugin.Blosc2())):
+        with h5py.File(path, "a") as file:
+            file.create_dataset("exchange/data", data=counts(), chunks=(2, 3, 3), **options)
+    code = (
+        "import json, sys; from physrecon.io import open_scan\n"
+        "for path in sys.argv[1:]:\n"
+        "    with open_scan(path) as scan:\n"
+        "        total = int(scan.projections[:].sum())\n"
+        "    print(json.dumps([total, 'hdf5plugin' in sys.modules]))\n"
+    )
+    command = [sys.executable, "-c", code, str(plain), str(packed)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
+    total = int(counts().sum())
+    assert [json.loads(line) for line in done.stdout.splitlines()] == [
+        [total, False],
+        [total, True],
+    ]

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import h5py
-import hdf5plugin  # noqa: F401  importing it registers the compression filters
 
 from physrecon.errors import DataError, PhysreconError
 from physrecon.io.content import HDF5, content_of, unrecognised
@@ -234,7 +233,7 @@ class SafeHDF5:
             )
         for index in range(plist.get_nfilters()):
             number, _, _, name = plist.get_filter(index)
-            if not h5py.h5z.filter_avail(number):
+            if not filter_available(number):
                 raise DataError(
                     f"{where}: expected a filter of HDF5 or hdf5plugin, got number {number} "
                     f"({text(name)!r}), which is not installed; install its HDF5 plugin or "
@@ -272,6 +271,14 @@ class SafeHDF5:
                     self.sources |= h5.sources
             except PhysreconError as error:
                 raise BadLink(f"{where}: relies on {error}") from error
+
+
+def filter_available(number: int) -> bool:
+    """Whether HDF5 can undo a filter, by itself or once hdf5plugin has registered its own."""
+    if not h5py.h5z.filter_avail(number):
+        import hdf5plugin  # noqa: F401  registers its filters
+
+    return h5py.h5z.filter_avail(number)
 
 
 def where_in_file(dataset: h5py.Dataset) -> str:
