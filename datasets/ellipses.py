@@ -115,7 +115,7 @@ def _interval_counts(
 def _slice_image(solids: Floats, grid: Grid, z: Floats, y: Floats, ss: int) -> Floats:
     """One slice, float64 (ny, nx); z (m,) and y (ny, ss) are coordinates of the points in it."""
     nx, step = grid.shape[2], grid.pitch[2] / ss
-    first = sub_cells(nx, ss, grid.pitch[2]).min(initial=0.0)
+    first = sub_cells(nx, ss, grid.pitch[2], grid.origin[2]).min(initial=np.inf)
     image = np.zeros(grid.shape[1:])
     for value, a, b, c, x0, y0, z0, degrees in solids:
         height = _heights(c, z0, z)
@@ -198,8 +198,11 @@ class Ellipsoids:
 
         slices: only these of the grid's slices, for objects larger than the memory; the work
         is done slice by slice."""
-        z = sub_cells(grid.shape[0], supersample, grid.pitch[0])[slices]
-        y = sub_cells(grid.shape[1], supersample, grid.pitch[1])
+        z, y = (
+            sub_cells(grid.shape[axis], supersample, grid.pitch[axis], grid.origin[axis])
+            for axis in (0, 1)
+        )
+        z = z[slices]
         volume = np.empty((len(z), *grid.shape[1:]), np.float32)
         for image, points in zip(volume, z, strict=True):
             image[...] = _slice_image(self.solids, grid, points, y, supersample)
@@ -214,7 +217,8 @@ class Ellipsoids:
         grid: gives the pitch of the rows when it is not that of the detector, since row r sees
         slice r whatever the pitches."""
         pitch = scan.row_pitch if grid is None else grid.pitch[0]
-        z = sub_cells(scan.detector_shape[0], supersample, pitch)
+        middle = (scan.detector_shape[0] - 1) / 2 - scan.row_offset
+        z = sub_cells(scan.detector_shape[0], supersample, pitch, middle)
         u = sub_cells(scan.detector_shape[1], supersample, scan.column_pitch, scan.center)
         views, rows, columns = scan.shape
         out = np.empty(scan.shape, np.float32)

@@ -47,20 +47,19 @@ def joseph_matrix(scan: Any, grid: Any) -> np.ndarray:
     between the two voxels it passes, times the length of the step."""
     ny, nx = grid.shape[1:]
     dy, dx = grid.pitch[1:]
+    ys, xs = grid.axis(1), grid.axis(2)
     A = np.zeros((scan.shape[0], scan.shape[2], ny, nx))
     for v, angle in enumerate(scan.radians):
         c, s = np.cos(angle), np.sin(angle)
         for u in range(scan.shape[2]):
             t = (u - scan.center) * scan.column_pitch
             if abs(s) * dy <= abs(c) * dx:  # crosses every line y = const between two x
-                for iy in range(ny):
-                    y = (iy - (ny - 1) / 2) * dy
-                    at = (t - y * s) / c / dx + (nx - 1) / 2
+                for iy, y in enumerate(ys):
+                    at = ((t - y * s) / c - xs[0]) / dx
                     _interpolate(A[v, u, iy], at, dy / abs(c))
             else:
-                for ix in range(nx):
-                    x = (ix - (nx - 1) / 2) * dx
-                    at = (t - x * c) / s / dy + (ny - 1) / 2
+                for ix, x in enumerate(xs):
+                    at = ((t - x * c) / s - ys[0]) / dy
                     _interpolate(A[v, u, :, ix], at, dx / abs(s))
     return A.reshape(scan.shape[0] * scan.shape[2], ny * nx)
 

@@ -21,7 +21,7 @@ from physrecon.errors import ArgumentError
 from physrecon.geometry.grid import Grid
 from physrecon.geometry.parallel_beam import ParallelBeam
 from physrecon.geometry.view_tables import interpolation_table
-from physrecon.operators.projection.parallel_beam import SlicewiseKernels, check_rows
+from physrecon.operators.projection.parallel_beam import ParallelEngine, check_rows
 
 # Windows on the ramp; f is the frequency as a fraction of the Nyquist frequency.
 WINDOWS: dict[str, Callable[[Any], Any]] = {
@@ -66,7 +66,7 @@ def fbp(
     weights = angle_weights(scan.radians) / scan.column_pitch
     table = interpolation_table(scan, grid, weights)
     filtered = ramp_filtered(y, filter, padding)
-    SlicewiseKernels(table, grid, scan.shape[2]).backproject(filtered, out)
+    ParallelEngine(scan, grid, table).backproject(filtered, out)
     return out
 
 

@@ -1,6 +1,7 @@
 """The box of voxels.
 
-Volume (z, y, x); the origin is the centre of the array, (n - 1)/2."""
+Volume (z, y, x); the origin is the centre of the array, (n - 1)/2, unless the box is centred
+elsewhere."""
 
 from __future__ import annotations
 
@@ -24,6 +25,14 @@ def checked_lengths(where: str, value: Any, count: int) -> tuple[float, ...]:
     return tuple(float(v) for v in lengths)
 
 
+def run_of(where: str, part: slice, count: int) -> tuple[int, int]:
+    """(start, stop) of a slice without gaps within range(count)."""
+    start, stop, step = part.indices(count)
+    if step != 1:
+        raise ArgumentError(f"{where}: expected neighbours in order, got {part}; use step 1")
+    return start, max(start, stop)
+
+
 def checked_shape(where: str, value: Sequence[int], names: str) -> tuple[int, ...]:
     shape = tuple(value)
     if len(shape) != len(names.split(", ")) or not all(int(n) == n and n >= 0 for n in shape):
@@ -33,28 +42,46 @@ def checked_shape(where: str, value: Sequence[int], names: str) -> tuple[int, ..
 
 @dataclass(frozen=True)
 class Grid:
-    """A box of voxels centred on the origin.
+    """A box of voxels.
 
-    shape: (nz, ny, nx).  voxel_size: one length, or (z, y, x), in the unit of the user's choice."""
+    shape: (nz, ny, nx).  voxel_size: one length, or (z, y, x), in the unit of the user's choice.
+    center: (z, y, x) of the centre of the box, in that unit."""
 
     shape: tuple[int, int, int]
     voxel_size: float | tuple[float, float, float] = 1.0
+    center: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "shape", checked_shape("Grid.shape", self.shape, "nz, ny, nx"))
         pitch = checked_lengths("Grid.voxel_size", self.voxel_size, 3)
         object.__setattr__(self, "voxel_size", pitch)
+        center = tuple(np.ravel(self.center).astype(np.float64).tolist())
+        if len(center) != 3 or not np.isfinite(center).all():
+            raise ArgumentError(f"Grid.center: expected finite (z, y, x), got {self.center!r}")
+        object.__setattr__(self, "center", center)
 
     @property
     def pitch(self) -> tuple[float, float, float]:
         """Voxel size along (z, y, x)."""
         return self.voxel_size  # type: ignore[return-value]
 
+    @property
+    def origin(self) -> tuple[float, float, float]:
+        """Index (z, y, x) of the place (0, 0, 0), which may lie between voxels or beyond them."""
+        z, y, x = (
+            (n - 1) / 2 - center / pitch
+            for n, center, pitch in zip(self.shape, self.center, self.pitch, strict=True)
+        )
+        return z, y, x
+
     def axis(self, which: int) -> NDArray[np.float64]:
         """Coordinates of the voxel centres along axis 0 (z), 1 (y) or 2 (x)."""
         n = self.shape[which]
-        return np.asarray((np.arange(n) - (n - 1) / 2) * self.pitch[which])
+        return np.asarray((np.arange(n) - (n - 1) / 2) * self.pitch[which] + self.center[which])
 
-    def with_slices(self, count: int) -> Grid:
-        """The same plane with `count` slices."""
-        return replace(self, shape=(count, *self.shape[1:]))
+    def part(self, slices: slice) -> Grid:
+        """Some neighbouring slices, where they are.  Raises ArgumentError for a step."""
+        start, stop = run_of("Grid.part", slices, self.shape[0])
+        z, y, x = self.center
+        z += (start + stop - self.shape[0]) / 2 * self.pitch[0]
+        return replace(self, shape=(stop - start, *self.shape[1:]), center=(z, y, x))

@@ -1,4 +1,4 @@
-"""Where things are: the grid of voxels and the scan that looks at it.
+"""The scan of a parallel beam.
 
 Conventions (docs/architecture.md draws them).  Volume (z, y, x), projections (view, row, column).
 The origin is the centre of the array, (n - 1)/2.  At angle θ the ray through column u satisfies
@@ -9,16 +9,18 @@ so views turn source and detector counter-clockwise seen from +z while the objec
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from physrecon.errors import ArgumentError
-from physrecon.geometry.grid import Grid, checked_lengths, checked_shape
+from physrecon.geometry.grid import Grid, checked_lengths, checked_shape, run_of
 
 ANGLE_UNITS = ("deg", "rad")
+SAME_ROW = 1e-6  # rows: heights nearer than this differ by rounding alone
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,13 +29,18 @@ class ParallelBeam:
 
     angles: (views,) in `angle_unit` ("deg" or "rad", no default guess), any order, sign or range.
     detector_shape: (rows, columns).  pixel_size: one length or (row pitch, column pitch).
-    center: 0-based detector column of the rotation axis, anywhere; None is (columns - 1)/2."""
+    center: 0-based detector column of the rotation axis, anywhere; None is (columns - 1)/2.
+    row_offset: rows from the height z = 0 to the middle of the detector.  Row r sees slice r alone,
+    whatever the pitches."""
+
+    separable: ClassVar[bool] = True
 
     angles: ArrayLike
     detector_shape: tuple[int, int]
     angle_unit: str = field(kw_only=True)
     pixel_size: float | tuple[float, float] = 1.0
     center: float | None = None
+    row_offset: float = field(default=0.0, kw_only=True)
 
     def __post_init__(self) -> None:
         if self.angle_unit not in ANGLE_UNITS:
@@ -52,11 +59,16 @@ class ParallelBeam:
         center = (shape[1] - 1) / 2 if self.center is None else float(self.center)
         if not np.isfinite(center):
             raise ArgumentError(f"ParallelBeam.center: expected a finite column, got {center}")
+        if not np.isfinite(self.row_offset):
+            raise ArgumentError(
+                f"ParallelBeam.row_offset: expected a finite number, got {self.row_offset}"
+            )
         for name, value in (
             ("angles", angles),
             ("detector_shape", shape),
             ("pixel_size", pixel),
             ("center", center),
+            ("row_offset", float(self.row_offset)),
         ):
             object.__setattr__(self, name, value)
 
@@ -83,11 +95,27 @@ class ParallelBeam:
         """One slice per row, one voxel per pixel, as wide as the detector."""
         rows, columns = self.detector_shape
         pitch = (self.row_pitch, self.column_pitch, self.column_pitch)
-        return Grid((rows, columns, columns), pitch)
+        return Grid((rows, columns, columns), pitch, (self.row_offset * self.row_pitch, 0.0, 0.0))
 
-    def with_rows(self, count: int) -> ParallelBeam:
-        """The same views on a detector of `count` rows (what a slab of the scan sees)."""
-        return replace(self, detector_shape=(count, self.detector_shape[1]))
+    def part(self, rows: slice) -> ParallelBeam:
+        """Some neighbouring rows, where they are.  Raises ArgumentError for a step."""
+        count, columns = self.detector_shape
+        start, stop = run_of("ParallelBeam.part", rows, count)
+        offset = self.row_offset + (start + stop - count) / 2
+        return replace(self, detector_shape=(stop - start, columns), row_offset=offset)
+
+    def rows_seen(self, grid: Grid, slices: slice) -> slice:
+        """The detector rows that some neighbouring slices of a grid reach."""
+        start, stop = run_of("ParallelBeam.rows_seen", slices, grid.shape[0])
+        first = self.first_row_seen(grid)
+        low, high = np.clip([math.floor(first + start), math.ceil(first + stop)], 0, self.shape[1])
+        return slice(int(low), int(high) if start < stop else int(low))
+
+    def first_row_seen(self, grid: Grid) -> float:
+        """The row, perhaps beyond the detector or between two, that sees slice 0 of a grid."""
+        first = (self.detector_shape[0] - 1) / 2 - self.row_offset - grid.origin[0]
+        near = round(first)
+        return near if abs(first - near) < SAME_ROW else first
 
     def with_center(self, center: float) -> ParallelBeam:
         return replace(self, center=center)
@@ -107,6 +135,7 @@ class ParallelBeam:
             self.angle_unit,
             self.pixel_size,
             self.center,
+            self.row_offset,
         )
 
     def __eq__(self, other: object) -> bool:

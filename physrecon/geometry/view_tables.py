@@ -35,8 +35,8 @@ def view_table(scan: ParallelBeam, grid: Grid) -> ViewTable:
 
     Neighbouring rows are views of neighbouring direction, whatever the order of the scan, so that
     their rays meet in the cache."""
-    _, ny, nx = grid.shape
     _, dy, dx = grid.pitch
+    _, iy, ix = grid.origin
     angles = scan.radians
     cos, sin = np.cos(angles), np.sin(angles)
     x_minor = np.abs(sin) * dy <= np.abs(cos) * dx
@@ -53,7 +53,7 @@ def view_table(scan: ParallelBeam, grid: Grid) -> ViewTable:
         [
             along,
             across,
-            cast(float, scan.center) - step_x * (nx - 1) / 2 - step_y * (ny - 1) / 2,
+            cast(float, scan.center) - step_x * ix - step_y * iy,
             scan.column_pitch / minor_pitch,
             1 / np.where(x_minor, np.abs(cos), np.abs(sin)),
             major_pitch,

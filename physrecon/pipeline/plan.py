@@ -97,7 +97,7 @@ def make_plan(job: Job, scan: Scan) -> Plan:
     """Cut the job up.  Raises ArgumentError where rows or memory cannot be had."""
     rows = chosen_rows(job, scan)
     count = rows.stop - rows.start
-    geometry = scan.geometry.with_rows(count)
+    geometry = scan.geometry.part(rows)
     grid = geometry.default_grid()
     budget = job.memory or min(available_memory() // 2, MOST_BUDGET)
     size = job.slab_rows or pieces.slab_rows(budget, partial(cost, job, scan, grid), count)

@@ -118,9 +118,9 @@ def test_same_bits_in_any_slab(rows):
     y = np.random.default_rng(1).standard_normal(scan.shape).astype(np.float32)
     x = pr.fbp(y, scan)
     for start in range(0, 40, rows):
-        part = y[:, start : start + rows]
-        slab = pr.fbp(part, scan.with_rows(part.shape[1]))
-        np.testing.assert_array_equal(slab, x[start : start + rows])
+        part = slice(start, start + rows)
+        slab = pr.fbp(y[:, part], scan.part(part))
+        np.testing.assert_array_equal(slab, x[part])
 
 
 @pytest.mark.parametrize("shape", [(0, 2, 5), (4, 0, 5), (4, 2, 0)])

@@ -17,7 +17,7 @@ from physrecon.kernels import blur, duality_gap, generalised_variation, losses
 from physrecon.kernels.random import gaussian, philox, poisson
 from physrecon.likelihoods import expectation
 from physrecon.operators.blur.direct import DenseConvolution, DirectConvolution
-from physrecon.operators.projection.parallel_beam import SlicewiseKernels
+from physrecon.operators.projection.parallel_beam import ParallelEngine
 
 if not numba.config.ENABLE_CUDASIM:
     pytest.skip("needs NUMBA_ENABLE_CUDASIM=1 in the environment", allow_module_level=True)
@@ -49,7 +49,7 @@ def test_projector(name, dtype, simulated_device):
 def test_interpolating_backprojection(name, simulated_device):
     scan, grid = geometry(name)
     table = interpolation_table(scan, grid, np.linspace(1, 2, len(scan)))
-    kernels = SlicewiseKernels(table, grid, scan.shape[2])
+    kernels = ParallelEngine(scan, grid, table)
     y = random(scan.shape, np.float32)
     cpu, gpu = np.empty(grid.shape, np.float32), simulated_device(np.empty(grid.shape, np.float32))
     kernels.backproject(y, cpu)

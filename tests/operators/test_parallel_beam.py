@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import naive
 import numba
 import numpy as np
@@ -133,10 +135,73 @@ def test_same_bits_in_any_slab(rows):
     z = A.T @ y
     for start in range(0, grid.shape[0], rows):
         part = slice(start, min(start + rows, grid.shape[0]))
-        count = part.stop - part.start
-        B = pr.Projector(scan.with_rows(count), grid.with_slices(count))
+        B = pr.Projector(scan.part(part), grid.part(part))
         np.testing.assert_array_equal(B @ x[part], y[:, part])
         np.testing.assert_array_equal(B.T @ np.ascontiguousarray(y[:, part]), z[part])
+
+
+@pytest.mark.parametrize("name", ["any angles", "off-centre", "oblong voxels", "small pixels"])
+def test_a_grid_off_the_axis_agrees_with_the_naive_matrix(name):
+    scan, grid = geometry(name)
+    grid = replace(grid, center=(0.0, 2.3, -1.9))
+    A, M = pr.Projector(scan, grid), naive.joseph_matrix(scan, grid)
+    x = random(A.in_shape, np.float64)
+    np.testing.assert_allclose((A @ x)[:, 0].reshape(-1), M @ x[0].reshape(-1), atol=1e-12)
+    assert pr.check_adjoint(A, np.float64) <= DOT[np.float64]
+
+
+def block_of(grid, lines, columns):
+    """The grid of some lines and columns of a larger one, where they are."""
+    z, *_ = grid.center
+    y, x = (grid.axis(a)[part][[0, -1]].mean() for a, part in ((1, lines), (2, columns)))
+    sides = (len(range(n)[part]) for n, part in zip(grid.shape[1:], (lines, columns), strict=True))
+    return pr.Grid((grid.shape[0], *sides), grid.pitch, (z, y, x))
+
+
+@pytest.mark.parametrize("name", ["any angles", "off-centre", "oblong voxels", "large pixels"])
+def test_a_block_of_a_larger_grid_is_seen_where_it_is(name):
+    scan, grid = geometry(name)
+    lines, columns = slice(3, 8), slice(6, 10)
+    block = block_of(grid, lines, columns)
+    A, B = pr.Projector(scan, grid), pr.Projector(scan, block)
+    x, part, y = np.zeros(A.in_shape), random(B.in_shape, np.float64), random(A.out_shape, "f8", 1)
+    x[:, lines, columns] = part
+    np.testing.assert_allclose(B @ part, A @ x, atol=1e-12)
+    np.testing.assert_allclose(B.T @ y, (A.T @ y)[:, lines, columns], atol=1e-12)
+    few = pr.fbp(y, scan, block), pr.fbp(y, scan, grid)[:, lines, columns]
+    np.testing.assert_allclose(*few, atol=1e-12)
+
+
+def test_closed_form_of_a_disc_far_from_the_axis():
+    """Chords 2 sqrt(r² - s²) of a disc in a small grid that holds it and not the axis."""
+    scan = pr.ParallelBeam([0, 30, 90, 200], (1, 200), angle_unit="deg", pixel_size=0.5)
+    grid, r = pr.Grid((1, 128, 128), 0.1, (0.0, -22.0, 30.0)), 6.0
+    disc = pr.datasets.Ellipses([[1.0, r, r, 30.0, -22.0, 0.0]]).volume(grid, supersample=8)
+    u = (np.arange(200) - 99.5) * 0.5
+    s = u - (30 * np.cos(scan.radians) - 22 * np.sin(scan.radians))[:, None]
+    exact = 2 * np.sqrt(np.maximum(r * r - s * s, 0))
+    error = (pr.Projector(scan, grid) @ disc)[:, 0] - exact
+    assert disc.sum() * 0.01 == pytest.approx(np.pi * r * r, rel=1e-3)
+    assert np.abs(error[np.abs(s) < r - 0.5]).max() < 0.1
+    assert not error[np.abs(s) > r + 0.2].any()
+
+
+@pytest.mark.parametrize("rows", [1, 3, 16, 17, 40, 64, 71])
+@pytest.mark.parametrize("name", ["many slices", "oblong voxels", "large pixels", "no view"])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_work_bytes_are_those_that_are_allocated(name, rows, dtype):
+    scan, grid = geometry(name)
+    scan = replace(scan, detector_shape=(rows, scan.shape[2]))
+    A = pr.Projector(scan, replace(grid, shape=(rows, *grid.shape[1:])))
+    widest = slice(0, min(rows, 64))  # blocks of the width that the model is about
+    B = pr.Projector(scan.part(widest), A.grid.part(widest))
+    B._engine.project(np.zeros(B.in_shape, dtype), np.zeros(B.out_shape, dtype))
+    ((_, volume, sino),) = B._engine._free
+    assert A.work_bytes(np.dtype(dtype).itemsize) == volume.nbytes + sino.nbytes
+
+
+def test_a_block_of_nothing_takes_no_memory():
+    assert pr.Projector(*geometry("no slice")).work_bytes(4) == 0
 
 
 @pytest.mark.parametrize("name", ["several tiles", "any angles", "small pixels"])
@@ -171,5 +236,8 @@ def test_wrong_grids_are_refused():
     scan = pr.ParallelBeam([0, 1], (3, 5), angle_unit="deg")
     with pytest.raises(pr.ArgumentError, match="one per detector row"):
         pr.Projector(scan, pr.Grid((2, 5, 5)))
+    for elsewhere in (scan.part(slice(1, 3)), scan.part(slice(0, 2))):
+        with pytest.raises(pr.ArgumentError, match=r"first -?0\.5 rows from there"):
+            pr.Projector(elsewhere, pr.Grid((2, 5, 5)))
     with pytest.raises(pr.ArgumentError, match="expected a ParallelBeam"):
         pr.Projector(np.zeros((2, 3, 5)))

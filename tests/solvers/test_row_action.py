@@ -248,8 +248,8 @@ def test_projectors_of_some_views_share_the_memory_of_the_whole():
         flat = M[views].reshape(-1, 49)
         rays = np.moveaxis(wanted[views], 1, 0).reshape(3, -1)
         np.testing.assert_allclose(back.reshape(3, -1), rays @ flat, rtol=1e-10, atol=1e-11)
-        assert A[views]._kernels._free is A._kernels._free
-    assert len(A._kernels._free) == 1
+        assert A[views]._engine._free is A._engine._free
+    assert len(A._engine._free) == 1
     fresh, _, _ = beam(views=6, nz=3)
     np.testing.assert_array_equal(fresh[[2]] @ x, wanted[[2]])
     np.testing.assert_array_equal(fresh @ x, wanted)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from physrecon import arrays
 from physrecon.errors import ArgumentError
 from physrecon.geometry.grid import Grid
 from physrecon.geometry.parallel_beam import ParallelBeam
-from physrecon.geometry.view_tables import ViewTable
+from physrecon.geometry.view_tables import ViewTable, view_table
 
 WIDTHS = (1, 4, 16, 32, 64)  # slices in a block: each is compiled on its own
 LAUNCH = 1 << 35  # weights applied in one launch: a second or so on two cores
@@ -36,19 +37,41 @@ def staggered(length: int, row_bytes: int) -> int:
     return length + (int(period * STAGGER) - length) % period
 
 
-class SlicewiseKernels:
+class ParallelEngine:
     """The two kernels of a parallel beam on stacks of any height, block by block.
 
-    Holds the table and, between calls, the memory of one pair of blocks."""
+    table: how views weigh voxels; None is the method of Joseph.  Raises ArgumentError where the
+    grid has not one slice for each detector row, at its height.  Holds the table, made when it is
+    first needed, and, between calls, the memory of one pair of blocks."""
 
-    def __init__(self, table: ViewTable, grid: Grid, columns: int) -> None:
-        self.table, self.columns = table, columns
+    nonnegative = True
+    slices: tuple[int, int] | None = (0, 1)
+
+    def __init__(self, scan: ParallelBeam, grid: Grid, table: ViewTable | None = None) -> None:
+        check_rows("Projector", scan, grid)
+        self.scan, self.grid, self._table = scan, grid, table
+        self.columns = scan.shape[2]
         self.ny, self.nx = grid.shape[1:]
         self._lowered: dict[Any, Any] = {}
         self._free: list[tuple[Any, Any, Any]] = []
 
+    @cached_property
+    def table(self) -> ViewTable:
+        return view_table(self.scan, self.grid) if self._table is None else self._table
+
+    @property
+    def independent_columns(self) -> int:
+        """`taps`, the most rays that cross one voxel: the width of its shadow in columns."""
+        return self.table.taps
+
+    def work_bytes(self, itemsize: int) -> int:
+        """Bytes of a pair of blocks, the widest that the stack is cut into."""
+        width = max((w for _, w in block_widths(self.grid.shape[0])), default=0)
+        lengths = self._lengths(width * itemsize) if width else (0, 0)
+        return (self.ny * lengths[0] + self.scan.shape[0] * lengths[1]) * width * itemsize
+
     def project(self, x: Any, out: Any) -> None:
-        """x (nz, ny, nx) → out (views, nz, columns), written."""
+        """x (nz, ny, nx) → out (views, rows, columns), written."""
         from physrecon.kernels import parallel_beam, stacking
 
         table, order, natural = self._tables(x)
@@ -66,7 +89,7 @@ class SlicewiseKernels:
             self._free.append(kept)
 
     def backproject(self, y: Any, out: Any) -> None:
-        """y (views, nz, columns) → out (nz, ny, nx), written."""
+        """y (views, rows, columns) → out (nz, ny, nx), written."""
         from physrecon.kernels import parallel_beam, stacking
 
         table, order, natural = self._tables(y)
@@ -82,8 +105,8 @@ class SlicewiseKernels:
             stacking.unpack(volume, natural, out[part].transpose(1, 0, 2))
             self._free.append(kept)
 
-    def share_memory(self, other: SlicewiseKernels) -> None:
-        """Use the blocks of kernels of the same grid and columns, whatever their views."""
+    def share_memory(self, other: ParallelEngine) -> None:
+        """Use the blocks of an engine of the same grid and columns, whatever their views."""
         self._free = other._free
 
     def _parts(self, slices: int) -> Iterator[tuple[slice, int]]:
@@ -112,12 +135,17 @@ class SlicewiseKernels:
         # Popped, not looked at: another thread makes its own.
         free: Any = self._free.pop() if self._free else (None, None, None)
         last, volume, sino = free
-        row_bytes, views = width * near.dtype.itemsize, len(self.table.order)
+        views = self.scan.shape[0]
+        line, ray_line = self._lengths(width * near.dtype.itemsize)
         if last != key:
-            volume = arrays.like(near, (self.ny, staggered(self.nx, row_bytes), width))
+            volume = arrays.like(near, (self.ny, line, width))
         if last != key or len(sino) < views:
-            sino = arrays.like(near, (views, staggered(self.columns, row_bytes), width))
+            sino = arrays.like(near, (views, ray_line, width))
         return (key, volume, sino), volume, sino[:views]
+
+    def _lengths(self, row_bytes: int) -> tuple[int, int]:
+        """Padded lengths of a line of voxels and of a row of the detector."""
+        return staggered(self.nx, row_bytes), staggered(self.columns, row_bytes)
 
     def _tables(self, near: Any) -> tuple[Any, Any, Any]:
         """(table, order of views, natural order of lines) on the machine and dtype of `near`."""
@@ -143,9 +171,14 @@ def _rows(block: Any) -> Any:
 
 
 def check_rows(where: str, scan: ParallelBeam, grid: Grid) -> None:
-    """An untilted parallel beam sees slice r in row r."""
+    """An untilted parallel beam sees slice r in row r, whatever the pitches."""
     if scan.shape[1] != grid.shape[0]:
         raise ArgumentError(
             f"{where}: expected a grid of {scan.shape[1]} slices, one per detector row, "
-            f"got {grid.shape[0]}; use grid.with_slices({scan.shape[1]})"
+            f"got {grid.shape[0]}; use scan.default_grid() or grid.part"
+        )
+    if first := scan.first_row_seen(grid):
+        raise ArgumentError(
+            f"{where}: expected slices at the heights of the detector rows, got the first "
+            f"{first:g} rows from there; cut scan.part and grid.part alike"
         )

@@ -1,22 +1,56 @@
 """Line integrals of a volume along the rays of a scan.
 
-The operator cuts a stack into blocks of slices, lays each block out with the slices innermost, and
-hands it to the kernels with the table of the views.  Slices never mix."""
+The operator checks vectors and hands them to the engine of the scan's geometry."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol
 
 from physrecon.errors import ArgumentError
 from physrecon.geometry.grid import Grid
 from physrecon.geometry.parallel_beam import ParallelBeam
-from physrecon.geometry.view_tables import view_table
+from physrecon.geometry.scan_geometry import ScanGeometry
 from physrecon.operators.base import LinearOperator
-from physrecon.operators.projection.parallel_beam import SlicewiseKernels, check_rows
+from physrecon.operators.projection.parallel_beam import ParallelEngine
+
+
+class Engine(Protocol):
+    """The kernels of one scan and one grid.
+
+    nonnegative: no weight is below 0.  slices: the axes of volume and projections along which
+    nothing mixes, or None."""
+
+    nonnegative: bool
+    slices: tuple[int, int] | None
+
+    @property
+    def independent_columns(self) -> int:
+        """m: no voxel lies on two rays of one view that are m columns apart, or more."""
+        ...
+
+    def project(self, x: Any, out: Any) -> None:
+        """x (nz, ny, nx) → out (views, rows, columns), written."""
+        ...
+
+    def backproject(self, y: Any, out: Any) -> None:
+        """y (views, rows, columns) → out (nz, ny, nx), written."""
+        ...
+
+    def work_bytes(self, itemsize: int) -> int:
+        """Bytes held besides x and y of elements of so many bytes."""
+        ...
+
+    def share_memory(self, other: Any) -> None:
+        """Use the memory of an engine of the same detector and grid, whatever its views."""
+        ...
+
+
+ENGINES: dict[type, Callable[[Any, Grid], Engine]] = {ParallelBeam: ParallelEngine}
 
 
 class Projector(LinearOperator):
-    """y = A x: x (nz, ny, nx) [1/length] → y (views, rows, columns) [1], rows = nz.
+    """y = A x: x (nz, ny, nx) [1/length] → y (views, rows, columns) [1].
 
     Joseph's method (P. M. Joseph, IEEE Trans. Med. Imaging 1, 192, 1982) with its exact transpose.
     scan: a ParallelBeam.  grid: a Grid; None is scan.default_grid().  `A[views]` sees some of the
@@ -25,38 +59,39 @@ class Projector(LinearOperator):
     Holds, between calls, one copy of at most 64 slices of volume and projections, which it shares
     with what `A[views]` gives."""
 
-    nonnegative = True
-    slices = (0, 1)
-
-    def __init__(self, scan: ParallelBeam, grid: Grid | None = None) -> None:
-        if not isinstance(scan, ParallelBeam):
+    def __init__(self, scan: ScanGeometry, grid: Grid | None = None) -> None:
+        make = ENGINES.get(type(scan))
+        if make is None:
             raise ArgumentError(
-                f"Projector: expected a ParallelBeam, got {type(scan).__name__}; "
-                "make one from angles and detector_shape"
+                f"Projector: expected a {' or '.join(kind.__name__ for kind in ENGINES)}, "
+                f"got {type(scan).__name__}; make one from angles and detector_shape"
             )
-        grid = scan.default_grid() if grid is None else grid
-        check_rows("Projector", scan, grid)
-        self.scan, self.grid = scan, grid
-        self.in_shape, self.out_shape = grid.shape, scan.shape
-        self._kernels = SlicewiseKernels(view_table(scan, grid), grid, scan.shape[2])
+        self.scan, self.grid = scan, scan.default_grid() if grid is None else grid
+        self.in_shape, self.out_shape = self.grid.shape, scan.shape
+        self._engine = make(scan, self.grid)
+        self.nonnegative, self.slices = self._engine.nonnegative, self._engine.slices
 
     @property
     def independent_columns(self) -> int:
-        """m: no voxel lies on two rays of one view that are m columns apart, or more.
+        """m: no voxel lies on two rays of one view that are m columns apart, or more."""
+        return self._engine.independent_columns
 
-        `taps`, the most rays that cross one voxel, is the width of a voxel's shadow in columns."""
-        return self._kernels.table.taps
+    def work_bytes(self, itemsize: int) -> int:
+        """Bytes held, between calls, besides x and y of elements of so many bytes."""
+        return self._engine.work_bytes(itemsize)
 
     def _forward(self, x: Any, out: Any) -> None:
-        self._kernels.project(x, out)
+        self._engine.project(x, out)
 
     def _adjoint(self, y: Any, out: Any) -> None:
-        self._kernels.backproject(y, out)
+        self._engine.backproject(y, out)
 
-    def one_slice(self) -> Projector:
-        return Projector(self.scan.with_rows(1), self.grid.with_slices(1))
+    def one_slice(self) -> Projector | None:
+        if not self.scan.separable:
+            return None
+        return Projector(self.scan.part(slice(0, 1)), self.grid.part(slice(0, 1)))
 
     def __getitem__(self, views: Any) -> Projector:
         some = Projector(self.scan[views], self.grid)
-        some._kernels.share_memory(self._kernels)
+        some._engine.share_memory(self._engine)
         return some

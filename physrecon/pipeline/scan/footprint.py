@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from physrecon import sizes
@@ -10,7 +12,7 @@ from physrecon.errors import ArgumentError
 from physrecon.geometry.grid import Grid
 from physrecon.io import Scan
 from physrecon.jobs.scan_job import Job
-from physrecon.operators.projection.parallel_beam import block_widths, staggered
+from physrecon.operators.projection.projector import Projector
 
 BASE = 260 << 20  # the interpreter, its libraries, compiled kernels
 F4 = 4
@@ -30,12 +32,11 @@ def cost(job: Job, scan: Scan, grid: Grid, rows: int) -> int:
     file image while it is written."""
     views, _, columns = scan.shape
     itemsize = np.dtype(scan.dtype).itemsize
-    ny, nx = grid.shape[1:]
-    data, plane = views * columns * F4, ny * nx * F4
+    data, plane = views * columns * F4, math.prod(grid.shape[1:]) * F4
     sets, planes = held(job)
-    width = max(w for _, w in block_widths(rows))
-    lane = width * F4
-    block = lane * (views * staggered(columns, lane) + ny * staggered(nx, lane))
+    slab, geometry = slice(0, rows), scan.geometry
+    seen = geometry.part(geometry.rows_seen(grid, slab))
+    block = Projector(seen, grid.part(slab)).work_bytes(F4)
     correcting = rows * (data if scan.dtype == np.float32 else views * columns * itemsize + data)
     padded = rows * columns * (4 if job.padding == "edge" else 2) * F4
     transforming = 3 * min(views * padded, max(CHUNK_BYTES, padded)) if job.method == "fbp" else 0

@@ -68,7 +68,7 @@ def with_weight(job: Job, scan: Scan, report: Report) -> Job:
         return job
     rows = middle_rows(job, scan)
     count = length(rows)
-    geometry = scan.geometry.with_rows(count).with_center(float(job.center))
+    geometry = scan.geometry.part(rows).with_center(float(job.center))
     grid = geometry.default_grid()
     measured, _ = measure(job, scan, rows)
     A = Projector(geometry, grid)

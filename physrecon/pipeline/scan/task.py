@@ -129,11 +129,10 @@ def _fbp_in_parts(
     count = grid.shape[0]
     volume: Array = arrays.like(y, grid.shape)
     for part in slabs(count, FBP_ROWS):
-        rows = length(part)
         fbp(
             y[:, part],
-            scan.with_rows(rows),
-            grid.with_slices(rows),
+            scan.part(part),
+            grid.part(part),
             filter=job.filter,
             padding=job.padding,
             out=volume[part],
@@ -194,9 +193,10 @@ def _write_slab(
         progress.partial(rows * done, text)
 
     measured, repairs = measure(job, scan, slice(first + slab.start, first + slab.stop))
-    geometry = plan.geometry.with_rows(rows).with_center(float(job.center))
-    grid = plan.grid.with_slices(rows)
-    volume, reason = reconstruct(job, measured, geometry, grid, plan.grid.shape[0], follow)
+    geometry = plan.geometry.part(slab).with_center(float(job.center))
+    volume, reason = reconstruct(
+        job, measured, geometry, plan.grid.part(slab), plan.grid.shape[0], follow
+    )
     del measured  # the writer needs the room
     writer.write(i, volume)
     progress.advance(rows, reason)
@@ -249,7 +249,7 @@ def _check_problem(job: Job, scan: Scan) -> None:
     On two views of one row: the axis and the weight may take long to be found."""
     if job.method in DIRECT:
         return
-    some = scan.geometry.with_rows(1)
+    some = scan.geometry.part(slice(0, 1))
     some = replace(some, angles=np.asarray(some.angles)[:2])
     grid = some.default_grid()
     y = np.ones(some.shape, np.float32)

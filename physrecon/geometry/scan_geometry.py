@@ -1,0 +1,36 @@
+"""What every geometry of a scan can say, whatever its rays."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Protocol, Self
+
+from physrecon.geometry.grid import Grid
+
+
+class ScanGeometry(Protocol):
+    """Where source and detector are in every view: a frozen value.
+
+    separable: row r sees slice r alone, so slabs are independent problems."""
+
+    separable: ClassVar[bool]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape of the projections: (views, rows, columns)."""
+        ...
+
+    def default_grid(self) -> Grid:
+        """The grid that the detector sees, at its resolution."""
+        ...
+
+    def __getitem__(self, views: Any) -> Self:
+        """The scan made of some of the views."""
+        ...
+
+    def part(self, rows: slice) -> Self:
+        """Some neighbouring detector rows, where they are."""
+        ...
+
+    def rows_seen(self, grid: Grid, slices: slice) -> slice:
+        """The detector rows that some neighbouring slices of a grid reach."""
+        ...
