@@ -6,18 +6,20 @@ from pathlib import Path
 
 import numpy as np
 
+from physrecon.geometry.grid import Grid
 from physrecon.io import VolumeWriter, open_volume
 
 SHAPE = (7, 4, 5)
+GRID = Grid(SHAPE, (2.0, 1.0, 1.5))
 SLABS = [slice(0, 3), slice(3, 6), slice(6, 7)]
 WHOLE = [slice(0, 7)]
 DATA = np.random.default_rng(0).normal(size=SHAPE).astype("f4")
 
 
 def writer(path, slabs=SLABS, **options):
-    settings = {"voxel_size": (2.0, 1.0, 1.5), "length_unit": "um"}
+    settings = {"grid": GRID, "length_unit": "um"}
     settings |= {"configuration": {"method": "fbp", "input": "scan.h5 1234"}}
-    return VolumeWriter(path, SHAPE, "f4", slabs, **(settings | options))
+    return VolumeWriter(path, dtype="f4", slabs=slabs, **(settings | options))
 
 
 def write(path, slabs=SLABS, only=None, **options):

@@ -58,11 +58,10 @@ class VolumeWriter:
     """Writes a volume (z, y, x) slab by slab and resumes where a killed run stopped; a context
     manager, which nobody else can have for the same OUT meanwhile.
 
-    path: OUT.  slabs: the z ranges, in order and without gaps.  configuration: the resolved job and
-    the fingerprint of its input, text by name, stored in the file; together with the shape it tells
-    this job from another, so it must not hold what changes from run to run (a date, say).
-    voxel_size: one length or (z, y, x) in `length_unit`, None for pixels.  middle: z of the middle
-    of the volume, where it is a part of something larger.
+    path: OUT.  grid: where the voxels are, in `length_unit`, None for pixels.  slabs: the z ranges,
+    in order and without gaps.  configuration: the resolved job and the fingerprint of its input,
+    text by name, stored in the file; together with the grid it tells this job from another, so it
+    must not hold what changes from run to run (a date, say).
 
     Raises OutputError where OUT exists and `overwrite` is not given, belongs to another unfinished
     job, is being written by another run, or cannot be written; WriteError when the disk is full or
@@ -72,24 +71,20 @@ class VolumeWriter:
     def __init__(
         self,
         path: str | Path,
-        shape: Sequence[int],
+        grid: Grid,
         dtype: DTypeLike,
         slabs: Sequence[slice],
-        voxel_size: float | Sequence[float] = 1.0,
         length_unit: str | None = None,
         configuration: dict[str, str] | None = None,
         overwrite: bool = False,
-        middle: float = 0.0,
     ) -> None:
         self.path = Path(path)
         self.folder = slab_folder(path)
-        self.grid = Grid(tuple(shape), voxel_size)  # type: ignore[arg-type]
-        self.shape = self.grid.shape
+        self.grid, self.shape = grid, grid.shape
         self.dtype = np.dtype(dtype)
         self.slabs = list(slabs)
         self.length_unit = length_unit
         self.configuration = dict(configuration or {})
-        self.middle = middle
         self._check_slabs()
         self._job = self._identity()
         self._finished: set[int] = set()
@@ -184,7 +179,7 @@ class VolumeWriter:
             raise write_error(self.path, error) from error
 
     def _publish_volume(self, store: Callable[[h5py.Group], h5py.Dataset]) -> None:
-        image = volume_image(store, self.grid, self.length_unit, self.configuration, self.middle)
+        image = volume_image(store, self.grid, self.length_unit, self.configuration)
         publish(image, self.path)
 
     def _check_slabs(self) -> None:
@@ -200,13 +195,14 @@ class VolumeWriter:
 
     def _identity(self) -> str:
         """Digest of all that must agree before slabs of an earlier run may be used."""
+        z, *across = self.grid.center
         job = {
             "shape": self.shape,
             "dtype": self.dtype.str,
             "slabs": edges(self.slabs),
             "voxel_size": self.grid.pitch,
             "length_unit": self.length_unit,
-            "middle": self.middle,
+            "middle": self.grid.center if any(across) else z,  # z alone: as in earlier slabs
             "configuration": self.configuration,
         }
         return hashlib.sha256(json.dumps(job, sort_keys=True).encode()).hexdigest()

@@ -37,12 +37,10 @@ def volume_image(
     grid: Grid,
     length_unit: str | None,
     configuration: dict[str, str],
-    middle: float = 0.0,
 ) -> io.BytesIO:
-    """The file of a volume, whose dataset `data` is made by `store(group)`; middle: its z."""
+    """The file of a volume, whose dataset `data` is made by `store(group)`."""
     buffer = io.BytesIO()
     axes = {name: grid.axis(axis) for axis, name in enumerate("zyx")}
-    axes["z"] = axes["z"] + middle
     with h5py.File(buffer, "w") as file:
         data = lay_out(file, store, axes, grid.pitch, length_unit, configuration)
         data.attrs["units"] = f"1/{length_unit or 'pixel'}"

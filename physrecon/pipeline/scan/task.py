@@ -157,14 +157,12 @@ def _write_volume(job: Job, scan: Scan, plan: Plan, report: Report) -> None:
     count = plan.grid.shape[0]
     with VolumeWriter(
         job.output,
-        plan.grid.shape,
+        plan.grid,
         np.float32,
         plan.slabs,
-        plan.grid.pitch,
         scan.length_unit,
         _configuration(job, scan),
         job.overwrite,
-        middle=(plan.rows.start + plan.rows.stop - scan.shape[1]) / 2 * plan.grid.pitch[0],
     ) as writer:
         todo = [i for i in range(len(plan.slabs)) if not writer.done(i)]
         done = count - sum(length(plan.slabs[i]) for i in todo)

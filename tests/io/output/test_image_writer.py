@@ -14,6 +14,7 @@ import pytest
 import tifffile
 
 from physrecon.errors import ArgumentError, OutputError, PhysreconError, WriteError
+from physrecon.geometry.grid import Grid
 from physrecon.io import (
     ImageWriter,
     VolumeWriter,
@@ -213,7 +214,7 @@ def test_a_finished_image_is_kept_until_the_new_one_is_complete(tmp_path, name):
 
 def test_slabs_of_a_volume_go_with_it(tmp_path):
     data = picture("ZYX")
-    with VolumeWriter(tmp_path / "v.h5", data.shape, "f4", [slice(0, 2), slice(2, 4)]) as out:
+    with VolumeWriter(tmp_path / "v.h5", Grid(data.shape), "f4", [slice(0, 2), slice(2, 4)]) as out:
         out.write(0, data[:2])
         out.write(1, data[2:])
         out.finish()

@@ -12,9 +12,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from volume_files import DATA, MANY, SLABS, files, settings_of, write, writer
+from volume_files import DATA, GRID, MANY, SHAPE, SLABS, files, settings_of, write, writer
 
 from physrecon.errors import MissingInputError, OutputError, ReadError
+from physrecon.geometry.grid import Grid
 from physrecon.io import describe, open_volume, partial_slabs, slabs_done
 
 
@@ -62,7 +63,9 @@ def test_a_harmed_slab_is_not_done(tmp_path, harm):
     "change",
     [
         {"configuration": {"method": "sirt"}},
-        {"voxel_size": 3.0},
+        {"grid": Grid(SHAPE, 3.0)},
+        {"grid": Grid(SHAPE, GRID.pitch, (2.0, 0.0, 0.0))},
+        {"grid": Grid(SHAPE, GRID.pitch, (0.0, 0.0, 2.0))},
         {"length_unit": None},
         {"slabs": [slice(0, 4), slice(4, 7)]},
     ],
@@ -127,8 +130,9 @@ def test_an_overwrite_killed_as_the_folders_change_places(tmp_path, monkeypatch,
 
 HOLDER = """
 import sys, time
+from physrecon.geometry.grid import Grid
 from physrecon.io import VolumeWriter
-with VolumeWriter(sys.argv[1], (7, 4, 5), "f4", [slice(0, 7)]):
+with VolumeWriter(sys.argv[1], Grid((7, 4, 5)), "f4", [slice(0, 7)]):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -157,9 +161,10 @@ def test_only_one_run_writes_an_output(tmp_path, killed):
 
 KILLED = """
 import sys, numpy as np
+from physrecon.geometry.grid import Grid
 from physrecon.io import VolumeWriter
 slabs = [slice(i, i + 1) for i in range(60)]
-with VolumeWriter(sys.argv[1], (60, 64, 64), "f4", slabs) as out:
+with VolumeWriter(sys.argv[1], Grid((60, 64, 64)), "f4", slabs) as out:
     for i in range(60):
         if not out.done(i):
             out.write(i, np.full((1, 64, 64), i, "f4"))

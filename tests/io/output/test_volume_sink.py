@@ -9,7 +9,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from volume_files import DATA, MANY, SHAPE, SLABS, WHOLE, files, write, writer
+from volume_files import DATA, GRID, MANY, SHAPE, SLABS, WHOLE, files, write, writer
 
 from physrecon.errors import (
     ArgumentError,
@@ -19,6 +19,7 @@ from physrecon.errors import (
     PhysreconError,
     WriteError,
 )
+from physrecon.geometry.grid import Grid
 from physrecon.io import VolumeWriter, open_volume, stored_bytes
 
 
@@ -201,7 +202,7 @@ def test_a_read_only_folder(tmp_path):
 
 def test_too_little_space_is_said_before_the_run(tmp_path):
     with pytest.raises(OutputError, match="PB of free space"):
-        VolumeWriter(tmp_path / "v.h5", (10**6, 10**5, 10**5), "f4", [slice(0, 10**6)])
+        VolumeWriter(tmp_path / "v.h5", Grid((10**6, 10**5, 10**5)), "f4", [slice(0, 10**6)])
     assert files(tmp_path) == set()
 
 
@@ -252,7 +253,7 @@ def test_a_file_system_without_locks_is_written_all_the_same(tmp_path, monkeypat
 )
 def test_a_volume_takes_the_room_that_is_foretold(tmp_path, shape, slabs):
     cuts = [slice(i * shape[0] // slabs, (i + 1) * shape[0] // slabs) for i in range(slabs)]
-    with VolumeWriter(tmp_path / "v.h5", shape, "f4", cuts) as out:
+    with VolumeWriter(tmp_path / "v.h5", Grid(shape), "f4", cuts) as out:
         for i, rows in enumerate(cuts):
             out.write(i, np.ones((rows.stop - rows.start, *shape[1:]), "f4"))
         out.finish()
@@ -267,7 +268,7 @@ def test_misuse_is_an_argument_error(tmp_path):
         with pytest.raises(ArgumentError):
             writer(path, slabs)
     with pytest.raises(ArgumentError, match="float"):
-        VolumeWriter(path, SHAPE, "i4", SLABS)
+        VolumeWriter(path, GRID, "i4", SLABS)
     with pytest.raises(ArgumentError, match="slab 1"), writer(path) as out:
         out.write(1, DATA)
     with pytest.raises(PhysreconError, match="all 3 slabs"), writer(path) as out:
@@ -277,7 +278,7 @@ def test_misuse_is_an_argument_error(tmp_path):
 
 def test_float64_is_kept(tmp_path):
     data = DATA.astype("f8")
-    with VolumeWriter(tmp_path / "v.h5", SHAPE, "f8", WHOLE) as out:
+    with VolumeWriter(tmp_path / "v.h5", Grid(SHAPE), "f8", WHOLE) as out:
         out.write(0, data)
         out.finish()
     with open_volume(tmp_path / "v.h5") as volume:
@@ -286,7 +287,10 @@ def test_float64_is_kept(tmp_path):
 
 
 def test_a_part_knows_its_place(tmp_path):
-    write(tmp_path / "v.h5", middle=10.0)
+    grid = Grid((17, 4, 5), GRID.pitch, (0.0, 0.5, -20.0)).part(slice(10, None))
+    write(tmp_path / "v.h5", grid=grid)
     with h5py.File(tmp_path / "v.h5") as file:
-        z = file["entry/reconstruction/results/z"][()]
-    np.testing.assert_allclose(z, 10 + (np.arange(7) - 3) * 2.0)
+        z, y, x = (file[f"entry/reconstruction/results/{name}"][()] for name in "zyx")
+    np.testing.assert_array_equal(z, (np.arange(17)[10:] - 8) * 2.0)
+    np.testing.assert_array_equal(y, np.arange(4) - 1.0)
+    np.testing.assert_array_equal(x, (np.arange(5) - 2) * 1.5 - 20)

@@ -11,6 +11,7 @@ import pytest
 from scan_files import COLUMNS, ROWS, VIEWS, counts, data_exchange, nexus, told
 
 from physrecon.errors import DataError, MissingInputError
+from physrecon.geometry.grid import Grid
 from physrecon.io import VolumeWriter, open_scan
 
 
@@ -99,7 +100,7 @@ def test_no_other_text_of_the_file_is_read_from_elsewhere(tmp_path):
     nexus(scan, [1, 0, 0, 2], definition=None)
     with h5py.File(scan, "a") as file:
         file["entry"].create_dataset("definition", (1,), "S8", external=where)
-    with VolumeWriter(volume, (1, 2, 2), "f4", [slice(0, 1)]) as out:
+    with VolumeWriter(volume, Grid((1, 2, 2)), "f4", [slice(0, 1)]) as out:
         out.write(0, np.zeros((1, 2, 2)))
         out.finish()
     with h5py.File(volume, "a") as file:
