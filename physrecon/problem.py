@@ -19,6 +19,7 @@ from physrecon.operators.base import LinearOperator
 from physrecon.operators.checks import slice_norm_bounds
 from physrecon.priors import Constraint, Prior, is_nonnegative
 from physrecon.priors.base import per_leaf
+from physrecon.priors.constraints import FREE
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +27,7 @@ class Problem:
     """What is to be solved, apart from how.
 
     f: a likelihood, such as LeastSquares(A, y).  prior: such as TotalVariation(0.1).
-    constraint: has `project(x)`, such as NonNegative()."""
+    constraint: has `project(x)` and `bounds`, such as NonNegative()."""
 
     f: Any
     prior: Prior | None = None
@@ -41,11 +42,18 @@ class Problem:
             raise ArgumentError(
                 f"Problem.prior: expected a prior such as TotalVariation(0.1), got {self.prior!r}"
             )
-        if self.constraint is not None and not hasattr(self.constraint, "project"):
-            raise ArgumentError(
-                f"Problem.constraint: expected something that can project, such as NonNegative(), "
-                f"got {self.constraint!r}"
-            )
+        if self.constraint is not None:
+            for needed in ("project", "bounds"):
+                if not hasattr(self.constraint, needed):
+                    raise ArgumentError(
+                        "Problem.constraint: expected a constraint with project and bounds, such "
+                        f"as NonNegative(), got {self.constraint!r}"
+                    )
+
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        """(lower, upper) between which x must lie; None where the constraint is no interval."""
+        return FREE if self.constraint is None else self.constraint.bounds
 
     # Slices -----------------------------------------------------------------------------------
 

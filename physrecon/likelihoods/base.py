@@ -26,7 +26,7 @@ class Likelihood:
 
     A: a LinearOperator or another Operator.  y: of A.out_shape, float32 or float64, finite.
     convex: f is convex where A x may lie.  needs_nonnegative: the bounds `lipschitz` and
-    `curvature` hold for A x >= 0 only.
+    `curvature` hold for A x >= 0 only.  quadratic: φ is ½ w (p − y)², as for LeastSquares.
 
     value, gradient, value_and_gradient: for the whole of x, which must be finite.
     values, values_and_gradient: one value per slice of A, (slices,) or (1,) float64; NaN and
@@ -37,6 +37,7 @@ class Likelihood:
 
     convex: bool = True
     needs_nonnegative: bool = False
+    quadratic: bool = False
 
     def __init__(self, A: Operator, y: Vector) -> None:
         self.name = type(self).__name__

@@ -26,6 +26,8 @@ class LeastSquares(Likelihood):
     Holds the root of the weights, as small as they were given.  If A overrides `normal` the
     gradient is (AᵀWA) x − AᵀWy, which holds one volume and no data set."""
 
+    quadratic = True
+
     def __init__(
         self, A: Operator, y: Vector, weights: Any = None, inverse_variance: bool = False
     ) -> None:

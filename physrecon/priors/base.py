@@ -249,7 +249,7 @@ def clip_to(where: str, x: Vector, constraint: Constraint | None) -> Vector:
     minimum, so there, and only there, projecting afterwards is exact."""
     if constraint is None:
         return x
-    if not hasattr(constraint, "bounds"):
+    if constraint.bounds is None:
         raise ArgumentError(
             f"{where}.prox: expected NonNegative() or Box(...), got {constraint!r}; use PDHG or "
             "ADMM, which keep prior and constraint apart"

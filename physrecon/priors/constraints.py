@@ -5,18 +5,23 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from physrecon import arrays
 from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Vector
 from physrecon.errors import ArgumentError
 
+FREE = (-math.inf, math.inf)  # the bounds of x without a constraint
+
 
 class Constraint(Protocol):
     """A closed convex set of volumes; slices of a volume are constrained each on its own.
 
-    A set of the form lower ≤ x ≤ upper also says so in `bounds`, a pair of numbers."""
+    bounds: (lower, upper) of a set of the form lower ≤ x ≤ upper, None for any other."""
+
+    @property
+    def bounds(self) -> tuple[float, float] | None: ...
 
     def project(self, x: Vector) -> Vector:
         """Move x, in place, to the nearest point of the set, and return it."""
@@ -53,7 +58,7 @@ class Box:
 class NonNegative:
     """x ≥ 0: an attenuation, a density, a number of photons.  NaN stays NaN."""
 
-    bounds = (0.0, math.inf)
+    bounds: ClassVar[tuple[float, float]] = (0.0, math.inf)
 
     def project(self, x: Any) -> Any:
         for leaf in vectors.leaves(x):
@@ -63,4 +68,4 @@ class NonNegative:
 
 def is_nonnegative(constraint: Constraint | None) -> bool:
     """True when the constraint leaves no negative x."""
-    return getattr(constraint, "bounds", (-math.inf, math.inf))[0] >= 0
+    return constraint is not None and (constraint.bounds or FREE)[0] >= 0

@@ -24,7 +24,7 @@ from physrecon import arrays
 from physrecon.arrays.vectors import Axis, Numbers, Shape
 from physrecon.errors import ArgumentError
 from physrecon.operators.calculus import ROUNDING, Lattice, gradient_norm, lattice
-from physrecon.priors.constraints import Constraint
+from physrecon.priors.constraints import FREE, Constraint
 from physrecon.priors.rof import RELAX, beside, next_check, parts, per_problem
 from physrecon.priors.total_variation import (
     Variation,
@@ -37,7 +37,6 @@ from physrecon.priors.total_variation import (
 
 FIRST_STEP, LAST_STEP = 1.0, 1e-2  # of τ, which shrinks like 1/k in between
 VALUE_STEP = 0.1  # τ while u stands still, for gradients whose mean square is 1
-UNBOUNDED = (-math.inf, math.inf)
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,7 @@ class Iteration:
         """f (problems, …) ← the solutions, radii (problems,) their r₁."""
         for part in parts(f):
             self._run(f[part], radii[part], bounds, None)
-        if bounds != UNBOUNDED:
+        if bounds != FREE:
             arrays.namespace(f).clip(f, *bounds, out=f)
 
     def measure(self, u: Any, values: Numbers) -> None:
@@ -127,7 +126,7 @@ class Iteration:
             for i, c in enumerate(scale.tolist()):
                 scaled[i] = u[part][i] * (1 / c)
             found = np.zeros(scaled.shape[0])
-            self._run(scaled, np.ones(scaled.shape[0]), UNBOUNDED, found)
+            self._run(scaled, np.ones(scaled.shape[0]), FREE, found)
             values[part] = found * scale
 
     def _run(

@@ -24,7 +24,7 @@ from physrecon.operators.base import LinearOperator
 from physrecon.operators.calculus import ROUNDING, Gradient, gradient_norm, lattice, sorted_axes
 from physrecon.priors import rof
 from physrecon.priors.base import Prior, check_integers, refuse_constraint
-from physrecon.priors.constraints import Constraint
+from physrecon.priors.constraints import FREE, Constraint
 
 ROUNDED = 0.01  # of the typical x: what a step is rounded off to where no kink may be
 
@@ -290,7 +290,7 @@ def check_accuracy(where: str, tolerance: float, iterations: int) -> None:
 
 def bounds_of(where: str, constraint: Constraint | None) -> tuple[float, float]:
     """The interval that a constraint leaves, or ArgumentError if it is none."""
-    bounds = (-math.inf, math.inf) if constraint is None else getattr(constraint, "bounds", None)
+    bounds = FREE if constraint is None else constraint.bounds
     if bounds is None:
         refuse_constraint(where, constraint)
     return bounds  # type: ignore[return-value]

@@ -136,7 +136,7 @@ class ADMM:
         """Least squares, if it is that; and what is copied, x itself last."""
         f, use = problem.f, use_of(self, problem)
         A, axis, squares, copies = f.A, problem.data_axis, [], []
-        if hasattr(f, "pull"):
+        if f.quadratic:
             squares = [Term(partial(weighted, f), partial(pulled, f), A.out_shape, axis, None)]
         else:
             prox = partial(moreau, f.conjugate_prox)

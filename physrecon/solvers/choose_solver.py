@@ -63,7 +63,7 @@ def suited(problem: Problem) -> Solver:
             continue
         if constraint is not None and not solver.takes_constraint:
             continue
-        if name == "cgls" and not (hasattr(f, "pull") and hasattr(f.A, "normal")):
+        if name == "cgls" and not (f.quadratic and hasattr(f.A, "normal")):
             continue
         if name == "fista":
             if prior is not None and not prior.has_prox(f.A.in_shape, constraint):

@@ -73,7 +73,7 @@ class ConjugateGradient:
             )
 
     def start(self, problem: Problem, x0: Vector = None) -> ConjugateGradientState:
-        refuse_likelihood(problem, self, "pull")
+        refuse_likelihood(problem, self)
         f, axis, fields = problem.f, problem.axis, fresh(problem, x0)
         x, rows, squares = fields["x"], (), np.full(problem.count, np.inf)
         if f.fast_normal:

@@ -65,7 +65,7 @@ class Kaczmarz:
         subsets.check_settings(self)
 
     def start(self, problem: Problem, x0: Vector = None) -> KaczmarzState:
-        refuse_likelihood(problem, self, "weigh")
+        refuse_likelihood(problem, self)
         f, views = problem.f, subsets.count(self, problem)
         rows = f.A.one_slice() or f.A
         norms = arrays.zeros_like(f.y, rows.out_shape)

@@ -65,7 +65,7 @@ class Landweber:
             )
 
     def start(self, problem: Problem, x0: Vector = None) -> LandweberState:
-        refuse_likelihood(problem, self, "pull")
+        refuse_likelihood(problem, self)
         fields, inverse = fresh(problem, x0), ()
         if self.preconditioner == "jacobi":
             self._refuse_constraint(problem)
@@ -76,7 +76,7 @@ class Landweber:
     @staticmethod
     def _refuse_constraint(problem: Problem) -> None:
         """The nearest point in the norm of D⁻¹ is the projection only where that is by element."""
-        if problem.constraint is not None and not hasattr(problem.constraint, "bounds"):
+        if problem.bounds is None:
             raise ArgumentError(
                 "Landweber(preconditioner='jacobi'): expected NonNegative() or Box(...), got "
                 f"{problem.constraint!r}; use preconditioner='none'"

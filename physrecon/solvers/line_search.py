@@ -23,6 +23,7 @@ import numpy as np
 from physrecon import arrays
 from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Numbers, Vector
+from physrecon.priors.constraints import FREE
 from physrecon.problem import Problem
 from physrecon.solvers.state import ratio, replace_x
 
@@ -30,7 +31,6 @@ DECREASE, CURVATURE = 1e-4, 0.9  # c₁ and c₂ of Nocedal and Wright (2006), s
 TRIALS = 25  # evaluations before a direction is given up
 ROUNDING = 100  # units of the dtype within which two objectives are the same
 WORTH = 1e-3  # of the descent that the projected gradient promises: the least worth following
-FREE = (-np.inf, np.inf)
 
 
 class Step(NamedTuple):
@@ -58,7 +58,7 @@ def search(
     finite stays where it is and is marked as diverged.  Works in one volume, scratch "trial"."""
     axis, trial = problem.axis, state.scratch("trial", problem.f.A.in_shape)
     furthest = np.inf if problem.constraint is None else 1.0
-    bounds = getattr(problem.constraint, "bounds", FREE)
+    bounds = problem.bounds or FREE
     pending = state.active & (slope < 0) & np.isfinite(slope)
     alpha = np.where(pending, np.minimum(alpha, furthest), 0.0)
     low, high = np.zeros(len(alpha)), np.full(len(alpha), furthest)
@@ -112,12 +112,12 @@ def first_step(objective: Numbers, squares: Numbers) -> Numbers:
 
 def projected(problem: Problem, state: Any, step: Numbers, out: Vector) -> Vector:
     """out ← P(x − step ∇F)"""
-    bounds = getattr(problem.constraint, "bounds", FREE)
+    bounds = problem.bounds or FREE
     every = np.ones(len(step), bool)
     vectors.assign(out, state.x)
     vectors.step_within(out, -step, state.gradient, bounds, problem.axis, every)
-    if problem.constraint is not None and bounds is FREE:
-        problem.constraint.project(out)
+    if problem.bounds is None:
+        problem.constraint.project(out)  # type: ignore[union-attr]
     return out
 
 
@@ -126,7 +126,7 @@ def inside(problem: Problem, point: Vector) -> Vector | None:
 
     Those that a step along the gradient puts on a bound stay there while the others move as if
     they were all there is: the two metrics of Bertsekas, SIAM J. Control Optim. 20 (1982) 221."""
-    lower, upper = getattr(problem.constraint, "bounds", FREE)
+    lower, upper = problem.bounds or FREE
     if (lower, upper) == FREE:
         return None
     return vectors.transform(lambda leaf: (leaf > lower) & (leaf < upper), point)

@@ -59,7 +59,7 @@ class LSQR:
     holds: ClassVar[tuple[int, int]] = (3, 4)
 
     def start(self, problem: Problem, x0: Vector = None) -> LSQRState:
-        refuse_likelihood(problem, self, "pull")
+        refuse_likelihood(problem, self)
         f, fields, count = problem.f, fresh(problem, x0), problem.count
         u, rows = f.residual(fields["x"]), ()
         one = np.ones(count)

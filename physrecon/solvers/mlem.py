@@ -10,7 +10,6 @@ Assist. Tomogr. 8 (1984) 306.  For a blur it is the method of Richardson (1972) 
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -22,6 +21,7 @@ from physrecon.arrays.vectors import Axis, Numbers, Vector
 from physrecon.errors import ArgumentError
 from physrecon.likelihoods import PoissonLikelihood
 from physrecon.likelihoods.expectation import multiply
+from physrecon.priors.constraints import FREE
 from physrecon.problem import Problem
 from physrecon.solvers.state import VECTOR, State, fresh, record_change
 
@@ -79,7 +79,7 @@ def column_sums(solver: Any, problem: Problem) -> Vector:
         raise ArgumentError(
             f"{name}: expected a linear operator without negative entries, got {f.A}; use PDHG"
         )
-    if problem.constraint is not None and not hasattr(problem.constraint, "bounds"):
+    if problem.bounds is None:
         raise ArgumentError(
             f"{name}: expected NonNegative() or Box(...), got {problem.constraint!r}; use PDHG"
         )
@@ -137,5 +137,5 @@ def predict(problem: Problem, x: Vector, ratio: Vector) -> Numbers:
 
 def bounds_of(problem: Problem) -> tuple[float, float]:
     """Those of the constraint; counts come from no negative x."""
-    lower, upper = getattr(problem.constraint, "bounds", (0.0, math.inf))
+    lower, upper = problem.bounds or FREE
     return max(lower, 0.0), upper

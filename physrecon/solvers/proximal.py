@@ -19,11 +19,11 @@ def use_of(solver: Any, problem: Problem) -> str | None:
     """The one way in which the prior is used: the first kind in `takes_prior` that it is of.
 
     What need not be split is not: a sum over the elements of x has a closed proximal map."""
-    prior, constraint = problem.prior, problem.constraint
+    prior = problem.prior
     if prior is None:
         return None
     kind = next(kind for kind in solver.takes_prior if kind in prior.kinds)
-    boxed = constraint is None or hasattr(constraint, "bounds")
+    boxed = problem.bounds is not None
     return "prox" if kind == "split" and prior.elementwise and boxed else kind
 
 

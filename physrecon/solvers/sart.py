@@ -64,7 +64,7 @@ class SART:
         subsets.check_settings(self)
 
     def start(self, problem: Problem, x0: Vector = None) -> SARTState:
-        refuse_likelihood(problem, self, "weigh")
+        refuse_likelihood(problem, self)
         f, count = problem.f, subsets.count(self, problem)
         if not getattr(f.A, "nonnegative", False):
             raise ArgumentError(

@@ -49,7 +49,7 @@ class SIRT:
     holds: ClassVar[tuple[int, int]] = (2, 2)
 
     def start(self, problem: Problem, x0: Vector = None) -> SIRTState:
-        refuse_likelihood(problem, self, "pull")
+        refuse_likelihood(problem, self)
         f = problem.f
         if not getattr(f.A, "nonnegative", False):
             raise ArgumentError(

@@ -103,9 +103,9 @@ def refuse_state(problem: Problem, solver: Solver, state: State) -> None:
         )
 
 
-def refuse_likelihood(problem: Problem, solver: Solver, needs: str) -> None:
-    """Complain about a likelihood without the method `needs` of least squares."""
-    if not hasattr(problem.f, needs):
+def refuse_likelihood(problem: Problem, solver: Solver, needs: str = "quadratic") -> None:
+    """Raise ArgumentError for a likelihood that is not quadratic, or lacks the method `needs`."""
+    if not getattr(problem.f, needs, False):
         raise ArgumentError(
             f"{type(solver).__name__}: expected LeastSquares, got {type(problem.f).__name__}; "
             "use GradientDescent"
@@ -152,9 +152,8 @@ def shift(
     memory while it is projected onto."""
     axis, constraint = problem.axis, problem.constraint
     step = np.broadcast_to(step, len(active))
-    bounds = (-np.inf, np.inf) if constraint is None else getattr(constraint, "bounds", None)
-    if bounds is not None:
-        return vectors.step_within(x, step, direction, bounds, axis, active)
+    if problem.bounds is not None:
+        return vectors.step_within(x, step, direction, problem.bounds, axis, active)
     new = vectors.copy(x)
     vectors.scale_add(new, np.ones(len(step)), step, direction, axis, active)
     constraint.project(new)  # type: ignore[union-attr]

@@ -20,6 +20,8 @@ def test_l1_shrinks():
 
 def test_l1_knows_only_constraints_with_bounds():
     class Ball:
+        bounds = None
+
         def project(self, x):
             x /= max(1, np.linalg.norm(x))
             return x

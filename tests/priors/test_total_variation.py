@@ -327,6 +327,10 @@ def test_steps_must_fit_the_problems(prior):
 
 def test_constraints_must_be_intervals():
     class Ball:
+        bounds = None
+
+        bounds = None
+
         def project(self, x):
             return x
 

@@ -172,6 +172,10 @@ def test_what_is_no_problem_of_counts_is_refused():
     y = counts(A)
 
     class Ball:
+        bounds = None
+
+        bounds = None
+
         def project(self, x):
             return x
 

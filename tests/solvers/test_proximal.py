@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -251,9 +252,12 @@ def test_sum_of_priors_is_that_of_their_lower_bounds():
 
 @dataclass(frozen=True)
 class Ball:
+    bounds = None
+
     """‖x‖ <= radius: a constraint that is no box."""
 
     radius: float
+    bounds: ClassVar[None] = None
 
     def project(self, x):
         x *= min(1, self.radius / max(np.linalg.norm(x), 1e-300))

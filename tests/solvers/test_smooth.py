@@ -70,6 +70,8 @@ def test_a_box_and_a_ball(solver):
     np.testing.assert_allclose(result.x, np.clip(result.x - gradient, -0.3, 0.2), rtol=0, atol=1e-9)
 
     class Ball:
+        bounds = None
+
         def project(self, x):
             x *= min(1, 0.5 / np.linalg.norm(x)) if x.any() else 1
             return x
