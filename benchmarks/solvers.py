@@ -29,7 +29,7 @@ import numpy as np
 from timing import Table
 
 import physrecon as pr
-from physrecon.solvers import METHODS
+from physrecon.catalog import SOLVERS
 
 SIZE, VIEWS, PHOTONS, DEPTH = 128, 120, 1e3, 3.0
 RIDGE, VARIATION = 30.0, 0.5  # the weights of T and V
@@ -146,7 +146,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--write", type=Path, metavar="FILE", help="put the table in this file")
     chosen = parser.parse_args()
-    assert {solver.name for _, solver, _ in RUNS} == set(METHODS), "a solver without a line"
+    assert {solver.name for _, solver, _ in RUNS} == set(SOLVERS), "a solver without a line"
     known = cases()
     for one, other in ("Tt", "Vv"):
         x, z = known[one].solution, known[other].solution

@@ -1,78 +1,110 @@
-"""The words of the command line and of job files, where reading them costs nothing.
+"""The words of jobs and of the command line, and what each of them names.
 
-A usage error must answer at once, so these are not asked from the modules that load arrays and
-compilers; a test compares them with what those modules offer."""
+A table gives to each word the "module:object", within physrecon, that it stands for.  Nothing is
+imported until a word is looked up, so that help and usage errors answer at once."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
+SOLVERS = {
+    "adam": "solvers.adam:Adam",
+    "admm": "solvers.admm:ADMM",
+    "cgls": "solvers.conjugate_gradient:ConjugateGradient",
+    "fista": "solvers.fista:FISTA",
+    "gauss-newton": "solvers.gauss_newton:GaussNewton",
+    "gd": "solvers.gradient_descent:GradientDescent",
+    "kaczmarz": "solvers.kaczmarz:Kaczmarz",
+    "landweber": "solvers.landweber:Landweber",
+    "lbfgs": "solvers.lbfgs:LBFGS",
+    "lsqr": "solvers.lsqr:LSQR",
+    "mlem": "solvers.mlem:MLEM",
+    "osem": "solvers.osem:OSEM",
+    "pdhg": "solvers.pdhg:PDHG",
+    "rl": "solvers.richardson_lucy:RichardsonLucy",
+    "rmsprop": "solvers.adam:RMSprop",
+    "saga": "solvers.saga:SAGA",
+    "sart": "solvers.sart:SART",
+    "sirt": "solvers.sirt:SIRT",
+}
+BLIND_SOLVERS = {"rl": "solvers.blind_richardson_lucy:BlindRichardsonLucy"}
+LIKELIHOODS = {
+    "least-squares": "likelihoods.least_squares:LeastSquares",
+    "weighted": "likelihoods.least_squares:WeightedByCounts",
+    "transmission": "likelihoods.transmission:TransmissionLikelihood",
+    "poisson": "likelihoods.poisson:PoissonLikelihood",
+    "huber": "likelihoods.robust:Huber",
+    "student-t": "likelihoods.robust:StudentT",
+}
+PRIORS = {
+    "tikhonov": "priors.tikhonov:Tikhonov",
+    "smooth": "priors.tikhonov:Smooth",
+    "l1": "priors.sparsity:L1",
+    "wavelet": "priors.sparsity:WaveletL1",
+    "tv": "priors.total_variation:TotalVariation",
+    "huber-tv": "priors.total_variation:HuberTV",
+    "tgv": "priors.tgv:TGV",
+}
+PSF_MODELS = {
+    "gaussian": "psf.shapes:gaussian",
+    "airy": "psf.microscope:airy",
+    "born-wolf": "psf.microscope:born_wolf",
+    "gibson-lanni": "psf.microscope:gibson_lanni",
+    "defocus": "psf.shapes:defocus",
+    "motion": "psf.shapes:motion",
+    "moffat": "psf.shapes:moffat",
+}
+
 COMMANDS = ("demo", "recon", "deconvolve", "plan", "run", "info", "find-center", "simulate", "view")
 DIRECT = ("fbp",)
-# solver → its iterations, unless told
-ITERATIONS = {
-    "adam": 200,
-    "admm": 50,
-    "cgls": 20,
-    "fista": 200,
-    "gauss-newton": 5,
-    "gd": 100,
-    "kaczmarz": 5,
-    "landweber": 200,
-    "lbfgs": 30,
-    "lsqr": 20,
-    "mlem": 50,
-    "osem": 10,
-    "pdhg": 300,
-    "rl": 20,
-    "rmsprop": 200,
-    "saga": 20,
-    "sart": 5,
-    "sirt": 100,
-}
-ITERATIVE = tuple(ITERATIONS)
-METHODS = (*DIRECT, *ITERATIVE)
-LIKELIHOODS = ("least-squares", "weighted", "transmission", "poisson", "huber", "student-t")
-COUNT_LIKELIHOODS = ("transmission", "poisson")  # with these nothing is negative unless it is said
-UNCONSTRAINED = ("cgls", "lsqr")  # methods that cannot keep anything from being negative
-COUNT_METHODS = ("mlem", "osem", "rl")  # whose likelihood is that of counts unless another is named
-# prior → the method that suits it, unless one is named
-PRIORS = {
-    "tikhonov": "fista",
-    "smooth": "fista",
-    "l1": "fista",
-    "wavelet": "pdhg",
-    "tv": "fista",
-    "huber-tv": "fista",
-    "tgv": "fista",
-}
+METHODS = (*DIRECT, *SOLVERS)
+IMAGE_DIRECT = ("wiener", "tikhonov")
+IMAGE_LIKELIHOODS = ("poisson", "least-squares")
 WEIGHT_RULES = ("gcv", "risk", "discrepancy", "l-curve")
+# Of rooms that may not know this file; tests/test_catalog.py compares.
 FILTERS = ("ram-lak", "shepp-logan", "cosine", "hamming", "hann")
 PADDINGS = ("zero", "edge")
 RINGS = ("none", "sort")
 PHANTOMS = ("shepp-logan", "ellipsoids", "foam")
-# Images: what needs views that can be taken out one by one is of no use to a blur
-IMAGE_DIRECT = ("wiener", "tikhonov")
-IMAGE_ITERATIVE = tuple(
-    m for m in ITERATIVE if m not in ("kaczmarz", "sart", "osem", "saga", "gauss-newton")
-)
-IMAGE_METHODS = (*IMAGE_DIRECT, *IMAGE_ITERATIVE)
-IMAGE_LIKELIHOODS = ("poisson", "least-squares")
 BOUNDARIES = ("unknown", "zero", "reflect", "periodic")
-PSF_MODELS = ("gaussian", "airy", "born-wolf", "gibson-lanni", "defocus", "motion", "moffat")
 LENGTH_UNITS = ("m", "cm", "mm", "um", "nm", "pm", "angstrom", "inch")
-DEMOS = ("tomography", "deconvolution")
-DEVICES = ("cpu", "cuda")
 ANGLE_UNITS = ("deg", "rad")
-STOP_SETTINGS = ("iterations", "rtol", "discrepancy")
+DEVICES = ("cpu", "cuda")
+DEMOS = ("tomography", "deconvolution")
 
 
-def expected(value: object, names: tuple[str, ...]) -> str:
-    """What a sentence about a wrong name says: the names there are, and the nearest."""
+def find(table: dict[str, str], word: str) -> Any:
+    """The object that a word of a table names.  Raises ArgumentError."""
+    from importlib import import_module
+
+    from physrecon.errors import ArgumentError
+
+    if word not in table:
+        raise ArgumentError(expected(word, table))
+    module, _, name = table[word].partition(":")
+    return getattr(import_module(f"physrecon.{module}"), name)
+
+
+def find_all(table: dict[str, str]) -> dict[str, Any]:
+    """Word → the object that it names, for all words of a table."""
+    return {word: find(table, word) for word in table}
+
+
+def image_methods() -> tuple[str, ...]:
+    """The methods for images: Gauss-Newton on a linear blur would be conjugate gradients."""
+    whole = (word for word, solver in find_all(SOLVERS).items() if not solver.needs_views)
+    return (*IMAGE_DIRECT, *(word for word in whole if word != "gauss-newton"))
+
+
+def expected(value: object, names: Iterable[str]) -> str:
+    """The names there are and the nearest one, for a sentence about a wrong name."""
     return f"expected one of {', '.join(names)}, got {str(value)!r}{nearest(value, names)}"
 
 
-def nearest(value: object, names: tuple[str, ...]) -> str:
+def nearest(value: object, names: Iterable[str]) -> str:
     """`; did you mean x?`, or nothing where no name is near."""
     from difflib import get_close_matches
 
-    near = get_close_matches(str(value), names, n=1)
+    near = get_close_matches(str(value), list(names), n=1)
     return f"; did you mean {near[0]}?" if near else ""

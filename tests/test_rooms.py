@@ -25,7 +25,7 @@ MAY = {
     "operators": "arrays geometry kernels",
     "likelihoods": "arrays operators kernels", "priors": "arrays operators kernels",
     "problem": "arrays operators likelihoods priors",
-    "solvers": "arrays likelihoods priors problem pictures",
+    "solvers": "arrays catalog likelihoods priors problem pictures",
     "analytic": "arrays geometry operators",
     "io": "arrays geometry sizes",
     "datasets": "arrays geometry kernels machine sizes io",

@@ -10,16 +10,12 @@ from typing import Any
 from physrecon.catalog import (
     ANGLE_UNITS,
     BOUNDARIES,
-    COUNT_LIKELIHOODS,
     DEMOS,
     DEVICES,
     DIRECT,
     FILTERS,
     IMAGE_DIRECT,
-    IMAGE_ITERATIVE,
     IMAGE_LIKELIHOODS,
-    IMAGE_METHODS,
-    ITERATIVE,
     LENGTH_UNITS,
     LIKELIHOODS,
     METHODS,
@@ -28,7 +24,9 @@ from physrecon.catalog import (
     PRIORS,
     PSF_MODELS,
     RINGS,
-    UNCONSTRAINED,
+    SOLVERS,
+    find_all,
+    image_methods,
 )
 from physrecon.cli import parser as types
 from physrecon.cli.parser import Parser
@@ -84,11 +82,8 @@ def parser() -> Parser:
     deconvolve.add_argument(
         "-o", "--output", metavar="OUT", required=True, help="the result, TIFF or HDF5 by its name"
     )
-    deconvolve.add_argument(
-        "--method", type=types.one_of(IMAGE_METHODS), metavar="NAME",
-        help=f"rl (default), {' '.join(IMAGE_DIRECT)} (direct), or "
-        f"{' '.join(m for m in IMAGE_ITERATIVE if m != 'rl')}",
-    )  # fmt: skip
+    method = deconvolve.add_argument("--method", type=types.one_of(image_methods), metavar="NAME")
+    deconvolve.later[method] = _image_methods_help
     deconvolve.add_argument(
         "--likelihood", type=types.one_of(IMAGE_LIKELIHOODS), metavar="NAME",
         help="what the noise is: poisson (counts; of rl and mlem), least-squares (of the others)",
@@ -213,7 +208,7 @@ def _reconstruction(into: Parser, methods: Sequence[str] = METHODS) -> None:
     """The options that make a Job."""
     into.add_argument(
         "--method", type=types.one_of(methods), metavar="NAME",
-        help=f"{' '.join(DIRECT)} (default), or iterative: {' '.join(ITERATIVE)}",
+        help=f"{' '.join(DIRECT)} (default), or iterative: {' '.join(SOLVERS)}",
     )  # fmt: skip
     into.add_argument(
         "--center",
@@ -237,9 +232,7 @@ def _reconstruction(into: Parser, methods: Sequence[str] = METHODS) -> None:
         "prior), transmission (raw counts), poisson (default of mlem and osem), huber or student-t "
         "(outliers)",
     )  # fmt: skip
-    _prior(
-        into, f"unless --method is named it is then {PRIORS['tv']}, for wavelet {PRIORS['wavelet']}"
-    )
+    _prior(into, "unless --method is named it is then {tv}, for wavelet {wavelet}")
     into.add_argument(
         "--rings", nargs="?", const="sort", type=types.one_of(RINGS), metavar="NAME",
         help="remove ring artefacts: sort (Vo 2018)",
@@ -250,10 +243,11 @@ def _reconstruction(into: Parser, methods: Sequence[str] = METHODS) -> None:
 
 def _prior(into: Parser, method: str) -> None:
     """The options of iterative methods of both kinds of job."""
-    into.add_argument(
-        "--prior", type=types.one_of(tuple(PRIORS)), metavar="NAME",
-        help=f"what is known of the object: {', '.join(PRIORS)}; {method}",
-    )  # fmt: skip
+    prior = into.add_argument("--prior", type=types.one_of(PRIORS), metavar="NAME")
+    into.later[prior] = lambda: (
+        f"what is known of the object: {', '.join(PRIORS)}; "
+        + method.format(**{word: prior.solver for word, prior in find_all(PRIORS).items()})
+    )
     into.add_argument(
         "--weight", type=types.weight, metavar="W",
         help="how much the prior counts: a number > 0, or auto (default), found from the data",
@@ -261,11 +255,21 @@ def _prior(into: Parser, method: str) -> None:
     into.add_argument(
         "--iterations", type=types.count, metavar="N", help="default: as suits the method"
     )
-    into.add_argument(
-        "--nonnegative", action="store_true",
-        help=f"no value below 0 (iterative, but for {', '.join(UNCONSTRAINED)}; always with "
-        f"{' and '.join(COUNT_LIKELIHOODS)})",
-    )  # fmt: skip
+    into.later[into.add_argument("--nonnegative", action="store_true")] = _nonnegative_help
+
+
+def _image_methods_help() -> str:
+    iterative = (m for m in image_methods() if m in SOLVERS and m != "rl")
+    return f"rl (default), {' '.join(IMAGE_DIRECT)} (direct), or {' '.join(iterative)}"
+
+
+def _nonnegative_help() -> str:
+    free = (word for word, one in find_all(SOLVERS).items() if not one.takes_constraint)
+    counts = (word for word, one in find_all(LIKELIHOODS).items() if one.counts)
+    return (
+        f"no value below 0 (iterative, but for {', '.join(free)}; always with "
+        f"{' and '.join(counts)})"
+    )
 
 
 def _psf(into: Any, required: bool = False) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import argparse
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
 from physrecon.catalog import COMMANDS, expected
@@ -15,13 +15,21 @@ from physrecon.errors import ArgumentError
 
 
 class Parser(argparse.ArgumentParser):
-    """Raises ArgumentError instead of leaving the process, and guesses what was meant."""
+    """Raises ArgumentError instead of leaving the process, and guesses what was meant.
+
+    later: texts of help that ask classes, whose import takes too long for every command."""
 
     def __init__(self, **settings: Any) -> None:
+        self.later: dict[argparse.Action, Callable[[], str]] = {}
         settings.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(allow_abbrev=False, argument_default=argparse.SUPPRESS, **settings)
         # `--window -0.1:2` is a value, not an option
         self._negative_number_matcher = re.compile(r"^-\.?\d")
+
+    def format_help(self) -> str:
+        for action, text in self.later.items():
+            action.help = text()
+        return super().format_help()
 
     def error(self, message: str) -> NoReturn:
         where = self.prog.removeprefix("physrecon ")
@@ -50,10 +58,11 @@ class Parser(argparse.ArgumentParser):
         return parsed, unknown
 
 
-def one_of(names: Sequence[str]) -> Callable[[str], str]:
+def one_of(names: Iterable[str] | Callable[[], Iterable[str]]) -> Callable[[str], str]:
     def check(value: str) -> str:
-        if value not in names:
-            raise argparse.ArgumentTypeError(expected(value, tuple(names)))
+        known = tuple(names() if callable(names) else names)
+        if value not in known:
+            raise argparse.ArgumentTypeError(expected(value, known))
         return value
 
     return check

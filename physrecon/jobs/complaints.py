@@ -45,7 +45,8 @@ def _sentence(job: Any, where: str, problem: Any) -> str:
         return f"{where}: prior: expected a prior to go with {some}, got none; {choice}"
     if problem["type"] == "missing":
         return f"{where}: {place}: expected a value, got none; set it"
-    message = problem["msg"].removeprefix("Value error, ").removeprefix(f"{place}: ")
+    message = problem["msg"].removeprefix("Value error, ")
     message = message.replace("Input should be", "expected")
     got = "" if ", got " in message else f", got {problem['input']!r}"
-    return f"{where}: {place + ': ' if place else ''}{message}{got}"
+    said = not place or message.startswith(place)
+    return f"{where}: {'' if said else place + ': '}{message}{got}"

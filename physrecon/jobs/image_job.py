@@ -19,24 +19,22 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 
 from physrecon.catalog import (
+    BLIND_SOLVERS,
     BOUNDARIES,
     IMAGE_DIRECT,
-    IMAGE_ITERATIVE,
     IMAGE_LIKELIHOODS,
-    IMAGE_METHODS,
-    ITERATIONS,
     LENGTH_UNITS,
     PRIORS,
     PSF_MODELS,
-    UNCONSTRAINED,
+    SOLVERS,
     expected,
+    find,
+    image_methods,
 )
 from physrecon.jobs.model import JobFile
 from physrecon.jobs.settings import StopSettings, is_number
 from physrecon.sizes import parse_slices
 
-COUNTING = ("rl", "mlem")  # methods for counts and nothing else
-SURROGATE = ("tikhonov", "smooth", "l1", "tv", "huber-tv")  # priors that rl takes
 FILTER_SETTINGS = {"wiener": ("noise", "balance"), "tikhonov": ("weight", "operator")}
 # Times as many iterations: a prior keeps noise from growing, and a rule will stop by itself
 LONGER = 5
@@ -86,19 +84,17 @@ class ImageJob(JobFile):
         Counting methods fit noise in the end: where nothing is said they stop where it begins."""
         if self.method in IMAGE_DIRECT or self.stop.iterations:
             return self
-        settings: dict[str, Any] = {"iterations": ITERATIONS[self.method]}
+        solver = find(self.solvers, self.method)
+        settings: dict[str, Any] = {"iterations": solver.iterations}
         if self.prior is not None or self.stop != StopSettings():
             settings["iterations"] *= LONGER
-        elif self.method in COUNTING and not self.blind:
+        elif solver.counts_only and not self.blind:
             settings["discrepancy"] = "auto"
         return self.model_copy(update={"stop": self.stop.model_copy(update=settings)})
 
-    def solver_type(self) -> Any:
-        if not self.blind:
-            return super().solver_type()
-        from physrecon.solvers import BlindRichardsonLucy
-
-        return BlindRichardsonLucy
+    @property
+    def solvers(self) -> dict[str, str]:
+        return BLIND_SOLVERS if self.blind else SOLVERS
 
     @classmethod
     def in_folder(cls, values: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -123,20 +119,22 @@ class ImageJob(JobFile):
         if isinstance(values.get("prior"), str):
             values["prior"] = {"name": values["prior"]}
         prior = values.get("prior")
-        name = prior.get("name") if isinstance(prior, dict) else None
-        if name in PRIORS and name not in SURROGATE:
-            values.setdefault("method", PRIORS[name])
-        method = values.get("method", "rl")
-        values.setdefault("likelihood", IMAGE_LIKELIHOODS[method not in COUNTING])
+        name = str(prior.get("name")) if isinstance(prior, dict) else ""
+        if name in PRIORS and not {*find(PRIORS, name).kinds} & {*find(SOLVERS, "rl").takes_prior}:
+            values.setdefault("method", find(PRIORS, name).solver)
+        method = str(values.get("method", "rl"))
+        solver = find(SOLVERS, method) if method in SOLVERS else None
+        counts_only = solver is not None and solver.counts_only
+        values.setdefault("likelihood", "poisson" if counts_only else "least-squares")
         counts = values["likelihood"] == "poisson"
-        values.setdefault("nonnegative", counts and method not in (*IMAGE_DIRECT, *UNCONSTRAINED))
+        values.setdefault("nonnegative", counts and solver is not None and solver.takes_constraint)
         return values
 
     @field_validator("method", "likelihood", "boundary", "length_unit")
     @classmethod
     def _known_name(cls, value: str | None, info: Any) -> str | None:
         names = {
-            "method": IMAGE_METHODS,
+            "method": image_methods(),
             "likelihood": IMAGE_LIKELIHOODS,
             "boundary": BOUNDARIES,
             "length_unit": LENGTH_UNITS,
@@ -191,18 +189,18 @@ class ImageJob(JobFile):
                 f"length_unit: expected a voxel_size for {self.length_unit} to be the unit of, "
                 "got none; give both"
             )
-        if self.blind and (self.method != "rl" or self.planewise):
+        if self.blind and (self.method not in BLIND_SOLVERS or self.planewise):
             got = "planewise" if self.planewise else self.method
             raise ValueError(f"blind: expected method rl on whole frames, got {got}; drop one")
         if self.method in IMAGE_DIRECT:
             self._refuse_what_iterates()
             return self
-        if self.method in COUNTING and self.likelihood != "poisson":
+        if find(SOLVERS, self.method).counts_only and self.likelihood != "poisson":
             raise ValueError(
                 f"likelihood: expected poisson, which is what {self.method} is for, got "
                 f"{self.likelihood}; choose --method cgls|landweber|fista"
             )
-        self.make_solver()
+        self.check_solver()
         return self
 
     def _refuse_what_iterates(self) -> None:
@@ -216,7 +214,7 @@ class ImageJob(JobFile):
             if is_given:
                 raise ValueError(
                     f"{name}: expected an iterative method for it, got {self.method}; choose "
-                    f"--method {'|'.join(IMAGE_ITERATIVE)}"
+                    f"--method {'|'.join(m for m in image_methods() if m in SOLVERS)}"
                 )
         for name in self.solver:
             if name not in (known := FILTER_SETTINGS[self.method]):

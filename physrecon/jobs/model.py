@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, ValidationError, field_serializer, field_validator, model_validator
 
-from physrecon.catalog import STOP_SETTINGS, expected
+from physrecon.catalog import PRIORS, SOLVERS, expected, find, find_all
 from physrecon.errors import ArgumentError, ConfigError, PhysreconError
 from physrecon.jobs.complaints import complaint
 from physrecon.jobs.settings import PriorTable, StopSettings, Table
@@ -87,37 +87,37 @@ class JobFile(Table):
                 lines += ["", f"[{name}]", *(f"{k} = {toml_value(v)}" for k, v in table.items())]
         return "\n".join(lines) + "\n"
 
-    def solver_type(self) -> Any:
-        """The class of the solver of an iterative method."""
-        from physrecon.solvers import METHODS
+    @property
+    def solvers(self) -> dict[str, str]:
+        """The table of the solvers that an iterative method of this job may name."""
+        return SOLVERS
 
-        return METHODS[self.method]
-
-    def make_solver(self) -> Any:
-        """The solver of an iterative method, with its settings.  Raises ArgumentError."""
-        from physrecon.solvers import METHODS as solvers
-        from physrecon.solvers.state import suits
-
-        solver = self.solver_type()
+    def check_solver(self) -> None:
+        """Raise ArgumentError where the solver lacks a setting, or cannot honour the prior or the
+        constraint."""
+        solver = find(self.solvers, self.method)
         known = tuple(field.name for field in fields(solver))
         for name in self.solver:
             if name not in known:
-                raise ArgumentError(f"solver: {expected(name, (*known, *STOP_SETTINGS))}")
+                raise ArgumentError(
+                    f"solver: {expected(name, (*known, *StopSettings.model_fields))}"
+                )
         if self.nonnegative and not solver.takes_constraint:
-            able = [name for name, one in solvers.items() if one.takes_constraint]
+            able = [name for name, one in find_all(SOLVERS).items() if one.takes_constraint]
             raise ArgumentError(
                 f"nonnegative: expected a method that can honour it, got {self.method}; "
                 f"choose --method {'|'.join(able)}"
             )
-        prior = self.prior and self.prior.make()
-        if prior is not None and not suits(solver, prior):
-            able = [name for name, one in solvers.items() if suits(one, prior)]
-            raise ArgumentError(
-                f"prior: expected a method that takes {self.prior.name}, got {self.method}; "  # type: ignore[union-attr]
-                f"choose --method {'|'.join(able)}"
-            )
+        if self.prior is not None:
+            kinds = {*find(PRIORS, self.prior.name).kinds}
+            if not kinds & {*solver.takes_prior}:
+                able = [n for n, one in find_all(SOLVERS).items() if kinds & {*one.takes_prior}]
+                raise ArgumentError(
+                    f"prior: expected a method that takes {self.prior.name}, got {self.method}; "
+                    f"choose --method {'|'.join(able)}"
+                )
         try:
-            return solver(**self.solver)
+            solver(**self.solver)
         except TypeError as problem:
             raise ArgumentError(f"solver: expected numbers, got {problem}") from None
 
@@ -127,7 +127,7 @@ class JobFile(Table):
         """`solver.iterations` says the same as `stop.iterations`: users need not know who stops."""
         if isinstance(values, dict) and isinstance(values.get("solver"), dict):
             solver = dict(values["solver"])
-            moved = {name: solver.pop(name) for name in STOP_SETTINGS if name in solver}
+            moved = {name: solver.pop(name) for name in StopSettings.model_fields if name in solver}
             stop = values.get("stop", {})
             if moved and isinstance(stop, dict):
                 return {**values, "solver": solver, "stop": {**moved, **stop}}

@@ -18,18 +18,16 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 
 from physrecon.catalog import (
-    COUNT_LIKELIHOODS,
-    COUNT_METHODS,
     DIRECT,
     FILTERS,
-    ITERATIONS,
     LIKELIHOODS,
     METHODS,
     PADDINGS,
     PRIORS,
     RINGS,
-    UNCONSTRAINED,
+    SOLVERS,
     expected,
+    find,
 )
 from physrecon.jobs.model import JobFile
 from physrecon.jobs.settings import PriorSettings, StopSettings, Table, is_number
@@ -44,7 +42,7 @@ class Job(JobFile):
     TABLES: ClassVar[dict[str, type[Table]]] = {**JobFile.TABLES, "prior": PriorSettings}
 
     method: str = DIRECT[0]
-    likelihood: str = LIKELIHOODS[0]
+    likelihood: str = "least-squares"
     outlier: float | Literal["auto"] = "auto"
     prior: PriorSettings | None = None
     filter: str = "ram-lak"
@@ -67,15 +65,19 @@ class Job(JobFile):
         if isinstance(values.get("prior"), str):
             values["prior"] = {"name": values["prior"]}
         prior = values.get("prior")
-        if isinstance(prior, dict) and prior.get("name") in PRIORS:
-            values.setdefault("method", PRIORS[prior["name"]])
-            if values["method"] not in (*COUNT_METHODS, *DIRECT):
-                values.setdefault("likelihood", "weighted")
-        if values.get("method") in COUNT_METHODS:
+        known = isinstance(prior, dict) and str(prior.get("name")) in PRIORS
+        if known:
+            values.setdefault("method", find(PRIORS, prior["name"]).solver)
+        if str(values.get("method")) not in SOLVERS:
+            return values
+        solver = find(SOLVERS, values["method"])
+        if solver.counts_only:
             values.setdefault("likelihood", "poisson")
-        if values.get("likelihood") in COUNT_LIKELIHOODS:
-            method = values.get("method", DIRECT[0])
-            values.setdefault("nonnegative", method not in (*DIRECT, *UNCONSTRAINED))
+        elif known:
+            values.setdefault("likelihood", "weighted")
+        name = str(values.get("likelihood"))
+        if name in LIKELIHOODS and find(LIKELIHOODS, name).counts:
+            values.setdefault("nonnegative", solver.takes_constraint)
         return values
 
     @field_validator("method", "likelihood", "filter", "padding", "rings")
@@ -124,15 +126,16 @@ class Job(JobFile):
                     f"{name}: expected fbp for {name} {got}, got {self.method}; "
                     f"drop it or choose --method {'|'.join(DIRECT)}"
                 )
-        if self.likelihood == "transmission" and (self.line_integrals or self.rings != "none"):
+        likelihood = find(LIKELIHOODS, self.likelihood)
+        if likelihood.raw_counts and (self.line_integrals or self.rings != "none"):
             got = "line integrals" if self.line_integrals else "removal of rings, which needs -log"
             raise ValueError(
-                f"likelihood: expected raw counts for transmission, got {got}; choose --likelihood "
-                "weighted"
+                f"likelihood: expected raw counts for {self.likelihood}, got {got}; choose "
+                "--likelihood weighted"
             )
-        if self.likelihood == "poisson":
+        if likelihood.counts and not likelihood.raw_counts:
             self._refuse_known_noise()
-        self.make_solver()
+        self.check_solver()
         return self
 
     def _refuse_known_noise(self) -> None:
@@ -141,13 +144,13 @@ class Job(JobFile):
         if self.stop.discrepancy == "auto" or rule in ("risk", "discrepancy"):
             raise ValueError(
                 "likelihood: expected a noise level that the data tell, got line integrals taken "
-                "as counts (poisson); give a number for stop.discrepancy, or rule gcv"
+                f"as counts ({self.likelihood}); give a number for stop.discrepancy, or rule gcv"
             )
 
     def _refuse_what_iterates(self) -> None:
         settings = {
             **({"prior": self.prior} if self.prior else {}),
-            **({"likelihood": self.likelihood} if self.likelihood != LIKELIHOODS[0] else {}),
+            **({"likelihood": self.likelihood} if self.likelihood != "least-squares" else {}),
             **({"nonnegative": True} if self.nonnegative else {}),
             **self.solver,
             **{k: v for k, v in self.stop if v != StopSettings.model_fields[k].default},
@@ -155,5 +158,5 @@ class Job(JobFile):
         for name in settings:
             raise ValueError(
                 f"{name}: expected an iterative method for it, got {self.method}; choose --method "
-                + "|".join(ITERATIONS)
+                + "|".join(SOLVERS)
             )

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING, fields
-from typing import Any, Literal
+from dataclasses import MISSING
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    create_model,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
-from physrecon.catalog import PRIORS, WEIGHT_RULES, expected
+from physrecon.catalog import PRIORS, WEIGHT_RULES, expected, find, nearest
 from physrecon.errors import ArgumentError
-
-PLANE = (1, 2)  # the axes of a slice
 
 
 def is_number(value: Any) -> bool:
@@ -43,22 +49,24 @@ class StopSettings(Table):
 class PriorTable(Table):
     """What is known of the object, and how much it counts.
 
-    name: one of `names.PRIORS`.  weight: "auto" is chosen from the data by `rule`, before the work
-    begins.  The others are the settings of the prior of that name; None is its own."""
+    name: of `catalog.PRIORS`.  weight: "auto" is chosen from the data by `rule`, before the work
+    begins.  Further keys are settings of the prior of that name."""
+
+    model_config = ConfigDict(extra="allow")
 
     name: str
     weight: float | Literal["auto"] = "auto"
     rule: str = WEIGHT_RULES[0]
-    isotropic: bool | None = None
-    delta: float | None = Field(default=None, gt=0)
-    ratio: float | None = Field(default=None, gt=0)
-    wavelet: str | None = None
-    levels: int | None = Field(default=None, ge=1)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings that are given."""
+        return {k: v for k, v in (self.model_extra or {}).items() if v is not None}
 
     @field_validator("name", "rule")
     @classmethod
     def _known_name(cls, value: str, info: Any) -> str:
-        names = tuple(PRIORS) if info.field_name == "name" else WEIGHT_RULES
+        names = PRIORS if info.field_name == "name" else WEIGHT_RULES
         if value not in names:
             raise ValueError(expected(value, names))
         return value
@@ -70,53 +78,33 @@ class PriorTable(Table):
             return value
         raise ValueError(f"expected a number > 0, or auto, got {value!r}")
 
-    def make(
-        self, pitch: tuple[float, ...] = (1.0, 1.0, 1.0), axes: tuple[int, ...] = (0, 1, 2)
-    ) -> Any:
-        """The prior, of weight 1 where the weight is still to be chosen.
-
-        pitch: of the elements along every axis; lengths in the prior are counted in pitches along
-        the last, so that the weight does not depend on the unit.  axes: those it couples.
-        Raises ArgumentError."""
-        from physrecon import priors
-        from physrecon.operators.calculus import Gradient
-
-        spacing = tuple(pitch[axis] / pitch[-1] for axis in axes)
-        weight = 1.0 if self.weight == "auto" else float(self.weight)
-        known_as: dict[str, tuple[Any, dict[str, Any]]] = {
-            "tikhonov": (priors.Tikhonov, {}),
-            "smooth": (priors.Tikhonov, {"K": lambda shape: Gradient(shape, spacing, axes)}),
-            "l1": (priors.L1, {}),
-            "wavelet": (priors.WaveletL1, {"axes": axes}),
-            "tv": (priors.TotalVariation, {"axes": axes, "spacing": spacing}),
-            "huber-tv": (priors.HuberTV, {"axes": axes, "spacing": spacing}),
-            "tgv": (priors.TGV, {"axes": axes, "spacing": spacing}),
-        }
-        kind, fixed = known_as[self.name]
-        named = ("isotropic", "delta", "ratio", "wavelet", "levels")
-        given = {name: getattr(self, name) for name in named}
-        given = {name: value for name, value in given.items() if value is not None}
-        known = {field.name for field in fields(kind)}
-        for name in given:
+    @model_validator(mode="after")
+    def _check_settings(self) -> Self:
+        """Refuse settings that the prior does not have, lacks, or does not accept."""
+        prior = find(PRIORS, self.name)
+        known = prior.settings()
+        for name in self.settings:
             if name not in known:
-                able = ", ".join(sorted(known & set(named))) or "none"
-                raise ArgumentError(
-                    f"prior: expected settings of {self.name}, which are {able}, got {name}; "
-                    "drop it"
+                advice = nearest(name, (*type(self).model_fields, *known)) or "; drop it"
+                raise ValueError(
+                    f"prior: expected settings of {self.name}, which are "
+                    f"{', '.join(sorted(known)) or 'none'}, got {name}{advice}"
                 )
-        for field in fields(kind):
-            if field.name in named and field.default is MISSING and field.name not in given:
-                raise ArgumentError(
-                    f"prior: expected a {field.name} for {self.name}, got none; give it with "
-                    f"--set prior.{field.name}=… or in [prior]"
+        for name, field in known.items():
+            if field.default is MISSING and name not in self.settings:
+                raise ValueError(
+                    f"prior: expected a {name} for {self.name}, got none; give it with "
+                    f"--set prior.{name}=… or in [prior]"
                 )
+        types: dict[str, Any] = {name: (field.type, None) for name, field in known.items()}
+        typed = create_model("Settings", __base__=Table, **types).model_validate(self.settings)
+        values = typed.model_dump(exclude_unset=True)
+        (self.model_extra or {}).update(values)
         try:
-            return kind(weight, **fixed, **given)
-        except TypeError:  # HuberTV has no delta that would suit every object
-            raise ArgumentError(
-                f"prior: expected all settings that {self.name} needs, got none for delta; "
-                "set prior.delta"
-            ) from None
+            prior(1.0, **values)
+        except ArgumentError as problem:
+            raise ValueError(str(problem).replace(f"{prior.__name__}.", "prior.", 1)) from None
+        return self
 
 
 class PriorSettings(PriorTable):
@@ -125,7 +113,10 @@ class PriorSettings(PriorTable):
 
     slicewise: bool = True
 
-    def make(
-        self, pitch: tuple[float, ...] = (1.0, 1.0, 1.0), axes: tuple[int, ...] | None = None
-    ) -> Any:
-        return super().make(pitch, axes or (PLANE if self.slicewise else (0, *PLANE)))
+    @model_serializer(mode="wrap")
+    def _slicewise_last(self, dump: Any) -> dict[str, Any]:
+        values = dump(self)
+        return {
+            **{k: v for k, v in values.items() if k != "slicewise"},
+            "slicewise": self.slicewise,
+        }

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import math
 from functools import cached_property
-from typing import Any, NoReturn, Self
+from typing import Any, ClassVar, NoReturn, Self
 
 import numpy as np
 
@@ -33,11 +33,19 @@ class Likelihood:
     infinity pass through into the slices they are in.
     data_values, data_slopes, data_curvatures: of predicted data p = A x of A.out_shape.
 
+    holds: data sets besides those of the solver.  counts: y are counts, which come from x >= 0.
+    raw_counts: y are those of the detector, not line integrals.  settings: fields of a job that it
+    takes.
+
     Holds one data set besides y while it works."""
 
     convex: bool = True
     needs_nonnegative: bool = False
     quadratic: bool = False
+    holds: ClassVar[int] = 0
+    counts: ClassVar[bool] = False
+    raw_counts: ClassVar[bool] = False
+    settings: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, A: Operator, y: Vector) -> None:
         self.name = type(self).__name__
@@ -46,6 +54,21 @@ class Likelihood:
         self.A = A
         self.y = vectors.checked(f"{self.name}.y", y, A.out_shape)
         vectors.check_finite(f"{self.name}.y", self.y)
+
+    @classmethod
+    def for_slab(
+        cls, A: LinearOperator, y: Any, *, blank: Any = None, dark: Any = None, **settings: Any
+    ) -> Self:
+        """The likelihood of a slab of a scan.
+
+        y: (views, rows, columns), line integrals; with `raw_counts` counts, and `blank` and `dark`
+        as of TransmissionLikelihood.  settings: a value for each of `settings`."""
+        return cls(A, y, **settings)
+
+    @classmethod
+    def find_settings(cls, y: Any) -> dict[str, float]:
+        """A value for each of `settings`, from the data y (views, rows, columns)."""
+        return {}
 
     # What a subclass says ---------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -126,6 +126,20 @@ class LeastSquares(Likelihood):
         self.weigh(y)
         self.weigh(y)
         return self._linear.adjoint(y)
+
+
+class WeightedByCounts(LeastSquares):
+    """Least squares for line integrals −log(counts): their variance is 1/counts, and counts go as
+    e^−y."""
+
+    holds = 3
+
+    @classmethod
+    def for_slab(
+        cls, A: LinearOperator, y: Any, *, blank: Any = None, dark: Any = None, **settings: Any
+    ) -> Self:
+        xp = arrays.namespace(y)
+        return cls(A, y, xp.exp(-xp.maximum(y, 0)))
 
 
 def shrink_towards(q: Any, y: Any, sigma: Any, weights: Any) -> None:

@@ -13,7 +13,7 @@ from physrecon import arrays
 from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Numbers, Vector
 from physrecon.likelihoods.base import Likelihood, on_views
-from physrecon.operators.base import Operator
+from physrecon.operators.base import LinearOperator, Operator
 
 NEIGHBOURS = 9  # counts along the last axis that tell the mean of one of them
 
@@ -22,6 +22,7 @@ class CountLikelihood(Likelihood):
     """What is common to counts: they are not negative, and their deviance is not quite χ²."""
 
     needs_nonnegative = True
+    counts = True
 
     def __init__(self, A: Operator, y: Vector) -> None:
         super().__init__(A, y)
@@ -68,10 +69,19 @@ class PoissonLikelihood(CountLikelihood):
     `lipschitz` and `curvature` need b > 0 wherever y > 0, and hold for A x >= 0: without a
     background the loss is infinitely steep at 0; MLEM, PDHG and LBFGS do without them."""
 
+    holds = 1
+
     def __init__(self, A: Operator, y: Vector, background: Any = 0) -> None:
         super().__init__(A, y)
         self.background = self._beside("background", background)
         self._parameters = self._compact(self.background)
+
+    @classmethod
+    def for_slab(
+        cls, A: LinearOperator, y: Any, *, blank: Any = None, dark: Any = None, **settings: Any
+    ) -> Self:
+        """Line integrals as counts; no x explains any in the rays that miss the grid."""
+        return cls(A, arrays.namespace(y).maximum(y, 0) * (A.row_sums(y) > 0))
 
     def subset(self, views: Any) -> PoissonLikelihood:
         background = on_views(self.background, self.y, views)

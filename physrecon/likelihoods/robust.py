@@ -6,7 +6,7 @@ grows like log |r|, so that it hardly pulls, and has many minima."""
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -15,14 +15,37 @@ from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Numbers, Vector
 from physrecon.likelihoods.base import Likelihood, on_views
 from physrecon.likelihoods.least_squares import shrink_towards
-from physrecon.operators.base import Operator
+from physrecon.operators.base import LinearOperator, Operator
 
 
-class Huber(Likelihood):
+class Robust(Likelihood):
+    """Losses that take a residual above a size, `outlier` of a job, for that of an outlier.
+
+    outlier_level: this size in units of the noise."""
+
+    settings = ("outlier",)
+    outlier_level: ClassVar[float]
+
+    @classmethod
+    def for_slab(
+        cls, A: LinearOperator, y: Any, *, blank: Any = None, dark: Any = None, **settings: Any
+    ) -> Self:
+        return cls(A, y, settings["outlier"])  # type: ignore[call-arg]
+
+    @classmethod
+    def find_settings(cls, y: Any) -> dict[str, float]:
+        from physrecon.likelihoods.noise_level import noise_level
+
+        return {"outlier": cls.outlier_level * float(np.median(noise_level(y, axis=1)))}
+
+
+class Huber(Robust):
     """f(x) = Σ w · (½ r² where |r| <= δ, else δ (|r| − ½ δ)),  r = A x − y.
 
     delta: > 0, in the units of y; 1.345 times the noise level loses 5 % where there are no
     outliers.  weights: as in LeastSquares.  Huber, Ann. Math. Statist. 35 (1964) 73."""
+
+    outlier_level = 1.345
 
     def __init__(self, A: Operator, y: Vector, delta: float, weights: Any = None) -> None:
         super().__init__(A, y)
@@ -64,7 +87,7 @@ class Huber(Likelihood):
         return q
 
 
-class StudentT(Likelihood):
+class StudentT(Robust):
     """f(x) = ½ (ν + 1) Σ log(1 + r² / (ν scale²)),  r = A x − y; not convex.
 
     scale: > 0, the width of the noise without outliers, in the units of y.  dof: ν > 0; the
@@ -72,6 +95,7 @@ class StudentT(Likelihood):
     Lange, Little and Taylor, J. Amer. Statist. Assoc. 84 (1989) 881."""
 
     convex = False
+    outlier_level = 1.0
 
     def __init__(self, A: Operator, y: Vector, scale: float, dof: float = 4) -> None:
         super().__init__(A, y)

@@ -6,7 +6,7 @@ Raw counts are used as they are: no logarithm of noise, and few counts weigh lit
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from physrecon.arrays.vectors import Numbers, Vector
 from physrecon.errors import ArgumentError
 from physrecon.likelihoods.base import on_views
 from physrecon.likelihoods.poisson import CountLikelihood
-from physrecon.operators.base import Operator
+from physrecon.operators.base import LinearOperator, Operator
 
 
 class TransmissionLikelihood(CountLikelihood):
@@ -30,6 +30,9 @@ class TransmissionLikelihood(CountLikelihood):
     datum, where p is so large that dark counts prevail.  `lipschitz` and `curvature` hold for
     A x >= 0.  Erdoğan and Fessler, IEEE Trans. Med. Imaging 18 (1999) 801."""
 
+    holds = 2
+    raw_counts = True
+
     def __init__(self, A: Operator, y: Vector, blank: Any, dark: Any = 0) -> None:
         super().__init__(A, y)
         self.blank, self.dark = self._beside("blank", blank), self._beside("dark", dark)
@@ -38,6 +41,12 @@ class TransmissionLikelihood(CountLikelihood):
         )
         pairs = zip(vectors.leaves(self.y), vectors.leaves(self.dark), strict=True)
         self.convex = all(bool(((d == 0) | (v <= d)).all()) for v, d in pairs)
+
+    @classmethod
+    def for_slab(
+        cls, A: LinearOperator, y: Any, *, blank: Any = None, dark: Any = None, **settings: Any
+    ) -> Self:
+        return cls(A, y, blank, dark)
 
     @classmethod
     def from_scan(

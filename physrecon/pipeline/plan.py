@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 
-from physrecon.catalog import LIKELIHOODS
 from physrecon.errors import ArgumentError
 from physrecon.geometry.grid import Grid
 from physrecon.geometry.parallel_beam import ParallelBeam
@@ -130,7 +129,7 @@ def describe_method(job: Job) -> str:
     if job.method == "fbp":
         return f"fbp, {job.filter}"
     words = [job.method, f"{job.stop.iterations} iterations"]
-    if job.likelihood != LIKELIHOODS[0]:
+    if job.likelihood != "least-squares":
         words.append(job.likelihood)
     if job.prior:
         words.append(f"prior {job.prior.name} of weight {job.prior.weight}")

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from physrecon import arrays
+from physrecon.catalog import SOLVERS, find
 from physrecon.errors import ArgumentError, OutputError
 from physrecon.io.output.piece_folder import owner, part_folders, refusal
 from physrecon.jobs.model import JobFile
+from physrecon.pipeline.problem import make_solver
 from physrecon.problem import Problem
-from physrecon.solvers import METHODS as SOLVERS
 from physrecon.solvers import Stop, solve
 
 
@@ -99,7 +100,7 @@ def check_method(job: JobFile, problem: Problem, methods: Iterable[str]) -> None
     problem: a small one of the same kind, of which one iteration is made."""
 
     def trouble(method: str) -> ArgumentError | None:
-        solver: Any = SOLVERS[method]() if method != job.method else job.make_solver()
+        solver: Any = find(SOLVERS, method)() if method != job.method else make_solver(job)
         try:
             solve(problem, solver, stop=Stop(iterations=1))
         except ArgumentError as error:

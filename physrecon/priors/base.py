@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import Field, dataclass, fields, replace
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -38,10 +38,14 @@ SUMMABLE = ("quadratic", "smooth", "split", "surrogate")
 
 @dataclass(frozen=True)
 class Prior:
-    """weight · R(x); subclasses are frozen dataclasses.  weight: positive and finite."""
+    """weight · R(x); subclasses are frozen dataclasses.  weight: positive and finite.
+
+    holds: volumes besides those of the solver.  solver: of a job that names no method."""
 
     weight: float
 
+    holds: ClassVar[int]
+    solver: ClassVar[str]
     kinds: ClassVar[tuple[str, ...]] = ()
     convex: ClassVar[bool] = True
     elementwise: ClassVar[bool] = False  # a sum over the elements of x: see `clip_to`
@@ -52,6 +56,13 @@ class Prior:
             raise ArgumentError(f"{name}.weight: expected a finite number > 0, got {weight!r}")
         # A NumPy number would turn float32 arrays into float64.
         object.__setattr__(self, "weight", float(weight))
+
+    @classmethod
+    def settings(cls) -> dict[str, Field[Any]]:
+        """Name → field of what a job may set: plain values, but not how far iterations go."""
+        plain = (field for field in fields(cls) if field.type in ("bool", "int", "float", "str"))
+        others = ("weight", "tolerance", "iterations")
+        return {field.name: field for field in plain if field.name not in others}
 
     def with_weight(self, weight: float) -> Self:
         return replace(self, weight=weight)

@@ -27,6 +27,8 @@ from physrecon.priors.constraints import Constraint
 class L1(Prior):
     """weight · Σ|x|: x is zero in most places.  Holds one volume while it works."""
 
+    holds: ClassVar[int] = 3
+    solver: ClassVar[str] = "fista"
     kinds: ClassVar[tuple[str, ...]] = ("prox", "split", "surrogate")
     elementwise: ClassVar[bool] = True
 
@@ -72,6 +74,8 @@ class WaveletL1(Prior):
     levels: int = 3
     axes: tuple[int, ...] | None = None
 
+    holds: ClassVar[int] = 5
+    solver: ClassVar[str] = "pdhg"
     kinds: ClassVar[tuple[str, ...]] = ("prox", "split")
 
     def __post_init__(self) -> None:

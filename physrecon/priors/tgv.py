@@ -55,6 +55,8 @@ class TGV(Variation):
     tolerance: float = field(default=1e-4, kw_only=True)
     iterations: int = field(default=3000, kw_only=True)
 
+    holds: ClassVar[int] = 24
+    solver: ClassVar[str] = "fista"
     kinds: ClassVar[tuple[str, ...]] = ("prox",)
 
     def __post_init__(self) -> None:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -16,10 +17,13 @@ from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Axis, Numbers, Shape, Vector
 from physrecon.errors import ArgumentError
 from physrecon.operators.base import LinearOperator
+from physrecon.operators.calculus import Gradient
 from physrecon.operators.checks import norm_bounds
 from physrecon.operators.diagonal import Identity
 from physrecon.priors.base import Prior, clip_to, per_leaf
 from physrecon.priors.constraints import Constraint
+
+KINDS = ("quadratic", "smooth", "split", "surrogate")  # for any K
 
 
 @dataclass(frozen=True)
@@ -31,17 +35,19 @@ class Tikhonov(Prior):
 
     K: LinearOperator | Callable[[Shape], LinearOperator] | None = None
 
+    holds: ClassVar[int] = 3
+    solver: ClassVar[str] = "fista"
+    kinds: ClassVar[tuple[str, ...]] = (*KINDS, "prox")
+
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.K is not None:
+            object.__setattr__(self, "kinds", KINDS)
         if not (self.K is None or isinstance(self.K, LinearOperator) or callable(self.K)):
             raise ArgumentError(
                 "Tikhonov.K: expected a LinearOperator, or a function that makes one from the "
                 f"shape of x, got {self.K!r}"
             )
-
-    @property
-    def kinds(self) -> tuple[str, ...]:  # type: ignore[override]
-        return ("quadratic", "smooth", "split", "surrogate", *(("prox",) if self.K is None else ()))
 
     @property
     def elementwise(self) -> bool:  # type: ignore[override]
@@ -128,3 +134,22 @@ class Tikhonov(Prior):
         for leaf, t in zip(vectors.leaves(z), per_leaf(step, z), strict=True):
             leaf /= 1 + t * self.weight
         return z
+
+
+@dataclass(frozen=True)
+class Smooth(Tikhonov):
+    """½ weight ‖∇x‖².  axes, spacing: as of TotalVariation.
+
+    Holds ∇x and one volume while it makes a gradient."""
+
+    K: Callable[[Shape], LinearOperator] = field(init=False, repr=False, compare=False)
+    axes: tuple[int, ...] | None = None
+    spacing: float | tuple[float, ...] = 1.0
+
+    holds: ClassVar[int] = 5
+    kinds: ClassVar[tuple[str, ...]] = KINDS
+
+    def __post_init__(self) -> None:
+        K = partial(Gradient, spacing=self.spacing, axes=self.axes)
+        object.__setattr__(self, "K", K)
+        super().__post_init__()

@@ -153,6 +153,8 @@ class TotalVariation(Variation):
     tolerance: float = field(default=1e-5, kw_only=True)
     iterations: int = field(default=2000, kw_only=True)
 
+    holds: ClassVar[int] = 8
+    solver: ClassVar[str] = "fista"
     kinds: ClassVar[tuple[str, ...]] = ("prox", "split", "surrogate")
 
     def __post_init__(self) -> None:
@@ -217,6 +219,8 @@ class HuberTV(Variation):
     delta: float
     isotropic: bool = field(default=True, kw_only=True)
 
+    holds: ClassVar[int] = 7
+    solver: ClassVar[str] = "fista"
     kinds: ClassVar[tuple[str, ...]] = ("smooth", "split", "surrogate")
 
     def __post_init__(self) -> None:

@@ -4,7 +4,7 @@ from physrecon.solvers.adam import Adam, RMSprop
 from physrecon.solvers.admm import ADMM
 from physrecon.solvers.base import Record, Result, Stop, iterate, solve
 from physrecon.solvers.blind_richardson_lucy import BlindRichardsonLucy
-from physrecon.solvers.choose_solver import METHODS, suited
+from physrecon.solvers.choose_solver import suited
 from physrecon.solvers.conjugate_gradient import ConjugateGradient
 from physrecon.solvers.fista import FISTA
 from physrecon.solvers.gauss_newton import GaussNewton
@@ -20,14 +20,13 @@ from physrecon.solvers.richardson_lucy import RichardsonLucy
 from physrecon.solvers.saga import SAGA
 from physrecon.solvers.sart import SART
 from physrecon.solvers.sirt import SIRT
-from physrecon.solvers.state import Solver, State
+from physrecon.solvers.state import ArraysHeld, Solver, State
 
 __all__ = [
     "ADMM",
     "FISTA",
     "LBFGS",
     "LSQR",
-    "METHODS",
     "MLEM",
     "OSEM",
     "PDHG",
@@ -35,6 +34,7 @@ __all__ = [
     "SART",
     "SIRT",
     "Adam",
+    "ArraysHeld",
     "BlindRichardsonLucy",
     "ConjugateGradient",
     "GaussNewton",

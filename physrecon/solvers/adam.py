@@ -22,7 +22,7 @@ from physrecon.arrays.vectors import Numbers, Vector
 from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
 from physrecon.solvers.line_search import first_step, projected
-from physrecon.solvers.state import VECTOR, State, fresh, move, ratio
+from physrecon.solvers.state import VECTOR, ArraysHeld, State, fresh, move, ratio
 
 EPSILON = 1e-8  # ε, where 1 is the root mean square of the first gradient
 SHARE = 0.1  # of the first step to the minimum along the gradient: the step when none is given
@@ -56,11 +56,14 @@ class Adam:
     beta2: float = 0.999
 
     name: ClassVar[str] = "adam"
+    iterations: ClassVar[int] = 200
     state_type: ClassVar[type[State]] = AdamState
     takes_prior: ClassVar[tuple[str, ...]] = ("smooth",)
     takes_constraint: ClassVar[bool] = True
+    needs_views: ClassVar[bool] = False
+    counts_only: ClassVar[bool] = False
     certified: ClassVar[bool] = False
-    holds: ClassVar[tuple[int, int]] = (2, 5)
+    holds: ClassVar[ArraysHeld] = ArraysHeld(data=2, volumes=5)
 
     def __post_init__(self) -> None:
         _check("Adam", self.step, beta1=self.beta1, beta2=self.beta2)
@@ -90,11 +93,14 @@ class RMSprop:
     decay: float = 0.9
 
     name: ClassVar[str] = "rmsprop"
+    iterations: ClassVar[int] = 200
     state_type: ClassVar[type[State]] = AdamState
     takes_prior: ClassVar[tuple[str, ...]] = ("smooth",)
     takes_constraint: ClassVar[bool] = True
+    needs_views: ClassVar[bool] = False
+    counts_only: ClassVar[bool] = False
     certified: ClassVar[bool] = False
-    holds: ClassVar[tuple[int, int]] = (2, 4)
+    holds: ClassVar[ArraysHeld] = ArraysHeld(data=2, volumes=4)
 
     def __post_init__(self) -> None:
         _check("RMSprop", self.step, decay=self.decay)

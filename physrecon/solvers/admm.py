@@ -36,7 +36,7 @@ from physrecon.solvers.proximal import (
     typical_curvature,
     use_of,
 )
-from physrecon.solvers.state import VECTOR, State, fresh, ratio, replace_x
+from physrecon.solvers.state import VECTOR, ArraysHeld, State, fresh, ratio, replace_x
 
 AGES = 2 ** np.arange(1, 11)  # iterations of a slice after which its ρ are looked at
 MOST = 10.0  # times that ρ may change at once
@@ -84,11 +84,14 @@ class ADMM:
     steps: int = 3
 
     name: ClassVar[str] = "admm"
+    iterations: ClassVar[int] = 50
     state_type: ClassVar[type[State]] = ADMMState
     takes_prior: ClassVar[tuple[str, ...]] = ("split", "prox")
     takes_constraint: ClassVar[bool] = True
+    needs_views: ClassVar[bool] = False
+    counts_only: ClassVar[bool] = False
     certified: ClassVar[bool] = False
-    holds: ClassVar[tuple[int, int]] = (6, 10)
+    holds: ClassVar[ArraysHeld] = ArraysHeld(data=6, volumes=10)
 
     def __post_init__(self) -> None:
         if not (isinstance(self.steps, Integral) and self.steps >= 1):

@@ -17,7 +17,7 @@ from physrecon.arrays.vectors import Numbers, Vector
 from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
 from physrecon.solvers.line_search import Step, first_step, projected, search
-from physrecon.solvers.state import VECTOR, State, fresh
+from physrecon.solvers.state import VECTOR, ArraysHeld, State, fresh
 
 
 @dataclass
@@ -41,7 +41,7 @@ class Armijo:
 
     memory: ClassVar[int] = 1
     state_type: ClassVar[type[State]] = ArmijoState
-    holds: ClassVar[tuple[int, int]] = (2, 4)
+    holds: ClassVar[ArraysHeld] = ArraysHeld(data=2, volumes=4)
 
     def __post_init__(self) -> None:
         if not 0 < self.step < np.inf:

@@ -21,7 +21,7 @@ from physrecon.likelihoods.expectation import multiply
 from physrecon.problem import Problem
 from physrecon.solvers.mlem import bounds_of, column_sums, first, first_ratio, without_noise
 from physrecon.solvers.richardson_lucy import flat_level
-from physrecon.solvers.state import VECTOR, State, record_change
+from physrecon.solvers.state import VECTOR, ArraysHeld, State, record_change
 
 BISECTIONS = 80  # halvings that bring λ to the last bit of float64
 
@@ -57,11 +57,14 @@ class BlindRichardsonLucy:
     symmetric: bool = False
 
     name: ClassVar[str] = "blind-rl"
+    iterations: ClassVar[int] = 20
     state_type: ClassVar[type[State]] = BlindRichardsonLucyState
     takes_prior: ClassVar[tuple[str, ...]] = ()
     takes_constraint: ClassVar[bool] = True
+    needs_views: ClassVar[bool] = False
+    counts_only: ClassVar[bool] = True
     certified: ClassVar[bool] = False
-    holds: ClassVar[tuple[int, int]] = (2, 7)
+    holds: ClassVar[ArraysHeld] = ArraysHeld(data=2, volumes=7)
 
     def __post_init__(self) -> None:
         for name in ("psf_updates", "image_updates"):

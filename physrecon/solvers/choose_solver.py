@@ -1,53 +1,13 @@
-"""All solvers by name, and which of them suits a problem."""
+"""Which solver suits a problem."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from physrecon.catalog import SOLVERS, find, find_all
 from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
-from physrecon.solvers.adam import Adam, RMSprop
-from physrecon.solvers.admm import ADMM
-from physrecon.solvers.conjugate_gradient import ConjugateGradient
-from physrecon.solvers.fista import FISTA
-from physrecon.solvers.gauss_newton import GaussNewton
-from physrecon.solvers.gradient_descent import GradientDescent
-from physrecon.solvers.kaczmarz import Kaczmarz
-from physrecon.solvers.landweber import Landweber
-from physrecon.solvers.lbfgs import LBFGS
-from physrecon.solvers.lsqr import LSQR
-from physrecon.solvers.mlem import MLEM
-from physrecon.solvers.osem import OSEM
-from physrecon.solvers.pdhg import PDHG
-from physrecon.solvers.richardson_lucy import RichardsonLucy
-from physrecon.solvers.saga import SAGA
-from physrecon.solvers.sart import SART
-from physrecon.solvers.sirt import SIRT
 from physrecon.solvers.state import Solver, suits
-
-METHODS: dict[str, Any] = {
-    method.name: method
-    for method in (
-        Adam,
-        ADMM,
-        ConjugateGradient,
-        FISTA,
-        GaussNewton,
-        GradientDescent,
-        Kaczmarz,
-        Landweber,
-        LBFGS,
-        LSQR,
-        MLEM,
-        OSEM,
-        PDHG,
-        RichardsonLucy,
-        RMSprop,
-        SAGA,
-        SART,
-        SIRT,
-    )
-}
 
 
 def suited(problem: Problem) -> Solver:
@@ -58,7 +18,7 @@ def suited(problem: Problem) -> Solver:
     ones.  ArgumentError where none fits."""
     f, prior, constraint = problem.f, problem.prior, problem.constraint
     for name in ("cgls", "fista", "pdhg", "lbfgs"):
-        solver = METHODS[name]()
+        solver = find(SOLVERS, name)()
         if prior is not None and not suits(solver, prior):
             continue
         if constraint is not None and not solver.takes_constraint:
@@ -82,6 +42,7 @@ def suited(problem: Problem) -> Solver:
 
 def refuse_unsuited(problem: Problem, solver: Solver) -> None:
     """Complain about a prior or constraint the solver cannot honour, and name those that can."""
+    solvers = find_all(SOLVERS).values()
 
     def refuse(part: str, given: Any, able: list[str]) -> None:
         raise ArgumentError(
@@ -90,8 +51,8 @@ def refuse_unsuited(problem: Problem, solver: Solver) -> None:
         )
 
     if problem.prior is not None and not suits(solver, problem.prior):
-        able = [m.__name__ for m in METHODS.values() if suits(m, problem.prior)]
+        able = [m.__name__ for m in solvers if suits(m, problem.prior)]
         refuse(f"a {type(problem.prior).__name__} prior", problem.prior, able)
     if problem.constraint is not None and not solver.takes_constraint:
-        able = [m.__name__ for m in METHODS.values() if getattr(m, "takes_constraint", False)]
+        able = [m.__name__ for m in solvers if m.takes_constraint]
         refuse("constraint", problem.constraint, able)

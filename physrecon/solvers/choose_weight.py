@@ -30,11 +30,11 @@ import numpy as np
 from physrecon import arrays
 from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Vector
+from physrecon.catalog import WEIGHT_RULES
 from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
 from physrecon.solvers import Result, Solver, Stop, solve, suited
 
-RULES = ("gcv", "risk", "discrepancy", "l-curve")
 FACTOR = 4.0  # between neighbouring weights of the first look
 PRECISION = 1.15  # the factor to which the weight is found: scores are flat where they are least
 MOST = 12  # weights of the first look, and LAST of the second
@@ -88,7 +88,7 @@ class WeightChoice:
 
 def choose_weight(
     problem: Problem,
-    rule: str = RULES[0],
+    rule: str = WEIGHT_RULES[0],
     solver: Solver | None = None,
     stop: Stop | None = None,
 ) -> WeightChoice:
@@ -99,8 +99,10 @@ def choose_weight(
     large.  solver: None is what suits the problem.  stop: of each solution (the first takes twice
     as many iterations); None is 100 iterations.  Raises ArgumentError for a problem without a
     prior, or data that do not tell what the rule asks."""
-    if rule not in RULES:
-        raise ArgumentError(f"choose_weight: expected one of {', '.join(RULES)}, got {rule!r}")
+    if rule not in WEIGHT_RULES:
+        raise ArgumentError(
+            f"choose_weight: expected one of {', '.join(WEIGHT_RULES)}, got {rule!r}"
+        )
     if problem.prior is None:
         raise ArgumentError("choose_weight: expected a problem with a prior, got none; set one")
     return _Search(problem, rule, solver or suited(problem), stop or DEFAULT).run()

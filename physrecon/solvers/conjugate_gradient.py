@@ -20,6 +20,7 @@ from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
 from physrecon.solvers.state import (
     VECTOR,
+    ArraysHeld,
     State,
     fresh,
     ratio,
@@ -59,11 +60,14 @@ class ConjugateGradient:
     preconditioner: str = "none"
 
     name: ClassVar[str] = "cgls"
+    iterations: ClassVar[int] = 20
     state_type: ClassVar[type[State]] = ConjugateGradientState
     takes_prior: ClassVar[tuple[str, ...]] = ("quadratic",)
     takes_constraint: ClassVar[bool] = False
+    needs_views: ClassVar[bool] = False
+    counts_only: ClassVar[bool] = False
     certified: ClassVar[bool] = True
-    holds: ClassVar[tuple[int, int]] = (3, 4)
+    holds: ClassVar[ArraysHeld] = ArraysHeld(data=3, volumes=4)
 
     def __post_init__(self) -> None:
         if self.preconditioner not in PRECONDITIONERS:

@@ -19,7 +19,7 @@ from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Numbers, Vector
 from physrecon.problem import Problem
 from physrecon.solvers.proximal import proximal_map, use_of
-from physrecon.solvers.state import VECTOR, State, fresh, record_change, shift
+from physrecon.solvers.state import VECTOR, ArraysHeld, State, fresh, record_change, shift
 
 
 @dataclass
@@ -39,11 +39,14 @@ class FISTA:
     holds; f(x) itself is not computed."""
 
     name: ClassVar[str] = "fista"
+    iterations: ClassVar[int] = 200
     state_type: ClassVar[type[State]] = FISTAState
     takes_prior: ClassVar[tuple[str, ...]] = ("smooth", "prox")
     takes_constraint: ClassVar[bool] = True
+    needs_views: ClassVar[bool] = False
+    counts_only: ClassVar[bool] = False
     certified: ClassVar[bool] = True
-    holds: ClassVar[tuple[int, int]] = (2, 3)
+    holds: ClassVar[ArraysHeld] = ArraysHeld(data=2, volumes=3)
 
     def start(self, problem: Problem, x0: Vector = None) -> FISTAState:
         fields = fresh(problem, x0)

@@ -31,7 +31,7 @@ from physrecon.solvers.line_search import (
     projected,
     search,
 )
-from physrecon.solvers.state import VECTOR, State, fresh, ratio, refuse_likelihood
+from physrecon.solvers.state import VECTOR, ArraysHeld, State, fresh, ratio, refuse_likelihood
 
 WORSE = 4.0  # times the damping where the full step failed …
 LEAST = 1e-3  # … and at least so much of the curvature along it
@@ -92,11 +92,14 @@ class GaussNewton:
     inner: int = 10
 
     name: ClassVar[str] = "gauss-newton"
+    iterations: ClassVar[int] = 5
     state_type: ClassVar[type[State]] = GaussNewtonState
     takes_prior: ClassVar[tuple[str, ...]] = ("quadratic",)
     takes_constraint: ClassVar[bool] = True
+    needs_views: ClassVar[bool] = False
+    counts_only: ClassVar[bool] = False
     certified: ClassVar[bool] = True
-    holds: ClassVar[tuple[int, int]] = (4, 7)
+    holds: ClassVar[ArraysHeld] = ArraysHeld(data=4, volumes=7)
 
     def __post_init__(self) -> None:
         if not (isinstance(self.damping, Real) and 0 <= self.damping < np.inf):

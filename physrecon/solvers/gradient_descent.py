@@ -16,7 +16,7 @@ from physrecon.problem import Problem
 from physrecon.solvers.armijo import Armijo
 from physrecon.solvers.barzilai_borwein import BarzilaiBorwein
 from physrecon.solvers.nesterov import Nesterov
-from physrecon.solvers.state import VECTOR, State, fresh, move, ratio
+from physrecon.solvers.state import VECTOR, ArraysHeld, State, fresh, move, ratio
 
 
 @dataclass
@@ -33,7 +33,7 @@ class Certified:
     step: float = 1.0
 
     state_type: ClassVar[type[State]] = GradientDescentState
-    holds: ClassVar[tuple[int, int]] = (2, 2)
+    holds: ClassVar[ArraysHeld] = ArraysHeld(data=2, volumes=2)
 
     def __post_init__(self) -> None:
         if not 0 < self.step < 2:
@@ -76,10 +76,13 @@ class GradientDescent:
     rule: str = "certified"
 
     name: ClassVar[str] = "gd"
+    iterations: ClassVar[int] = 100
     takes_prior: ClassVar[tuple[str, ...]] = ("smooth",)
     takes_constraint: ClassVar[bool] = True
+    needs_views: ClassVar[bool] = False
+    counts_only: ClassVar[bool] = False
     certified: ClassVar[bool] = True
-    holds: ClassVar[tuple[int, int]] = (2, 2)
+    holds: ClassVar[ArraysHeld] = ArraysHeld(data=2, volumes=2)
 
     def __post_init__(self) -> None:
         if self.rule not in tuple(RULES):

@@ -22,7 +22,15 @@ from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Vector
 from physrecon.problem import Problem
 from physrecon.solvers import subsets
-from physrecon.solvers.state import VECTOR, State, fresh, reciprocal, refuse_likelihood, shift
+from physrecon.solvers.state import (
+    VECTOR,
+    ArraysHeld,
+    State,
+    fresh,
+    reciprocal,
+    refuse_likelihood,
+    shift,
+)
 
 
 @dataclass
@@ -54,11 +62,14 @@ class Kaczmarz:
     seed: int = 0
 
     name: ClassVar[str] = "kaczmarz"
+    iterations: ClassVar[int] = 5
     state_type: ClassVar[type[State]] = KaczmarzState
     takes_prior: ClassVar[tuple[str, ...]] = ()
     takes_constraint: ClassVar[bool] = True
+    needs_views: ClassVar[bool] = True
+    counts_only: ClassVar[bool] = False
     certified: ClassVar[bool] = True
-    holds: ClassVar[tuple[int, int]] = (2, 3)
+    holds: ClassVar[ArraysHeld] = ArraysHeld(data=2, volumes=3)
     subsets: ClassVar[None] = None  # one per view
 
     def __post_init__(self) -> None:

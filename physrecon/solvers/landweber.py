@@ -18,6 +18,7 @@ from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
 from physrecon.solvers.state import (
     VECTOR,
+    ArraysHeld,
     State,
     fresh,
     move,
@@ -49,11 +50,14 @@ class Landweber:
     preconditioner: str = "none"
 
     name: ClassVar[str] = "landweber"
+    iterations: ClassVar[int] = 200
     state_type: ClassVar[type[State]] = LandweberState
     takes_prior: ClassVar[tuple[str, ...]] = ()
     takes_constraint: ClassVar[bool] = True
+    needs_views: ClassVar[bool] = False
+    counts_only: ClassVar[bool] = False
     certified: ClassVar[bool] = True
-    holds: ClassVar[tuple[int, int]] = (2, 2)
+    holds: ClassVar[ArraysHeld] = ArraysHeld(data=2, volumes=2)
 
     def __post_init__(self) -> None:
         if not 0 < self.step < 1:

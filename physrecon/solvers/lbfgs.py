@@ -22,7 +22,7 @@ from physrecon.arrays.vectors import Numbers, Vector
 from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
 from physrecon.solvers.line_search import descent, first_step, inside, keep, projected, search
-from physrecon.solvers.state import VECTOR, State, fresh, ratio
+from physrecon.solvers.state import VECTOR, ArraysHeld, State, fresh, ratio
 
 
 @dataclass
@@ -52,16 +52,19 @@ class LBFGS:
     memory: int = 10
 
     name: ClassVar[str] = "lbfgs"
+    iterations: ClassVar[int] = 30
     state_type: ClassVar[type[State]] = LBFGSState
     takes_prior: ClassVar[tuple[str, ...]] = ("smooth",)
     takes_constraint: ClassVar[bool] = True
+    needs_views: ClassVar[bool] = False
+    counts_only: ClassVar[bool] = False
     certified: ClassVar[bool] = True
-    holds: ClassVar[tuple[int, int]] = (2, 24)
+    holds: ClassVar[ArraysHeld] = ArraysHeld(data=2, volumes=24)
 
     def __post_init__(self) -> None:
         if not isinstance(self.memory, Integral) or self.memory < 1:
             raise ArgumentError(f"LBFGS.memory: expected a whole number > 0, got {self.memory!r}")
-        object.__setattr__(self, "holds", (2, 4 + 2 * int(self.memory)))
+        object.__setattr__(self, "holds", ArraysHeld(2, 4 + 2 * int(self.memory)))
 
     def start(self, problem: Problem, x0: Vector = None) -> LBFGSState:
         fields = fresh(problem, x0)

@@ -20,7 +20,15 @@ from numpy.typing import NDArray
 from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Numbers, Vector
 from physrecon.problem import Problem
-from physrecon.solvers.state import VECTOR, State, fresh, ratio, record_change, refuse_likelihood
+from physrecon.solvers.state import (
+    VECTOR,
+    ArraysHeld,
+    State,
+    fresh,
+    ratio,
+    record_change,
+    refuse_likelihood,
+)
 
 
 @dataclass
@@ -52,11 +60,14 @@ class LSQR:
     unless there is a prior."""
 
     name: ClassVar[str] = "lsqr"
+    iterations: ClassVar[int] = 20
     state_type: ClassVar[type[State]] = LSQRState
     takes_prior: ClassVar[tuple[str, ...]] = ("quadratic",)
     takes_constraint: ClassVar[bool] = False
+    needs_views: ClassVar[bool] = False
+    counts_only: ClassVar[bool] = False
     certified: ClassVar[bool] = True
-    holds: ClassVar[tuple[int, int]] = (3, 4)
+    holds: ClassVar[ArraysHeld] = ArraysHeld(data=3, volumes=4)
 
     def start(self, problem: Problem, x0: Vector = None) -> LSQRState:
         refuse_likelihood(problem, self)

@@ -23,7 +23,7 @@ from physrecon.likelihoods import PoissonLikelihood
 from physrecon.likelihoods.expectation import multiply
 from physrecon.priors.constraints import FREE
 from physrecon.problem import Problem
-from physrecon.solvers.state import VECTOR, State, fresh, record_change
+from physrecon.solvers.state import VECTOR, ArraysHeld, State, fresh, record_change
 
 UNSEEN = 100  # roundings: what a transform leaves where a PSF is 0 is no light
 
@@ -46,11 +46,14 @@ class MLEM:
     the likeliest volume is a noisy one."""
 
     name: ClassVar[str] = "mlem"
+    iterations: ClassVar[int] = 50
     state_type: ClassVar[type[State]] = MLEMState
     takes_prior: ClassVar[tuple[str, ...]] = ()
     takes_constraint: ClassVar[bool] = True
+    needs_views: ClassVar[bool] = False
+    counts_only: ClassVar[bool] = True
     certified: ClassVar[bool] = True
-    holds: ClassVar[tuple[int, int]] = (2, 2)
+    holds: ClassVar[ArraysHeld] = ArraysHeld(data=2, volumes=2)
 
     def start(self, problem: Problem, x0: Vector = None) -> MLEMState:
         columns = column_sums(self, problem)

@@ -19,7 +19,7 @@ from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Numbers, Vector
 from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
-from physrecon.solvers.state import VECTOR, State, fresh, ratio, record_change, shift
+from physrecon.solvers.state import VECTOR, ArraysHeld, State, fresh, ratio, record_change, shift
 
 
 @dataclass
@@ -40,7 +40,7 @@ class Nesterov:
     step: float = 1.0
 
     state_type: ClassVar[type[State]] = NesterovState
-    holds: ClassVar[tuple[int, int]] = (2, 4)
+    holds: ClassVar[ArraysHeld] = ArraysHeld(data=2, volumes=4)
 
     def __post_init__(self) -> None:
         if not 0 < self.step <= 1:

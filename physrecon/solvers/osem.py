@@ -17,7 +17,7 @@ from physrecon.likelihoods.expectation import multiply
 from physrecon.problem import Problem
 from physrecon.solvers import subsets
 from physrecon.solvers.mlem import bounds_of, column_sums, first, first_ratio
-from physrecon.solvers.state import VECTOR, State
+from physrecon.solvers.state import VECTOR, ArraysHeld, State
 
 
 @dataclass
@@ -44,11 +44,14 @@ class OSEM:
     seed: int = 0
 
     name: ClassVar[str] = "osem"
+    iterations: ClassVar[int] = 10
     state_type: ClassVar[type[State]] = OSEMState
     takes_prior: ClassVar[tuple[str, ...]] = ()
     takes_constraint: ClassVar[bool] = True
+    needs_views: ClassVar[bool] = True
+    counts_only: ClassVar[bool] = True
     certified: ClassVar[bool] = False
-    holds: ClassVar[tuple[int, int]] = (3, 3)
+    holds: ClassVar[ArraysHeld] = ArraysHeld(data=3, volumes=3)
 
     def __post_init__(self) -> None:
         subsets.check_settings(self)

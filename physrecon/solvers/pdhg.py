@@ -30,7 +30,7 @@ from physrecon.solvers.proximal import (
     typical_curvature,
     use_of,
 )
-from physrecon.solvers.state import VECTOR, State, fresh, move, ratio, replace_x
+from physrecon.solvers.state import VECTOR, ArraysHeld, State, fresh, move, ratio, replace_x
 
 AGES = 2 ** np.arange(3, 11)  # iterations of a slice after which its rates are looked at
 EMPHASIS = 6.0  # times the s and t above: x is soon as long as x*, but not as detailed; measured
@@ -89,11 +89,14 @@ class PDHG:
     gradients, and no data set where f enters by its own."""
 
     name: ClassVar[str] = "pdhg"
+    iterations: ClassVar[int] = 300
     state_type: ClassVar[type[State]] = PDHGState
     takes_prior: ClassVar[tuple[str, ...]] = ("split", "prox", "smooth")
     takes_constraint: ClassVar[bool] = True
+    needs_views: ClassVar[bool] = False
+    counts_only: ClassVar[bool] = False
     certified: ClassVar[bool] = True
-    holds: ClassVar[tuple[int, int]] = (6, 3)
+    holds: ClassVar[ArraysHeld] = ArraysHeld(data=6, volumes=3)
 
     def start(self, problem: Problem, x0: Vector = None) -> PDHGState:
         fields, duals, gradient = fresh(problem, x0), self._duals(problem), ()

@@ -27,7 +27,7 @@ from physrecon.arrays.vectors import Numbers, Vector
 from physrecon.likelihoods.expectation import Surrogate, extrapolate, multiply, propose
 from physrecon.problem import Problem
 from physrecon.solvers.mlem import bounds_of, column_sums, first, first_ratio, predict
-from physrecon.solvers.state import VECTOR, State, ratio, record_change
+from physrecon.solvers.state import VECTOR, ArraysHeld, State, ratio, record_change
 
 FAINTEST = 0.01  # of the counts that the first x explains at least, if the background is them all
 
@@ -66,14 +66,18 @@ class RichardsonLucy:
     accelerate: bool = True
 
     name: ClassVar[str] = "rl"
+    iterations: ClassVar[int] = 20
     state_type: ClassVar[type[State]] = RichardsonLucyState
     takes_prior: ClassVar[tuple[str, ...]] = ("surrogate",)
     takes_constraint: ClassVar[bool] = True
+    needs_views: ClassVar[bool] = False
+    counts_only: ClassVar[bool] = True
     certified: ClassVar[bool] = True
+    holds: ClassVar[ArraysHeld] = ArraysHeld(data=2, volumes=5)
 
-    @property
-    def holds(self) -> tuple[int, int]:
-        return 2, 5 if self.accelerate else 3
+    def __post_init__(self) -> None:
+        if not self.accelerate:
+            object.__setattr__(self, "holds", ArraysHeld(data=2, volumes=3))
 
     def start(self, problem: Problem, x0: Vector = None) -> RichardsonLucyState:
         columns = column_sums(self, problem)

@@ -21,7 +21,15 @@ from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Numbers, Vector
 from physrecon.problem import Problem
 from physrecon.solvers import subsets
-from physrecon.solvers.state import VECTOR, State, fresh, ratio, refuse_likelihood, shift
+from physrecon.solvers.state import (
+    VECTOR,
+    ArraysHeld,
+    State,
+    fresh,
+    ratio,
+    refuse_likelihood,
+    shift,
+)
 
 
 @dataclass
@@ -48,11 +56,14 @@ class SAGA:
     seed: int = 0
 
     name: ClassVar[str] = "saga"
+    iterations: ClassVar[int] = 20
     state_type: ClassVar[type[State]] = SAGAState
     takes_prior: ClassVar[tuple[str, ...]] = ("smooth", "prox")
     takes_constraint: ClassVar[bool] = True
+    needs_views: ClassVar[bool] = True
+    counts_only: ClassVar[bool] = False
     certified: ClassVar[bool] = True
-    holds: ClassVar[tuple[int, int]] = (3, 4)
+    holds: ClassVar[ArraysHeld] = ArraysHeld(data=3, volumes=4)
 
     def __post_init__(self) -> None:
         subsets.check_settings(self)

@@ -17,6 +17,7 @@ from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
 from physrecon.solvers.state import (
     VECTOR,
+    ArraysHeld,
     State,
     fresh,
     move,
@@ -42,11 +43,14 @@ class SIRT:
     treats all slices alike and there are no weights, else a data set and a volume."""
 
     name: ClassVar[str] = "sirt"
+    iterations: ClassVar[int] = 100
     state_type: ClassVar[type[State]] = SIRTState
     takes_prior: ClassVar[tuple[str, ...]] = ()
     takes_constraint: ClassVar[bool] = True
+    needs_views: ClassVar[bool] = False
+    counts_only: ClassVar[bool] = False
     certified: ClassVar[bool] = True
-    holds: ClassVar[tuple[int, int]] = (2, 2)
+    holds: ClassVar[ArraysHeld] = ArraysHeld(data=2, volumes=2)
 
     def start(self, problem: Problem, x0: Vector = None) -> SIRTState:
         refuse_likelihood(problem, self)

@@ -7,7 +7,7 @@ on how it was cut into slabs."""
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,18 +53,30 @@ class State:
         return kept[name]
 
 
+class ArraysHeld(NamedTuple):
+    """How many data sets and volumes are in memory at the same time."""
+
+    data: int
+    volumes: int
+
+
 class Solver(Protocol):
     """Settings of an algorithm: a frozen dataclass.
 
     takes_prior: the kinds of prior it can use (see `priors.base`).  certified: its steps come from
-    bounds that hold, so that it cannot diverge on a convex problem.  holds: (data sets, volumes) in
-    memory at the same time, those of the problem and the result included."""
+    bounds that hold, so that it cannot diverge on a convex problem.  holds: arrays in memory at
+    the same time, those of the problem and the result included.  iterations: for a job that gives
+    no number.  needs_views: it takes views of A one by one or in subsets, which a blur has not.
+    counts_only: it minimises the likelihood of counts and no other."""
 
     name: ClassVar[str]
+    iterations: ClassVar[int]
     takes_prior: ClassVar[tuple[str, ...]]
     takes_constraint: ClassVar[bool]
+    needs_views: ClassVar[bool]
+    counts_only: ClassVar[bool]
     certified: ClassVar[bool]
-    holds: ClassVar[tuple[int, int]]
+    holds: ClassVar[ArraysHeld]
 
     @property
     def state_type(self) -> type[State]:

@@ -79,27 +79,6 @@ def test_help_and_usage_errors_answer_at_once(argv):
     assert min(times) < 0.3
 
 
-def test_the_names_of_the_command_line_are_those_of_the_library():
-    from physrecon.analytic.fbp import FILTERS
-    from physrecon.arrays.device import DEVICES
-    from physrecon.cli.options import parser
-    from physrecon.datasets.simulate import PHANTOMS
-    from physrecon.geometry.parallel_beam import ANGLE_UNITS
-    from physrecon.preprocess.rings import RINGS
-    from physrecon.solvers import METHODS
-
-    assert tuple(FILTERS) == catalog.FILTERS
-    assert set(METHODS) == set(catalog.ITERATIVE) == set(catalog.ITERATIONS)
-    assert DEVICES == catalog.DEVICES and ANGLE_UNITS == catalog.ANGLE_UNITS
-    assert ("none", *RINGS) == catalog.RINGS
-    assert tuple(PHANTOMS) == catalog.PHANTOMS
-    commands = next(a for a in parser()._actions if a.dest == "command")
-    assert set(commands.choices) == set(catalog.COMMANDS)
-
-
-# Job files ------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     "text, words",
     [

@@ -15,7 +15,6 @@ import zoo
 from naive import same
 
 import physrecon as pr
-from physrecon.catalog import COUNT_METHODS
 from physrecon.errors import DataError, MissingInputError, OutputError
 from physrecon.pipeline import checkpoint
 from physrecon.solvers import State
@@ -40,7 +39,7 @@ STOP = pr.Stop(iterations=40, rtol=1e-3)
 def problem(solver: Any = None) -> pr.Problem:
     A = zoo.unlike(5)
     y = zoo.data_for(A, dtype=np.float32)
-    if solver is not None and solver.name in COUNT_METHODS:
+    if solver is not None and solver.counts_only:
         return zoo.problem_for(solver, A, y)
     return pr.Problem(pr.LeastSquares(A, y, np.linspace(0.5, 1, 12).reshape(4, 1, 3)))
 

@@ -329,8 +329,6 @@ def test_constraints_must_be_intervals():
     class Ball:
         bounds = None
 
-        bounds = None
-
         def project(self, x):
             return x
 

@@ -13,7 +13,6 @@ from zoo.problems import overdetermined
 import physrecon as pr
 from physrecon.arrays import vectors
 from physrecon.errors import ArgumentError
-from physrecon.solvers import METHODS
 
 every_solver = pytest.mark.parametrize("solver", zoo.SOLVERS)
 LONG = pr.Stop(iterations=20_000, rtol=1e-13)
@@ -309,11 +308,6 @@ def test_start_is_inside_the_constraint():
     problem = pr.Problem(pr.LeastSquares(A, y), constraint=pr.NonNegative())
     result = pr.solve(problem, pr.SIRT(), np.full((2, 3), -1.0), pr.Stop(iterations=0))
     assert result.x.tolist() == np.zeros((2, 3)).tolist()
-
-
-def test_every_method_has_its_name_and_is_tested():
-    assert all(method.name == name for name, method in METHODS.items())
-    assert {solver.name for solver in zoo.ALL_SOLVERS} == set(METHODS)
 
 
 def test_a_state_of_something_else_is_refused():

@@ -174,8 +174,6 @@ def test_what_is_no_problem_of_counts_is_refused():
     class Ball:
         bounds = None
 
-        bounds = None
-
         def project(self, x):
             return x
 

@@ -252,8 +252,6 @@ def test_sum_of_priors_is_that_of_their_lower_bounds():
 
 @dataclass(frozen=True)
 class Ball:
-    bounds = None
-
     """‖x‖ <= radius: a constraint that is no box."""
 
     radius: float

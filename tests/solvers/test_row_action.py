@@ -290,8 +290,6 @@ def test_landweber_with_a_preconditioner_refuses_a_set_without_bounds():
     class Ball:
         bounds = None
 
-        bounds = None
-
         def project(self, x):
             for leaf in vectors.leaves(x):
                 leaf /= max(1, np.linalg.norm(leaf))

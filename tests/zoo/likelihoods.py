@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import physrecon as pr
+from physrecon.likelihoods.least_squares import WeightedByCounts
 from zoo.data import counts_for, data_for
 from zoo.matrices import VALUES, FastNormal, positive, signed, unlike
 
@@ -33,6 +34,7 @@ _LIKELIHOODS: dict[str, Callable[[Any], Any]] = {
     "slices": lambda d: pr.LeastSquares(
         A := unlike(), data_for(A, dtype=d), np.arange(12).reshape(4, 3, 1)
     ),
+    "weighted by counts": lambda d: WeightedByCounts.for_slab(A := signed(), data_for(A, dtype=d)),
     "tuple": lambda d: pr.LeastSquares(A := tower(), data_for(A, dtype=d), (np.ones(3), 0.1)),
     "bent": lambda d: pr.LeastSquares(A := bent(), data_for(A, dtype=d), VALUES**2),
     "fast normal": lambda d: pr.LeastSquares(A := FastNormal(signed().M), data_for(A, dtype=d)),

@@ -10,6 +10,7 @@ import pytest
 
 import physrecon as pr
 from physrecon.arrays import vectors
+from physrecon.priors.tikhonov import Smooth
 from zoo.matrices import Dense
 
 # Priors of an x of PRIOR_SHAPE; where couples(0, …) is false they also take some of its slices.
@@ -33,6 +34,8 @@ _PRIORS: dict[str, Callable[[], Any]] = {
     "tikhonov": lambda: pr.Tikhonov(0.7),
     "tikhonov differences": lambda: pr.Tikhonov(0.7, differences),
     "tikhonov matrix": lambda: pr.Tikhonov(0.3, lambda shape: 2 * pr.Identity(shape)),
+    "smooth": lambda: Smooth(0.7, (0, 2), (0.5, 1)),
+    "smooth, slices": lambda: Smooth(0.7, (1, 2)),
     "l1": lambda: pr.L1(0.6),
     "wavelet l1": lambda: pr.WaveletL1(0.6, "haar", 1, axes=(1, 2)),
     "nuclear norm": lambda: pr.NuclearNorm(0.8),

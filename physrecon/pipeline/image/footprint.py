@@ -16,7 +16,7 @@ from typing import Any
 
 from physrecon import arrays
 from physrecon.analytic.periodic_image import MARGIN
-from physrecon.catalog import IMAGE_DIRECT
+from physrecon.catalog import IMAGE_DIRECT, PRIORS, find
 from physrecon.errors import ArgumentError
 from physrecon.io.images.image import Image, open_image
 from physrecon.io.output.piece_folder import frame_folder
@@ -28,7 +28,8 @@ from physrecon.pipeline.image.psf import Kernel, pitch_of
 from physrecon.pipeline.image.survey import BLOCK_BYTES, Index
 from physrecon.pipeline.plan import MOST_BUDGET, existing_folder
 from physrecon.pipeline.preflight import Outputs
-from physrecon.pipeline.scan.footprint import BASE, F4, PRIOR_VOLUMES
+from physrecon.pipeline.problem import make_solver
+from physrecon.pipeline.scan.footprint import BASE, F4
 from physrecon.sizes import format_bytes
 
 SURROGATE_VOLUMES = 2  # of a prior in rl
@@ -231,8 +232,8 @@ def _held(job: ImageJob, A: Blur) -> int:
     frame, volume = F4 * math.prod(A.out_shape), F4 * math.prod(A.in_shape)
     if job.method in IMAGE_DIRECT:
         return 2 * frame
-    sets, volumes = job.make_solver().holds
-    more = PRIOR_VOLUMES[job.prior.name] if job.prior else 0
+    sets, volumes = make_solver(job).holds
+    more = find(PRIORS, job.prior.name).holds if job.prior else 0
     if job.method == "rl":
         more = min(more, SURROGATE_VOLUMES)
     return sets * frame + (volumes + more) * volume

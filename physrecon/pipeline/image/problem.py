@@ -12,15 +12,16 @@ from physrecon import arrays
 from physrecon.analytic.wiener import tikhonov_filter, wiener
 from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Numbers
-from physrecon.catalog import IMAGE_DIRECT
+from physrecon.catalog import IMAGE_DIRECT, SOLVERS, find
 from physrecon.errors import DataError
 from physrecon.io.images.image import Image
-from physrecon.jobs.image_job import COUNTING, ImageJob
+from physrecon.jobs.image_job import ImageJob
 from physrecon.likelihoods import LeastSquares, PoissonLikelihood
 from physrecon.pipeline.image.footprint import ImagePlan, make_blur
 from physrecon.pipeline.image.psf import Kernel, pitch_of
 from physrecon.pipeline.image.survey import Index, background_of, expected_deviance
 from physrecon.pipeline.messages import Report
+from physrecon.pipeline.problem import make_prior, make_solver
 from physrecon.priors import NonNegative
 from physrecon.problem import Problem
 from physrecon.solvers import Result, Stop, solve
@@ -48,7 +49,7 @@ def deconvolved(plan: ImagePlan, y: Any, pitch: tuple[float, ...], follow: Follo
     def report(state: State) -> None:
         follow(state.iteration / max(stop.iterations, 1), f"iteration {state.iteration}")
 
-    result = solve(problem, job.make_solver(), first_guess(job, problem), stop, callback=report)
+    result = solve(problem, make_solver(job), first_guess(job, problem), stop, callback=report)
     x, reason = result.x[A.frame], _ending(job, problem, result, noise)
     if "diverged" in reason or not arrays.all_finite(x):
         raise DataError(
@@ -76,7 +77,7 @@ def make_problem(
     axes = (1, 2) if job.planewise else tuple(range(len(pitch)))
     return Problem(
         f,
-        prior=None if job.prior is None else job.prior.make(pitch, axes),
+        prior=make_prior(job.prior, pitch, axes),
         constraint=NonNegative() if job.nonnegative else None,
     )
 
@@ -93,7 +94,7 @@ def _filtered(job: ImageJob, A: Any, y: Any, pitch: tuple[float, ...]) -> Any:
 def first_guess(job: ImageJob, problem: Problem) -> Any:
     """Where to start: None is what the solver does, which would be zero for most of them, and
     no counts come from that."""
-    if job.likelihood != "poisson" or job.method in COUNTING:
+    if job.likelihood != "poisson" or find(SOLVERS, job.method).counts_only:
         return None
     y = problem.f.y
     return vectors.fill(vectors.empty(problem.f.A.in_shape, y), max(float(y.mean()), 1e-6))
@@ -142,7 +143,7 @@ def with_weight(
     A = make_blur(job.model_copy(update={"oversize": True}), y.shape, kernel)
     problem = make_problem(job, A, y, level, pitch_of(job, image)[0])
     with report.progress("weight", 1, "choice"):
-        choice = choose_weight(problem, job.prior.rule, job.make_solver(), WEIGHT_STOP)
+        choice = choose_weight(problem, job.prior.rule, make_solver(job), WEIGHT_STOP)
     weight = float(f"{choice.weight:.3g}")  # finer than it matters, and the same on every machine
     report.result(
         f"weight: {weight} (found, {job.prior.rule} of {len(choice.curve)} solutions, "

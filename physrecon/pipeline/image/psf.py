@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from physrecon.catalog import PSF_MODELS, expected
+from physrecon.catalog import PSF_MODELS, expected, find
 from physrecon.errors import ArgumentError, DataError
 from physrecon.io.images.image import Image, open_image
 from physrecon.io.units import LENGTHS
@@ -184,10 +184,9 @@ def _per_axis(name: str, pitch: Sequence[float], count: int) -> tuple[float, ...
 
 def model(job: ImageJob, image: Image) -> tuple[Array, list[str]]:
     """The PSF of a model; as large as it needs to be where no shape is given."""
-    from physrecon import psf as models
 
     name, _, text = job.psf.partition(":")
-    function = getattr(models, name.replace("-", "_"))
+    function = find(PSF_MODELS, name)
     count = rank(job, image)
     pitch, unit = pitch_of(job, image)
     given = _parameters(text)

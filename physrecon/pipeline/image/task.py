@@ -18,7 +18,7 @@ import numpy as np
 
 from physrecon import arrays
 from physrecon.arrays import on_disk
-from physrecon.catalog import IMAGE_DIRECT, IMAGE_ITERATIVE
+from physrecon.catalog import IMAGE_DIRECT, SOLVERS, image_methods
 from physrecon.errors import ArgumentError, DataError, Interrupted
 from physrecon.io.images.image import Image, open_image
 from physrecon.io.output.image_sink import KeptFrames, put
@@ -233,5 +233,5 @@ def _check_problem(job: ImageJob, image: Image, kernel: Kernel) -> None:
     A = make_blur(job.model_copy(update={"oversize": True}), shape, small)
     level = 0.0 if job.background == "auto" else float(job.background)
     y = np.full(shape, 1 + level, np.float32)
-    others = () if job.blind else IMAGE_ITERATIVE
+    others = () if job.blind else [m for m in image_methods() if m in SOLVERS]
     check_method(job, make_problem(job, A, y, level, pitch_of(job, image)[0]), others)

@@ -8,20 +8,17 @@ import numpy as np
 
 from physrecon import sizes
 from physrecon.analytic.fbp import CHUNK_BYTES
+from physrecon.catalog import LIKELIHOODS, PRIORS, find
 from physrecon.errors import ArgumentError
 from physrecon.geometry.grid import Grid
 from physrecon.io import Scan
 from physrecon.jobs.scan_job import Job
 from physrecon.operators.projection.projector import Projector
+from physrecon.pipeline.problem import make_solver
 
 BASE = 260 << 20  # the interpreter, its libraries, compiled kernels
 F4 = 4
 FBP_HOLDS = (2, 1)  # data sets and volumes, the line integrals and the result included
-# volumes that a prior takes besides, and data sets that a likelihood does
-PRIOR_VOLUMES = {
-    "tikhonov": 3, "smooth": 5, "l1": 3, "wavelet": 5, "tv": 8, "huber-tv": 7, "tgv": 24,
-}  # fmt: skip
-LIKELIHOOD_SETS = {"transmission": 2, "weighted": 3, "poisson": 1}
 
 
 def cost(job: Job, scan: Scan, grid: Grid, rows: int) -> int:
@@ -49,9 +46,9 @@ def held(job: Job) -> tuple[int, int]:
     """(data sets, volumes) in memory at the same time."""
     if job.method == "fbp":
         return FBP_HOLDS
-    sets, volumes = job.make_solver().holds
-    more = PRIOR_VOLUMES[job.prior.name] if job.prior else 0
-    return sets + LIKELIHOOD_SETS.get(job.likelihood, 0), volumes + more
+    sets, volumes = make_solver(job).holds
+    more = find(PRIORS, job.prior.name).holds if job.prior else 0
+    return sets + find(LIKELIHOODS, job.likelihood).holds, volumes + more
 
 
 def chosen_rows(job: Job, scan: Scan) -> slice:

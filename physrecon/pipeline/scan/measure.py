@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from physrecon.catalog import LIKELIHOODS, find
 from physrecon.io import Scan
 from physrecon.jobs.scan_job import Job
 from physrecon.pipeline.scan.problem import Measured
@@ -23,7 +24,7 @@ def line_integrals(job: Job, scan: Scan, rows: slice) -> tuple[Array, Repairs]:
 
 def measure(job: Job, scan: Scan, rows: slice) -> tuple[Measured, Repairs]:
     """What some detector rows have measured, as the likelihood of the job takes it."""
-    if job.likelihood != "transmission":
+    if not find(LIKELIHOODS, job.likelihood).raw_counts:
         y, repairs = line_integrals(job, scan, rows)
         return Measured(y), repairs
     stacks = [s[:, rows] for s in (scan.projections, scan.flats, scan.darks)]

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from physrecon import arrays, likelihoods
+from physrecon import arrays
+from physrecon.catalog import LIKELIHOODS, find
 from physrecon.geometry.grid import Grid
 from physrecon.jobs.scan_job import Job
 from physrecon.operators.base import LinearOperator
+from physrecon.pipeline.problem import make_prior
 from physrecon.priors import NonNegative
 from physrecon.problem import Problem
 
@@ -29,27 +31,16 @@ class Measured:
 
 def make_problem(job: Job, A: LinearOperator, measured: Measured, grid: Grid) -> Problem:
     """The problem that the job names.  Raises ArgumentError for settings that do not fit."""
+    axes = (1, 2) if job.prior is None or job.prior.slicewise else (0, 1, 2)
     return Problem(
         make_likelihood(job, A, measured),
-        prior=None if job.prior is None else job.prior.make(grid.pitch),
+        prior=make_prior(job.prior, grid.pitch, axes),
         constraint=NonNegative() if job.nonnegative else None,
     )
 
 
 def make_likelihood(job: Job, A: LinearOperator, measured: Measured) -> Any:
-    """f of job.likelihood; job.outlier is a number by now."""
-    y = measured.y
-    xp = arrays.namespace(y)
-    match job.likelihood:
-        case "least-squares":
-            return likelihoods.LeastSquares(A, y)
-        case "weighted":  # the variance of -log(counts) is 1/counts, and these go as exp(-y)
-            return likelihoods.LeastSquares(A, y, xp.exp(-xp.maximum(y, 0)))
-        case "transmission":
-            return likelihoods.TransmissionLikelihood(A, y, measured.blank, measured.dark)
-        case "poisson":  # of rays that miss the grid no x explains any count
-            return likelihoods.PoissonLikelihood(A, xp.maximum(y, 0) * (A.row_sums(y) > 0))
-        case "huber":
-            return likelihoods.Huber(A, y, float(job.outlier))
-        case _:
-            return likelihoods.StudentT(A, y, float(job.outlier))
+    """f of job.likelihood, whose settings are numbers by now."""
+    kind = find(LIKELIHOODS, job.likelihood)
+    settings = {name: float(getattr(job, name)) for name in kind.settings}
+    return kind.for_slab(A, measured.y, blank=measured.blank, dark=measured.dark, **settings)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from physrecon.catalog import ITERATIONS
+from physrecon.catalog import LIKELIHOODS, SOLVERS, find
 from physrecon.errors import DataError
 from physrecon.io import Scan
 from physrecon.jobs.scan_job import Job
-from physrecon.likelihoods.noise_level import noise_level
 from physrecon.operators.projection.projector import Projector
 from physrecon.pipeline.messages import Report
+from physrecon.pipeline.problem import make_solver
 from physrecon.pipeline.scan.footprint import chosen_rows
 from physrecon.pipeline.scan.measure import Array, corrected, length, measure
 from physrecon.pipeline.scan.problem import make_problem
@@ -20,22 +20,20 @@ from physrecon.solvers.choose_weight import choose_weight
 
 SAMPLE_ROWS = 8  # rows that are asked for the axis, and whether they can be used at all
 SAMPLE_BYTES = 128 << 20  # of them are read at a time
-# likelihood → the residual, in units of the noise, from which on it reckons with outliers
-OUTLIERS = {"huber": 1.345, "student-t": 1.0}
 
 
 def with_iterations(job: Job) -> Job:
     """The job with the number of iterations that suits its method, unless it has one."""
-    if job.method not in ITERATIONS or job.stop.iterations:
+    if job.method not in SOLVERS or job.stop.iterations:
         return job
-    stop = job.stop.model_copy(update={"iterations": ITERATIONS[job.method]})
+    stop = job.stop.model_copy(update={"iterations": find(SOLVERS, job.method).iterations})
     return job.model_copy(update={"stop": stop})
 
 
 def resolved(job: Job, scan: Scan, report: Report) -> Job:
     """The job with nothing left to be found out."""
     job = with_iterations(with_center(job, scan, report))
-    return with_weight(with_outlier(job, scan, report), scan, report)
+    return with_weight(with_settings(job, scan, report), scan, report)
 
 
 def with_center(job: Job, scan: Scan, report: Report) -> Job:
@@ -49,17 +47,20 @@ def with_center(job: Job, scan: Scan, report: Report) -> Job:
     return job.model_copy(update={"center": column})
 
 
-def with_outlier(job: Job, scan: Scan, report: Report) -> Job:
-    """The job with the residual from which on a datum counts as an outlier."""
-    if job.likelihood not in OUTLIERS or job.outlier != "auto":
+def with_settings(job: Job, scan: Scan, report: Report) -> Job:
+    """The job with the settings of its likelihood, found on its middle rows."""
+    likelihood = find(LIKELIHOODS, job.likelihood)
+    if not any(getattr(job, name) == "auto" for name in likelihood.settings):
         return job
-    y = measure(job, scan, middle_rows(job, scan))[0].y
-    level = float(np.median(noise_level(y, axis=1)))
-    if not level > 0:
-        raise DataError(f"outlier: expected data with noise, got none in {scan.path}; set outlier")
-    size = float(f"{OUTLIERS[job.likelihood] * level:.3g}")
-    report.result(f"outlier: {size} (from a noise level of {level:.3g})")
-    return job.model_copy(update={"outlier": size})
+    found = likelihood.find_settings(measure(job, scan, middle_rows(job, scan))[0].y)
+    values = {n: float(f"{v:.3g}") for n, v in found.items() if getattr(job, n) == "auto"}
+    for name, value in values.items():
+        if not value > 0:
+            raise DataError(
+                f"{name}: expected data with noise, got none in {scan.path}; set {name}"
+            )
+        report.result(f"{name}: {value} (found from the noise)")
+    return job.model_copy(update=values)
 
 
 def with_weight(job: Job, scan: Scan, report: Report) -> Job:
@@ -74,7 +75,7 @@ def with_weight(job: Job, scan: Scan, report: Report) -> Job:
     A = Projector(geometry, grid)
     with report.progress("weight", 1, "choice"):
         choice = choose_weight(
-            make_problem(job, A, measured.to(job.device), grid), job.prior.rule, job.make_solver()
+            make_problem(job, A, measured.to(job.device), grid), job.prior.rule, make_solver(job)
         )
     weight = float(f"{choice.weight:.3g}")  # finer than it matters, and the same on every machine
     where = f"row {rows.start}" if count == 1 else f"rows {rows.start}:{rows.stop}"

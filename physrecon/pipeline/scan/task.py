@@ -18,7 +18,7 @@ import numpy as np
 
 from physrecon import arrays
 from physrecon.analytic.fbp import fbp
-from physrecon.catalog import DIRECT, ITERATIONS
+from physrecon.catalog import DIRECT, SOLVERS
 from physrecon.errors import ArgumentError, DataError, Interrupted
 from physrecon.geometry.grid import Grid
 from physrecon.geometry.parallel_beam import ParallelBeam
@@ -29,6 +29,7 @@ from physrecon.pipeline.messages import Progress, Report, Silent, heard
 from physrecon.pipeline.pieces import slabs
 from physrecon.pipeline.plan import Plan, make_plan
 from physrecon.pipeline.preflight import check_method, check_output, require_machine
+from physrecon.pipeline.problem import make_solver
 from physrecon.pipeline.scan.checks import doubts
 from physrecon.pipeline.scan.measure import Array, length, measure
 from physrecon.pipeline.scan.problem import Measured, make_problem
@@ -112,7 +113,7 @@ def reconstruct(
             callback(state.iteration / max(stop.iterations, 1), f"iteration {state.iteration}")
 
         problem = make_problem(job, Projector(scan, grid), measured, grid)
-        result = solve(problem, job.make_solver(), stop=stop, callback=follow)
+        result = solve(problem, make_solver(job), stop=stop, callback=follow)
         volume, reason = result.x, result.reason
     if not arrays.all_finite(volume):
         raise DataError(
@@ -253,4 +254,4 @@ def _check_problem(job: Job, scan: Scan) -> None:
     y = np.ones(some.shape, np.float32)
     known = job if job.outlier != "auto" else job.model_copy(update={"outlier": 1.0})
     problem = make_problem(known, Projector(some, grid), Measured(y, y, y), grid)
-    check_method(job, problem, ITERATIONS)
+    check_method(job, problem, SOLVERS)

@@ -39,7 +39,9 @@ def test_every_method_comes_nearer_to_the_truth(options, image):
     assert x.sum() == pytest.approx(image.sum(), rel=0.05)
 
 
-@pytest.mark.parametrize("method", [m for m in catalog.IMAGE_ITERATIVE if m not in ("adam", "gd")])
+@pytest.mark.parametrize(
+    "method", sorted({*catalog.image_methods()} - {*catalog.IMAGE_DIRECT, "adam", "gd"})
+)
 def test_every_iterative_method_starts(method, image):
     assert command("--method", method, "--iterations", "2") == 0
 

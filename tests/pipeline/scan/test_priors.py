@@ -17,9 +17,8 @@ from physrecon.cli.main import main
 from physrecon.errors import ConfigError
 from physrecon.io import open_volume
 from physrecon.jobs.scan_job import Job
+from physrecon.pipeline.problem import make_prior
 from physrecon.pipeline.scan.task import run
-from physrecon.solvers import METHODS
-from physrecon.solvers.state import suits
 
 VIEWS = 45
 INSIDE, AROUND = disc_mask(), disc_mask(radius=20.0)
@@ -78,7 +77,8 @@ def test_every_prior_leaves_the_disc_where_it_is(name, scan):
     stop = {"iterations": {"tgv": 30, "wavelet": 150}.get(name, 60)}
     rows = {"slices": "1"} if name == "tgv" else {}
     volume, job = reconstruct(prior={"name": name, **SETTINGS[name]}, stop=stop, **rows)
-    assert job["method"] == catalog.PRIORS[name] and job["likelihood"] == "weighted"
+    assert job["method"] == catalog.find(catalog.PRIORS, name).solver
+    assert job["likelihood"] == "weighted"
     assert_is_disc(volume, rel=0.05 if rows else 0.03, first=1 if rows else 0)  # tgv is slow
 
 
@@ -91,7 +91,7 @@ def test_a_heavier_prior_is_smaller(name, noisy):
         prior["weight"] *= factor
         fields = {"stop": {"iterations": 40}, "slices": "1"}
         volume, _ = reconstruct(f"{factor}.h5", prior=prior, **fields)
-        made = make(prior=prior).prior.make()
+        made = make_prior(make(prior=prior).prior, (1.0, 1.0, 1.0), (1, 2))
         sizes.append(made.value(volume) / made.weight)
     assert sizes[1] < 0.9 * sizes[0]
 
@@ -279,18 +279,6 @@ def test_options_change_the_prior_of_a_file(noisy, here, capsys):
     assert "cgls, 20 iterations, weighted, prior smooth of weight 0.05" in capsys.readouterr().out
     assert main(["plan", "job.toml", "--prior", "tikhonov", "--likelihood", "least-squares"]) == 0
     assert "prior tikhonov of weight auto" in capsys.readouterr().out
-
-
-def test_names_that_go_together():
-    """What names.py says of the modules that it is not allowed to ask."""
-    from physrecon.solvers.choose_weight import RULES
-
-    assert RULES == catalog.WEIGHT_RULES
-    able = {name for name, solver in METHODS.items() if solver.takes_constraint}
-    assert set(METHODS) - able == set(catalog.UNCONSTRAINED)
-    for name, method in catalog.PRIORS.items():
-        settings = make(prior={"name": name, **SETTINGS[name]}).prior
-        assert suits(METHODS[method], settings.make())
 
 
 TV = ["--prior", "tv"]

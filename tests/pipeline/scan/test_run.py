@@ -12,7 +12,7 @@ import pytest
 from discs import CENTER, COLUMNS, MU, disc_mask, line_integrals, write_scan
 
 from physrecon.analytic.fbp import fbp
-from physrecon.catalog import ITERATIVE
+from physrecon.catalog import SOLVERS
 from physrecon.cli.main import main
 from physrecon.errors import ArgumentError, Interrupted, OutputError
 from physrecon.geometry.parallel_beam import ParallelBeam
@@ -34,7 +34,7 @@ METHODS = [
 ]
 IDS = ["fbp", "fbp-hann-edge", "cgls", "sirt", "landweber", "gd"]
 # RMSprop circles its end at the size of its step: only that it comes near is tested, elsewhere.
-OTHERS = [name for name in ITERATIVE if name not in (*IDS, "rmsprop")]
+OTHERS = [name for name in SOLVERS if name not in (*IDS, "rmsprop")]
 
 
 @pytest.fixture

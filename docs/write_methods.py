@@ -1,0 +1,85 @@
+"""Write the tables of docs/reference/methods.md from what the classes of the catalog state.
+
+python docs/write_methods.py"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import MISSING
+from pathlib import Path
+from typing import Any
+
+from physrecon.catalog import DIRECT, LIKELIHOODS, PRIORS, SOLVERS, find_all
+
+PAGE = Path(__file__).parent / "reference/methods.md"
+KINDS = {"quadratic": "root", "smooth": "gradient", "prox": "proximal map"}
+
+
+def tables() -> dict[str, str]:
+    """Name → rows of the table between `<!-- name -->` and the next empty line."""
+    return {
+        "solvers": _table(
+            "`--method` | in Python | iterations | priors by their | constraint | views "
+            "| certified step",
+            [f"`{word}` | `pr.{word}` | – | – | no | all | –" for word in DIRECT]
+            + [_solver(word, one) for word, one in find_all(SOLVERS).items()],
+        ),
+        "likelihoods": _table(
+            "`--likelihood` | class | counts | data sets besides | settings",
+            [
+                f"`{word}` | `{one.__name__}` | {_yes(one.counts)} | {one.holds} | "
+                f"{_code(one.settings)}"
+                for word, one in find_all(LIKELIHOODS).items()
+            ],
+        ),
+        "priors": _table(
+            "`--prior` | class | used by its | method | volumes besides | settings in `[prior]`",
+            [
+                f"`{word}` | `{one.__name__}` | {_kinds(one.kinds)} | `{one.solver}` | {one.holds} "
+                f"| {_settings(one)}"
+                for word, one in find_all(PRIORS).items()
+            ],
+        ),
+    }
+
+
+def page(text: str) -> str:
+    """The page with its tables written anew."""
+    for name, table in tables().items():
+        text = re.sub(rf"(<!-- {name} -->\n)(?:\|.*\n)*", lambda m, t=table: m[1] + t, text)
+    return text
+
+
+def _solver(word: str, one: Any) -> str:
+    views = "subsets" if one.needs_views else "all"
+    constraint, certified = _yes(one.takes_constraint), _yes(one.certified)
+    return (
+        f"`{word}` | `pr.{one.__name__}` | {one.iterations} | {_kinds(one.takes_prior)} | "
+        f"{constraint} | {views} | {certified}"
+    )
+
+
+def _settings(prior: Any) -> str:
+    found = prior.settings().items()
+    return ", ".join(f"`{n}`{' (needed)' * (f.default is MISSING)}" for n, f in found)
+
+
+def _table(head: str, rows: list[str]) -> str:
+    rule = "|".join("---" for _ in head.split(" | "))
+    return "".join([f"| {head} |\n|{rule}|\n", *(f"| {row} |\n" for row in rows)])
+
+
+def _kinds(kinds: tuple[str, ...]) -> str:
+    return ", ".join(KINDS.get(kind, kind) for kind in kinds) or "–"
+
+
+def _code(words: tuple[str, ...]) -> str:
+    return ", ".join(f"`{word}`" for word in words)
+
+
+def _yes(fact: bool) -> str:
+    return "yes" if fact else "no"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

@@ -1,0 +1,119 @@
+"""The catalog: every word names what satisfies its contract and stands in the zoo."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import MISSING, fields, is_dataclass
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zoo
+
+from physrecon import catalog
+from physrecon.catalog import LIKELIHOODS, PRIORS, SOLVERS, find, find_all
+from physrecon.errors import ArgumentError
+from physrecon.likelihoods import Likelihood
+from physrecon.priors import Prior
+from physrecon.solvers import ArraysHeld, State
+
+KINDS = {"quadratic", "smooth", "prox", "split", "surrogate"}
+
+
+def of_type(owner, facts):
+    for name, kind in facts.items():
+        assert type(getattr(owner, name)) is kind, f"{owner.__name__}.{name}"
+
+
+@pytest.mark.parametrize(
+    "table, word", [(t, w) for t in (SOLVERS, catalog.BLIND_SOLVERS) for w in t]
+)
+def test_a_solver_states_its_facts(table, word):
+    solver = find(table, word)
+    assert is_dataclass(solver) and issubclass(solver().state_type, State)
+    flags = ("takes_constraint", "needs_views", "counts_only", "certified")
+    of_type(solver, {"name": str, "iterations": int, "holds": ArraysHeld})
+    of_type(solver, dict.fromkeys(flags, bool))
+    assert solver.iterations > 0 and min(solver.holds) >= 2
+    assert {*solver.takes_prior} <= KINDS
+    assert solver.name == word or table is not SOLVERS
+
+
+@pytest.mark.parametrize("word", LIKELIHOODS)
+def test_a_likelihood_states_its_facts(word):
+    likelihood = find(LIKELIHOODS, word)
+    assert issubclass(likelihood, Likelihood)
+    of_type(likelihood, {"holds": int, "settings": tuple})
+    of_type(likelihood, dict.fromkeys(("counts", "raw_counts", "quadratic", "convex"), bool))
+    A = zoo.unlike()
+    y = zoo.counts_for(A)
+    found = likelihood.find_settings(np.random.default_rng(0).standard_normal((6, 2, 20)))
+    assert {*found} == {*likelihood.settings} and all(value > 0 for value in found.values())
+    f = likelihood.for_slab(A, y, blank=9.0, dark=0.5, **found)
+    assert type(f) is likelihood and f.A is A and f.y.shape == y.shape
+
+
+@pytest.mark.parametrize("word", PRIORS)
+def test_a_prior_states_its_facts(word):
+    prior = find(PRIORS, word)
+    assert is_dataclass(prior) and issubclass(prior, Prior)
+    of_type(prior, {"holds": int, "solver": str, "kinds": tuple})
+    assert prior.holds > 0 and {*prior.kinds} <= KINDS
+    assert {*prior.kinds} & {*find(SOLVERS, prior.solver).takes_prior}
+    assert {*prior.settings()} <= {field.name for field in fields(prior)} - {"weight"}
+    made = prior(
+        2.0, **{name: 0.5 for name, field in prior.settings().items() if field.default is MISSING}
+    )
+    assert made.weight == 2 and made.kinds == prior.kinds
+
+
+def test_every_word_stands_in_the_zoo():
+    solvers = {type(solver) for solver in zoo.ALL_SOLVERS}
+    likelihoods = {type(case.values[0]("f8")) for case in zoo.LIKELIHOODS}
+    priors = {type(case.values[0]()) for case in zoo.PRIORS}
+    assert {*find_all(SOLVERS).values()} == solvers and len(zoo.ALL_SOLVERS) == len(SOLVERS)
+    assert {*find_all(LIKELIHOODS).values()} <= likelihoods
+    assert {*find_all(PRIORS).values()} <= priors
+
+
+def test_models_of_the_psf_are_functions():
+    assert all(callable(model) for model in find_all(catalog.PSF_MODELS).values())
+
+
+def test_a_word_that_is_not_there():
+    with pytest.raises(ArgumentError, match="got 'cgsl'; did you mean cgls"):
+        find(SOLVERS, "cgsl")
+
+
+def test_the_words_of_other_rooms_are_theirs():
+    from physrecon.analytic.fbp import FILTERS, PADDINGS
+    from physrecon.analytic.wiener import tikhonov_filter, wiener
+    from physrecon.arrays.device import DEVICES
+    from physrecon.cli.options import parser
+    from physrecon.datasets.simulate import PHANTOMS
+    from physrecon.geometry.parallel_beam import ANGLE_UNITS
+    from physrecon.io.units import LENGTHS
+    from physrecon.jobs.image_job import FILTER_SETTINGS
+    from physrecon.operators.blur.arguments import BOUNDARIES
+    from physrecon.preprocess.rings import RINGS
+
+    assert tuple(FILTERS) == catalog.FILTERS and PADDINGS == catalog.PADDINGS
+    assert DEVICES == catalog.DEVICES and ANGLE_UNITS == catalog.ANGLE_UNITS
+    assert ("none", *RINGS) == catalog.RINGS
+    assert tuple(PHANTOMS) == catalog.PHANTOMS
+    assert {*catalog.BOUNDARIES} == {*BOUNDARIES} and {*catalog.LENGTH_UNITS} == {*LENGTHS}
+    assert {*catalog.IMAGE_LIKELIHOODS} <= {*LIKELIHOODS}
+    commands = next(a for a in parser()._actions if a.dest == "command")
+    assert {*commands.choices} == {*catalog.COMMANDS}
+    for name, function in (("wiener", wiener), ("tikhonov", tikhonov_filter)):
+        assert {*FILTER_SETTINGS[name]} <= {*inspect.signature(function).parameters}
+
+
+def test_the_tables_of_the_page_are_those_of_the_catalog():
+    path = Path(__file__).parent.parent / "docs/write_methods.py"
+    spec = spec_from_file_location("write_methods", path)
+    script = module_from_spec(spec)
+    spec.loader.exec_module(script)
+    text = script.PAGE.read_text(encoding="utf-8")
+    assert text.count("| `pr.") > len(SOLVERS) and script.page(text) == text
