@@ -135,9 +135,7 @@ class WeightedByCounts(LeastSquares):
     holds = 3
 
     @classmethod
-    def for_slab(
-        cls, A: LinearOperator, y: Any, *, blank: Any = None, dark: Any = None, **settings: Any
-    ) -> Self:
+    def for_slab(cls, A: LinearOperator, y: Any, **given: Any) -> Self:
         xp = arrays.namespace(y)
         return cls(A, y, xp.exp(-xp.maximum(y, 0)))
 

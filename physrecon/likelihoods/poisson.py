@@ -77,9 +77,7 @@ class PoissonLikelihood(CountLikelihood):
         self._parameters = self._compact(self.background)
 
     @classmethod
-    def for_slab(
-        cls, A: LinearOperator, y: Any, *, blank: Any = None, dark: Any = None, **settings: Any
-    ) -> Self:
+    def for_slab(cls, A: LinearOperator, y: Any, **given: Any) -> Self:
         """Line integrals as counts; no x explains any in the rays that miss the grid."""
         return cls(A, arrays.namespace(y).maximum(y, 0) * (A.row_sums(y) > 0))
 

@@ -27,10 +27,8 @@ class Robust(Likelihood):
     outlier_level: ClassVar[float]
 
     @classmethod
-    def for_slab(
-        cls, A: LinearOperator, y: Any, *, blank: Any = None, dark: Any = None, **settings: Any
-    ) -> Self:
-        return cls(A, y, settings["outlier"])  # type: ignore[call-arg]
+    def for_slab(cls, A: LinearOperator, y: Any, **given: Any) -> Self:
+        return cls(A, y, given["outlier"])  # type: ignore[call-arg]
 
     @classmethod
     def find_settings(cls, y: Any) -> dict[str, float]:

@@ -43,10 +43,8 @@ class TransmissionLikelihood(CountLikelihood):
         self.convex = all(bool(((d == 0) | (v <= d)).all()) for v, d in pairs)
 
     @classmethod
-    def for_slab(
-        cls, A: LinearOperator, y: Any, *, blank: Any = None, dark: Any = None, **settings: Any
-    ) -> Self:
-        return cls(A, y, blank, dark)
+    def for_slab(cls, A: LinearOperator, y: Any, **given: Any) -> Self:
+        return cls(A, y, given["blank"], given["dark"])
 
     @classmethod
     def from_scan(
