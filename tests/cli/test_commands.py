@@ -139,9 +139,9 @@ def test_sigterm_before_the_first_slab_asks_for_another_run(scan, here, capsys, 
     import os
     import signal
 
-    from physrecon.pipeline.scan import task
+    from physrecon.pipeline.scan import resolve
 
-    monkeypatch.setattr(task, "find_axis", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    monkeypatch.setattr(resolve, "find_axis", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     assert main(["recon", "scan.h5", "-o", "v.h5"]) == 75
     assert "run it again" in capsys.readouterr().err
     assert files(here) == {"scan.h5"}

@@ -12,7 +12,7 @@ import hdf5plugin
 import numpy as np
 import pytest
 from discs import CENTER, write_scan
-from store_files import COLUMNS, ROWS, VIEWS, counts, data_exchange
+from scan_files import COLUMNS, ROWS, VIEWS, counts, data_exchange
 
 from physrecon.errors import DataError, MissingInputError, ReadError
 from physrecon.io import describe, open_image, open_scan, open_volume

@@ -11,8 +11,8 @@ import zoo
 from scipy.optimize import brentq, minimize_scalar
 
 import physrecon as pr
+from physrecon.catalog import WEIGHT_RULES
 from physrecon.errors import ArgumentError
-from physrecon.solvers.choose_weight import RULES
 
 SIGMA = 0.05
 EXACT = pr.Stop(iterations=300, rtol=1e-14)
@@ -86,7 +86,7 @@ def test_degrees_of_freedom_of_any_matrix():
         assert abs(point.freedom - np.trace(H) / 200) < 3 * deviation + 1e-3
 
 
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("rule", WEIGHT_RULES)
 def test_the_chosen_solution_is_nearly_the_best(rule):
     M, x, y = blurred(seed=2)
     choice = pr.choose_weight(problem(M, y), rule, stop=EXACT)
