@@ -54,6 +54,13 @@ def test_the_wheel_holds_every_module_and_the_licence(wheel):
         path = wheel / "physrecon" / name.replace(".", "/")
         assert path.is_dir() or path.with_suffix(".py").is_file(), name
     assert list(wheel.glob("*.dist-info/licenses/LICENSE"))
+    assert (wheel / "physrecon/py.typed").is_file()
+
+
+def test_the_citation_names_this_version():
+    lines = (ROOT / "CITATION.cff").read_text().splitlines()
+    assert f"version: {PROJECT['project']['version']}" in lines
+    assert f"license: {PROJECT['project']['license']}" in lines
 
 
 def test_every_module_imports_from_the_wheel_alone(wheel, tmp_path):
