@@ -1,7 +1,7 @@
 """Every solver on a standard case: how long until its solution is known to 1 %.
 
-    python benchmarks/solvers.py                      # about three minutes
-    python benchmarks/solvers.py --write README.md    # and puts the table there
+    python benchmarks/solvers.py                                # about three minutes
+    python benchmarks/solvers.py --write docs/performance.md    # and puts the table there
 
 Shepp-Logan 128², 120 views of exact line integrals, 10³ photons.  A solver is done once
 ‖x − x*‖ ≤ 1 % ‖x*‖, x* the minimiser of what it minimises, from a long run of another solver:
