@@ -1,6 +1,6 @@
-"""Draws the pictures of docs/architecture.md: `python docs/draw_geometry.py [FOLDER]`.
+"""Draws geometry.svg of docs/architecture.md: `python docs/draw_geometry.py [FOLDER]`.
 
-rooms.svg: what may import what.  geometry.svg: where x, y, z, views, rows and columns point."""
+It shows where x, y, z, views, rows and columns point."""
 
 from __future__ import annotations
 
@@ -12,82 +12,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.patches import Arc, FancyBboxPatch, Polygon, Rectangle
+from matplotlib.patches import Arc, Polygon, Rectangle
 
 INK, DIM, GREY, PALE = "#1f2933", "#52606d", "#7b8794", "#e4e7eb"
 BLUE, ORANGE, GREEN = "#1f6feb", "#c2570c", "#1a7f4b"
-
-ROOMS = [
-    ("command line", "cli · commands · options · demo", "words → Job → run → exit code", BLUE),
-    (
-        "run",
-        "run · plan · doubts · assemble · report · view\ndeconvolve · image_plan",
-        "the only place where everything meets",
-        BLUE,
-    ),
-    (
-        "data and direct methods",
-        "job · image_job · settings · store · datasets · psf · analytic\n"
-        "preprocess · centering · weight_choice · checkpoint · memory",
-        "files in and out, counts → line integrals, FBP, Wiener, PSFs",
-        GREEN,
-    ),
-    (
-        "solvers",
-        "base · state · conjugate_gradient · fista · pdhg\nrichardson_lucy · sirt · lbfgs …",
-        "one loop, one algorithm a file",
-        ORANGE,
-    ),
-    ("problem", "likelihoods · priors · noise · problem", "what is minimised", ORANGE),
-    (
-        "operators",
-        "projector · blur · calculus · wavelet · mask\nnonlinear · algebra · checks …",
-        "A x and Aᵀ y with checks, Jacobians, ‖A‖",
-        ORANGE,
-    ),
-    (
-        "values",
-        "arrays · disk_arrays · geometry · spaces",
-        "where arrays live; scans, grids, vectors",
-        GREY,
-    ),
-    (
-        "kernels",
-        "parallel_beam · convolution · blur · losses · random\ntotal_variation · vectors …",
-        "Numba on arrays and numbers, CPU and CUDA",
-        GREY,
-    ),
-]
-
-
-def rooms() -> Figure:
-    """The rooms from the top down; every import goes down."""
-    figure, axes = _canvas(9.6, 8.0, (0, 96), (-6, 72))
-    top, gap, left, right = 70.0, 1.4, 8.0, 82.0
-    for name, modules, does, color in ROOMS:
-        height = 8.8 if "\n" in modules else 6.6
-        _box(axes, (left, top - height), right - left, height, color)
-        middle = top - height / 2
-        axes.text(left + 2, middle, name, weight="bold", va="center", color=color, fontsize=10.5)
-        axes.text(
-            left + 27, top - 0.9, modules, va="top", fontsize=9, family="DejaVu Sans Mono",
-            linespacing=1.5,
-        )  # fmt: skip
-        axes.text(left + 27, top - height + 1.3, does, va="baseline", fontsize=9, color=DIM)
-        top -= height + gap
-    bottom = top + gap
-    _arrow(axes, (4, 69), (4, bottom + 0.5), INK, width=1.8)
-    axes.text(
-        2.0, (70 + bottom) / 2, "imports go down, never up", rotation=90, va="center", ha="center"
-    )
-    kernels_top = bottom + 8.8 + gap
-    _box(axes, (85, kernels_top), 9, 70 - kernels_top, INK)
-    middle = (70 + kernels_top) / 2
-    axes.text(88.0, middle, "errors", rotation=90, va="center", ha="center", weight="bold")
-    axes.text(
-        91.4, middle, "for all but the kernels", rotation=90, va="center", ha="center", fontsize=9
-    )
-    return figure
 
 
 def geometry() -> Figure:
@@ -235,16 +163,6 @@ def _indices(axes: Axes) -> None:
               fontsize=10)  # fmt: skip
 
 
-def _canvas(
-    width: float, height: float, x: tuple[float, float], y: tuple[float, float]
-) -> tuple[Figure, Axes]:
-    figure = Figure((width, height))
-    FigureCanvasAgg(figure)
-    axes = figure.add_axes((0, 0, 1, 1))
-    _frame(axes, x, y)
-    return figure, axes
-
-
 def _frame(axes: Axes, x: tuple[float, float], y: tuple[float, float], title: str = "") -> None:
     axes.set(xlim=x, ylim=y, aspect="equal")
     axes.set_axis_off()
@@ -252,12 +170,6 @@ def _frame(axes: Axes, x: tuple[float, float], y: tuple[float, float], title: st
         axes.text(
             sum(x) / 2, y[1] - 0.6, title, ha="center", va="top", fontsize=11.5, weight="bold"
         )
-
-
-def _box(axes: Axes, corner: tuple[float, float], width: float, height: float, color: str) -> None:
-    style = "round,pad=0,rounding_size=1"
-    axes.add_patch(FancyBboxPatch(corner, width, height, style, fc=color, alpha=0.08, lw=0))
-    axes.add_patch(FancyBboxPatch(corner, width, height, style, fill=False, ec=color, lw=1.4))
 
 
 def _arrow(axes: Axes, start, end, color: str, width: float = 1.5, both: bool = False) -> None:
@@ -269,7 +181,6 @@ def _arrow(axes: Axes, start, end, color: str, width: float = 1.5, both: bool = 
 if __name__ == "__main__":
     matplotlib.rcParams["svg.hashsalt"] = "physrecon"  # the same drawing is the same file
     folder = Path(sys.argv[1] if sys.argv[1:] else Path(__file__).parent / "img")
-    for draw in (rooms, geometry):
-        draw().savefig(folder / f"{draw.__name__}.svg", metadata={"Date": None})
-        if "--png" in sys.argv:
-            draw().savefig(folder / f"{draw.__name__}.png", dpi=110)
+    geometry().savefig(folder / "geometry.svg", metadata={"Date": None})
+    if "--png" in sys.argv:
+        geometry().savefig(folder / "geometry.png", dpi=110)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -57,3 +59,9 @@ def test_python_runs(code, expected, folder, capsys):
         found, said = ([float(n) for n in NUMBER.findall(t)] for t in (printed, expected))
         # Rounding differs from machine to machine; so may an iteration or two.
         assert found == pytest.approx(said, rel=0.05, abs=1e-8)
+
+
+def test_the_picture_of_the_rooms_is_that_of_the_imports():
+    command = [sys.executable, ROOT / "docs/draw_rooms.py", "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
