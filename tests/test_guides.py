@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"```python\n(.*?)```\n(?:\n```text\n(.*?)```)?", re.DOTALL)
 NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e[+-]?\d+)?")
+LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 DATA = os.environ.get("PHYSRECON_TEST_DATA")
 
 
@@ -59,6 +60,12 @@ def test_python_runs(code, expected, folder, capsys):
         found, said = ([float(n) for n in NUMBER.findall(t)] for t in (printed, expected))
         # Rounding differs from machine to machine; so may an iteration or two.
         assert found == pytest.approx(said, rel=0.05, abs=1e-8)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    for target in LINK.findall(page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), target
 
 
 def test_the_picture_of_the_rooms_is_that_of_the_imports():
