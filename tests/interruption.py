@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from physrecon.pipeline.messages import Progress, Silent
+from physrecon.pipeline.messages import NoMessages, Progress
 
 
-class StopAfter(Silent):
+class StopAfter(NoMessages):
     """Presses Ctrl-C when so many frames are finished."""
 
     def __init__(self, frames: int) -> None:

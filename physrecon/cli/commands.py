@@ -12,7 +12,7 @@ from physrecon.jobs.image_job import ImageJob
 from physrecon.jobs.model import JobFile
 from physrecon.jobs.scan_job import Job
 from physrecon.jobs.toml import merge, read_toml
-from physrecon.pipeline.messages import Report
+from physrecon.pipeline.messages import Messages
 
 
 def recon(**options: Any) -> int:
@@ -39,11 +39,13 @@ def plan(input: str, **options: Any) -> int:
         name = f"{path.stem}_deconvolved.tif" if of_image else f"{path.stem}_rec.h5"
         values = _values({"input": input, "output": name, **options})
         job = (ImageJob if of_image else Job).build(values, "plan")
-    report = Report()
-    planned = _engine(job).plan(job, report)
-    report.result("\n".join(planned.lines()))
+    from physrecon.pipeline.run import plan as plan_of
+
+    messages = Messages()
+    planned = plan_of(job, messages)
+    messages.result("\n".join(planned.lines()))
     for warning in planned.warnings():
-        report.warn(warning)
+        messages.warn(warning)
     return 0
 
 
@@ -62,15 +64,18 @@ def info(files: Sequence[str], **options: Any) -> int:
 
 def find_center(input: str, **options: Any) -> int:
     job = Job.build(_values({"input": input, "output": "-", **options}), "find-center")
+    from physrecon.pipeline.preflight import require_machine
     from physrecon.pipeline.scan.resolve import find_axis, say_axis
-    from physrecon.pipeline.scan.task import open_input
+    from physrecon.pipeline.scan.task import ScanTask
 
-    report = Report()
-    with open_input(job, report) as scan:
-        found = find_axis(job, scan)
-    say_axis(found, report)
+    messages = Messages()
+    require_machine(job)
+    with ScanTask.open(job) as task:
+        messages.introduce((), (), task.warnings())
+        found = find_axis(job, task.scan)
+    say_axis(found, messages)
     for name, column in found.methods.items():
-        report.result(f"  {name} {column:.2f}")
+        messages.result(f"  {name} {column:.2f}")
     return 0
 
 
@@ -90,26 +95,19 @@ def view(input: str, **options: Any) -> int:
 
 
 def demo(subject: str, output: str, **options: Any) -> int:
-    if subject == "deconvolution":
-        from physrecon.demos.deconvolution import demo as show
-    else:
-        from physrecon.demos.tomography import demo as show
-    show(Path(output), Report(), **options)
+    from importlib import import_module
+
+    from physrecon.demos.demo import show
+
+    show(import_module(f"physrecon.demos.{subject}").DEMO, Path(output), Messages(), **options)
     return 0
 
 
 def _run(job: JobFile) -> int:
-    _engine(job).run(job, Report())
+    from physrecon.pipeline.run import run
+
+    run(job, Messages())
     return 0
-
-
-def _engine(job: JobFile) -> Any:
-    """The module that runs and plans jobs of this kind."""
-    if isinstance(job, ImageJob):
-        from physrecon.pipeline.image import task as engine
-    else:
-        from physrecon.pipeline.scan import task as engine  # type: ignore[no-redef]
-    return engine
 
 
 def _from_toml(path: str, options: dict[str, Any]) -> JobFile:

@@ -5,72 +5,42 @@ Wolf's PSF, light from all depths in every plane) that counts photons above a ba
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from physrecon.demos.table import make_folder, print_table, psnr, timed
+from physrecon.datasets import specimen
+from physrecon.demos.demo import SIMULATE, Demo, Images
 from physrecon.io import open_image, write_image
 from physrecon.jobs.image_job import ImageJob
 from physrecon.likelihoods.noise import PoissonNoise
 from physrecon.operators.blur.blur import Blur
 from physrecon.pictures.slices import draw_slice, new_figure, save
-from physrecon.pipeline.image.task import run
-from physrecon.pipeline.messages import Report
-from physrecon.pipeline.preflight import require_machine
+from physrecon.pipeline.messages import Messages
+from physrecon.psf import born_wolf
 
 SHAPE, PSF_SHAPE = (32, 160, 160), (31, 47, 47)
 VOXEL, UNIT = (0.25, 0.1, 0.1), "um"
 WAVELENGTH, NA, INDEX = 0.52, 1.2, 1.33
 PHOTONS, BACKGROUND = 1500.0, 20.0  # a voxel of brightness 1 sends, a pixel has without any
-TRUTH, BLURRED, PSF, PICTURE = "truth.tif", "blurred.tif", "psf.tif", "demo.png"
+TRUTH, BLURRED, PSF = "truth.tif", "blurred.tif", "psf.tif"
 JOBS: dict[str, dict[str, Any]] = {
     "wiener": {"method": "wiener"},
     "rl-tv": {"method": "rl", "prior": {"name": "tv", "weight": 1e-3}, "stop": {"iterations": 60}},
 }
 
 
-def demo(folder: Path, report: Report, overwrite: bool = False, **execution: Any) -> None:
-    """Write truth, psf, blurred, wiener and rl-tv .tif and demo.png into a folder, print a table.
-
-    execution: fields of the jobs such as device and threads.
-    Raises OutputError where one of the files exists and `overwrite` is not given."""
+def _simulate(folder: Path, messages: Messages) -> None:
     truth, blurred, psf = (folder / name for name in (TRUTH, BLURRED, PSF))
-    outputs = {name: folder / f"{name}.tif" for name in JOBS}
-    picture = folder / PICTURE
-    make_folder(folder, [truth, blurred, psf, *outputs.values(), picture], overwrite)
-    common = {"input": blurred, "psf": str(psf), "background": BACKGROUND, "overwrite": overwrite}
-    jobs = {
-        name: ImageJob.build({**common, "output": outputs[name], **settings, **execution}, "demo")
-        for name, settings in JOBS.items()
-    }
-    require_machine(jobs["wiener"])  # before anything is written
-    times = {"simulate": timed(lambda: _simulate(truth, blurred, psf, report))}
-    for name, job in jobs.items():
-        times[name] = timed(partial(run, job, report))
-    images = {path.stem: _read(path) for path in (truth, blurred, *outputs.values())}
-    images["blurred"] -= BACKGROUND
-    scores = {name: psnr(x, images["truth"]) for name, x in images.items() if name != "truth"}
-    times["picture"] = timed(lambda: _draw(picture, images, scores))
-    print_table(report, times, {"simulate": scores["blurred"], **scores})
-    names = ", ".join(path.name for path in (truth, psf, blurred, *outputs.values(), picture))
-    report.result(f"files: {names} in {folder}")
-
-
-def _simulate(truth: Path, blurred: Path, psf: Path, report: Report) -> None:
-    from physrecon.datasets import specimen
-    from physrecon.psf import born_wolf
-
     x = specimen(SHAPE, VOXEL) * np.float32(PHOTONS)
     h = born_wolf(PSF_SHAPE, WAVELENGTH, NA, VOXEL, INDEX)
     counts = PoissonNoise(BACKGROUND).sample(Blur(h, SHAPE) @ x, 0)
     for path, image in ((truth, x), (psf, h.astype(np.float32)), (blurred, counts)):
         kept = image.astype(np.uint16) if path is blurred else image
         write_image(path, kept, "ZYX", VOXEL, UNIT, overwrite=True)
-    report.result(
+    messages.result(
         f"{blurred}: a specimen {SHAPE} in a widefield microscope of NA {NA}, "
         f"{counts.max():.0f} photons at most, {BACKGROUND:g} of them background"
     )
@@ -81,19 +51,40 @@ def _read(path: Path) -> NDArray[np.float32]:
         return image.read().astype(np.float32)
 
 
-def _draw(path: Path, images: dict[str, NDArray[np.float32]], scores: dict[str, float]) -> None:
+def _load(folder: Path) -> Images:
+    return {"truth": _read(folder / TRUTH), SIMULATE: _read(folder / BLURRED) - BACKGROUND}
+
+
+def _draw(picture: Path, folder: Path, images: Images, scores: dict[str, float]) -> None:
     """The brightest along z and along y, of truth, blur and results."""
     figure = new_figure(14, 5.6, 2 * SHAPE[1])
     grid = figure.subplots(
         2, len(images), height_ratios=(SHAPE[1] * VOXEL[1], 1.15 * SHAPE[0] * VOXEL[0])
     )
     for i, (name, image) in enumerate(images.items()):
-        top = images["truth"] if name != "blurred" else image
-        window = (0.0, float(top.max()) * (0.8 if name != "blurred" else 1.0))
+        top = images["truth"] if name != SIMULATE else image
+        window = (0.0, float(top.max()) * (0.8 if name != SIMULATE else 1.0))
         for axes, across, label in ((grid[0, i], 0, "y"), (grid[1, i], 1, "z")):
             pitch = [p for axis, p in enumerate(VOXEL) if axis != across]
             draw_slice(axes, image.max(axis=across), pitch, "µm", window, row_0_on_top=True)
             axes.set(xlabel="x [µm]", ylabel=f"{label} [µm]")
         score = f", PSNR {scores[name]:.1f} dB" if name in scores else ""
-        grid[0, i].set_title(f"{name}{score}")
-    save(figure, path)
+        grid[0, i].set_title(f"{'blurred' if name == SIMULATE else name}{score}")
+    save(figure, picture)
+
+
+def _common(folder: Path) -> dict[str, Any]:
+    return {"input": folder / BLURRED, "psf": str(folder / PSF), "background": BACKGROUND}
+
+
+DEMO = Demo(
+    files=(TRUTH, PSF, BLURRED),
+    jobs=JOBS,
+    job=ImageJob,
+    suffix=".tif",
+    common=_common,
+    simulate=_simulate,
+    load=_load,
+    read=_read,
+    draw=_draw,
+)

@@ -45,9 +45,9 @@ class ImageJob(JobFile):
 
     psf: a file, or a model with its parameters, such as "gaussian:sigma=2.5".  Of an HDF5 file with
     several datasets, input and psf name one: "FILE.h5::/path".
-    background: what lies under the whole image and is no object.  psf_background: the same of the
-    PSF, taken off.  psf_center: its index, "peak", or "mass", where
-    its light balances, to fractions of a voxel; its middle where None.
+    background: what lies under the whole image and is no object; one number, or one for each
+    frame.  psf_background: the same of the PSF, taken off.  psf_center: its index, "peak", or
+    "mass", where its light balances, to fractions of a voxel; its middle where None.
     voxel_size, psf_voxel_size: along the axes of space, instead of what the files say.
     axes: letters for those of the input as stored, instead of what the file says.
     frames: of the first axis that is not of space.  planewise: a PSF of a plane for every plane of
@@ -55,11 +55,13 @@ class ImageJob(JobFile):
 
     PATHS: ClassVar[tuple[str, ...]] = (*JobFile.PATHS, "psf")
 
+    kind: ClassVar[str] = "deconvolve"
+
     method: str = "rl"
     likelihood: str = IMAGE_LIKELIHOODS[0]
     psf: str
     boundary: str = BOUNDARIES[0]
-    background: float | Literal["auto"] = 0.0
+    background: float | tuple[float, ...] | Literal["auto"] = 0.0
     psf_background: float | Literal["auto"] = 0.0
     psf_center: tuple[int, ...] | Literal["peak", "mass"] | None = None
     normalize: bool = True
@@ -78,19 +80,17 @@ class ImageJob(JobFile):
         """The name of the model of the PSF, None for a file."""
         return psf_model(self.psf)
 
-    def with_iterations(self) -> ImageJob:
-        """The job with the number of iterations that suits it, unless it has one.
-
-        Counting methods fit noise in the end: where nothing is said they stop where it begins."""
-        if self.method in IMAGE_DIRECT or self.stop.iterations:
-            return self
-        solver = find(self.solvers, self.method)
-        settings: dict[str, Any] = {"iterations": solver.iterations}
+    def usual_stop(self, iterations: int) -> dict[str, Any]:
+        """Counting methods fit noise in the end: unless told otherwise they stop before."""
         if self.prior is not None or self.stop != StopSettings():
-            settings["iterations"] *= LONGER
-        elif solver.counts_only and not self.blind:
-            settings["discrepancy"] = "auto"
-        return self.model_copy(update={"stop": self.stop.model_copy(update=settings)})
+            return {"iterations": LONGER * iterations}
+        if find(self.solvers, self.method).counts_only and not self.blind:
+            return {"iterations": iterations, "discrepancy": "auto"}
+        return {"iterations": iterations}
+
+    def _details(self) -> list[str]:
+        background = [f"background {self.background}"] if self.background else []
+        return ["blind"] * self.blind + background
 
     @property
     def solvers(self) -> dict[str, str]:
@@ -152,8 +152,11 @@ class ImageJob(JobFile):
 
     @field_validator("background", "psf_background", mode="before")
     @classmethod
-    def _level(cls, value: Any) -> Any:
-        if value == "auto" or (is_number(value) and value >= 0):
+    def _level(cls, value: Any, info: Any) -> Any:
+        levels = value if isinstance(value, list | tuple) else (value,)
+        several = info.field_name == "background" and len(levels) > 0
+        numbers = all(is_number(level) and level >= 0 for level in levels)
+        if value == "auto" or (numbers and (several or levels == (value,))):
             return value
         raise ValueError(f"expected a grey value >= 0, or auto, got {value!r}")
 

@@ -30,6 +30,7 @@ class JobFile(Table):
 
     PATHS: ClassVar[tuple[str, ...]] = ("input", "output")
     EXECUTION: ClassVar[tuple[str, ...]] = ("memory", "threads", "overwrite")
+    kind: ClassVar[str]
     TABLES: ClassVar[dict[str, type[Table]]] = {"stop": StopSettings, "prior": PriorTable}
 
     input: Path
@@ -76,6 +77,30 @@ class JobFile(Table):
         plain = {name: type(self).model_fields[name].default for name in self.EXECUTION}
         paths = {"input": self.input.resolve(), "output": Path(self.output.name)}
         return self.model_copy(update={**plain, **paths})
+
+    def usual_stop(self, iterations: int) -> dict[str, Any]:
+        """The settings of [stop] where the job names no number of iterations.
+
+        iterations: as many as suit its method."""
+        return {"iterations": iterations}
+
+    def describe_method(self) -> str:
+        """The method and what goes with it, in words."""
+        words = [self.method, *self._details()]
+        if self.stop.iterations:
+            most, fewer = "", ""
+            if self.stop.discrepancy is not None:
+                most, fewer = "at most ", ", fewer where noise begins"
+            words.append(f"{most}{self.stop.iterations} iterations{fewer}")
+        if self.likelihood != type(self).model_fields["likelihood"].default:
+            words.append(self.likelihood)
+        if self.prior:
+            words.append(f"prior {self.prior.name} of weight {self.prior.weight}")
+        return ", ".join(words + ["nonnegative"] * self.nonnegative)
+
+    def _details(self) -> list[str]:
+        """Settings of the method that are worth a word."""
+        return []
 
     def to_toml(self) -> str:
         """The job as TOML, which `from_toml` reads back in the folder its paths start from."""

@@ -41,6 +41,8 @@ class Job(JobFile):
     EXECUTION: ClassVar[tuple[str, ...]] = (*JobFile.EXECUTION, "slab_rows", "allow_root")
     TABLES: ClassVar[dict[str, type[Table]]] = {**JobFile.TABLES, "prior": PriorSettings}
 
+    kind: ClassVar[str] = "reconstruct"
+
     method: str = DIRECT[0]
     likelihood: str = "least-squares"
     outlier: float | Literal["auto"] = "auto"
@@ -54,6 +56,9 @@ class Job(JobFile):
     line_integrals: bool = False
     allow_root: Path | None = None
     slab_rows: int | None = Field(default=None, ge=1)
+
+    def _details(self) -> list[str]:
+        return [self.filter] if self.method in DIRECT else []
 
     @model_validator(mode="before")
     @classmethod

@@ -1,21 +1,22 @@
-"""What a run tells its user: results on stdout, progress and problems on stderr.
+"""What a run says to its user: results on stdout, progress and problems on stderr.
 
 On a terminal progress is a bar, and how the solver ended stands below it; in a log it is one line
-per slab.  `Silent` tells nothing."""
+per piece.  `NoMessages` says nothing."""
 
 from __future__ import annotations
 
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+PieceProgress = Callable[[float, str], Any]  # called with the fraction that is done, and a word
 _BAR = "{desc} {bar:20} {n:.0f}/{total:.0f} {unit}  {elapsed_s:.1f} s{postfix}"
 
 
-class Report:
+class Messages:
     """Writes to the streams of the moment (so that a redirected sys.stdout is honoured)."""
 
     _bar: Any = None
@@ -33,6 +34,17 @@ class Report:
         """A line nobody should miss."""
         mark = "\033[1;33mwarning:\033[0m" if sys.stderr.isatty() else "warning:"
         self._print(f"{mark} {text}", sys.stderr)
+
+    def introduce(
+        self, summary: Sequence[str], notes: Sequence[str], warnings: Sequence[str]
+    ) -> None:
+        """Say what a job works on, and what is to be known about it."""
+        for line in summary:
+            self.result(line)
+        for line in notes:
+            self.note(line)
+        for line in warnings:
+            self.warn(line)
 
     def compiling(self) -> None:
         """Say once that the wait is the compiler's."""
@@ -79,9 +91,9 @@ class Progress:
     """One piece of work under way: `partial` within a step, `advance` at its end."""
 
     def __init__(
-        self, report: Report, bar: Any, what: str, total: int, unit: str, done: int
+        self, messages: Messages, bar: Any, what: str, total: int, unit: str, done: int
     ) -> None:
-        self._report, self._bar = report, bar
+        self._messages, self._bar = messages, bar
         self._what, self._total, self._unit, self._done = what, total, unit, done
         self._start = time.perf_counter()
         self.texts: dict[str, int] = {}  # how steps ended, and how many units of work did so
@@ -91,6 +103,10 @@ class Progress:
         if self._bar is not None:
             self._bar.set_postfix_str(text, refresh=False)
             self._bar.update(self._done + units - self._bar.n)
+
+    def within(self, units: int) -> PieceProgress:
+        """What the work on a step of `units` calls with the fraction that is done."""
+        return lambda fraction, text: self.partial(units * fraction, text)
 
     def advance(self, units: int, text: str = "") -> None:
         """A step of `units` is finished."""
@@ -103,14 +119,14 @@ class Progress:
             self._bar.refresh()
         else:
             seconds = time.perf_counter() - self._start
-            self._report.note(
+            self._messages.note(
                 f"{self._what} {self._done}/{self._total} {self._unit}  {seconds:.1f} s"
                 + (f", {text}" if text else "")
             )
 
 
-class Silent(Report):
-    """Tells nothing: for programs that call `run` themselves."""
+class NoMessages(Messages):
+    """Says nothing: for programs that call `run` themselves."""
 
     def _print(self, text: str, stream: Any) -> None:
         pass
@@ -121,13 +137,13 @@ class Silent(Report):
 
 
 @contextmanager
-def heard(report: Report) -> Iterator[None]:
-    """Let the user hear of the compiler when it is at work."""
+def announce_compilation(messages: Messages) -> Iterator[None]:
+    """Say so when the compiler is at work within the block."""
     from numba.core import event
 
     class Compiling(event.Listener):
         def on_start(self, event: Any) -> None:
-            report.compiling()
+            messages.compiling()
 
         def on_end(self, event: Any) -> None:
             pass

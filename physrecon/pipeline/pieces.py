@@ -4,19 +4,21 @@ A slab is a run of detector rows that is read, reconstructed and written in one 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from physrecon.errors import ArgumentError
 from physrecon.sizes import format_bytes
 
+PROGRAM_BYTES = 260 << 20  # the interpreter, its libraries, compiled kernels
+F4 = 4  # bytes of a float32
 LANES = 16  # kernels handle the slices of a slab in vectors: whole vectors waste no lane
 
 
-def slabs(count: int, size: int) -> list[slice]:
+def split_rows(count: int, size: int) -> list[slice]:
     """Slices of at most `size` that cover range(count) in order."""
     if count < 0 or size < 1:
         raise ArgumentError(
-            f"slabs: expected count >= 0 and size >= 1, got count {count}, size {size}"
+            f"split_rows: expected count >= 0 and size >= 1, got count {count}, size {size}"
         )
     return [slice(start, min(start + size, count)) for start in range(0, count, size)]
 
@@ -34,3 +36,8 @@ def slab_rows(budget: int, cost: Callable[[int], int], rows: int) -> int:
         f"memory: expected at least {format_bytes(cost(1))} for one row, got "
         f"{format_bytes(budget)}; raise --memory"
     )
+
+
+def largest(slabs: Sequence[slice]) -> int:
+    """Rows of the largest slab."""
+    return max(s.stop - s.start for s in slabs)

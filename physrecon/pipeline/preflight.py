@@ -94,10 +94,12 @@ def check_output(job: JobFile, outputs: Outputs, example: str) -> None:
         raise OutputError(problem)
 
 
-def check_method(job: JobFile, problem: Problem, methods: Iterable[str]) -> None:
+def check_method(job: JobFile, problem: Problem | None, methods: Iterable[str]) -> None:
     """Refuse an iterative method that cannot solve the problem, and name those that can.
 
-    problem: a small one of the same kind, of which one iteration is made."""
+    problem: a small one of the same kind, of which one iteration is made; None of direct ones."""
+    if problem is None:
+        return
 
     def trouble(method: str) -> ArgumentError | None:
         solver: Any = find(SOLVERS, method)() if method != job.method else make_solver(job)

@@ -1,4 +1,4 @@
-"""The solver and the prior that a job names."""
+"""From the words of a job of any kind to its solver, its prior, its problem and the solution."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from typing import Any
 from physrecon.catalog import PRIORS, find
 from physrecon.jobs.model import JobFile
 from physrecon.jobs.settings import PriorTable
-from physrecon.priors import Prior
+from physrecon.pipeline.messages import PieceProgress
+from physrecon.priors import NonNegative, Prior
+from physrecon.problem import Problem
+from physrecon.solvers import Result, Stop, solve
+from physrecon.solvers.state import State
 
 
 def make_solver(job: JobFile) -> Any:
@@ -30,3 +34,33 @@ def make_prior(
     known = {field.name for field in fields(kind)}
     weight = 1.0 if table.weight == "auto" else float(table.weight)
     return kind(weight, **table.settings, **{k: v for k, v in placed.items() if k in known})
+
+
+def problem_of(
+    job: JobFile, f: Any, voxel_size: tuple[float, ...], axes: tuple[int, ...]
+) -> Problem:
+    """The likelihood f with the prior and the constraint that the job names.
+
+    voxel_size: along the axes of the volume.  axes: those that the prior couples.
+    Raises ArgumentError for settings that do not fit."""
+    prior = make_prior(job.prior, voxel_size, axes)
+    return Problem(f, prior, NonNegative() if job.nonnegative else None)
+
+
+def solved(
+    job: JobFile, problem: Problem, stop: Stop, progress: PieceProgress, x0: Any = None
+) -> Result:
+    """The problem solved by the method of the job."""
+
+    def follow(state: State) -> None:
+        progress(state.iteration / max(stop.iterations, 1), f"iteration {state.iteration}")
+
+    return solve(problem, make_solver(job), x0, stop, callback=follow)
+
+
+def with_iterations(job: Any) -> Any:
+    """The job with the number of iterations that suits its method, unless it has one."""
+    if job.method not in job.solvers or job.stop.iterations:
+        return job
+    settings = job.usual_stop(find(job.solvers, job.method).iterations)
+    return job.model_copy(update={"stop": job.stop.model_copy(update=settings)})

@@ -103,13 +103,13 @@ def test_radians_called_degrees_have_no_axis_to_be_found(here, capsys):
 
 
 def test_methods_that_disagree_are_not_said_to_agree(capsys):
-    from physrecon.pipeline.messages import Report
+    from physrecon.pipeline.messages import Messages
     from physrecon.pipeline.scan.resolve import say_axis
     from physrecon.preprocess.rotation_axis import Center
 
     for apart, agrees in ((0.2, True), (4.8, False)):
         columns = {"correlation": 20.0, "mass": 20.0 + apart}
-        say_axis(Center(20.0, columns, apart, agrees), Report())
+        say_axis(Center(20.0, columns, apart, agrees), Messages())
         assert (", agreement of two" in capsys.readouterr().out) == agrees
 
 

@@ -8,7 +8,7 @@ import pytest
 import physrecon as pr
 from physrecon.cli.main import main
 from physrecon.demos import deconvolution
-from physrecon.demos.table import psnr
+from physrecon.demos.demo import psnr
 
 FILES = {"truth.tif", "psf.tif", "blurred.tif", "wiener.tif", "rl-tv.tif", "demo.png"}
 

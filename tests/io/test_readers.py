@@ -23,7 +23,7 @@ from physrecon.io.scans import scan as scan_module
 from physrecon.io.scans.frames import ROW_FIRST, THETA_FIRST, Frames
 from physrecon.io.scans.reading import ScanReading, angle_values, detector_stack
 from physrecon.jobs.scan_job import Job
-from physrecon.pipeline.scan.task import run
+from physrecon.pipeline.run import run
 
 PARTS = ("data", "data_white", "data_dark", "theta")
 

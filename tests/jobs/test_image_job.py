@@ -11,7 +11,7 @@ from physrecon.cli.main import main
 from physrecon.errors import ConfigError
 from physrecon.io import open_image, write_image
 from physrecon.jobs.image_job import ImageJob
-from physrecon.pipeline.problem import make_solver
+from physrecon.pipeline.problem import make_solver, with_iterations
 from physrecon.solvers import RichardsonLucy
 
 TEXT = """\
@@ -193,12 +193,12 @@ def test_the_likelihood_follows_from_the_method(fields, method, likelihood, nonn
 
 def test_a_run_that_stops_by_itself_has_room_to():
     for fields in ({"stop": {"discrepancy": "auto"}}, {"prior": "tv"}):
-        assert make(**fields).with_iterations().stop.iterations > 3 * RichardsonLucy.iterations
-    assert make(stop={"iterations": 7}, prior="tv").with_iterations().stop.iterations == 7
+        assert with_iterations(make(**fields)).stop.iterations > 3 * RichardsonLucy.iterations
+    assert with_iterations(make(stop={"iterations": 7}, prior="tv")).stop.iterations == 7
 
 
 def test_counts_are_not_fitted_beyond_their_noise_unless_iterations_are_given():
-    stop = make().with_iterations().stop
+    stop = with_iterations(make()).stop
     assert (stop.iterations, stop.discrepancy) == (RichardsonLucy.iterations, "auto")
     for fields in ({"stop": {"iterations": 7}}, {"prior": "tv"}, {"method": "cgls"}):
-        assert make(**fields).with_iterations().stop.discrepancy is None
+        assert with_iterations(make(**fields)).stop.discrepancy is None

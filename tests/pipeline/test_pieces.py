@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from physrecon.errors import ArgumentError
-from physrecon.pipeline.pieces import slab_rows, slabs
+from physrecon.pipeline.pieces import slab_rows, split_rows
 
 
 @pytest.mark.parametrize("count, size", [(0, 3), (1, 1), (7, 3), (9, 3), (5, 100)])
 def test_slabs_cover_every_row_once_and_in_order(count, size):
-    cut = slabs(count, size)
+    cut = split_rows(count, size)
     assert [i for s in cut for i in range(count)[s]] == list(range(count))
     assert all(0 < s.stop - s.start <= size for s in cut)
 

@@ -12,7 +12,8 @@ from naive import joseph_matrix
 import physrecon as pr
 from physrecon.arrays import vectors
 from physrecon.errors import ArgumentError
-from physrecon.pipeline.scan.problem import Measured, make_likelihood
+from physrecon.pipeline.scan.measure import SlabData
+from physrecon.pipeline.scan.problem import make_likelihood
 
 LONG = pr.Stop(iterations=20_000, rtol=1e-13)
 
@@ -199,7 +200,7 @@ def test_jobs_leave_out_rays_that_miss_the_grid():
     scan = pr.ParallelBeam([0.0, 30.0, 90.0], (1, 9), angle_unit="deg", center=7)
     A = pr.Projector(scan, pr.Grid((1, 5, 5)))
     noise = np.abs(zoo.data_for(A)) + 0.1
-    f = make_likelihood(SimpleNamespace(likelihood="poisson"), A, Measured(noise))
+    f = make_likelihood(SimpleNamespace(likelihood="poisson"), A, SlabData(noise))
     missed = joseph_matrix(scan, A.grid).sum(1).reshape(3, 1, 9) == 0
     assert missed.any()
     np.testing.assert_array_equal(f.y, np.where(missed, 0, noise))

@@ -1,20 +1,23 @@
-"""Finished frames of an unfinished image: OUT.frames/00000.h5 …, until OUT is whole.
+"""An image written frame by frame, so that a kill loses at most the frame in work.
 
-A frame is there whole or not at all, and the folder is marked with the job it belongs to, so that
-the next run of the same job on the same input goes on where a killed one stopped."""
+The frames of a series are kept as OUT.frames/00000.h5 … until OUT is whole.  A frame is there whole
+or not at all, and the folder is marked with the job it belongs to, so that the next run of the same
+job on the same input goes on where a killed one stopped."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from physrecon.errors import OutputError, PhysreconError
 from physrecon.io.atomic_file import write_error
 from physrecon.io.images.image import open_image
-from physrecon.io.output.image_writer import ImageWriter
+from physrecon.io.output.image_writer import ImageWriter, write_image
 from physrecon.io.output.piece_folder import (
     claim,
     clear,
@@ -27,6 +30,85 @@ from physrecon.io.output.piece_folder import (
 )
 
 PIECE = 1 << 20  # bytes written at a time
+
+
+class ImageSink:
+    """The image OUT, of frames that may be made in any order; a context manager.
+
+    shape, axes, voxel_size, length_unit, description, overwrite: as of `ImageWriter`.
+    places: index of each frame in the result.  beside: a further file for each frame, or none.
+    description tells one job from another."""
+
+    def __init__(
+        self,
+        path: Path,
+        shape: Sequence[int],
+        axes: str,
+        places: Sequence[tuple[int, ...]],
+        voxel_size: Sequence[float],
+        length_unit: str | None,
+        description: str,
+        overwrite: bool,
+        beside: Sequence[Path] = (),
+    ) -> None:
+        self._places, self._beside = list(places), list(beside)
+        self._lengths = (tuple(voxel_size), length_unit)
+        self._overwrite = overwrite
+        self._finished: set[int] = set()
+        self._out = ImageWriter(
+            path, shape, np.float32, axes, voxel_size, length_unit, description, overwrite
+        )
+        try:
+            job = hashlib.sha256(description.encode()).hexdigest()
+            self._kept = KeptFrames(path, job, len(places), self._out.layout.frame_axes, overwrite)
+        except BaseException:
+            self._out.close()
+            raise
+
+    def __enter__(self) -> ImageSink:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._out.close()
+
+    def done(self, piece: int) -> bool:
+        """Whether this job's frame is on the disk and every byte of it can be read back."""
+        if piece not in self._finished and len(self._places) > 1 and self._kept.done(piece):
+            self._finished.add(piece)
+        return piece in self._finished
+
+    def write(self, piece: int, values: Any, **extras: NDArray[Any]) -> None:
+        """Write a frame, and an array beside it; of a series, they survive a kill from now on.
+
+        Raises WriteError, OutputError."""
+        voxel_size, unit = self._lengths
+        several = len(self._places) > 1
+        for array in extras.values():
+            axes = self._out.layout.frame_axes[-array.ndim :]
+            lengths = (voxel_size[-array.ndim :], unit)
+            if several:
+                self._kept.claim()  # the folder bears our mark before anything lies beside OUT
+            overwrite = self._overwrite or self._kept.resumed
+            write_image(self._beside[piece], array, axes, *lengths, overwrite=overwrite)
+        if several:
+            self._kept.keep(piece, values)
+        else:
+            put(self._out, self._places[piece], slice(0, len(values)), values)
+        self._finished.add(piece)
+
+    def finish_if_complete(self) -> bool:
+        """Write OUT if all frames are there; whether they were.
+
+        Frames are put in order, so that the bytes of OUT do not depend on when each was made."""
+        pieces = range(len(self._places))
+        if not all(self.done(piece) for piece in pieces):
+            return False
+        for piece in pieces if len(self._places) > 1 else ():
+            for planes, values in self._kept.read(piece):
+                put(self._out, self._places[piece], planes, values)
+        self._out.finish()
+        self._kept.discard()
+        return True
 
 
 class KeptFrames:

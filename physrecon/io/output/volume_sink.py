@@ -163,6 +163,13 @@ class VolumeWriter:
         self._complete = True
         self._tidy()
 
+    def finish_if_complete(self) -> bool:
+        """`finish` if all slabs are there; whether they were."""
+        complete = all(self.done(i) for i in range(len(self.slabs)))
+        if complete:
+            self.finish()
+        return complete
+
     def _take_place(self) -> None:
         """Put the new slabs where the old ones were; may be killed and called again anywhere."""
         if self._work == self.folder:

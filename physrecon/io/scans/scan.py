@@ -5,7 +5,6 @@ projections are read by blocks of rows when they are indexed."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ from physrecon.errors import ArgumentError, DataError
 from physrecon.geometry.parallel_beam import ANGLE_UNITS, ParallelBeam
 from physrecon.io import units
 from physrecon.io.content import HDF5, Content, content_of, unrecognised
+from physrecon.io.fingerprint import fingerprint
 from physrecon.io.scans import hdf5
 from physrecon.io.scans.frames import Frames
 from physrecon.io.scans.reading import ReadOptions, ScanReading
@@ -101,17 +101,13 @@ class Scan:
 
         Hashes names, sizes and times of all files behind the scan, the shapes, the angles and one
         row of the first, middle and last projection."""
-        digest = hashlib.sha256()
-        for path in self.files:
-            state = path.stat()
-            digest.update(f"{path.name} {state.st_size} {state.st_mtime_ns}\n".encode())
-        for frames in (self.projections, self.flats, self.darks):
-            digest.update(f"{frames.shape} {frames.dtype.str}\n".encode())
-        digest.update(self.angles.tobytes())
         views, rows, _ = self.shape
-        for view in (0, views // 2, views - 1):
-            digest.update(self.projections[view, rows // 2].tobytes())
-        return digest.hexdigest()
+        stacks = (self.projections, self.flats, self.darks)
+        return fingerprint(
+            self.files,
+            [f"{frames.shape} {frames.dtype.str}" for frames in stacks],
+            [self.angles, *(self.projections[v, rows // 2] for v in (0, views // 2, views - 1))],
+        )
 
 
 def open_scan(

@@ -131,6 +131,15 @@ class Blur(Slicewise, LinearOperator):
         return int(self._engine.work_bytes(itemsize) + itemsize * extended)
 
     @property
+    def tiles(self) -> int:
+        """Into how many tiles a frame is cut."""
+        return getattr(self._engine, "tiles", 1)
+
+    def describe(self) -> str:
+        """How it is computed, in words."""
+        return "nothing" if self._engine is None else self._engine.describe()
+
+    @property
     def padded_shape(self) -> Shape:
         """The axes that are blurred, as long as they are transformed (in tiles: those of one)."""
         rank = self.psf.ndim

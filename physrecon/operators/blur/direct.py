@@ -51,6 +51,12 @@ class _InSpace:
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_tables": {}}
 
+    def describe(self) -> str:
+        """How it computes, in words."""
+        if len(self._taps[0]) == 1:  # one table, not one for every axis
+            return f"sums over the {self._taps[0][0].size} values of the PSF"
+        return f"sums along the axes, {len(self._taps)} separable term{'s' * (len(self._taps) > 1)}"
+
     def work_bytes(self, itemsize: int = 4) -> int:
         """Bytes it takes besides x and y."""
         return 0

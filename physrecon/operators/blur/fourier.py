@@ -58,6 +58,10 @@ class FourierConvolution:
         """The shape of the OTF: of a real transform, half of the last axis."""
         return (*self.lengths[:-1], self.lengths[-1] // 2 + 1)
 
+    def describe(self) -> str:
+        """How it computes, in words."""
+        return f"transforms of {self.lengths}"
+
     def work_bytes(self, itemsize: int = 4) -> int:
         """Bytes of the OTF and S."""
         first = max(self.in_shape[0], self.out_shape[0])

@@ -46,6 +46,15 @@ class TiledConvolution:
         self._whole = FourierConvolution(psf, window, self.tile, self._reach)
         self.lengths = self._whole.lengths
 
+    @property
+    def tiles(self) -> int:
+        """How many tiles there are."""
+        return math.prod(-(-n // t) for n, t in zip(self.in_shape, self.tile, strict=True))
+
+    def describe(self) -> str:
+        """How it computes, in words."""
+        return f"transforms in {self.tiles} tiles of {self.tile}"
+
     def work_bytes(self, itemsize: int = 4) -> int:
         """Bytes of the OTF, S, a window and a tile."""
         buffers = math.prod(self._whole.in_shape) + math.prod(self.tile)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,80 +13,67 @@ from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Numbers
 from physrecon.catalog import IMAGE_DIRECT, SOLVERS, find
 from physrecon.errors import DataError
-from physrecon.io.images.image import Image
 from physrecon.jobs.image_job import ImageJob
 from physrecon.likelihoods import LeastSquares, PoissonLikelihood
-from physrecon.pipeline.image.footprint import ImagePlan, make_blur
-from physrecon.pipeline.image.psf import Kernel, pitch_of
-from physrecon.pipeline.image.survey import Index, background_of, expected_deviance
-from physrecon.pipeline.messages import Report
-from physrecon.pipeline.problem import make_prior, make_solver
-from physrecon.priors import NonNegative
+from physrecon.operators.blur.blur import Blur
+from physrecon.pipeline.image.survey import expected_deviance
+from physrecon.pipeline.messages import PieceProgress
+from physrecon.pipeline.problem import problem_of, solved
 from physrecon.problem import Problem
-from physrecon.solvers import Result, Stop, solve
-from physrecon.solvers.choose_weight import choose_weight
-from physrecon.solvers.state import State
+from physrecon.solvers import Result, Stop
 
-Follow = Callable[[float, str], Any]
 WEIGHT_VOXELS = 1 << 17  # of the middle of the first frame, on which a weight is chosen
 WEIGHT_STOP = Stop(iterations=20)
 
 
-def deconvolved(plan: ImagePlan, y: Any, pitch: tuple[float, ...], follow: Follow) -> Any:
-    """(frame, why the solver stopped, PSF if it is new) of a blurred frame, which is used up.
+def deconvolved(
+    job: ImageJob,
+    A: Blur,
+    y: Any,
+    level: float,
+    voxel_size: tuple[float, ...],
+    progress: PieceProgress,
+) -> tuple[Any, str, dict[str, Any]]:
+    """(frame, why the solver stopped, what else was found) of a blurred frame, which is used up.
 
-    follow(done, text): called with the fraction that is done."""
-    job, A = plan.job, plan.A
-    level = background_of(y) if job.background == "auto" else float(job.background)
+    level: grey value of the background."""
     if job.method in IMAGE_DIRECT:
         y -= level
-        return _filtered(job, A, y, pitch), "", None
-    problem = make_problem(job, A, y, level, pitch)
+        return _filtered(job, A, y, voxel_size), "", {}
+    problem = make_problem(job, A, y, level, voxel_size)
     noise = noise_norms(job, problem)
-    stop = make_stop(job, noise)
-
-    def report(state: State) -> None:
-        follow(state.iteration / max(stop.iterations, 1), f"iteration {state.iteration}")
-
-    result = solve(problem, make_solver(job), first_guess(job, problem), stop, callback=report)
+    result = solved(job, problem, make_stop(job, noise), progress, first_guess(job, problem))
     x, reason = result.x[A.frame], _ending(job, problem, result, noise)
     if "diverged" in reason or not arrays.all_finite(x):
         raise DataError(
             f"{job.method}: expected an image that fits the data, got none: {reason}; "
             "choose another method"
         )
-    if job.background == "auto":
-        reason = f"background {level:.4g}, {reason}"
     state: Any = result.state
-    psf = arrays.to_host(state.psf) if job.blind else None
-    return x, reason, psf
+    return x, reason, {"psf": arrays.to_host(state.psf)} if job.blind else {}
 
 
 def make_problem(
-    job: ImageJob, A: Any, y: Any, background: float, pitch: tuple[float, ...]
+    job: ImageJob, A: Any, y: Any, level: float, voxel_size: tuple[float, ...]
 ) -> Problem:
     """The problem that the job names.  y is used up.  Raises ArgumentError for settings that do
     not fit."""
     if job.likelihood == "poisson":
-        f: Any = PoissonLikelihood(A, y, background)
+        f: Any = PoissonLikelihood(A, y, level)
     else:
-        if background:
-            y -= background
+        if level:
+            y -= level
         f = LeastSquares(A, y)
-    axes = (1, 2) if job.planewise else tuple(range(len(pitch)))
-    return Problem(
-        f,
-        prior=make_prior(job.prior, pitch, axes),
-        constraint=NonNegative() if job.nonnegative else None,
-    )
+    axes = (1, 2) if job.planewise else tuple(range(len(voxel_size)))
+    return problem_of(job, f, voxel_size, axes)
 
 
-def _filtered(job: ImageJob, A: Any, y: Any, pitch: tuple[float, ...]) -> Any:
+def _filtered(job: ImageJob, A: Any, y: Any, voxel_size: tuple[float, ...]) -> Any:
     settings: dict[str, Any] = {**job.solver, "boundary": job.boundary, "oversize": True}
     settings["center"] = A.center
     if job.method == "wiener":
         return wiener(y, A.psf, **settings)
-    sizes = tuple(p / pitch[-1] for p in pitch[-A.psf.ndim :])
+    sizes = tuple(p / voxel_size[-1] for p in voxel_size[-A.psf.ndim :])
     return tikhonov_filter(y, A.psf, voxel_size=sizes, **settings)
 
 
@@ -126,30 +112,6 @@ def _ending(job: ImageJob, problem: Problem, result: Result, noise: Numbers) -> 
     if plain and (problem.f.residual_norms(value) < noise).any():
         return f"{result.reason}; noise is being fitted, --set stop.discrepancy=auto stops before"
     return result.reason
-
-
-# The weight of a prior ------------------------------------------------------------------------
-
-
-def with_weight(
-    job: ImageJob, image: Image, kernel: Kernel, index: Index, report: Report
-) -> ImageJob:
-    """The job with the weight of its prior, found on the middle of a frame."""
-    if job.prior is None or job.prior.weight != "auto":
-        return job
-    part = middle(image.frame_shape, WEIGHT_VOXELS)
-    y = arrays.to_device(image[(*index, *part)].astype(np.float32), job.device)
-    level = background_of(arrays.to_host(y)) if job.background == "auto" else float(job.background)
-    A = make_blur(job.model_copy(update={"oversize": True}), y.shape, kernel)
-    problem = make_problem(job, A, y, level, pitch_of(job, image)[0])
-    with report.progress("weight", 1, "choice"):
-        choice = choose_weight(problem, job.prior.rule, make_solver(job), WEIGHT_STOP)
-    weight = float(f"{choice.weight:.3g}")  # finer than it matters, and the same on every machine
-    report.result(
-        f"weight: {weight} (found, {job.prior.rule} of {len(choice.curve)} solutions, "
-        f"{' × '.join(map(str, y.shape))} in the middle)"
-    )
-    return job.model_copy(update={"prior": job.prior.model_copy(update={"weight": weight})})
 
 
 def middle(shape: tuple[int, ...], most: int) -> tuple[slice, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,21 +31,25 @@ FAINT = 0.02  # of the peak: a border brighter than this is background, or a PSF
 
 
 @dataclass(frozen=True)
-class Kernel:
-    """A PSF as the job wants it, not normalised yet; its centre; what to tell of it."""
+class JobPSF:
+    """A PSF as the job wants it, not normalised yet, and its centre.
+
+    lines, warnings: what to say of it.  files: it was read from."""
 
     values: Array
     center: tuple[int, ...]
-    lines: list[str]
-    warnings: list[str]
+    lines: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    files: frozenset[Path] = frozenset()
 
 
-def read_psf(job: ImageJob, image: Image) -> Kernel:
+def read_psf(job: ImageJob, image: Image) -> JobPSF:
     """The PSF of a job for an image.  Raises DataError, MissingInputError, ArgumentError."""
+    files: frozenset[Path] = frozenset()
     if job.model:
         values, lines = model(job, image)
     else:
-        values, lines = _from_file(job, image)
+        values, lines, files = _from_file(job, image)
     warnings: list[str] = []
     if job.psf_background:
         level = background_level(values) if job.psf_background == "auto" else job.psf_background
@@ -69,7 +73,7 @@ def read_psf(job: ImageJob, image: Image) -> Kernel:
     center = _center(job, values)
     if job.psf_center is None and (note := _off_center(values, center)):
         warnings.append(note)
-    return Kernel(values, center, lines, warnings)
+    return JobPSF(values, center, lines, warnings, files)
 
 
 def rank(job: ImageJob, image: Image) -> int:
@@ -77,7 +81,7 @@ def rank(job: ImageJob, image: Image) -> int:
     return 2 if job.planewise else len(image.frame_shape)
 
 
-def pitch_of(job: ImageJob, image: Image) -> tuple[tuple[float, ...], str | None]:
+def voxel_size_of(job: ImageJob, image: Image) -> tuple[tuple[float, ...], str | None]:
     """(voxel size along the axes of a frame, unit), from the job or else from the file."""
     if job.voxel_size is None:
         return image.voxel_size, image.length_unit
@@ -89,23 +93,23 @@ def pitch_of(job: ImageJob, image: Image) -> tuple[tuple[float, ...], str | None
 # Files ----------------------------------------------------------------------------------------
 
 
-def _from_file(job: ImageJob, image: Image) -> tuple[Array, list[str]]:
+def _from_file(job: ImageJob, image: Image) -> tuple[Array, list[str], frozenset[Path]]:
     name = job.psf.partition(":")[0]
     if ":" in job.psf and "::" not in job.psf and not Path(job.psf).exists():
         raise ArgumentError(f"psf: no such file, and of models {expected(name, PSF_MODELS)}")
     with open_image(job.psf) as file:
         values = _one_frame(job, image, file)
         lines = [f"psf: {job.psf}, {values.shape} {file.dtype}"]
-        pitch, unit = file.voxel_size, file.length_unit
+        pitch, unit, files = file.voxel_size, file.length_unit, frozenset(file.files)
     if job.psf_voxel_size:
         pitch, unit = _per_axis("psf_voxel_size", job.psf_voxel_size, values.ndim), job.length_unit
-    wanted, unit_wanted = pitch_of(job, image)
+    wanted, unit_wanted = voxel_size_of(job, image)
     if unit is None and not job.psf_voxel_size:
         if unit_wanted:
             lines.append("psf: no voxel size in its file, taken as that of the image")
     else:
-        _check_pitch(job, (pitch[-values.ndim :], unit), (wanted[-values.ndim :], unit_wanted))
-    return values, lines
+        _check_voxel_size(job, (pitch[-values.ndim :], unit), (wanted[-values.ndim :], unit_wanted))
+    return values, lines, files
 
 
 def _one_frame(job: ImageJob, image: Image, file: Image) -> Array:
@@ -143,7 +147,7 @@ def _one_frame(job: ImageJob, image: Image, file: Image) -> Array:
     return values
 
 
-def _check_pitch(
+def _check_voxel_size(
     job: ImageJob,
     psf: tuple[Sequence[float], str | None],
     image: tuple[Sequence[float], str | None],
@@ -188,7 +192,7 @@ def model(job: ImageJob, image: Image) -> tuple[Array, list[str]]:
     name, _, text = job.psf.partition(":")
     function = find(PSF_MODELS, name)
     count = rank(job, image)
-    pitch, unit = pitch_of(job, image)
+    pitch, unit = voxel_size_of(job, image)
     given = _parameters(text)
     shape = given.pop("shape", None)
     room = tuple(min(n - 1 + n % 2, MOST_PIXELS) for n in image.frame_shape[-count:])

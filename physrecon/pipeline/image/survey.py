@@ -3,8 +3,7 @@ before hours of work."""
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -24,7 +23,7 @@ BOX = 8  # pixels along rows and columns whose mean tells of the background
 MOST_NUMBERS = 1 << 18  # that tell of noise
 DARKEST = 1  # per cent of the boxes that hold background only
 
-MOST_UNDER = 0.8  # of the pixels: noise alone leaves half of what is dark below the background
+MOST_BELOW = 0.8  # of the pixels: noise alone leaves half of what is dark below the background
 
 Index = tuple[int, ...]
 
@@ -44,28 +43,36 @@ def chosen_frames(job: ImageJob, image: Image) -> list[Index]:
 
 
 @dataclass
-class Survey:
-    """What was counted in all frames of a job.  background: as the job states it, or 0."""
+class ImageStatistics:
+    """What was counted in all frames of a job.
+
+    background: as the job states it, or 0; backgrounds: found in every frame, where it is to be.
+    value: of a constant frame."""
 
     background: float = 0.0
+    backgrounds: list[float] = field(default_factory=list)
     pixels: int = 0
-    under: int = 0  # no brighter than the background
-    bad: int = 0
+    below_background: int = 0
+    nonfinite: int = 0
     negative: int = 0
     least: float = 0.0
     saturated: int = 0
-    full: int = 0
-    flat: int = 0  # frames that are the same everywhere
+    full_scale: int = 0
+    constant_frames: int = 0
     frames: int = 0
-    value: float = 0.0  # of a flat frame
+    value: float = 0.0
 
-    def add(self, image: Image, index: Index) -> None:
+    def add(self, image: Image, index: Index, find_background: bool) -> None:
+        """Count one frame, block by block."""
         low, high, at_top = np.inf, -np.inf, 0
+        means: list[NDArray[Any]] = []
         for _, values in image.blocks(index, BLOCK_BYTES):
+            if find_background:
+                means += box_means(values.astype(np.float32, copy=False))
             self.pixels += values.size
             if image.dtype.kind == "f":
                 good = np.isfinite(values)
-                self.bad += values.size - int(good.sum())
+                self.nonfinite += values.size - int(good.sum())
                 values = values[good]
             if not values.size:
                 continue
@@ -74,33 +81,41 @@ class Survey:
                 at_top = at_top * (top == high) + int((values == top).sum())
                 high = top
             if self.background:
-                self.under += int((values <= self.background).sum())
+                self.below_background += int((values <= self.background).sum())
             if low < 0:
                 self.negative += int((values < 0).sum())
         self.least = min(self.least, low)
         self.frames += 1
+        if find_background:
+            self.backgrounds.append(darkest(means))
         if low == high:
-            self.flat, self.value = self.flat + 1, low
+            self.constant_frames, self.value = self.constant_frames + 1, low
         elif high == image.saturation or (high in LEVELS and at_top > 1):
-            self.saturated, self.full = self.saturated + at_top, int(high)
+            self.saturated, self.full_scale = self.saturated + at_top, int(high)
 
 
-def survey(job: ImageJob, image: Image, frames: list[Index]) -> Survey:
-    """Look through all frames of a job.  Raises DataError for what cannot be worked with."""
-    found = Survey(0.0 if job.background == "auto" else float(job.background))
+def image_statistics(job: ImageJob, image: Image, frames: list[Index]) -> ImageStatistics:
+    """Look through all frames of a job, once."""
+    stated = job.background if isinstance(job.background, float) else 0.0
+    found = ImageStatistics(stated)
     for index in frames:
-        found.add(image, index)
-    if found.bad:
+        found.add(image, index, job.background == "auto")
+    return found
+
+
+def check_data(job: ImageJob, found: ImageStatistics) -> None:
+    """Raise DataError for an image that cannot be worked with."""
+    if found.nonfinite:
         raise DataError(
-            f"{job.input}: expected finite numbers, got NaN or infinity in {found.bad} of "
+            f"{job.input}: expected finite numbers, got NaN or infinity in {found.nonfinite} of "
             f"{found.pixels} pixels; replace them, by the mean of their neighbours say"
         )
-    if found.flat == found.frames:
+    if found.constant_frames == found.frames:
         raise DataError(
             f"{job.input}: expected an image, got {found.value:g} in every pixel; check the file, "
             "or choose other --frames"
         )
-    if found.under == found.pixels:
+    if found.below_background == found.pixels:
         raise DataError(
             f"{job.input}: expected an image brighter than its background, got no pixel above "
             f"{found.background:g}; give a lower --background, or auto"
@@ -111,25 +126,25 @@ def survey(job: ImageJob, image: Image, frames: list[Index]) -> Survey:
             f"{found.pixels} pixels below 0, the least {found.least:.4g}; leave in the offset that "
             "was taken off and give it with --background, or choose a method of least squares"
         )
-    return found
 
 
-def doubts(found: Survey) -> list[str]:
-    """What does not keep a job from being done, but its user from trusting all of the result."""
+def image_warnings(found: ImageStatistics) -> list[str]:
+    """Warnings about the input: the job can run, but parts of its result may not be trustworthy."""
     sentences = []
     if found.saturated:
         sentences.append(
-            f"{found.saturated} of {found.pixels} pixels are saturated, at {found.full}: what they "
-            "lack is missing around them too; record with less light"
+            f"{found.saturated} of {found.pixels} pixels are saturated, at {found.full_scale}: "
+            "what they lack is missing around them too; record with less light"
         )
-    if found.under > MOST_UNDER * found.pixels:
+    if found.below_background > MOST_BELOW * found.pixels:
         sentences.append(
-            f"{found.under / found.pixels:.0%} of the pixels are no brighter than the background, "
-            f"{found.background:g}; give a lower --background, or auto"
+            f"{found.below_background / found.pixels:.0%} of the pixels are no brighter than the "
+            f"background, {found.background:g}; give a lower --background, or auto"
         )
-    if found.flat:
+    if found.constant_frames:
         sentences.append(
-            f"{found.flat} of {found.frames} frames are the same in every pixel, {found.value:g}"
+            f"{found.constant_frames} of {found.frames} frames are the same in every pixel, "
+            f"{found.value:g}"
         )
     return sentences
 
@@ -152,26 +167,20 @@ def expected_deviance(y: Any) -> float:
 def background_of(y: NDArray[Any]) -> float:
     """The grey value that lies under a frame: where the darkest per cent of the boxes ends.
 
-    A box is 8 × 8 pixels of one plane, whose mean has little noise.  Too high where there is object
-    in every box."""
-    rows, columns = (max(1, n // BOX) * min(BOX, n) for n in y.shape[-2:])
-    box = [min(BOX, n) for n in y.shape[-2:]]
+    Too high where there is object in every box."""
+    return darkest(box_means(y))
+
+
+def box_means(planes: NDArray[Any]) -> list[NDArray[Any]]:
+    """The means of the boxes of 8 × 8 pixels of every plane, which have little noise."""
+    rows, columns = (max(1, n // BOX) * min(BOX, n) for n in planes.shape[-2:])
+    box = [min(BOX, n) for n in planes.shape[-2:]]
     means = []
-    for plane in y.reshape(-1, *y.shape[-2:]):
+    for plane in planes.reshape(-1, *planes.shape[-2:]):
         cut = plane[:rows, :columns].reshape(rows // box[0], box[0], columns // box[1], box[1])
         means.append(cut.mean((1, 3), dtype=np.float64).ravel())
+    return means
+
+
+def darkest(means: list[NDArray[Any]]) -> float:
     return float(np.percentile(np.concatenate(means), DARKEST))
-
-
-def fingerprint(image: Image) -> str:
-    """Identity of an image in 64 hex digits, cheap at any size: name, size and time of its file,
-    and a row of its first, middle and last frame."""
-    state = image.path.stat()
-    digest = hashlib.sha256(
-        f"{image.path.name} {state.st_size} {state.st_mtime_ns} {image.axes} {image.shape} "
-        f"{image.dtype.str}".encode()
-    )
-    frames, middle = image.frames, tuple(n // 2 for n in image.frame_shape[:-1])
-    for i in (0, len(frames) // 2, -1):
-        digest.update(image[(*frames[i], *middle)].tobytes())
-    return digest.hexdigest()

@@ -1,237 +1,216 @@
-"""From a job to a sharp image: the only place where image files, the blur and solvers meet.
+"""A job that deconvolves an image: read a frame, deconvolve it, write it, frame after frame.
 
-    image → frame y → solver with Blur and its transpose → frame x → file,   frame after frame
-
-Frames (times, channels) know nothing of each other; a finished one is kept, whatever happens."""
+Frames (times, channels) are independent; a finished one is kept, whatever happens."""
 
 from __future__ import annotations
 
 import hashlib
-import shlex
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from functools import cached_property
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from physrecon import arrays
 from physrecon.arrays import on_disk
 from physrecon.catalog import IMAGE_DIRECT, SOLVERS, image_methods
-from physrecon.errors import ArgumentError, DataError, Interrupted
+from physrecon.errors import ArgumentError, DataError
 from physrecon.io.images.image import Image, open_image
-from physrecon.io.output.image_sink import KeptFrames, put
-from physrecon.io.output.image_writer import HDF5, TIFF, ImageWriter, write_image
+from physrecon.io.output.image_sink import ImageSink
+from physrecon.io.output.image_writer import HDF5, TIFF
+from physrecon.io.output.piece_folder import frame_folder, slab_files
 from physrecon.jobs.image_job import ImageJob
-from physrecon.pipeline.image.footprint import (
-    ImagePlan,
-    describe_image,
-    make_blur,
-    make_plan,
-    psf_path,
+from physrecon.operators.blur.blur import Blur
+from physrecon.pipeline.image.footprint import frame_needs, make_blur
+from physrecon.pipeline.image.problem import (
+    WEIGHT_STOP,
+    WEIGHT_VOXELS,
+    deconvolved,
+    make_problem,
+    middle,
 )
-from physrecon.pipeline.image.problem import deconvolved, make_problem, with_weight
-from physrecon.pipeline.image.psf import Kernel, pitch_of, read_psf
+from physrecon.pipeline.image.psf import JobPSF, read_psf, voxel_size_of
 from physrecon.pipeline.image.survey import (
     BLOCK_BYTES,
-    Index,
+    ImageStatistics,
+    check_data,
     chosen_frames,
-    doubts,
-    fingerprint,
-    survey,
+    image_statistics,
+    image_warnings,
 )
-from physrecon.pipeline.messages import Progress, Report, Silent, heard
-from physrecon.pipeline.preflight import check_method, check_output, require_machine
+from physrecon.pipeline.messages import Messages, PieceProgress
+from physrecon.pipeline.pieces import F4
+from physrecon.pipeline.preflight import Outputs
+from physrecon.pipeline.problem import with_iterations
+from physrecon.pipeline.provenance import as_text, provenance
+from physrecon.pipeline.task import Footprint, Outcome, Piece, Words
+from physrecon.problem import Problem
+from physrecon.solvers import Stop
 
 
-def run(job: ImageJob, report: Report | None = None) -> Path:
-    """Take the blur off what the job says and return the path of the result.
+class ImageTask:
+    """frames: indices of the frames to work on.  voxel_size, length_unit: along a frame's axes."""
 
-    Finished frames of an earlier run of the same job on the same input are kept as they are.
-    Raises the errors of `physrecon.errors`; Interrupted when stopped with something kept."""
-    report = report or Silent()
-    with _opened(job) as (job, image, kernel, frames), heard(report):
-        report.result(describe_image(job, image))
-        for line in kernel.lines:
-            report.result(line)
-        for note in image.notes:
-            report.note(note)
-        for warning in kernel.warnings:
-            report.warn(warning)
-        plan = make_plan(job, image, kernel, frames)
-        _check_output(plan)
-        _check_problem(job, image, kernel)
-        for sentence in doubts(survey(job, image, frames)):
-            report.warn(sentence)
-        job = with_weight(job, image, kernel, frames[0], report)
-        _write_result(replace(plan, job=job), image, report)
-    if job.blind:
-        report.result(f"{plan.outputs.files[1]}: the PSF that was found along with it")
-    report.result(
-        f"{job.output}: {image.axes} {plan.shape} float32 — "
-        f"open with `physrecon view {shlex.quote(str(job.output))}`"
-    )
-    return job.output
+    words: ClassVar[Words] = Words("deconvolve", "frames", "frame", "sharp.tif")
 
+    def __init__(self, job: ImageJob, image: Image, psf: JobPSF) -> None:
+        self.job, self.image, self.psf = job, image, psf
+        self.notes = tuple(image.notes)
+        able = () if job.blind else image_methods()
+        self.methods = tuple(method for method in able if method in SOLVERS)
+        self.frames = chosen_frames(job, image)
+        self.voxel_size, self.length_unit = voxel_size_of(job, image)
+        self._blurs: dict[int | None, Blur] = {}  # by the memory they may take
 
-def plan(job: ImageJob, report: Report | None = None) -> ImagePlan:
-    """What the job would take, without computing."""
-    with _opened(job) as (job, image, kernel, frames):
-        planned = make_plan(job, image, kernel, frames)
-        for note in image.notes:
-            (report or Silent()).note(note)
-        _check_problem(job, image, kernel)
-        return planned
+    @classmethod
+    @contextmanager
+    def open(cls, job: ImageJob) -> Iterator[Self]:
+        with open_image(job.input, axes=job.axes) as image:
+            if job.planewise and len(image.frame_shape) < 3:
+                raise DataError(
+                    f"{job.input}: expected a stack for --planewise, got images of "
+                    f"{image.frame_shape}; drop it"
+                )
+            yield cls(with_iterations(job), image, read_psf(job, image))
 
+    def with_job(self, job: ImageJob) -> Self:
+        task = type(self)(job, self.image, self.psf)
+        task._blurs = self._blurs
+        return task
 
-@contextmanager
-def _opened(job: ImageJob) -> Iterator[tuple[ImageJob, Image, Kernel, list[Index]]]:
-    """The job with its iterations, its image, its PSF and its frames."""
-    require_machine(job)
-    with open_image(job.input, axes=job.axes) as image:
-        if job.planewise and len(image.frame_shape) < 3:
-            raise DataError(
-                f"{job.input}: expected a stack for --planewise, got images of "
-                f"{image.frame_shape}; drop it"
+    def summary(self) -> list[str]:
+        image, unit = self.image, self.length_unit
+        size = " × ".join(f"{length:.4g}" for length in self.voxel_size)
+        voxels = f"voxels of {size} {unit}" if unit else "no voxel size"
+        count = len(image.frames)
+        several = f", {count} frames of {image.frame_axes}" if count > 1 else ""
+        line = f"{image.path}: {image.axes} {image.shape} {image.dtype}, {voxels}{several}"
+        return [line, *self.psf.lines]
+
+    def warnings(self) -> list[str]:
+        return self.psf.warnings
+
+    def footprint(self, budget: int) -> Footprint:
+        job, count = self.job, len(self.frames)
+        needs = frame_needs(job, self.image.frame_shape, self.psf, budget)
+        self._blurs[needs.limit] = needs.blur
+        leading = (len({i[axis] for i in self.frames}) for axis in range(len(self.frames[0])))
+        shape = (*leading, *self.image.frame_shape)
+        folder, first = frame_folder(job.output), self.frames[0]
+        places = [(i[0] - first[0], *i[1:]) if i else () for i in self.frames]
+        return Footprint(
+            tuple(Piece(i, place) for i, place in enumerate(places)),
+            shape,
+            F4 * math.prod(shape),
+            f"{self.image.axes} {shape} float32",
+            self._outputs(),
+            needs.peak,
+            beside="the PSF that was found along with it",
+            found=len(slab_files(folder)) if count > 1 else 0,
+            usable=True,
+            lines=needs.lines(job),
+            work=needs.limit,
+            scratch=needs.held if needs.on_disk else 0,
+            resident=needs.resident,
+        )
+
+    def trial(self) -> Problem | None:
+        """A few pixels under a PSF of the same signs."""
+        if self.job.method in IMAGE_DIRECT:
+            return None
+        shape = tuple(min(n, 4) for n in self.image.frame_shape)
+        psf = np.ones((3,) * self.psf.values.ndim)
+        if self.psf.values.min() < 0:
+            psf[..., 0] = -0.5
+        A = make_blur(self._any_size(), shape, JobPSF(psf, (1,) * psf.ndim))
+        level = 0.0 if self.job.background == "auto" else self._level(0)
+        y = np.full(shape, 1 + level, np.float32)
+        return make_problem(self.job, A, y, level, self.voxel_size)
+
+    def survey(self) -> list[str]:
+        check_data(self.job, self._statistics)
+        return image_warnings(self._statistics)
+
+    def resolved(self, messages: Messages) -> ImageJob:
+        if self.job.background != "auto":
+            return self.job
+        levels = self._statistics.backgrounds
+        several = f" … {max(levels):.4g}" if len(levels) > 1 else ""
+        messages.result(f"background: {min(levels):.4g}{several} (found)")
+        found = levels[0] if len(levels) == 1 else tuple(levels)
+        return self.job.model_copy(update={"background": found})
+
+    def weight_problem(self) -> tuple[Problem, Stop | None, str]:
+        part = middle(self.image.frame_shape, WEIGHT_VOXELS)
+        y = self.image[(*self.frames[0], *part)].astype(np.float32)
+        A = make_blur(self._any_size(), y.shape, self.psf)
+        where = f"{' × '.join(map(str, y.shape))} in the middle"
+        y = arrays.to_device(y, self.job.device)
+        return make_problem(self.job, A, y, self._level(0), self.voxel_size), WEIGHT_STOP, where
+
+    def make(self, footprint: Footprint, piece: Piece, progress: PieceProgress) -> Outcome:
+        shape, output = self.image.frame_shape, self.job.output
+        if footprint.scratch:  # what the solver makes lies where y does
+            y: Any = on_disk.mapped(shape, np.float32, output.parent)
+        else:
+            y = arrays.aligned_empty(shape, np.float32)
+        self.image.read_into(y, self.frames[piece.index], BLOCK_BYTES)
+        y = arrays.to_device(y, self.job.device)
+        A, level = self._blur(footprint), self._level(piece.index)
+        x, reason, extras = deconvolved(self.job, A, y, level, self.voxel_size, progress)
+        return Outcome(arrays.to_host(x), reason, extras=extras)
+
+    @contextmanager
+    def open_sink(self, footprint: Footprint) -> Iterator[ImageSink]:
+        job, paged = self.job, footprint.scratch > 0
+        psf = hashlib.sha256(np.ascontiguousarray(self.psf.values).tobytes()).hexdigest()
+        digests = {"input_fingerprint": self.image.fingerprint(), "psf": psf}
+        with (
+            on_disk.resident_limit(footprint.resident) if paged else nullcontext(),
+            ImageSink(
+                job.output,
+                footprint.shape,
+                self.image.axes,
+                [piece.place for piece in footprint.pieces],
+                self.voxel_size,
+                self.length_unit,
+                as_text(provenance(job, digests)),
+                job.overwrite,
+                footprint.outputs.files[1:],
+            ) as sink,
+        ):
+            yield sink
+
+    @cached_property
+    def _statistics(self) -> ImageStatistics:
+        return image_statistics(self.job, self.image, self.frames)
+
+    def _level(self, frame: int) -> float:
+        """Grey value of the background of a frame."""
+        level = self.job.background
+        return float(level[frame] if isinstance(level, tuple) else level)
+
+    def _blur(self, footprint: Footprint) -> Blur:
+        limit = footprint.work
+        if limit not in self._blurs:
+            self._blurs[limit] = make_blur(self.job, self.image.frame_shape, self.psf, limit)
+        return self._blurs[limit]
+
+    def _any_size(self) -> ImageJob:
+        """The job on a part that is smaller than the PSF."""
+        return self.job.model_copy(update={"oversize": True})
+
+    def _outputs(self) -> Outputs:
+        """Raises ArgumentError where OUT is named like a file of another format."""
+        job, count = self.job, len(self.frames)
+        if not job.output.name.lower().endswith((*TIFF, *HDF5)) and not job.output.is_dir():
+            raise ArgumentError(
+                f"{job.output}: expected a name that ends in .tif or .h5, got "
+                f"{job.output.suffix or 'none'}; choose {job.output.with_suffix('.tif').name}"
             )
-        yield job.with_iterations(), image, read_psf(job, image), chosen_frames(job, image)
-
-
-# All frames -----------------------------------------------------------------------------------
-
-
-def _write_result(plan: ImagePlan, image: Image, report: Report) -> None:
-    """All frames, each kept as soon as it is finished, then the image."""
-    job, count = plan.job, len(plan.frames)
-    pitch, unit = pitch_of(job, image)
-    description = _configuration(plan, image)
-    digest = hashlib.sha256(description.encode()).hexdigest()
-    with ImageWriter(
-        job.output, plan.shape, np.float32, image.axes, pitch, unit, description, job.overwrite
-    ) as out:
-        kept = KeptFrames(job.output, digest, count, image.frame_axes, job.overwrite)
-        done = [i for i in range(count) if count > 1 and kept.done(i)]
-        if done:
-            report.note(f"{len(done)} of {count} frames are finished already")
-        try:
-            with report.progress("deconvolve", count, "frames", len(done)) as progress:
-                for i in range(count):
-                    if i in done:
-                        for planes, values in kept.read(i):
-                            put(out, _place(plan, i), planes, values)
-                    else:
-                        _write_frame(plan, image, i, out, kept, progress)
-            out.finish()
-            kept.discard()
-        except KeyboardInterrupt:
-            raise _stopped(job, kept, count) from None
-
-
-def _write_frame(
-    plan: ImagePlan, image: Image, i: int, out: ImageWriter, kept: KeptFrames, progress: Progress
-) -> None:
-    """Read, sharpen and write one frame."""
-
-    def follow(done: float, text: str) -> None:
-        progress.partial(done, text)
-
-    pitch, _ = pitch_of(plan.job, image)
-    with _room(plan):
-        y = _memory(plan, image.frame_shape)
-        image.read_into(y, plan.frames[i], BLOCK_BYTES)
-        y = arrays.to_device(y, plan.job.device)
-        x, reason, psf = deconvolved(plan, y, pitch, follow)
-        x = arrays.to_host(x)
-        if psf is not None:
-            _write_psf(plan, i, psf, image, kept)
-        if len(plan.frames) > 1:
-            kept.keep(i, x)
-        put(out, _place(plan, i), slice(0, len(x)), x)
-    progress.advance(1, reason)
-
-
-def _write_psf(plan: ImagePlan, i: int, psf: Any, image: Image, kept: KeptFrames) -> None:
-    """Write the PSF of a frame.  Of a series, the mark of the job is there before any PSF is."""
-    pitch, unit = pitch_of(plan.job, image)
-    axes = image.frame_axes[-psf.ndim :]
-    path = psf_path(plan.job, i, len(plan.frames))
-    if len(plan.frames) > 1:
-        kept.claim()
-    overwrite = plan.job.overwrite or kept.resumed
-    write_image(path, psf, axes, pitch[-psf.ndim :], unit, overwrite=overwrite)
-
-
-def _room(plan: ImagePlan) -> Any:
-    """Within it, what lies on the disk takes no more memory than planned."""
-    if not plan.on_disk:
-        return nullcontext()
-    return on_disk.resident_limit(plan.pages)
-
-
-def _memory(plan: ImagePlan, shape: tuple[int, ...]) -> Any:
-    """Where a frame is read to; what the solver makes lies where this does."""
-    if plan.on_disk:
-        return on_disk.mapped(shape, np.float32, plan.job.output.parent)
-    return arrays.aligned_empty(shape, np.float32)
-
-
-def _place(plan: ImagePlan, i: int) -> Index:
-    """Where a frame belongs in the result, whose first frame is the first that was chosen."""
-    index, first = plan.frames[i], plan.frames[0]
-    return (index[0] - first[0], *index[1:]) if index else ()
-
-
-def _stopped(job: ImageJob, kept: KeptFrames, count: int) -> Interrupted:
-    if count == 1:
-        return Interrupted(
-            f"{job.output}: stopped before its only frame was finished, nothing kept"
-        )
-    return Interrupted(
-        f"{job.output}: stopped, {kept.count()} of {count} frames are kept; "
-        "run the same command again to go on"
-    )
-
-
-def _configuration(plan: ImagePlan, image: Image) -> str:
-    """What made the result; nothing that may change from run to run of the same job."""
-    import scipy
-
-    from physrecon import __version__
-
-    psf = hashlib.sha256(np.ascontiguousarray(plan.kernel.values).tobytes()).hexdigest()
-    versions = f"numpy {np.__version__}, scipy {scipy.__version__}"
-    return (
-        f"physrecon {__version__} ({versions})\ninput {fingerprint(image)}\npsf {psf}\n\n"
-        + plan.job.identity().to_toml()
-    )
-
-
-# What can be refused at once ------------------------------------------------------------------
-
-
-def _check_output(plan: ImagePlan) -> None:
-    job = plan.job
-    name = job.output.name.lower()
-    if not name.endswith((*TIFF, *HDF5)) and not job.output.is_dir():
-        raise ArgumentError(
-            f"{job.output}: expected a name that ends in .tif or .h5, got "
-            f"{job.output.suffix or 'none'}; choose {job.output.with_suffix('.tif').name}"
-        )
-    check_output(job, plan.outputs, "sharp.tif")
-
-
-def _check_problem(job: ImageJob, image: Image, kernel: Kernel) -> None:
-    """Refuse a method that cannot solve the problem, on one of a few pixels."""
-    if job.method in IMAGE_DIRECT:
-        return
-    shape = tuple(min(n, 4) for n in image.frame_shape)
-    psf = np.ones((3,) * kernel.values.ndim)
-    if kernel.values.min() < 0:
-        psf[..., 0] = -0.5
-    small = Kernel(psf, (1,) * psf.ndim, [], [])
-    A = make_blur(job.model_copy(update={"oversize": True}), shape, small)
-    level = 0.0 if job.background == "auto" else float(job.background)
-    y = np.full(shape, 1 + level, np.float32)
-    others = () if job.blind else [m for m in image_methods() if m in SOLVERS]
-    check_method(job, make_problem(job, A, y, level, pitch_of(job, image)[0]), others)
+        numbers = [f"{i:05d}" if count > 1 else "" for i in range(count)]
+        psfs = [job.output.with_suffix(f".psf{n}.tif") for n in numbers] if job.blind else []
+        folders = [frame_folder(job.output)] if count > 1 else []
+        return Outputs([job.output, *psfs], folders, {*self.image.files, *self.psf.files})

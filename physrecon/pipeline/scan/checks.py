@@ -21,17 +21,17 @@ MOST_INTEGRAL = 50.0  # e⁻⁵⁰ of the beam: nobody has measured that
 REACH = 0.5 + math.sqrt(0.5)  # half the detector and half the diagonal of the slice, in widths
 
 
-def doubts(job: Job, scan: Scan) -> list[str]:
-    """Sentences about what looks wrong, to be said as warnings.
+def scan_warnings(job: Job, scan: Scan) -> list[str]:
+    """What looks wrong with the scan as the job describes it, in sentences.
 
     Raises ArgumentError or DataError where it cannot be right."""
     if job.center != "auto":
         check_center("center", float(job.center), scan.shape[2])
-    integrals = _line_integral_doubts(scan) if job.line_integrals else []
-    return [*angle_doubts(scan.angles, scan.angle_unit), *integrals]
+    integrals = _line_integral_warnings(scan) if job.line_integrals else []
+    return [*angle_warnings(scan.angles, scan.angle_unit), *integrals]
 
 
-def angle_doubts(angles: NDArray[np.float64], unit: str) -> list[str]:
+def angle_warnings(angles: NDArray[np.float64], unit: str) -> list[str]:
     """What the span of the angles says against their unit, and against a volume."""
     views, span = len(angles), float(np.ptp(angles))
     spans = (span, span * views / max(views - 1, 1))  # with the end of the range, and without it
@@ -68,7 +68,7 @@ def check_center(where: str, center: float, columns: int) -> None:
         )
 
 
-def _line_integral_doubts(scan: Scan) -> list[str]:
+def _line_integral_warnings(scan: Scan) -> list[str]:
     """What speaks against --line-integrals; DataError where the data are counts for certain."""
     views, rows, _ = scan.shape
     some = [scan.projections[view, rows // 2] for view in {0, views // 2, views - 1}]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 
@@ -14,10 +15,9 @@ from physrecon.geometry.grid import Grid
 from physrecon.io import Scan
 from physrecon.jobs.scan_job import Job
 from physrecon.operators.projection.projector import Projector
+from physrecon.pipeline.pieces import F4, PROGRAM_BYTES, slab_rows
 from physrecon.pipeline.problem import make_solver
 
-BASE = 260 << 20  # the interpreter, its libraries, compiled kernels
-F4 = 4
 FBP_HOLDS = (2, 1)  # data sets and volumes, the line integrals and the result included
 
 
@@ -39,7 +39,7 @@ def cost(job: Job, scan: Scan, grid: Grid, rows: int) -> int:
     transforming = 3 * min(views * padded, max(CHUNK_BYTES, padded)) if job.method == "fbp" else 0
     reconstructing = rows * (sets * data + planes * plane) + max(block, transforming)
     writing = int(rows * 2.25 * plane)  # the file image grows by steps of an eighth
-    return BASE + max(correcting, reconstructing, writing)
+    return PROGRAM_BYTES + max(correcting, reconstructing, writing)
 
 
 def held(job: Job) -> tuple[int, int]:
@@ -51,9 +51,22 @@ def held(job: Job) -> tuple[int, int]:
     return sets + find(LIKELIHOODS, job.likelihood).holds, volumes + more
 
 
-def chosen_rows(job: Job, scan: Scan) -> slice:
-    """The detector rows to reconstruct, with both ends."""
-    total = scan.shape[1]
+def rows_that_fit(job: Job, scan: Scan, grid: Grid, budget: int) -> int:
+    """Rows of a slab within a budget of bytes.  Raises ArgumentError where they are too few."""
+    count = grid.shape[0]
+    size = job.slab_rows or slab_rows(budget, partial(cost, job, scan, grid), count)
+    if job.prior is not None and not job.prior.slicewise and size < count:
+        megabytes = -(-cost(job, scan, grid, count) // 10**6)
+        way = "leave out --slab-rows" if job.slab_rows else f"give --memory {megabytes}MB"
+        raise ArgumentError(
+            f"prior: expected all {count} rows in one slab for a prior that couples slices, got "
+            f"slabs of {size}; {way}, choose fewer --slices, or slicewise = true"
+        )
+    return size
+
+
+def chosen_rows(job: Job, total: int) -> slice:
+    """The detector rows to reconstruct, of so many, with both ends."""
     rows = sizes.parse_slices(job.slices or ":")
     stop = total if rows.stop is None else rows.stop
     if not rows.start < stop <= total:

@@ -1,35 +1,50 @@
-"""Rows of a scan as line integrals or as counts."""
+"""Rows of a scan as line integrals or as counts, as the likelihood of a job takes them."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from physrecon import arrays
 from physrecon.catalog import LIKELIHOODS, find
 from physrecon.io import Scan
 from physrecon.jobs.scan_job import Job
-from physrecon.pipeline.scan.problem import Measured
 from physrecon.preprocess.line_integrals import Repairs, prepare, prepare_counts
 
 Array = NDArray[np.floating[Any]]
 
 
-def line_integrals(job: Job, scan: Scan, rows: slice) -> tuple[Array, Repairs]:
-    """-log(transmission) of some detector rows, (views, rows, columns) float32, all finite."""
-    stacks = [s[:, rows] for s in (scan.projections, scan.flats, scan.darks)]
-    return corrected(job, scan, stacks, rows.start)
+@dataclass
+class SlabData:
+    """What some detector rows have measured, (views, rows, columns): line integrals, or raw counts
+    with what TransmissionLikelihood needs beside them: blank and dark, broadcastable to counts."""
+
+    line_integrals: Any = None
+    counts: Any = None
+    blank: Any = None
+    dark: Any = None
+
+    @property
+    def y(self) -> Any:
+        """The data, whichever they are."""
+        return self.line_integrals if self.counts is None else self.counts
+
+    def to(self, device: str) -> SlabData:
+        moved = (None if a is None else arrays.to_device(a, device) for a in vars(self).values())
+        return SlabData(*moved)
 
 
-def measure(job: Job, scan: Scan, rows: slice) -> tuple[Measured, Repairs]:
+def measure(job: Job, scan: Scan, rows: slice) -> tuple[SlabData, Repairs]:
     """What some detector rows have measured, as the likelihood of the job takes it."""
-    if not find(LIKELIHOODS, job.likelihood).raw_counts:
-        y, repairs = line_integrals(job, scan, rows)
-        return Measured(y), repairs
     stacks = [s[:, rows] for s in (scan.projections, scan.flats, scan.darks)]
-    *parts, repairs = prepare_counts(*stacks, flat_positions=scan.flat_positions)
-    return Measured(*parts), repairs
+    if find(LIKELIHOODS, job.likelihood).raw_counts:
+        *parts, repairs = prepare_counts(*stacks, flat_positions=scan.flat_positions)
+        return SlabData(None, *parts), repairs
+    y, repairs = corrected(job, scan, stacks, rows.start)
+    return SlabData(y), repairs
 
 
 def corrected(job: Job, scan: Scan, stacks: list[NDArray], first_row: int) -> tuple[Array, Repairs]:
@@ -50,7 +65,3 @@ def corrected(job: Job, scan: Scan, stacks: list[NDArray], first_row: int) -> tu
         first_row=first_row,
         overwrite=True,
     )
-
-
-def length(slab: slice) -> int:
-    return slab.stop - slab.start

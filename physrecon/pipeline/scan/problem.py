@@ -1,46 +1,82 @@
-"""From the words of a job to the problem that they name: likelihood, prior, constraint."""
+"""A slab of a scan: from the words of a job to the problem, and to the volume that solves it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
 from typing import Any
 
 from physrecon import arrays
+from physrecon.analytic.fbp import fbp
 from physrecon.catalog import LIKELIHOODS, find
+from physrecon.errors import DataError
 from physrecon.geometry.grid import Grid
+from physrecon.geometry.parallel_beam import ParallelBeam
 from physrecon.jobs.scan_job import Job
 from physrecon.operators.base import LinearOperator
-from physrecon.pipeline.problem import make_prior
-from physrecon.priors import NonNegative
+from physrecon.operators.projection.projector import Projector
+from physrecon.pipeline.messages import PieceProgress
+from physrecon.pipeline.pieces import split_rows
+from physrecon.pipeline.problem import problem_of, solved
+from physrecon.pipeline.scan.measure import Array, SlabData
 from physrecon.problem import Problem
+from physrecon.solvers import Stop
+
+FBP_ROWS = 64  # slices between two steps of the progress bar
 
 
-@dataclass
-class Measured:
-    """What some detector rows have measured.  y: line integrals, or raw counts with what
-    TransmissionLikelihood needs beside them: blank and dark, broadcastable to y."""
+def reconstruct(
+    job: Job, data: SlabData, scan: ParallelBeam, grid: Grid, rows: int, progress: PieceProgress
+) -> tuple[Array, str]:
+    """A volume (nz, ny, nx) from what nz detector rows measured, and why the solver stopped.
 
-    y: Any
-    blank: Any = None
-    dark: Any = None
-
-    def to(self, device: str) -> Measured:
-        moved = (None if a is None else arrays.to_device(a, device) for a in vars(self).values())
-        return Measured(*moved)
-
-
-def make_problem(job: Job, A: LinearOperator, measured: Measured, grid: Grid) -> Problem:
-    """The problem that the job names.  Raises ArgumentError for settings that do not fit."""
-    axes = (1, 2) if job.prior is None or job.prior.slicewise else (0, 1, 2)
-    return Problem(
-        make_likelihood(job, A, measured),
-        prior=make_prior(job.prior, grid.pitch, axes),
-        constraint=NonNegative() if job.nonnegative else None,
-    )
+    rows: how many the whole job has.  Raises DataError where the volume is not finite."""
+    data = data.to(job.device)
+    if job.method == "fbp":
+        volume, reason = _fbp_in_parts(job, data.line_integrals, scan, grid, progress), ""
+    else:
+        problem = make_problem(job, Projector(scan, grid), data)
+        result = solved(job, problem, _stop(job, grid, rows), progress)
+        volume, reason = result.x, result.reason
+    if not arrays.all_finite(volume):
+        raise DataError(
+            f"{job.method}: expected a finite volume, got NaN or infinity {reason}; "
+            "check the counts, or choose another method"
+        )
+    return arrays.to_host(volume), reason
 
 
-def make_likelihood(job: Job, A: LinearOperator, measured: Measured) -> Any:
+def make_likelihood(job: Job, A: LinearOperator, data: SlabData) -> Any:
     """f of job.likelihood, whose settings are numbers by now."""
     kind = find(LIKELIHOODS, job.likelihood)
     settings = {name: float(getattr(job, name)) for name in kind.settings}
-    return kind.for_slab(A, measured.y, blank=measured.blank, dark=measured.dark, **settings)
+    return kind.for_slab(A, data.y, blank=data.blank, dark=data.dark, **settings)
+
+
+def make_problem(job: Job, A: Projector, data: SlabData) -> Problem:
+    """The problem that the job names.  Raises ArgumentError for settings that do not fit."""
+    axes = (1, 2) if job.prior is None or job.prior.slicewise else (0, 1, 2)
+    return problem_of(job, make_likelihood(job, A, data), A.grid.pitch, axes)
+
+
+def _fbp_in_parts(
+    job: Job, y: Array, scan: ParallelBeam, grid: Grid, progress: PieceProgress
+) -> Array:
+    """The same volume, bit for bit, with progress to report while a large slab is under way."""
+    count = grid.shape[0]
+    volume: Array = arrays.like(y, grid.shape)
+    for part in split_rows(count, FBP_ROWS):
+        settings: dict[str, Any] = {"filter": job.filter, "padding": job.padding}
+        fbp(y[:, part], scan.part(part), grid.part(part), **settings, out=volume[part])
+        progress(part.stop / count, "")
+    return volume
+
+
+def _stop(job: Job, grid: Grid, rows: int) -> Stop:
+    """The stopping rule of a slab: that of the whole job, whatever the slab."""
+    norm = job.stop.discrepancy
+    norms: Any = norm
+    if isinstance(norm, float):
+        norms = [norm / math.sqrt(rows)] * grid.shape[0]
+        if job.prior is not None and not job.prior.slicewise:
+            norms = norm
+    return Stop(iterations=int(job.stop.iterations or 0), rtol=job.stop.rtol, discrepancy=norms)

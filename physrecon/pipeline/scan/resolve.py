@@ -1,102 +1,51 @@
-"""What a job leaves to the program, found in the data: axis, outliers, weight."""
+"""What a job leaves to be found in the data of a scan: the axis, settings of the likelihood."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from physrecon.catalog import LIKELIHOODS, SOLVERS, find
+from physrecon.catalog import LIKELIHOODS, find
 from physrecon.errors import DataError
 from physrecon.io import Scan
 from physrecon.jobs.scan_job import Job
-from physrecon.operators.projection.projector import Projector
-from physrecon.pipeline.messages import Report
-from physrecon.pipeline.problem import make_solver
-from physrecon.pipeline.scan.footprint import chosen_rows
-from physrecon.pipeline.scan.measure import Array, corrected, length, measure
-from physrecon.pipeline.scan.problem import make_problem
+from physrecon.pipeline.messages import Messages
+from physrecon.pipeline.scan.measure import Array, corrected, measure
 from physrecon.preprocess.line_integrals import Repairs
 from physrecon.preprocess.rotation_axis import Center, average_views, find_center
-from physrecon.solvers.choose_weight import choose_weight
 
 SAMPLE_ROWS = 8  # rows that are asked for the axis, and whether they can be used at all
 SAMPLE_BYTES = 128 << 20  # of them are read at a time
 
 
-def with_iterations(job: Job) -> Job:
-    """The job with the number of iterations that suits its method, unless it has one."""
-    if job.method not in SOLVERS or job.stop.iterations:
-        return job
-    stop = job.stop.model_copy(update={"iterations": find(SOLVERS, job.method).iterations})
-    return job.model_copy(update={"stop": stop})
-
-
-def resolved(job: Job, scan: Scan, report: Report) -> Job:
-    """The job with nothing left to be found out."""
-    job = with_iterations(with_center(job, scan, report))
-    return with_weight(with_settings(job, scan, report), scan, report)
-
-
-def with_center(job: Job, scan: Scan, report: Report) -> Job:
+def with_center(job: Job, scan: Scan, messages: Messages) -> Job:
+    """The job with the column of the rotation axis."""
     if job.center != "auto":
-        report.result(f"center: {job.center} (given)")
-        sample(job, scan, chosen_rows(job, scan))
+        messages.result(f"center: {job.center} (given)")
         return job
-    column = say_axis(find_axis(job, scan), report)
+    column = say_axis(find_axis(job, scan), messages)
     if scan.center is not None and abs(scan.center - column) > 1:
-        report.warn(f"center: the file states {scan.center:g}; give it with --center to use it")
+        messages.warn(f"center: the file states {scan.center:g}; give it with --center to use it")
     return job.model_copy(update={"center": column})
 
 
-def with_settings(job: Job, scan: Scan, report: Report) -> Job:
-    """The job with the settings of its likelihood, found on its middle rows."""
+def with_settings(job: Job, scan: Scan, rows: slice, messages: Messages) -> Job:
+    """The job with the settings of its likelihood, found in some rows."""
     likelihood = find(LIKELIHOODS, job.likelihood)
     if not any(getattr(job, name) == "auto" for name in likelihood.settings):
         return job
-    found = likelihood.find_settings(measure(job, scan, middle_rows(job, scan))[0].y)
+    found = likelihood.find_settings(measure(job, scan, rows)[0].y)
     values = {n: float(f"{v:.3g}") for n, v in found.items() if getattr(job, n) == "auto"}
     for name, value in values.items():
         if not value > 0:
             raise DataError(
                 f"{name}: expected data with noise, got none in {scan.path}; set {name}"
             )
-        report.result(f"{name}: {value} (found from the noise)")
+        messages.result(f"{name}: {value} (found from the noise)")
     return job.model_copy(update=values)
 
 
-def with_weight(job: Job, scan: Scan, report: Report) -> Job:
-    """The job with the weight of its prior, found on its middle rows."""
-    if job.prior is None or job.prior.weight != "auto":
-        return job
-    rows = middle_rows(job, scan)
-    count = length(rows)
-    geometry = scan.geometry.part(rows).with_center(float(job.center))
-    grid = geometry.default_grid()
-    measured, _ = measure(job, scan, rows)
-    A = Projector(geometry, grid)
-    with report.progress("weight", 1, "choice"):
-        choice = choose_weight(
-            make_problem(job, A, measured.to(job.device), grid), job.prior.rule, make_solver(job)
-        )
-    weight = float(f"{choice.weight:.3g}")  # finer than it matters, and the same on every machine
-    where = f"row {rows.start}" if count == 1 else f"rows {rows.start}:{rows.stop}"
-    report.result(
-        f"weight: {weight} (found, {job.prior.rule} of {len(choice.curve)} solutions, {where})"
-    )
-    prior = job.prior.model_copy(update={"weight": weight})
-    return job.model_copy(update={"prior": prior})
-
-
-def middle_rows(job: Job, scan: Scan) -> slice:
-    """The row in the middle of those chosen, or all of them where the prior couples them."""
-    rows = chosen_rows(job, scan)
-    if job.prior is not None and not job.prior.slicewise:
-        return rows
-    middle = (rows.start + rows.stop) // 2
-    return slice(middle, middle + 1)
-
-
-def say_axis(found: Center, report: Report) -> float:
-    """Tell where the axis is and how far that can be trusted; returns its column.
+def say_axis(found: Center, messages: Messages) -> float:
+    """Say where the axis is and how far that can be trusted; returns its column.
 
     Two decimals of it: finer than any method, and the same on every machine."""
     column = round(found.column, 2)
@@ -104,12 +53,12 @@ def say_axis(found: Center, report: Report) -> float:
     alone = f"found by {next(iter(found.methods))} alone"
     word = "agreement" if found.agrees else "disagreement"
     several = f"found, {word} of {('two', 'three')[count > 2]} methods ±{found.agreement / 2:.2g}"
-    report.result(f"center: {column} ({several if count > 1 else alone})")
+    messages.result(f"center: {column} ({several if count > 1 else alone})")
     for note in found.notes:
-        report.warn(f"center: {note}")
+        messages.warn(f"center: {note}")
     if count > 1 and not found.agrees:
         columns = ", ".join(f"{name} {column:.2f}" for name, column in found.methods.items())
-        report.warn(
+        messages.warn(
             f"center: the methods disagree ({columns}); look at the volume, and give the column "
             "with --center if edges are doubled"
         )

@@ -1,44 +1,37 @@
-"""From a job to a volume: the only place where files, physics and solvers meet.
+"""A job that reconstructs a scan: read rows, correct them, reconstruct them, slab by slab.
 
-    scan → rows of a slab → line integrals → volume slab → file,   slab after slab
-
-Slices do not know in which slab they travelled: the volume is the same, bit for bit, however the
-work is cut."""
+Slices do not depend on the slab they are in: the volume is the same, bit for bit, however the work
+is cut."""
 
 from __future__ import annotations
 
-import math
-import shlex
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from typing import ClassVar, Self
 
 import numpy as np
 
-from physrecon import arrays
-from physrecon.analytic.fbp import fbp
-from physrecon.catalog import DIRECT, SOLVERS
-from physrecon.errors import ArgumentError, DataError, Interrupted
-from physrecon.geometry.grid import Grid
-from physrecon.geometry.parallel_beam import ParallelBeam
-from physrecon.io import Scan, VolumeWriter, open_scan
+from physrecon.catalog import DIRECT, LIKELIHOODS, SOLVERS, find
+from physrecon.errors import ArgumentError
+from physrecon.io import Scan, VolumeWriter, open_scan, partial_slabs, slabs_done, stored_bytes
+from physrecon.io.output.piece_folder import slab_folder, work_folder
 from physrecon.jobs.scan_job import Job
 from physrecon.operators.projection.projector import Projector
-from physrecon.pipeline.messages import Progress, Report, Silent, heard
-from physrecon.pipeline.pieces import slabs
-from physrecon.pipeline.plan import Plan, make_plan
-from physrecon.pipeline.preflight import check_method, check_output, require_machine
-from physrecon.pipeline.problem import make_solver
-from physrecon.pipeline.scan.checks import doubts
-from physrecon.pipeline.scan.measure import Array, length, measure
-from physrecon.pipeline.scan.problem import Measured, make_problem
-from physrecon.pipeline.scan.resolve import resolved, with_iterations
-from physrecon.preprocess.line_integrals import Repairs
-from physrecon.solvers import Stop, solve
-from physrecon.solvers.state import State
+from physrecon.pipeline.messages import Messages, PieceProgress
+from physrecon.pipeline.pieces import largest, split_rows
+from physrecon.pipeline.preflight import Outputs
+from physrecon.pipeline.problem import with_iterations
+from physrecon.pipeline.provenance import provenance
+from physrecon.pipeline.scan.checks import scan_warnings
+from physrecon.pipeline.scan.footprint import chosen_rows, cost, rows_that_fit
+from physrecon.pipeline.scan.measure import SlabData, measure
+from physrecon.pipeline.scan.problem import make_problem, reconstruct
+from physrecon.pipeline.scan.resolve import sample, with_center, with_settings
+from physrecon.pipeline.task import Footprint, Outcome, Piece, Words
+from physrecon.problem import Problem
+from physrecon.solvers import Stop
 
-FBP_ROWS = 64  # slices between two steps of the progress bar
 # Endings of files that we do not write.
 OTHER_FORMATS = (
     *("tif", "tiff", "png", "jpg", "jpeg", "raw", "npy", "npz", "nc", "mrc", "zarr", "nii", "nrrd"),
@@ -46,212 +39,133 @@ OTHER_FORMATS = (
 )
 
 
-def run(job: Job, report: Report | None = None) -> Path:
-    """Reconstruct what the job says and return the path of the volume.
+class ScanTask:
+    """rows: of the detector, with both ends.  geometry, grid: of these rows."""
 
-    Finished slabs of an earlier run of the same job on the same input are kept as they are.
-    Raises the errors of `physrecon.errors`; Interrupted when stopped with something kept."""
-    report = report or Silent()
-    with open_input(job, report) as scan, heard(report):
-        report.result(scan.summary())
-        for note in scan.notes:
-            report.note(note)
-        plan = make_plan(job, scan)
-        _check_output(plan)
-        _check_problem(job, scan)
-        job = resolved(job, scan, report)
-        _write_volume(job, scan, plan, report)
-    unit = scan.length_unit or "pixel"
-    report.result(
-        f"{job.output}: {plan.grid.shape} float32, 1/{unit} — "
-        f"open with `physrecon view {shlex.quote(str(job.output))}`"
-    )
-    return job.output
-
-
-def plan(job: Job, report: Report | None = None) -> Plan:
-    """What the job would take, without computing."""
-    with open_input(job, report) as scan:
-        planned = make_plan(with_iterations(job), scan)
-        _check_problem(job, scan)
-        return planned
-
-
-def open_input(job: Job, report: Report | None = None) -> Scan:
-    """The scan of a job, once the machine has what the job asks for; doubts about it are told."""
-    require_machine(job)
-    scan = open_scan(job.input, job.angle_unit, job.line_integrals, job.allow_root)
-    try:
-        scan.require_flats()
-        for sentence in doubts(job, scan):
-            (report or Silent()).warn(sentence)
-    except BaseException:
-        scan.close()
-        raise
-    return scan
-
-
-def reconstruct(
-    job: Job,
-    measured: Measured,
-    scan: ParallelBeam,
-    grid: Grid,
-    rows: int,
-    callback: Callable[[float, str], Any] = lambda done, text: None,
-) -> tuple[Array, str]:
-    """A volume (nz, ny, nx) from what nz detector rows measured, and why the solver stopped.
-
-    rows: how many the whole job has.  callback(done, text): called with the fraction that is done.
-    Raises DataError where the volume is not finite."""
-    measured = measured.to(job.device)
-    if job.method == "fbp":
-        volume, reason = _fbp_in_parts(job, measured.y, scan, grid, callback), ""
-    else:
-        stop = _stop(job, grid, rows)
-
-        def follow(state: State) -> None:
-            callback(state.iteration / max(stop.iterations, 1), f"iteration {state.iteration}")
-
-        problem = make_problem(job, Projector(scan, grid), measured, grid)
-        result = solve(problem, make_solver(job), stop=stop, callback=follow)
-        volume, reason = result.x, result.reason
-    if not arrays.all_finite(volume):
-        raise DataError(
-            f"{job.method}: expected a finite volume, got NaN or infinity {reason}; "
-            "check the counts, or choose another method"
-        )
-    return arrays.to_host(volume), reason
-
-
-def _fbp_in_parts(
-    job: Job, y: Array, scan: ParallelBeam, grid: Grid, callback: Callable[[float, str], Any]
-) -> Array:
-    """The same volume, bit for bit, with something to tell while a large slab is under way."""
-    count = grid.shape[0]
-    volume: Array = arrays.like(y, grid.shape)
-    for part in slabs(count, FBP_ROWS):
-        fbp(
-            y[:, part],
-            scan.part(part),
-            grid.part(part),
-            filter=job.filter,
-            padding=job.padding,
-            out=volume[part],
-        )
-        callback(part.stop / count, "")
-    return volume
-
-
-def _stop(job: Job, grid: Grid, rows: int) -> Stop:
-    """The stopping rule of a slab: as of the whole job, so that it does not know the slab."""
-    norm = job.stop.discrepancy
-    norms: Any = norm
-    if isinstance(norm, float):
-        norms = [norm / math.sqrt(rows)] * grid.shape[0]
-        if job.prior is not None and not job.prior.slicewise:
-            norms = norm
-    return Stop(iterations=int(job.stop.iterations or 0), rtol=job.stop.rtol, discrepancy=norms)
-
-
-def _write_volume(job: Job, scan: Scan, plan: Plan, report: Report) -> None:
-    """All slabs that are not on the disk yet, then the volume over them."""
-    count = plan.grid.shape[0]
-    with VolumeWriter(
-        job.output,
-        plan.grid,
-        np.float32,
-        plan.slabs,
-        scan.length_unit,
-        _configuration(job, scan),
-        job.overwrite,
-    ) as writer:
-        todo = [i for i in range(len(plan.slabs)) if not writer.done(i)]
-        done = count - sum(length(plan.slabs[i]) for i in todo)
-        if done:
-            report.note(f"{done} of {count} slices are finished already")
-        mended = Repairs()
-        try:
-            with report.progress("recon", count, "slices", done) as progress:
-                for i in todo:
-                    mended += _write_slab(job, scan, plan, i, writer, progress)
-            writer.finish()
-        except KeyboardInterrupt:
-            raise _stopped(job, plan, writer) from None
-    for sentence in replace(mended, no_darks=False).sentences():  # the scan has said so
-        report.note(sentence)
-
-
-def _write_slab(
-    job: Job, scan: Scan, plan: Plan, i: int, writer: VolumeWriter, progress: Progress
-) -> Repairs:
-    """Read, reconstruct and write one slab; returns what had to be mended."""
-    slab, first = plan.slabs[i], plan.rows.start
-    rows = length(slab)
-
-    def follow(done: float, text: str) -> None:
-        progress.partial(rows * done, text)
-
-    measured, repairs = measure(job, scan, slice(first + slab.start, first + slab.stop))
-    geometry = plan.geometry.part(slab).with_center(float(job.center))
-    volume, reason = reconstruct(
-        job, measured, geometry, plan.grid.part(slab), plan.grid.shape[0], follow
-    )
-    del measured  # the writer needs the room
-    writer.write(i, volume)
-    progress.advance(rows, reason)
-    return repairs
-
-
-def _stopped(job: Job, plan: Plan, writer: VolumeWriter) -> Interrupted:
-    if len(plan.slabs) == 1:
-        return Interrupted(
-            f"{job.output}: stopped before its only slab was finished, nothing is kept; a smaller "
-            "--slab-rows or --memory keeps more of the work when stopped"
-        )
-    kept = sum(writer.done(i) for i in range(len(plan.slabs)))
-    return Interrupted(
-        f"{job.output}: stopped, {kept} of {len(plan.slabs)} slabs are kept; "
-        "run the same command again to go on"
+    words: ClassVar[Words] = Words(
+        "recon",
+        "slices",
+        "slab",
+        "volume.h5",
+        "; a smaller --slab-rows or --memory keeps more of the work when stopped",
     )
 
+    def __init__(self, job: Job, scan: Scan) -> None:
+        self.job, self.scan = job, scan
+        self.notes = tuple(scan.notes)
+        self.methods = tuple(SOLVERS)
+        self.rows = chosen_rows(job, scan.shape[1])
+        self.geometry = scan.geometry.part(self.rows)
+        self.grid = self.geometry.default_grid()
 
-def _configuration(job: Job, scan: Scan) -> dict[str, str]:
-    """What made the volume; nothing that may change from run to run of the same job."""
-    import h5py
-    import numba
+    @classmethod
+    @contextmanager
+    def open(cls, job: Job) -> Iterator[Self]:
+        with open_scan(job.input, job.angle_unit, job.line_integrals, job.allow_root) as scan:
+            scan.require_flats()
+            yield cls(with_iterations(job), scan)
 
-    from physrecon import __version__
+    def summary(self) -> list[str]:
+        return [self.scan.summary()]
 
-    return {
-        "job": job.identity().to_toml(),
-        "method": job.method,
-        "input_fingerprint": scan.fingerprint(),
-        "physrecon": __version__,
-        "versions": f"numpy {np.__version__}, numba {numba.__version__}, h5py {h5py.__version__}",
-    }
+    def warnings(self) -> list[str]:
+        return scan_warnings(self.job, self.scan)
 
-
-def _check_output(plan: Plan) -> None:
-    """Refuse what can be refused before hours of work: the writer looks again, and closer."""
-    job = plan.job
-    if job.output.suffix.lower().removeprefix(".") in OTHER_FORMATS and not job.output.is_dir():
-        raise ArgumentError(
-            f"{job.output}: expected a name for an HDF5 file, got {job.output.suffix}; "
-            f"choose {job.output.with_suffix('.h5').name}"
+    def footprint(self, budget: int) -> Footprint:
+        job, count = self.job, self.grid.shape[0]
+        size = rows_that_fit(job, self.scan, self.grid, budget)
+        slabs = split_rows(count, size)
+        cut = partial_slabs(job.output)
+        if cut and cut[-1].stop == count and not job.slab_rows:
+            # What is finished stays of use, though more or less memory may be free today.
+            slabs = cut if largest(cut) <= size or job.memory is None else slabs
+        unit = self.scan.length_unit or "pixel"
+        number = f"in {len(slabs)} slabs of {largest(slabs)}" if slabs[1:] else "in one slab"
+        return Footprint(
+            tuple(Piece(i, part, part.stop - part.start) for i, part in enumerate(slabs)),
+            self.grid.shape,
+            stored_bytes(self.grid.shape, np.float32, len(slabs)),
+            f"{self.grid.shape} float32, 1/{unit}",
+            self._outputs(len(slabs)),
+            cost(job, self.scan, self.grid, largest(slabs)),
+            found=slabs_done(job.output) if cut else 0,
+            usable=cut == slabs,
+            lines=(
+                f"center: {'found by the run' if job.center == 'auto' else job.center}",
+                f"rows: {self.rows.start}:{self.rows.stop}, {number}",
+            ),
         )
-    check_output(job, plan.outputs, "volume.h5")
 
+    def _outputs(self, slabs: int) -> Outputs:
+        """Raises ArgumentError where OUT is named like a file of another format."""
+        output = self.job.output
+        if output.suffix.lower().removeprefix(".") in OTHER_FORMATS and not output.is_dir():
+            raise ArgumentError(
+                f"{output}: expected a name for an HDF5 file, got {output.suffix}; "
+                f"choose {output.with_suffix('.h5').name}"
+            )
+        folders = {slab_folder(output), work_folder(output)} if slabs > 1 else set()
+        return Outputs([output], sorted(folders), {self.job.input, *self.scan.files})
 
-def _check_problem(job: Job, scan: Scan) -> None:
-    """Refuse a method that cannot solve the problem, or a prior that does not fit the slices.
+    def trial(self) -> Problem | None:
+        """Two views of one row: the axis and the weight may take long to be found."""
+        if self.job.method in DIRECT:
+            return None
+        some = self.geometry.part(slice(0, 1))[:2]
+        y = np.ones(some.shape, np.float32)
+        likelihood = find(LIKELIHOODS, self.job.likelihood)
+        job = self.job.model_copy(update=dict.fromkeys(likelihood.settings, 1.0))
+        data = SlabData(y, y if likelihood.raw_counts else None, blank=y, dark=y)
+        return make_problem(job, Projector(some), data)
 
-    On two views of one row: the axis and the weight may take long to be found."""
-    if job.method in DIRECT:
-        return
-    some = scan.geometry.part(slice(0, 1))
-    some = replace(some, angles=np.asarray(some.angles)[:2])
-    grid = some.default_grid()
-    y = np.ones(some.shape, np.float32)
-    known = job if job.outlier != "auto" else job.model_copy(update={"outlier": 1.0})
-    problem = make_problem(known, Projector(some, grid), Measured(y, y, y), grid)
-    check_method(job, problem, SOLVERS)
+    def survey(self) -> list[str]:
+        """Whether light came through the rows; the search of the axis looks at them anyway."""
+        if self.job.center != "auto":
+            sample(self.job, self.scan, self.rows)
+        return []
+
+    def with_job(self, job: Job) -> Self:
+        return type(self)(job, self.scan)
+
+    def resolved(self, messages: Messages) -> Job:
+        job = with_center(self.job, self.scan, messages)
+        return with_settings(job, self.scan, self.middle_rows(), messages)
+
+    def middle_rows(self) -> slice:
+        """The row in the middle of those chosen, or all of them where the prior couples them."""
+        if self.job.prior is not None and not self.job.prior.slicewise:
+            return self.rows
+        middle = (self.rows.start + self.rows.stop) // 2
+        return slice(middle, middle + 1)
+
+    def weight_problem(self) -> tuple[Problem, Stop | None, str]:
+        rows = self.middle_rows()
+        data, _ = measure(self.job, self.scan, rows)
+        A = Projector(self.scan.geometry.part(rows).with_center(float(self.job.center)))
+        where = (
+            f"rows {rows.start}:{rows.stop}" if rows.stop > rows.start + 1 else f"row {rows.start}"
+        )
+        return make_problem(self.job, A, data.to(self.job.device)), None, where
+
+    def make(self, footprint: Footprint, piece: Piece, progress: PieceProgress) -> Outcome:
+        job, part, first = self.job, piece.place, self.rows.start
+        data, repairs = measure(job, self.scan, slice(first + part.start, first + part.stop))
+        geometry = self.geometry.part(part).with_center(float(job.center))
+        volume, reason = reconstruct(
+            job, data, geometry, self.grid.part(part), self.grid.shape[0], progress
+        )
+        return Outcome(volume, reason, replace(repairs, no_darks=False))  # the notes have said so
+
+    @contextmanager
+    def open_sink(self, footprint: Footprint) -> Iterator[VolumeWriter]:
+        job = self.job
+        with VolumeWriter(
+            job.output,
+            self.grid,
+            np.float32,
+            [piece.place for piece in footprint.pieces],
+            self.scan.length_unit,
+            provenance(job, {"input_fingerprint": self.scan.fingerprint()}),
+            job.overwrite,
+        ) as sink:
+            yield sink

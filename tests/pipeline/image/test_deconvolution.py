@@ -11,10 +11,11 @@ from blurred_images import INSIDE, PSF, blurred, command, error, make, put, read
 from physrecon import catalog
 from physrecon.cli.main import main
 from physrecon.io import open_image, write_image
-from physrecon.pipeline.image import footprint, task
+from physrecon.operators.blur.blur import Blur
 from physrecon.pipeline.image import problem as image_problem
 from physrecon.pipeline.image.psf import trimmed
 from physrecon.pipeline.image.survey import background_of
+from physrecon.pipeline.run import open_task
 from physrecon.psf import gaussian
 
 # Values ---------------------------------------------------------------------------------------
@@ -131,7 +132,7 @@ def test_an_image_without_noise_is_worked_on_to_the_end(here, capsys):
 
 
 def test_priors_know_that_planes_are_further_apart(here):
-    A = footprint.Blur(np.ones((1, 1, 3)), (4, 5, 6))
+    A = Blur(np.ones((1, 1, 3)), (4, 5, 6))
     y = np.ones((4, 5, 6), np.float32)
     prior = {"name": "tv", "weight": 1.0}
     problem = image_problem.make_problem(make(prior=prior), A, y, 0.0, (0.3, 0.1, 0.1))
@@ -195,12 +196,12 @@ def test_voxel_sizes_that_disagree_are_named(image, capsys):
 
 def test_a_model_is_in_the_unit_of_the_voxels(image):
     job = make(psf="gaussian:sigma=0.13,shape=9")
-    with task._opened(job) as (_, _, kernel, _):
-        assert kernel.values == pytest.approx(PSF)
+    with open_task(job) as task:
+        assert task.psf.values == pytest.approx(PSF)
     job = make(psf="gaussian:sigma=0.3,0.15")
-    with task._opened(job) as (_, _, kernel, _):
-        assert kernel.values.shape[0] > 1.5 * kernel.values.shape[1]
-        assert kernel.values.sum() > 0.99
+    with open_task(job) as task:
+        assert task.psf.values.shape[0] > 1.5 * task.psf.values.shape[1]
+        assert task.psf.values.sum() > 0.99
 
 
 def test_margins_of_a_model_that_hold_nothing_are_left_out():

@@ -18,8 +18,8 @@ from PIL import Image as Photo
 
 from physrecon.errors import Interrupted, OutputError
 from physrecon.io import open_image, write_image
-from physrecon.pipeline.image.task import run
 from physrecon.pipeline.messages import Progress
+from physrecon.pipeline.run import run
 
 
 def test_every_frame_is_worked_on_alone(series):

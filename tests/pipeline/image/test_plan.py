@@ -11,12 +11,12 @@ from listing import files
 
 from physrecon.cli.main import main
 from physrecon.pipeline.image import footprint
-from physrecon.pipeline.image.task import plan, run
+from physrecon.pipeline.run import plan, run
 
 
 @pytest.mark.parametrize("fraction, on_disk", [(0.9, False), (0.3, True)])
 def test_a_frame_in_less_memory_is_the_same_frame(fraction, on_disk, stack, monkeypatch):
-    monkeypatch.setattr(footprint, "BASE", 0)
+    monkeypatch.setattr(footprint, "PROGRAM_BYTES", 0)
     monkeypatch.setattr(footprint, "THREAD_BYTES", 0)
     monkeypatch.setattr(footprint, "BLOCK_BYTES", 1 << 18)
     monkeypatch.setattr(footprint, "NOISE_BYTES", 1 << 18)
@@ -27,7 +27,7 @@ def test_a_frame_in_less_memory_is_the_same_frame(fraction, on_disk, stack, monk
     budget = int(fraction * roomy.peak)
     tight = job.model_copy(update={"memory": budget, "output": Path("t.tif")})
     planned = plan(tight)
-    assert planned.on_disk == on_disk and planned.peak <= budget
+    assert (planned.footprint.scratch > 0) == on_disk and planned.peak <= budget
     run(tight)
     assert abs(read("t.tif") - whole).max() < 1e-5 * whole.max()
 
@@ -48,15 +48,15 @@ def test_the_arrays_of_a_run_fit_its_plan(fields, stack):
     run(job)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < planned.peak - footprint.BASE + 2**20
-    assert planned.peak - footprint.BASE < 2.5 * peak, "the plan wastes memory"
+    assert peak < planned.peak - footprint.PROGRAM_BYTES + 2**20
+    assert planned.peak - footprint.PROGRAM_BYTES < 2.5 * peak, "the plan wastes memory"
 
 
 def test_plan_explains_and_computes_nothing(image, here, capsys):
     before = files(here)
     assert main(["plan", "i.tif", "--psf", "p.tif", "--memory", "1GB", "--prior", "tv"]) == 0
     out = capsys.readouterr().out
-    words = ["(38, 38)", "unknown", "rl, 100 iterations", "arrays of the padded size", "1.00 GB"]
+    words = ["(38, 38)", "unknown", "rl, 100 iterations", "of the padded size", "1.00 GB"]
     for word in [*words, "prior tv", "i_deconvolved.tif", "0.1 × 0.1 um"]:
         assert word in out
     assert files(here) == before

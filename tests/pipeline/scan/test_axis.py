@@ -12,15 +12,15 @@ from discs import CENTER, COLUMNS, line_integrals, write_scan
 from physrecon.io import open_volume
 from physrecon.io.scans.frames import Frames
 from physrecon.jobs.scan_job import Job
-from physrecon.pipeline.scan.footprint import BASE
+from physrecon.pipeline.pieces import PROGRAM_BYTES
+from physrecon.pipeline.run import open_task, plan, run
 from physrecon.pipeline.scan.resolve import find_axis
-from physrecon.pipeline.scan.task import open_input, plan, run
 
 
 def axis(path, **fields):
     job = Job.build({"input": path, "output": "-", **fields}, "test")
-    with open_input(job) as scan:
-        return find_axis(job, scan)
+    with open_task(job) as task:
+        return find_axis(job, task.scan)
 
 
 FIELDS = {"data_white": 10_000, "data_dark": 50}
@@ -34,7 +34,7 @@ def test_the_search_holds_far_less_than_a_slab(tmp_path, dtype):
     frames = {name: np.full((4, 32, wide), value, dtype) for name, value in FIELDS.items()}
     scan = write_scan(tmp_path / "s.h5", rows=32, views=views, data=counts, **frames)
     job = Job(input=scan, output=tmp_path / "v.h5", slab_rows=16, overwrite=True)
-    planned = plan(job).peak - BASE
+    planned = plan(job).peak - PROGRAM_BYTES
     axis(scan)  # import first
     tracemalloc.start()
     found = axis(scan)
@@ -80,8 +80,8 @@ def test_the_projections_are_read_once(tmp_path, monkeypatch, rows):
         return read(self, key)
 
     job = Job(input=scan, output="-")
-    with open_input(job) as opened:
+    with open_task(job) as task:
         monkeypatch.setattr(Frames, "__getitem__", counted)
-        found = find_axis(job, opened)
+        found = find_axis(job, task.scan)
     assert reads.count(90) == 1
     assert found.column == pytest.approx(CENTER, abs=0.3)

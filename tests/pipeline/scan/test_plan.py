@@ -12,8 +12,8 @@ from discs import CENTER, write_scan
 
 from physrecon.errors import Interrupted
 from physrecon.jobs.scan_job import Job
-from physrecon.pipeline.messages import Progress, Silent
-from physrecon.pipeline.scan.task import plan, run
+from physrecon.pipeline.messages import NoMessages, Progress
+from physrecon.pipeline.run import plan, run
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_an_output_that_exists(job):
     assert warned(changed(job, overwrite=True)) == []
 
 
-class Stopping(Silent):
+class Stopping(NoMessages):
     """Presses Ctrl-C when the first slab is finished."""
 
     @contextmanager
@@ -78,7 +78,7 @@ def test_slabs_that_are_done(job):
         run(job, Stopping())
     (warning,) = warned(job)
     assert "1 of 3 slabs are there already, kept" in warning
-    assert plan(changed(job, slab_rows=None)).slabs == plan(job).slabs
+    assert plan(changed(job, slab_rows=None)).pieces == plan(job).pieces
     (warning,) = warned(changed(job, slab_rows=2))
     assert "of no use" in warning and "--overwrite" in warning
 

@@ -18,7 +18,7 @@ from physrecon.errors import ConfigError
 from physrecon.io import open_volume
 from physrecon.jobs.scan_job import Job
 from physrecon.pipeline.problem import make_prior
-from physrecon.pipeline.scan.task import run
+from physrecon.pipeline.run import run
 
 VIEWS = 45
 INSIDE, AROUND = disc_mask(), disc_mask(radius=20.0)
@@ -213,12 +213,12 @@ def test_a_run_that_is_killed_goes_on_to_the_same_bytes(noisy, here):
     assert main(["recon", "scan.h5", "-o", "whole.h5", *words]) == 0
     program = (
         "import os, signal, sys; from physrecon.cli.main import main;"
-        "from physrecon.pipeline.scan import task as run;"
-        "write, seen = run._write_slab, [];\n"
+        "from physrecon.pipeline.scan.task import ScanTask;"
+        "make, seen = ScanTask.make, [];\n"
         "def once(*a):\n"
         "    if seen: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "    seen.append(1); return write(*a)\n"
-        "run._write_slab = once; main(sys.argv[1:])"
+        "    seen.append(1); return make(*a)\n"
+        "ScanTask.make = once; main(sys.argv[1:])"
     )
     (here / "killed").mkdir()
     argv = ["recon", "scan.h5", "-o", "killed/whole.h5", *words]

@@ -18,11 +18,12 @@ from physrecon.errors import ArgumentError, Interrupted, OutputError
 from physrecon.geometry.parallel_beam import ParallelBeam
 from physrecon.io import open_volume
 from physrecon.jobs.scan_job import Job
-from physrecon.pipeline.messages import Progress, Silent
-from physrecon.pipeline.scan.footprint import BASE
-from physrecon.pipeline.scan.measure import line_integrals as read_line_integrals
+from physrecon.pipeline.messages import NoMessages, Progress
+from physrecon.pipeline.pieces import PROGRAM_BYTES
+from physrecon.pipeline.run import open_task, plan, run
+from physrecon.pipeline.scan.measure import measure
+from physrecon.pipeline.scan.problem import FBP_ROWS
 from physrecon.pipeline.scan.resolve import find_axis
-from physrecon.pipeline.scan.task import FBP_ROWS, open_input, plan, run
 
 METHODS = [
     {"method": "fbp"},
@@ -76,7 +77,7 @@ def test_a_volume_does_not_know_its_slabs(tmp_path, settings):
         assert np.array_equal(cut, whole)
 
 
-class Partial(Silent):
+class Partial(NoMessages):
     """Keeps what a terminal would show."""
 
     def __init__(self):
@@ -98,9 +99,9 @@ def test_a_large_slab_shows_progress_and_keeps_every_bit(tmp_path):
     volume = reconstruct(scan, report=report, center=CENTER)
     assert report.shown == [FBP_ROWS, 2 * FBP_ROWS, rows]
     geometry = ParallelBeam(np.arange(24) * 7.5, (rows, COLUMNS), angle_unit="deg", center=CENTER)
-    with open_input(Job(input=scan, output="-")) as opened:
-        y, _ = read_line_integrals(Job(input=scan, output="-"), opened, slice(0, rows))
-    assert np.array_equal(volume, fbp(y, geometry))
+    with open_task(Job(input=scan, output="-")) as task:
+        data, _ = measure(task.job, task.scan, slice(0, rows))
+    assert np.array_equal(volume, fbp(data.line_integrals, geometry))
 
 
 def test_a_discrepancy_does_not_know_the_slabs_either(scan):
@@ -126,8 +127,8 @@ def test_line_integrals_are_taken_as_they_are(tmp_path):
 
 def test_the_axis_is_found(scan):
     job = Job(input=scan, output="-")
-    with open_input(job) as opened:
-        found = find_axis(job, opened)
+    with open_task(job) as task:
+        found = find_axis(job, task.scan)
     assert found.column == pytest.approx(CENTER, abs=0.3)
     assert found.agrees and len(found.methods) >= 2
 
@@ -149,7 +150,7 @@ def test_lengths_come_from_the_file(tmp_path):
 # Stopping and going on ------------------------------------------------------------------------
 
 
-class StopAfter(Silent):
+class StopAfter(NoMessages):
     """A user who presses Ctrl-C after some slabs, and one who counts them."""
 
     def __init__(self, slabs):
@@ -272,8 +273,8 @@ def test_the_arrays_of_a_run_fit_its_plan(tmp_path, settings, dtype):
     run(job.model_copy(update={"overwrite": True}))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < planned.peak - BASE + 2**20
-    assert planned.peak - BASE < 3 * peak, "the plan wastes memory"
+    assert peak < planned.peak - PROGRAM_BYTES + 2**20
+    assert planned.peak - PROGRAM_BYTES < 3 * peak, "the plan wastes memory"
 
 
 def test_a_budget_too_small_says_what_is_needed(scan):
@@ -284,10 +285,10 @@ def test_a_budget_too_small_says_what_is_needed(scan):
 def test_a_budget_cuts_the_slabs(tmp_path):
     scan = write_scan(tmp_path / "s.h5", rows=64)
     roomy = plan(Job(input=scan, output=tmp_path / "v.h5"))
-    assert len(roomy.slabs) == 1
-    budget = BASE + (roomy.peak - BASE) // 3
+    assert len(roomy.pieces) == 1
+    budget = PROGRAM_BYTES + (roomy.peak - PROGRAM_BYTES) // 3
     tight = plan(Job(input=scan, output=tmp_path / "v.h5", memory=budget))
-    assert [s.stop for s in tight.slabs] == [16, 32, 48, 64]
+    assert [piece.place.stop for piece in tight.pieces] == [16, 32, 48, 64]
     assert tight.peak <= budget < roomy.peak
 
 

@@ -1,0 +1,29 @@
+"""What made a result: the resolved job, its input and the versions, written into every output.
+
+Nothing in it changes from run to run of the same job, so it also tells one job from another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import version
+
+from physrecon.jobs.model import JobFile
+
+LIBRARIES = ("numpy", "scipy", "numba", "h5py")
+
+
+def provenance(job: JobFile, inputs: Mapping[str, str]) -> dict[str, str]:
+    """Texts by name.  inputs: digests of what the job has read, by name."""
+    return {
+        "job": job.identity().to_toml(),
+        "method": job.method,
+        **inputs,
+        "physrecon": version("physrecon"),
+        "versions": ", ".join(f"{name} {version(name)}" for name in LIBRARIES),
+    }
+
+
+def as_text(texts: Mapping[str, str]) -> str:
+    """Provenance as one text, for formats that have room for no more."""
+    facts = [f"{name} {text}" for name, text in texts.items() if name != "job"]
+    return "\n".join([*facts, "", texts["job"]])

@@ -1,0 +1,106 @@
+"""From a job to its result: the one pipeline, whatever the job.
+
+open → plan → preflight → survey → resolve → pieces, one after the other → OUT"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+
+from physrecon.errors import Interrupted
+from physrecon.jobs.model import JobFile
+from physrecon.pipeline.messages import Messages, NoMessages, announce_compilation
+from physrecon.pipeline.plan import Plan, make_plan
+from physrecon.pipeline.preflight import check_method, check_output, require_machine
+from physrecon.pipeline.resolve import with_weight
+from physrecon.pipeline.task import Sink, Task
+from physrecon.preprocess.defects import Repairs
+
+# kind of job → the task that carries it out
+TASKS = {"reconstruct": "scan.task:ScanTask", "deconvolve": "image.task:ImageTask"}
+
+
+def run(job: JobFile, messages: Messages | None = None) -> Path:
+    """Carry out a job and return the path of its result.
+
+    Finished pieces of an earlier run of the same job on the same input are kept as they are.
+    Raises the errors of `physrecon.errors`; Interrupted when stopped with something kept."""
+    messages = messages or NoMessages()
+    with open_task(job) as task, announce_compilation(messages):
+        warnings = task.warnings()
+        messages.introduce(task.summary(), task.notes, warnings)
+        plan = make_plan(task)
+        check_output(job, plan.footprint.outputs, plan.words.output)
+        check_method(task.job, task.trial(), task.methods)
+        for sentence in task.survey():
+            messages.warn(sentence)
+        task = task.with_job(task.resolved(messages))
+        task = task.with_job(with_weight(task, messages))
+        with task.open_sink(plan.footprint) as sink:
+            _make_pieces(task, plan, sink, messages)
+            sink.finish_if_complete()
+    output, need = job.output, plan.footprint
+    for path in need.outputs.files[1:2]:
+        messages.result(f"{path}: {need.beside}")
+    view = f"physrecon view {shlex.quote(str(output))}"
+    messages.result(f"{output}: {need.result} — open with `{view}`")
+    return output
+
+
+def plan(job: JobFile, messages: Messages | None = None) -> Plan:
+    """What the job would take, without computing."""
+    messages = messages or NoMessages()
+    with open_task(job) as task:
+        messages.introduce((), task.notes, task.warnings())
+        planned = make_plan(task)
+        check_method(task.job, task.trial(), task.methods)
+        return planned
+
+
+@contextmanager
+def open_task(job: JobFile) -> Iterator[Task]:
+    """The task of a job, whatever its kind.  Raises DeviceError, MissingInputError, DataError."""
+    require_machine(job)
+    module, _, name = TASKS[job.kind].partition(":")
+    with getattr(import_module(f"physrecon.pipeline.{module}"), name).open(job) as task:
+        yield task
+
+
+def _make_pieces(task: Task, plan: Plan, sink: Sink, messages: Messages) -> None:
+    """Make and keep the pieces that are not on the disk yet, and say what was mended in them."""
+    words, mended = plan.words, Repairs()
+    todo = [piece for piece in plan.pieces if not sink.done(piece.index)]
+    total = sum(piece.units for piece in plan.pieces)
+    done = total - sum(piece.units for piece in todo)
+    if done:
+        messages.note(f"{done} of {total} {words.unit} are finished already")
+    try:
+        with messages.progress(words.verb, total, words.unit, done) as progress:
+            for piece in todo:
+                outcome = task.make(plan.footprint, piece, progress.within(piece.units))
+                sink.write(piece.index, outcome.values, **outcome.extras)
+                mended += outcome.repairs
+                reason = outcome.reason
+                del outcome  # before the next piece needs its memory
+                progress.advance(piece.units, reason)
+    except KeyboardInterrupt:
+        raise _stopped(plan, sink) from None
+    for sentence in mended.sentences():
+        messages.note(sentence)
+
+
+def _stopped(plan: Plan, sink: Sink) -> Interrupted:
+    output, words, count = plan.job.output, plan.words, len(plan.pieces)
+    if count == 1:
+        return Interrupted(
+            f"{output}: stopped before its only {words.piece} was finished, nothing is kept"
+            f"{words.hint}"
+        )
+    kept = sum(sink.done(piece.index) for piece in plan.pieces)
+    return Interrupted(
+        f"{output}: stopped, {kept} of {count} {words.piece}s are kept; "
+        "run the same command again to go on"
+    )

@@ -1,0 +1,143 @@
+"""The contract between the pipeline and the jobs it runs: tasks, pieces, outcomes, sinks.
+
+    job → task → plan → resolved task → pieces → sink → OUT
+
+`run` knows pieces and sinks; a task knows how to read, correct and solve one piece.  A resolved
+task and the number of a piece decide every byte of that piece."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple, Protocol, Self
+
+from numpy.typing import NDArray
+
+from physrecon.pipeline.messages import Messages, PieceProgress
+from physrecon.pipeline.preflight import Outputs
+from physrecon.preprocess.defects import Repairs
+from physrecon.problem import Problem
+from physrecon.solvers import Stop
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of the result that is computed and kept on its own.
+
+    place: slices of the volume, or the index of a frame in the result.  units: its share of the
+    progress bar."""
+
+    index: int
+    place: Any
+    units: int = 1
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """What a job needs and what it leaves.
+
+    shape, output_bytes, result: of OUT, in words too.  outputs: every file the job reads or writes;
+    beside: what the further ones are.  peak: bytes of memory in use at most.  found: pieces of an
+    earlier run that are on the disk; usable: whether they are cut as these are.  lines: how the
+    work is cut, in words.
+    work: bytes that the operator may use, None for as many as it likes.  scratch: bytes of
+    temporary arrays on the disk, of which `resident` are in memory at a time."""
+
+    pieces: tuple[Piece, ...]
+    shape: tuple[int, ...]
+    output_bytes: int
+    result: str
+    outputs: Outputs
+    peak: int
+    beside: str = ""
+    found: int = 0
+    usable: bool = False
+    lines: tuple[str, ...] = ()
+    work: int | None = None
+    scratch: int = 0
+    resident: int = 0
+
+
+class Outcome(NamedTuple):
+    """A piece as it was computed.
+
+    reason: why the solver stopped.  repairs: data that were mended.  extras: further arrays by
+    name, such as the PSF of a blind deconvolution."""
+
+    values: Any
+    reason: str = ""
+    repairs: Repairs = Repairs()
+    extras: Mapping[str, NDArray[Any]] = {}
+
+
+class Sink(Protocol):
+    """Where finished pieces go, and OUT when all of them are there."""
+
+    def done(self, piece: int) -> bool:
+        """Whether this job's piece is on the disk and every byte of it reads back."""
+
+    def write(self, piece: int, values: Any, **extras: NDArray[Any]) -> None:
+        """Write a piece; when this returns, it survives a kill.  Raises WriteError."""
+
+    def finish_if_complete(self) -> bool:
+        """Write OUT if all pieces are there; whether they were."""
+
+
+@dataclass(frozen=True)
+class Words:
+    """What a task calls its work: `recon 3/8 slices`, cut into slabs."""
+
+    verb: str
+    unit: str
+    piece: str
+    output: str  # an example of a name
+    hint: str = ""  # how more is kept of a job in one piece that is stopped
+
+
+class Task(Protocol):
+    """One job, opened: its input can be read, and nothing expensive has been done.
+
+    job: with its number of iterations.  notes: of the input.  methods: iterative ones that may be
+    proposed instead of the job's."""
+
+    words: ClassVar[Words]
+    job: Any
+    notes: tuple[str, ...]
+    methods: tuple[str, ...]
+
+    @classmethod
+    def open(cls, job: Any) -> AbstractContextManager[Self]:
+        """The task of a job.  Raises MissingInputError, DataError, ArgumentError."""
+
+    def summary(self) -> list[str]:
+        """The input, in lines."""
+
+    def warnings(self) -> list[str]:
+        """What looks wrong.  Raises ArgumentError or DataError for what cannot be right."""
+
+    def footprint(self, budget: int) -> Footprint:
+        """How the job is cut within so many bytes of memory.  Raises ArgumentError."""
+
+    def trial(self) -> Problem | None:
+        """A tiny problem of the same kind, to see whether an iterative method can solve it."""
+
+    def survey(self) -> list[str]:
+        """Warnings about data that have to be read.  Raises DataError for unusable ones."""
+
+    def with_job(self, job: Any) -> Self:
+        """The same input for another job."""
+
+    def resolved(self, messages: Messages) -> Any:
+        """The job with what its kind leaves to be found in the data; reads nothing of a job in
+        which nothing is left.  The weight of a prior is found by the pipeline."""
+
+    def weight_problem(self) -> tuple[Problem, Stop | None, str]:
+        """The part of the data on which a prior's weight is chosen, when each of its solutions
+        stops, and where that part is."""
+
+    def make(self, footprint: Footprint, piece: Piece, progress: PieceProgress) -> Outcome:
+        """Read, correct and solve one piece."""
+
+    def open_sink(self, footprint: Footprint) -> AbstractContextManager[Sink]:
+        """Where the pieces go.  Raises OutputError."""
