@@ -17,24 +17,3 @@ from physrecon.arrays.device import (
     zeros_like,
 )
 from physrecon.arrays.slices import combine, distances, dots, partial_sums, sliced, step, total
-
-__all__ = [
-    "CACHE_LINE",
-    "DEVICES",
-    "aligned_empty",
-    "all_finite",
-    "combine",
-    "cupy",
-    "distances",
-    "dots",
-    "is_device",
-    "like",
-    "namespace",
-    "partial_sums",
-    "sliced",
-    "step",
-    "to_device",
-    "to_host",
-    "total",
-    "zeros_like",
-]

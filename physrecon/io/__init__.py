@@ -15,23 +15,3 @@ from physrecon.io.scans.frames import Frames
 from physrecon.io.scans.scan import Scan, open_scan
 from physrecon.io.volumes.layout import stored_bytes
 from physrecon.io.volumes.volume import Volume, open_volume
-
-__all__ = [
-    "Defects",
-    "Frames",
-    "Image",
-    "ImageWriter",
-    "Scan",
-    "Volume",
-    "VolumeWriter",
-    "defects",
-    "describe",
-    "image_bytes",
-    "open_image",
-    "open_scan",
-    "open_volume",
-    "partial_slabs",
-    "slabs_done",
-    "stored_bytes",
-    "write_image",
-]

@@ -6,13 +6,3 @@ from physrecon.likelihoods.poisson import PoissonLikelihood
 from physrecon.likelihoods.poisson_gaussian import PoissonGaussianLikelihood
 from physrecon.likelihoods.robust import Huber, StudentT
 from physrecon.likelihoods.transmission import TransmissionLikelihood
-
-__all__ = [
-    "Huber",
-    "LeastSquares",
-    "Likelihood",
-    "PoissonGaussianLikelihood",
-    "PoissonLikelihood",
-    "StudentT",
-    "TransmissionLikelihood",
-]

@@ -11,27 +11,3 @@ from physrecon.operators.nonlinear import Exponential, Function, Pointwise
 from physrecon.operators.projection.projector import Projector
 from physrecon.operators.stacks import block_diagonal, hstack, vstack
 from physrecon.operators.wavelet import Wavelet
-
-__all__ = [
-    "Blur",
-    "DepthBlur",
-    "Diagonal",
-    "Downsample",
-    "Exponential",
-    "Function",
-    "Identity",
-    "LinearOperator",
-    "Mask",
-    "Operator",
-    "PatchBlur",
-    "Pointwise",
-    "Projector",
-    "Wavelet",
-    "as_scipy",
-    "block_diagonal",
-    "check_adjoint",
-    "check_linearization",
-    "hstack",
-    "norm_bounds",
-    "vstack",
-]

@@ -8,22 +8,3 @@ from physrecon.priors.sparsity import L1, WaveletL1
 from physrecon.priors.tgv import TGV
 from physrecon.priors.tikhonov import Tikhonov
 from physrecon.priors.total_variation import HuberTV, JointTotalVariation, TotalVariation
-
-__all__ = [
-    "L1",
-    "TGV",
-    "Box",
-    "Constraint",
-    "HuberTV",
-    "JointTotalVariation",
-    "NonNegative",
-    "NuclearNorm",
-    "NuclearTotalVariation",
-    "PlugAndPlay",
-    "Prior",
-    "PriorSum",
-    "Tikhonov",
-    "TotalVariation",
-    "WaveletL1",
-    "is_nonnegative",
-]

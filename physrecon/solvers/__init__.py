@@ -21,34 +21,3 @@ from physrecon.solvers.saga import SAGA
 from physrecon.solvers.sart import SART
 from physrecon.solvers.sirt import SIRT
 from physrecon.solvers.state import ArraysHeld, Solver, State
-
-__all__ = [
-    "ADMM",
-    "FISTA",
-    "LBFGS",
-    "LSQR",
-    "MLEM",
-    "OSEM",
-    "PDHG",
-    "SAGA",
-    "SART",
-    "SIRT",
-    "Adam",
-    "ArraysHeld",
-    "BlindRichardsonLucy",
-    "ConjugateGradient",
-    "GaussNewton",
-    "GradientDescent",
-    "Kaczmarz",
-    "Landweber",
-    "RMSprop",
-    "Record",
-    "Result",
-    "RichardsonLucy",
-    "Solver",
-    "State",
-    "Stop",
-    "iterate",
-    "solve",
-    "suited",
-]

@@ -2,8 +2,6 @@
 
 To add an operator, a prior, a likelihood or a solver to the tests, add one line to its file."""
 
-# ruff: noqa: F401
-
 from zoo.data import counts_for, data_for, noise
 from zoo.likelihoods import LIKELIHOODS, bent, tower
 from zoo.matrices import (

@@ -1,0 +1,103 @@
+"""The public names and where they come from: read by type checkers, and at run time."""
+
+from . import datasets as datasets, errors as errors, psf as psf
+from .analytic.fbp import fbp as fbp
+from .analytic.wiener import tikhonov_filter as tikhonov_filter, wiener as wiener
+from .errors import (
+    ArgumentError as ArgumentError,
+    ConfigError as ConfigError,
+    DataError as DataError,
+    DeviceError as DeviceError,
+    Interrupted as Interrupted,
+    MissingInputError as MissingInputError,
+    OutputError as OutputError,
+    PhysreconError as PhysreconError,
+    WriteError as WriteError,
+)
+from .geometry.grid import Grid as Grid
+from .geometry.parallel_beam import ParallelBeam as ParallelBeam
+from .io import (
+    open_image as open_image,
+    open_scan as open_scan,
+    open_volume as open_volume,
+    write_image as write_image,
+)
+from .likelihoods import (
+    Huber as Huber,
+    LeastSquares as LeastSquares,
+    Likelihood as Likelihood,
+    PoissonGaussianLikelihood as PoissonGaussianLikelihood,
+    PoissonLikelihood as PoissonLikelihood,
+    StudentT as StudentT,
+    TransmissionLikelihood as TransmissionLikelihood,
+)
+from .likelihoods.noise import (
+    GaussianNoise as GaussianNoise,
+    PoissonGaussianNoise as PoissonGaussianNoise,
+    PoissonNoise as PoissonNoise,
+    TransmissionNoise as TransmissionNoise,
+)
+from .likelihoods.noise_level import noise_level as noise_level
+from .operators.base import LinearOperator as LinearOperator, Operator as Operator
+from .operators.blur.blur import Blur as Blur
+from .operators.blur.varying import DepthBlur as DepthBlur, PatchBlur as PatchBlur
+from .operators.calculus import Gradient as Gradient, SymmetricGradient as SymmetricGradient
+from .operators.checks import (
+    as_scipy as as_scipy,
+    check_adjoint as check_adjoint,
+    check_linearization as check_linearization,
+    norm_bounds as norm_bounds,
+)
+from .operators.diagonal import Diagonal as Diagonal, Identity as Identity
+from .operators.downsample import Downsample as Downsample
+from .operators.mask import Mask as Mask
+from .operators.nonlinear import (
+    Exponential as Exponential,
+    Function as Function,
+    Pointwise as Pointwise,
+)
+from .operators.projection.projector import Projector as Projector
+from .operators.stacks import block_diagonal as block_diagonal, hstack as hstack, vstack as vstack
+from .operators.wavelet import Wavelet as Wavelet
+from .pipeline.checkpoint import load_state as load_state, save_state as save_state
+from .preprocess.line_integrals import prepare as prepare
+from .preprocess.rotation_axis import find_center as find_center
+from .priors.base import Prior as Prior, PriorSum as PriorSum
+from .priors.constraints import Box as Box, NonNegative as NonNegative
+from .priors.nuclear import (
+    NuclearNorm as NuclearNorm,
+    NuclearTotalVariation as NuclearTotalVariation,
+)
+from .priors.plug_and_play import PlugAndPlay as PlugAndPlay
+from .priors.sparsity import L1 as L1, WaveletL1 as WaveletL1
+from .priors.tgv import TGV as TGV
+from .priors.tikhonov import Tikhonov as Tikhonov
+from .priors.total_variation import (
+    HuberTV as HuberTV,
+    JointTotalVariation as JointTotalVariation,
+    TotalVariation as TotalVariation,
+)
+from .problem import Problem as Problem
+from .psf.beads import psf_from_beads as psf_from_beads
+from .solvers.adam import Adam as Adam, RMSprop as RMSprop
+from .solvers.admm import ADMM as ADMM
+from .solvers.base import Result as Result, Stop as Stop, iterate as iterate, solve as solve
+from .solvers.blind_richardson_lucy import BlindRichardsonLucy as BlindRichardsonLucy
+from .solvers.choose_weight import choose_weight as choose_weight
+from .solvers.conjugate_gradient import ConjugateGradient as ConjugateGradient
+from .solvers.fista import FISTA as FISTA
+from .solvers.gauss_newton import GaussNewton as GaussNewton
+from .solvers.gradient_descent import GradientDescent as GradientDescent
+from .solvers.kaczmarz import Kaczmarz as Kaczmarz
+from .solvers.landweber import Landweber as Landweber
+from .solvers.lbfgs import LBFGS as LBFGS
+from .solvers.lsqr import LSQR as LSQR
+from .solvers.mlem import MLEM as MLEM
+from .solvers.osem import OSEM as OSEM
+from .solvers.pdhg import PDHG as PDHG
+from .solvers.richardson_lucy import RichardsonLucy as RichardsonLucy
+from .solvers.saga import SAGA as SAGA
+from .solvers.sart import SART as SART
+from .solvers.sirt import SIRT as SIRT
+
+__version__: str
