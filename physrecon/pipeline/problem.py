@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
 
 from physrecon.catalog import PRIORS, find
 from physrecon.jobs.model import JobFile
 from physrecon.jobs.settings import PriorTable
-from physrecon.pipeline.messages import PieceProgress
+from physrecon.pipeline.messages import Messages, PieceProgress
 from physrecon.priors import NonNegative, Prior
 from physrecon.problem import Problem
 from physrecon.solvers import Result, Stop, solve
+from physrecon.solvers.choose_weight import choose_weight
 from physrecon.solvers.state import State
 
 
@@ -64,3 +66,23 @@ def with_iterations(job: Any) -> Any:
         return job
     settings = job.usual_stop(find(job.solvers, job.method).iterations)
     return job.model_copy(update={"stop": job.stop.model_copy(update=settings)})
+
+
+def with_weight(
+    job: Any, part: Callable[[], tuple[Problem, Stop | None, str]], messages: Messages
+) -> Any:
+    """The job with the weight of its prior, chosen on a part of its data.
+
+    part(): the problem of that part, when each of its solutions stops (None: as usual), and where
+    the part is, in words."""
+    if job.prior is None or job.prior.weight != "auto":
+        return job
+    problem, stop, where = part()
+    with messages.progress("weight", 1, "choice"):
+        choice = choose_weight(problem, job.prior.rule, make_solver(job), stop)
+    weight = float(f"{choice.weight:.3g}")  # finer than it matters, and the same on every machine
+    messages.result(
+        f"weight: {weight} (found, {job.prior.rule} of {len(choice.curve)} solutions, {where})"
+    )
+    prior = job.prior.model_copy(update={"weight": weight})
+    return job.model_copy(update={"prior": prior})

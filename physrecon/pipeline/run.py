@@ -15,7 +15,6 @@ from physrecon.jobs.model import JobFile
 from physrecon.pipeline.messages import Messages, NoMessages, announce_compilation
 from physrecon.pipeline.plan import Plan, make_plan
 from physrecon.pipeline.preflight import check_method, check_output, require_machine
-from physrecon.pipeline.resolve import with_weight
 from physrecon.pipeline.task import Sink, Task
 from physrecon.preprocess.defects import Repairs
 
@@ -37,8 +36,7 @@ def run(job: JobFile, messages: Messages | None = None) -> Path:
         check_method(task.job, task.trial(), task.methods)
         for sentence in task.survey():
             messages.warn(sentence)
-        task = task.with_job(task.resolved(messages))
-        task = task.with_job(with_weight(task, messages))
+        task = task.resolved(messages)
         with task.open_sink(plan.footprint) as sink:
             _make_pieces(task, plan, sink, messages)
             sink.finish_if_complete()

@@ -18,7 +18,6 @@ from physrecon.pipeline.messages import Messages, PieceProgress
 from physrecon.pipeline.preflight import Outputs
 from physrecon.preprocess.defects import Repairs
 from physrecon.problem import Problem
-from physrecon.solvers import Stop
 
 
 @dataclass(frozen=True)
@@ -125,16 +124,9 @@ class Task(Protocol):
     def survey(self) -> list[str]:
         """Warnings about data that have to be read.  Raises DataError for unusable ones."""
 
-    def with_job(self, job: Any) -> Self:
-        """The same input for another job."""
-
-    def resolved(self, messages: Messages) -> Any:
-        """The job with what its kind leaves to be found in the data; reads nothing of a job in
-        which nothing is left.  The weight of a prior is found by the pipeline."""
-
-    def weight_problem(self) -> tuple[Problem, Stop | None, str]:
-        """The part of the data on which a prior's weight is chosen, when each of its solutions
-        stops, and where that part is."""
+    def resolved(self, messages: Messages) -> Self:
+        """The task of a job in which nothing is left to be found in the data; of such a job it
+        reads nothing."""
 
     def make(self, footprint: Footprint, piece: Piece, progress: PieceProgress) -> Outcome:
         """Read, correct and solve one piece."""

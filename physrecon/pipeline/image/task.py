@@ -43,7 +43,7 @@ from physrecon.pipeline.image.survey import (
 from physrecon.pipeline.messages import Messages, PieceProgress
 from physrecon.pipeline.pieces import F4
 from physrecon.pipeline.preflight import Outputs
-from physrecon.pipeline.problem import with_iterations
+from physrecon.pipeline.problem import with_iterations, with_weight
 from physrecon.pipeline.provenance import as_text, provenance
 from physrecon.pipeline.task import Footprint, Outcome, Piece, Words
 from physrecon.problem import Problem
@@ -75,11 +75,6 @@ class ImageTask:
                 )
             yield cls(with_iterations(job), image, read_psf(job, image))
 
-    def with_job(self, job: ImageJob) -> Self:
-        task = type(self)(job, self.image, self.psf)
-        task._blurs = self._blurs
-        return task
-
     def summary(self) -> list[str]:
         image, unit = self.image, self.length_unit
         size = " × ".join(f"{length:.4g}" for length in self.voxel_size)
@@ -90,6 +85,12 @@ class ImageTask:
         return [line, *self.psf.lines]
 
     def warnings(self) -> list[str]:
+        levels, count = self.job.background, len(self.frames)
+        if isinstance(levels, tuple) and len(levels) != count:
+            raise ArgumentError(
+                f"background: expected one grey value, or one for each of {count} frames, got "
+                f"{len(levels)}; give one, or auto"
+            )
         return self.psf.warnings
 
     def footprint(self, budget: int) -> Footprint:
@@ -133,16 +134,23 @@ class ImageTask:
         check_data(self.job, self._statistics)
         return image_warnings(self._statistics)
 
-    def resolved(self, messages: Messages) -> ImageJob:
-        if self.job.background != "auto":
-            return self.job
-        levels = self._statistics.backgrounds
-        several = f" … {max(levels):.4g}" if len(levels) > 1 else ""
-        messages.result(f"background: {min(levels):.4g}{several} (found)")
-        found = levels[0] if len(levels) == 1 else tuple(levels)
-        return self.job.model_copy(update={"background": found})
+    def resolved(self, messages: Messages) -> Self:
+        job = self.job
+        if job.background == "auto":
+            levels = self._statistics.backgrounds
+            several = f" … {max(levels):.4g}" if len(levels) > 1 else ""
+            messages.result(f"background: {min(levels):.4g}{several} (found)")
+            level = levels[0] if len(levels) == 1 else tuple(levels)
+            job = job.model_copy(update={"background": level})
+        found = self._with(job)
+        return self._with(with_weight(job, found._middle_problem, messages))
 
-    def weight_problem(self) -> tuple[Problem, Stop | None, str]:
+    def _with(self, job: ImageJob) -> Self:
+        task = type(self)(job, self.image, self.psf)
+        task._blurs = self._blurs
+        return task
+
+    def _middle_problem(self) -> tuple[Problem, Stop | None, str]:
         part = middle(self.image.frame_shape, WEIGHT_VOXELS)
         y = self.image[(*self.frames[0], *part)].astype(np.float32)
         A = make_blur(self._any_size(), y.shape, self.psf)

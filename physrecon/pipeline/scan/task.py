@@ -21,7 +21,7 @@ from physrecon.operators.projection.projector import Projector
 from physrecon.pipeline.messages import Messages, PieceProgress
 from physrecon.pipeline.pieces import largest, split_rows
 from physrecon.pipeline.preflight import Outputs
-from physrecon.pipeline.problem import with_iterations
+from physrecon.pipeline.problem import with_iterations, with_weight
 from physrecon.pipeline.provenance import provenance
 from physrecon.pipeline.scan.checks import scan_warnings
 from physrecon.pipeline.scan.footprint import chosen_rows, cost, rows_that_fit
@@ -124,22 +124,21 @@ class ScanTask:
             sample(self.job, self.scan, self.rows)
         return []
 
-    def with_job(self, job: Job) -> Self:
-        return type(self)(job, self.scan)
-
-    def resolved(self, messages: Messages) -> Job:
+    def resolved(self, messages: Messages) -> Self:
         job = with_center(self.job, self.scan, messages)
-        return with_settings(job, self.scan, self.middle_rows(), messages)
+        job = with_settings(job, self.scan, self._middle_rows(), messages)
+        found = type(self)(job, self.scan)
+        return type(self)(with_weight(job, found._middle_problem, messages), self.scan)
 
-    def middle_rows(self) -> slice:
+    def _middle_rows(self) -> slice:
         """The row in the middle of those chosen, or all of them where the prior couples them."""
         if self.job.prior is not None and not self.job.prior.slicewise:
             return self.rows
         middle = (self.rows.start + self.rows.stop) // 2
         return slice(middle, middle + 1)
 
-    def weight_problem(self) -> tuple[Problem, Stop | None, str]:
-        rows = self.middle_rows()
+    def _middle_problem(self) -> tuple[Problem, Stop | None, str]:
+        rows = self._middle_rows()
         data, _ = measure(self.job, self.scan, rows)
         A = Projector(self.scan.geometry.part(rows).with_center(float(self.job.center)))
         where = (
