@@ -45,7 +45,12 @@ class Grid:
     """A box of voxels.
 
     shape: (nz, ny, nx).  voxel_size: one length, or (z, y, x), in the unit of the user's choice.
-    center: (z, y, x) of the centre of the box, in that unit."""
+    center: (z, y, x) of the centre of the box, in that unit.
+
+    >>> grid = pr.Grid((1, 3, 5), voxel_size=0.1)
+    >>> grid.axis(2).round(2).tolist()  # x of the voxels' centres, 0 on the axis of rotation
+    [-0.2, -0.1, 0.0, 0.1, 0.2]
+    """
 
     shape: tuple[int, int, int]
     voxel_size: float | tuple[float, float, float] = 1.0

@@ -31,7 +31,12 @@ class ParallelBeam:
     detector_shape: (rows, columns).  pixel_size: one length or (row pitch, column pitch).
     center: 0-based detector column of the rotation axis, anywhere; None is (columns - 1)/2.
     row_offset: rows from the height z = 0 to the middle of the detector.  Row r sees slice r alone,
-    whatever the pitches."""
+    whatever the pitches.
+
+    >>> scan = pr.ParallelBeam(np.arange(0, 180, 2), (4, 65), pixel_size=0.1, angle_unit="deg")
+    >>> scan.shape, scan.center, scan.default_grid().shape
+    ((90, 4, 65), 32.0, (4, 65, 65))
+    """
 
     separable: ClassVar[bool] = True
 

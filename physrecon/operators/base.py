@@ -38,7 +38,16 @@ class Operator:
     `F @ x` refuses a wrong shape or rank, anything but float32 and float64, and NaN or infinity,
     each with ArgumentError; it copies what is not contiguous and answers on the machine where x
     lives.  `forward` does the same into given memory but lets NaN and infinity through: iterations
-    look at their own sums.  `F @ G` is the operator that applies G first."""
+    look at their own sums.  `F @ G` is the operator that applies G first.
+
+    >>> class Square(pr.Operator):
+    ...     in_shape = out_shape = (3,)
+    ...     def _forward(self, x, out): out[...] = x**2
+    ...     def _linearize(self, x): return pr.Diagonal(2 * x, self.in_shape)
+    >>> x = np.array([1.0, 2.0, 3.0])
+    >>> Square() @ x, Square().linearize(x) @ np.ones(3)
+    (array([1., 4., 9.]), array([2., 4., 6.]))
+    """
 
     in_shape: Shape
     out_shape: Shape
@@ -161,7 +170,16 @@ class LinearOperator(Operator):
     nonnegative: no entry of the matrix is negative.
     faint: voxels whose column sum is no more than this part of the largest count as unseen where a
     method divides by column sums: what the data tell of them is rounding.
-    `A.T @ y` and `adjoint` check as `A @ x` and `forward` do."""
+    `A.T @ y` and `adjoint` check as `A @ x` and `forward` do.
+
+    >>> class Flip(pr.LinearOperator):
+    ...     in_shape = out_shape = (3,)
+    ...     def _forward(self, x, out): out[...] = x[::-1]
+    ...     def _adjoint(self, y, out): out[...] = y[::-1]
+    >>> A = Flip() + 2 * pr.Identity((3,))
+    >>> A @ np.array([1.0, 2.0, 3.0]), A.T @ np.array([1.0, 2.0, 3.0])
+    (array([5., 6., 7.]), array([5., 6., 7.]))
+    """
 
     nonnegative: bool = False
     faint: float = 0.0

@@ -158,7 +158,15 @@ class Gradient(_Differences):
 
     spacing: distance of neighbours, one number or one per axis (of x, or of `axes`).  axes: one to
     three axes of x; None: all.  Components come in ascending order of the axes; at the far end
-    of its axis a component is 0.  Slices lie along the first axis that is left out."""
+    of its axis a component is 0.  Slices lie along the first axis that is left out.
+
+    >>> D = pr.Gradient((2, 3), spacing=0.5)
+    >>> D.out_shape
+    (2, 2, 3)
+    >>> (D @ np.array([[0.0, 1.0, 3.0], [0.0, 1.0, 3.0]]))[1]  # along x
+    array([[2., 4., 0.],
+           [2., 4., 0.]])
+    """
 
     def __init__(
         self,
@@ -196,7 +204,15 @@ class SymmetricGradient(_Differences):
     Components: those of the diagonal, ∂_a w_a, then √2 · (∂_b w_a + ∂_a w_b) / 2 for the pairs of
     axes in order, so that the Euclidean norm is the Frobenius norm of the matrix.  w is taken for
     something like a `Gradient`, whose component a has no value at the far end of axis a: what lies
-    there does not count.  shape, spacing, axes: as of `Gradient`."""
+    there does not count.  shape, spacing, axes: as of `Gradient`.
+
+    >>> D, E = pr.Gradient((5, 5)), pr.SymmetricGradient((5, 5))
+    >>> y, x = np.mgrid[:5, :5].astype(float)
+    >>> bool((E @ (D @ (2 * x + y)))[:, :3, :3].any())  # a plane has no curvature
+    False
+    >>> (E @ (D @ (x * y)))[:, 1, 1].round(3).tolist()  # yy, xx, √2 xy
+    [0.0, 0.0, 1.414]
+    """
 
     def __init__(
         self,

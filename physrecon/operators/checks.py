@@ -27,7 +27,11 @@ def check_adjoint(A: LinearOperator, dtype: Any = None, seed: int = 0) -> float:
     """|⟨A x, y⟩ − ⟨x, Aᵀ y⟩| / (‖A x‖ ‖y‖) for random x and y of zero mean, summed in float64.
 
     Rounding leaves ≤ 1e-6 in float32 and ≤ 1e-12 in float64; an adjoint that is off by one index
-    leaves 1e-3 and more.  dtype: A.dtype unless given.  0.0 for empty spaces."""
+    leaves 1e-3 and more.  dtype: A.dtype unless given.  0.0 for empty spaces.
+
+    >>> pr.check_adjoint(pr.Gradient((5, 7)), np.float64) < 1e-12
+    True
+    """
     rng = np.random.default_rng(seed)
     dtype = np.dtype(A.dtype if dtype is None else dtype)
     x, y = _noise(A.in_shape, dtype, rng), _noise(A.out_shape, dtype, rng)
@@ -45,7 +49,11 @@ def check_linearization(F: Operator, x: Vector = None, seed: int = 0) -> float:
     2 (or more) for a right Jacobian, 1 for a wrong one; infinite where nothing but rounding is
     left, as for a linear F.  In float64 on the host, along a random d as long as x; from the six
     smallest h that rounding leaves alone.  x: a point where F is smooth; random unless given.
-    Whether J and its transpose fit is for `check_adjoint(J)` to say."""
+    Whether J and its transpose fit is for `check_adjoint(J)` to say.
+
+    >>> round(pr.check_linearization(pr.Exponential((5, 7))), 1)
+    2.0
+    """
     rng, shape = np.random.default_rng(seed), F.in_shape
     x = _noise(shape, np.dtype(np.float64), rng) if x is None else x
     x = vectors.transform(arrays.to_host, vectors.checked("check_linearization", x, shape))
@@ -72,7 +80,12 @@ def norm_bounds(A: LinearOperator, rtol: float = 0.01, iterations: int = 50) -> 
     the bounds are widened by 2¹⁴ roundings (0.1 % in float32).  Scaled, transposed, diagonal and
     identity operators: exact from their parts.  Signed sums, products and stacks: ‖A‖ + ‖B‖,
     ‖A‖ ‖B‖ and √(‖A‖² + ‖B‖²).  Any other signed operator: upper is infinite unless it overrides
-    `_norm_bounds`."""
+    `_norm_bounds`.
+
+    >>> lower, upper = pr.norm_bounds(pr.Diagonal([1, 2, 4], (3,)))
+    >>> lower <= 4 <= upper, upper < 4.01
+    (True, True)
+    """
     lower, upper = slice_norm_bounds(A, rtol, iterations)
     return float(lower.max(initial=0)), float(upper.max(initial=0))
 
@@ -147,7 +160,14 @@ def _rayleigh(A: LinearOperator) -> Numbers:
 def as_scipy(A: LinearOperator) -> Any:
     """A as scipy.sparse.linalg.LinearOperator on flat vectors (tuples joined end to end).
 
-    Vectors of float32 and float64 are kept, others become A.dtype; arrays live on the host."""
+    Vectors of float32 and float64 are kept, others become A.dtype; arrays live on the host.
+
+    >>> from scipy.sparse.linalg import cg
+    >>> A = pr.as_scipy(pr.Diagonal([1, 2, 4], (3,)))
+    >>> x, info = cg(A, np.array([1.0, 4.0, 12.0]))
+    >>> x.round(3).tolist()
+    [1.0, 2.0, 3.0]
+    """
     from scipy.sparse import linalg
 
     def apply(call: Any, vector: Any, shape: Any) -> Any:

@@ -80,7 +80,12 @@ class Diagonal(Elementwise, LinearOperator):
     axis: where its slices lie when it stands alone; None: it has none.  Composed with another
     operator it has that one's slices.
 
-    Holds the values as given, and once more in the dtype of x where that is another."""
+    Holds the values as given, and once more in the dtype of x where that is another.
+
+    >>> pr.Diagonal([1, 2, 3], (2, 3)) @ np.ones((2, 3))
+    array([[1., 2., 3.],
+           [1., 2., 3.]])
+    """
 
     def __init__(self, values: Any, shape: Shape, axis: Axis = None) -> None:
         values = vectors.broadcastable("Diagonal", values, shape)
@@ -106,7 +111,11 @@ class Diagonal(Elementwise, LinearOperator):
 class Identity(Elementwise, LinearOperator):
     """x ↦ x.
 
-    shape: of x.  axis: where its slices lie; None is the first of three, and none otherwise."""
+    shape: of x.  axis: where its slices lie; None is the first of three, and none otherwise.
+
+    >>> (pr.Identity(3) - 0.5 * pr.Identity(3)) @ np.array([1.0, 2.0, 3.0])
+    array([0.5, 1. , 1.5])
+    """
 
     nonnegative = True
 

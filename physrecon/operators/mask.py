@@ -22,7 +22,11 @@ class Mask(Elementwise, LinearOperator):
     axis: where the slices lie; None is the first of three, and none otherwise.  Composed with
     another operator it has that one's slices.
 
-    Holds `keep`, one byte a number."""
+    Holds `keep`, one byte a number.
+
+    >>> pr.Mask(np.array([True, False, True])) @ np.array([1.0, 2.0, 3.0])
+    array([1., 0., 3.])
+    """
 
     nonnegative = True
 

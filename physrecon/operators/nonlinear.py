@@ -36,7 +36,12 @@ class Pointwise(Elementwise):
     that differ from datum to datum belong here and not inside the functions, so that `[views]` can
     take some of them.  axis: as in `Identity`.
 
-    The Jacobian holds one array like y."""
+    The Jacobian holds one array like y.
+
+    >>> F = pr.Pointwise(lambda x, c: c * x**2, lambda x, c: 2 * c * x, (3,), parameters=(0.5,))
+    >>> F @ np.array([1.0, 2.0, 3.0])
+    array([0.5, 2. , 4.5])
+    """
 
     def __init__(
         self,
@@ -68,7 +73,12 @@ class Exponential(Elementwise):
     shape: of p and y.  scale: the unattenuated intensity, a number or an array that broadcasts to
     the shape (a flat field, say).  axis: as in `Identity`.
 
-    The Jacobian, diag(−y), holds one array like y."""
+    The Jacobian, diag(−y), holds one array like y.
+
+    >>> counts = pr.Exponential(3, scale=1000.0) @ np.log(np.array([1.0, 2.0, 4.0]))
+    >>> counts.round(6).tolist()
+    [1000.0, 500.0, 250.0]
+    """
 
     def __init__(self, shape: int | Shape, scale: Any = 1.0, axis: Axis = None) -> None:
         _set_elementwise(self, shape, axis, (scale,))
@@ -93,7 +103,17 @@ class Function(Operator):
     machine of x.  `check_linearization` and `check_adjoint` of `linearize(x)` test the three.
     slices: (axis of x, axis of y) along which the function treats every slice on its own.
 
-    The Jacobian holds a copy of x."""
+    The Jacobian holds a copy of x.
+
+    >>> F = pr.Function(
+    ...     forward=lambda x: x * x[::-1],
+    ...     jvp=lambda x, dx: dx * x[::-1] + x * dx[::-1],
+    ...     vjp=lambda x, dy: dy * x[::-1] + (dy * x)[::-1], in_shape=(2,), out_shape=(2,))
+    >>> F @ np.array([2.0, 3.0]), F.linearize(np.array([2.0, 3.0])) @ np.array([1.0, 0.0])
+    (array([6., 6.]), array([3., 3.]))
+    >>> pr.check_linearization(F, np.array([2.0, 3.0])) > 1.9
+    True
+    """
 
     def __init__(
         self,

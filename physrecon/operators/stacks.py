@@ -172,14 +172,24 @@ def vstack(operators: Sequence[Operator]) -> Any:
     """The operators one above the other: x ↦ (A x, B x, …).
 
     They take the same in_shape.  Results of like shape (all but axis 0) are joined along axis 0,
-    as views are; unlike ones, such as projections and a volume, come as a tuple of arrays."""
+    as views are; unlike ones, such as projections and a volume, come as a tuple of arrays.
+
+    >>> A = pr.vstack([pr.Identity((2,)), 3 * pr.Identity((2,))])
+    >>> A @ np.array([1.0, 2.0])
+    array([1., 2., 3., 6.])
+    """
     return stack(_checked("vstack", operators, Operator))
 
 
 def hstack(operators: Sequence[LinearOperator]) -> LinearOperator:
     """The linear operators side by side: (x, z, …) ↦ A x + B z + …
 
-    They have the same out_shape.  The domain is the tuple of their domains, whatever the shapes."""
+    They have the same out_shape.  The domain is the tuple of their domains, whatever the shapes.
+
+    >>> A = pr.hstack([pr.Identity((2,)), 3 * pr.Identity((2,))])
+    >>> A @ (np.array([1.0, 2.0]), np.array([1.0, 0.0]))
+    array([4., 2.])
+    """
     operators = _checked("hstack", operators, LinearOperator)
     if len({A.out_shape for A in operators}) > 1:
         raise ArgumentError(f"hstack: expected equal out_shape, got {operators}")
@@ -187,7 +197,12 @@ def hstack(operators: Sequence[LinearOperator]) -> LinearOperator:
 
 
 def block_diagonal(operators: Sequence[Operator]) -> Any:
-    """Each operator on its own part of a tuple: (x, z, …) ↦ (A x, B z, …)."""
+    """Each operator on its own part of a tuple: (x, z, …) ↦ (A x, B z, …).
+
+    >>> A = pr.block_diagonal([pr.Identity((2,)), 3 * pr.Identity((1,))])
+    >>> A @ (np.array([1.0, 2.0]), np.array([5.0]))
+    (array([1., 2.]), array([15.]))
+    """
     operators = _checked("block_diagonal", operators, Operator)
     linear = all(isinstance(A, LinearOperator) for A in operators)
     return (LinearBlockDiagonal if linear else BlockDiagonal)(operators)

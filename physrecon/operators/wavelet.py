@@ -32,7 +32,15 @@ class Wavelet(Slicewise, LinearOperator):
     axes: those that are transformed, None for all; the first of three, if not among them, holds
     slices.  `orthogonal`: is W square, W Wᵀ = 1.
 
-    PyWavelets works on the host: CuPy arrays raise DeviceError.  Holds one more array like x."""
+    PyWavelets works on the host: CuPy arrays raise DeviceError.  Holds one more array like x.
+
+    >>> W = pr.Wavelet((8, 8), "haar", levels=1)
+    >>> c = W @ np.ones((8, 8))
+    >>> W.orthogonal, c.shape, int(np.count_nonzero(c.round(6)))  # 4 × 4 coarse ones
+    (True, (8, 8), 16)
+    >>> np.allclose(W.T @ c, 1)
+    True
+    """
 
     def __init__(
         self,

@@ -56,7 +56,15 @@ class Blur(Slicewise, LinearOperator):
     frame.
 
     Besides x and y it holds about two arrays of the padded frame (`work_bytes`), and with "reflect"
-    or "periodic" in tiles or direct one more of the extended frame."""
+    or "periodic" in tiles or direct one more of the extended frame.
+
+    >>> psf = pr.psf.gaussian((3, 3), sigma=0.7)
+    >>> A = pr.Blur(psf, (9, 9))
+    >>> x = np.zeros((9, 9))
+    >>> x[4, 4] = 1
+    >>> np.allclose((A @ x)[3:6, 3:6], psf), f"{(A @ x).sum():.3f}"
+    (True, '1.000')
+    """
 
     faint = FAINT
 

@@ -155,7 +155,16 @@ class PatchBlur(Slicewise, _VariantBlur):
 
     Besides x and y it holds (`work_bytes`) with "reflect" and "periodic" x̃; with "fft" an OTF for
     each patch in y and x, on the size of two cells and a PSF, and the spectra of some planes: of
-    all planes of x and y in a patch, if kz > 1.  Raises ArgumentError."""
+    all planes of x and y in a patch, if kz > 1.  Raises ArgumentError.
+
+    >>> psfs = np.array([[pr.psf.gaussian((3, 3), 0.4), pr.psf.gaussian((3, 3), 1.0)]])
+    >>> A = pr.PatchBlur(psfs, (9, 17), centers=[[4], [2, 14]], method="fft")
+    >>> x = np.zeros((9, 17))
+    >>> x[4, 2] = x[4, 14] = 1
+    >>> y = A @ x  # at its place each PSF is alone
+    >>> np.allclose(y[3:6, 1:4], psfs[0, 0]), np.allclose(y[3:6, 13:16], psfs[0, 1])
+    (True, True)
+    """
 
     def __init__(
         self,
@@ -214,7 +223,15 @@ class DepthBlur(_VariantBlur):
     Besides x and y it holds (`work_bytes`) with "reflect" and "periodic" x̃; with "fft" an OTF of
     two axes for each plane of each PSF, d · kz padded planes, and the spectra of x and y: few PSFs
     at stated depths take little memory, one for each plane of a stack takes much.  A volume with
-    PSFs (d, ky, kx) has slices.  Raises ArgumentError."""
+    PSFs (d, ky, kx) has slices.  Raises ArgumentError.
+
+    >>> sharp, wide = pr.psf.gaussian((5, 5), 0.4), pr.psf.gaussian((5, 5), 1.5)
+    >>> A = pr.DepthBlur([sharp, wide], (3, 9, 9), depths=[0, 2], method="fft")
+    >>> x = np.zeros((3, 9, 9))
+    >>> x[:, 4, 4] = 1
+    >>> np.allclose((A @ x)[1, 2:7, 2:7], (sharp + wide) / 2)  # half way between the two
+    True
+    """
 
     def __init__(
         self,

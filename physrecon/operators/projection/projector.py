@@ -57,7 +57,16 @@ class Projector(LinearOperator):
     views.  Raises ArgumentError when the grid has not one slice per detector row.
 
     Holds, between calls, one copy of at most 64 slices of volume and projections, which it shares
-    with what `A[views]` gives."""
+    with what `A[views]` gives.
+
+    >>> scan = pr.ParallelBeam([0, 90], (1, 5), pixel_size=0.1, angle_unit="deg")
+    >>> A = pr.Projector(scan)
+    >>> y = A @ np.full((1, 5, 5), 2, np.float32)  # 2 per length, over 5 voxels of 0.1
+    >>> y.shape, y[0, 0].round(3).tolist()
+    ((2, 1, 5), [1.0, 1.0, 1.0, 1.0, 1.0])
+    >>> pr.check_adjoint(A) < 1e-6
+    True
+    """
 
     def __init__(self, scan: ScanGeometry, grid: Grid | None = None) -> None:
         make = ENGINES.get(type(scan))
