@@ -27,7 +27,13 @@ class Problem:
     """What is to be solved, apart from how.
 
     f: a likelihood, such as LeastSquares(A, y).  prior: such as TotalVariation(0.1).
-    constraint: has `project(x)` and `bounds`, such as NonNegative()."""
+    constraint: has `project(x)` and `bounds`, such as NonNegative().
+
+    >>> f = pr.LeastSquares(pr.Identity(3), np.array([-1.0, 0.2, 3.0]))
+    >>> problem = pr.Problem(f, pr.L1(0.5), pr.NonNegative())
+    >>> pr.solve(problem, pr.FISTA()).x.round(3).tolist()
+    [0.0, 0.0, 2.5]
+    """
 
     f: Any
     prior: Prior | None = None

@@ -37,7 +37,15 @@ class Likelihood:
     raw_counts: y are those of the detector, not line integrals.  settings: fields of a job that it
     takes.
 
-    Holds one data set besides y while it works."""
+    Holds one data set besides y while it works.
+
+    >>> f = pr.LeastSquares(pr.Identity((2, 1, 3)), np.zeros((2, 1, 3)))  # one of them
+    >>> x = np.ones((2, 1, 3))
+    >>> f.value(x), f.values(x).tolist()  # ½ ‖x‖² of the whole, and of each slice
+    (3.0, [1.5, 1.5])
+    >>> bool((f.gradient(x) == x).all())
+    True
+    """
 
     convex: bool = True
     needs_nonnegative: bool = False

@@ -24,7 +24,13 @@ class LeastSquares(Likelihood):
     √(number of data); otherwise its level is estimated from the data when it is asked for.
 
     Holds the root of the weights, as small as they were given.  If A overrides `normal` the
-    gradient is (AᵀWA) x − AᵀWy, which holds one volume and no data set."""
+    gradient is (AᵀWA) x − AᵀWy, which holds one volume and no data set.
+
+    >>> f = pr.LeastSquares(pr.Diagonal([1, 2], (2,)), np.array([1.0, 2.0]), weights=[1, 0.25])
+    >>> x = np.array([3.0, 3.0])
+    >>> f.value(x), f.gradient(x).tolist()  # ½ (1 · 2² + ¼ · 4²), [1 · 2, ¼ · 2 · 4]
+    (4.0, [2.0, 2.0])
+    """
 
     quadratic = True
 

@@ -141,7 +141,15 @@ class _Noise:
 
 @dataclass(frozen=True, eq=False)
 class GaussianNoise(_Noise):
-    """data = mean + σ z.  sigma: σ > 0, in units of the data."""
+    """data = mean + σ z.  sigma: σ > 0, in units of the data.
+
+    >>> noise = pr.GaussianNoise(sigma=0.1)
+    >>> data = noise.sample(np.ones((99, 99)), seed=0)
+    >>> f"{data.mean():.1f} ± {data.std():.1f}"
+    '1.0 ± 0.1'
+    >>> type(noise.likelihood(pr.Identity((99, 99)), data)).__name__
+    'LeastSquares'
+    """
 
     sigma: Any
 
@@ -160,7 +168,12 @@ class GaussianNoise(_Noise):
 
 @dataclass(frozen=True, eq=False)
 class PoissonNoise(_Noise):
-    """data = Poisson(mean + background).  background: counts that are not the object's, ≥ 0."""
+    """data = Poisson(mean + background).  background: counts that are not the object's, ≥ 0.
+
+    >>> data = pr.PoissonNoise(background=1).sample(np.full((99, 99), 3.0), seed=0)
+    >>> f"mean {data.mean():.1f}, variance {data.var():.1f}"
+    'mean 4.0, variance 4.0'
+    """
 
     background: Any = 0.0
 
@@ -184,7 +197,13 @@ class PoissonGaussianNoise(_Noise):
     """data = gain · Poisson(mean) + offset + σ z: photons read out by a camera.
 
     gain: > 0, grey values per photon.  offset: grey value without light.  read_noise: σ ≥ 0, in
-    grey values."""
+    grey values.
+
+    >>> noise = pr.PoissonGaussianNoise(gain=2, offset=100, read_noise=1)
+    >>> data = noise.sample(np.full((99, 99), 50.0), seed=0)
+    >>> f"mean {data.mean():.0f}, variance {data.var():.0f}"  # 2 · 50 + 100, 2² · 50 + 1²
+    'mean 200, variance 201'
+    """
 
     gain: Any
     offset: Any
@@ -215,7 +234,13 @@ class TransmissionNoise(_Noise):
     """data = Poisson(blank · exp(−p) + dark): raw counts behind an object (Beer and Lambert).
 
     `sample` takes the line integrals p.  blank: mean counts of the open beam above the dark ones,
-    ≥ 0.  dark: mean counts without a beam, ≥ 0."""
+    ≥ 0.  dark: mean counts without a beam, ≥ 0.
+
+    >>> noise = pr.TransmissionNoise(blank=1000, dark=10)
+    >>> data = noise.sample(np.full((99, 99), np.log(2)), seed=0)
+    >>> f"{data.mean():.0f}"  # half of 1000, and 10
+    '510'
+    """
 
     blank: Any
     dark: Any = 0.0

@@ -46,7 +46,13 @@ def noise_level(y: Any, axis: int | None = None, weights: Any = None) -> Numbers
     detector, interpolation) is missed, and data of which most are constant have the level 0.
 
     A slice of more than 2¹⁸ numbers is judged by evenly spaced lines.  ArgumentError for data that
-    are not finite, too short, or sliced along the last axis."""
+    are not finite, too short, or sliced along the last axis.
+
+    >>> y = np.linspace(0, 9, 999) + 0.5 * np.random.default_rng(0).standard_normal((9, 999))
+    >>> level = pr.noise_level(y)
+    >>> level.shape, bool(abs(level[0] - 0.5) < 0.02)
+    ((1,), True)
+    """
     if not hasattr(y, "ndim") or y.ndim < 1 or y.shape[-1] < len(DIFFERENCE) or not y.size:
         raise ArgumentError(
             f"noise_level(y): expected an array with at least {len(DIFFERENCE)} numbers along the "

@@ -67,7 +67,12 @@ class PoissonLikelihood(CountLikelihood):
     Where p + b <= 0 < y the value is infinite and the slope that of p + b = ε y (ε = 2⁻²³), so
     that it stays finite and points upwards; for y = 0 the loss is p + b whatever its sign.
     `lipschitz` and `curvature` need b > 0 wherever y > 0, and hold for A x >= 0: without a
-    background the loss is infinitely steep at 0; MLEM, PDHG and LBFGS do without them."""
+    background the loss is infinitely steep at 0; MLEM, PDHG and LBFGS do without them.
+
+    >>> f = pr.PoissonLikelihood(pr.Identity(2), np.array([5.0, 0.0]), background=1)
+    >>> f.value(np.array([4.0, 0.0])), f.gradient(np.array([4.0, 0.0])).tolist()
+    (1.0, [0.0, 1.0])
+    """
 
     holds = 1
 

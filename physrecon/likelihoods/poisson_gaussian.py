@@ -26,7 +26,13 @@ class PoissonGaussianLikelihood(PoissonLikelihood):
 
     Shifted data below zero become zero; `clipped` is their number.  `y` are the shifted data, and a
     subset is the Poisson likelihood of some of them.  `lipschitz` is finite where there is read
-    noise or background."""
+    noise or background.
+
+    >>> y = np.array([102.0, 110.0])  # 1 and 5 photo-electrons
+    >>> f = pr.PoissonGaussianLikelihood(pr.Identity(2), y, gain=2, offset=100)
+    >>> f.gradient(np.array([1.0, 10.0])).round(6).tolist()  # 1 − 1/1, 1 − 5/10
+    [0.0, 0.5]
+    """
 
     def __init__(
         self,

@@ -41,7 +41,12 @@ class Huber(Robust):
     """f(x) = Σ w · (½ r² where |r| <= δ, else δ (|r| − ½ δ)),  r = A x − y.
 
     delta: > 0, in the units of y; 1.345 times the noise level loses 5 % where there are no
-    outliers.  weights: as in LeastSquares.  Huber, Ann. Math. Statist. 35 (1964) 73."""
+    outliers.  weights: as in LeastSquares.  Huber, Ann. Math. Statist. 35 (1964) 73.
+
+    >>> f = pr.Huber(pr.Identity(3), np.array([0.0, 0.0, 9.0]), delta=1)
+    >>> f.gradient(np.array([0.0, 0.5, 0.0]))  # at most delta for the outlier
+    array([ 0. ,  0.5, -1. ])
+    """
 
     outlier_level = 1.345
 
@@ -90,7 +95,12 @@ class StudentT(Robust):
 
     scale: > 0, the width of the noise without outliers, in the units of y.  dof: ν > 0; the
     smaller, the less an outlier pulls (1: Cauchy).
-    Lange, Little and Taylor, J. Amer. Statist. Assoc. 84 (1989) 881."""
+    Lange, Little and Taylor, J. Amer. Statist. Assoc. 84 (1989) 881.
+
+    >>> f = pr.StudentT(pr.Identity(3), np.array([0.0, 1.0, 99.0]), scale=1)
+    >>> f.gradient(np.zeros(3)).round(2).tolist()  # the outlier has little weight
+    [0.0, -1.0, -0.05]
+    """
 
     convex = False
     outlier_level = 1.0

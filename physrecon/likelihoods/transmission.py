@@ -28,7 +28,12 @@ class TransmissionLikelihood(CountLikelihood):
 
     f is convex where dark is 0 (or y <= dark); else it may curve downwards, by less than y/4 a
     datum, where p is so large that dark counts prevail.  `lipschitz` and `curvature` hold for
-    A x >= 0.  Erdoğan and Fessler, IEEE Trans. Med. Imaging 18 (1999) 801."""
+    A x >= 0.  Erdoğan and Fessler, IEEE Trans. Med. Imaging 18 (1999) 801.
+
+    >>> f = pr.TransmissionLikelihood(pr.Identity(2), np.array([600.0, 250.0]), blank=1000)
+    >>> f.gradient(np.log([2.0, 2.0])).round(3).tolist()  # y − blank e^−p
+    [100.0, -250.0]
+    """
 
     holds = 2
     raw_counts = True

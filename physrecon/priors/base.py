@@ -40,7 +40,14 @@ SUMMABLE = ("quadratic", "smooth", "split", "surrogate")
 class Prior:
     """weight · R(x); subclasses are frozen dataclasses.  weight: positive and finite.
 
-    holds: volumes besides those of the solver.  solver: of a job that names no method."""
+    holds: volumes besides those of the solver.  solver: of a job that names no method.
+
+    >>> prior = pr.L1(0.5) + pr.Tikhonov(2.0)  # priors add up
+    >>> prior.value(np.array([1.0, -3.0]))  # 0.5 · 4 + ½ 2 · 10
+    12.0
+    >>> pr.L1(0.5).with_weight(0.1)
+    L1(weight=0.1)
+    """
 
     weight: float
 
@@ -150,7 +157,14 @@ class PriorSum(Prior):
     hold in turn.
 
     weight: that of the first; `with_weight` multiplies all weights by one factor, so their
-    proportions stay.  The range of its operators is a tuple, one part for each prior."""
+    proportions stay.  The range of its operators is a tuple, one part for each prior.
+
+    >>> prior = pr.TotalVariation(1.0) + pr.L1(0.5)
+    >>> prior.value(np.array([0.0, 2.0, 2.0]))  # a step of 2, and half of 4
+    4.0
+    >>> [p.weight for p in prior.with_weight(10.0).priors]
+    [10.0, 5.0]
+    """
 
     priors: tuple[Prior, ...]
 

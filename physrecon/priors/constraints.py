@@ -30,7 +30,11 @@ class Constraint(Protocol):
 
 @dataclass(frozen=True)
 class Box:
-    """lower ≤ x ≤ upper, element by element; either may be infinite.  NaN stays NaN."""
+    """lower ≤ x ≤ upper, element by element; either may be infinite.  NaN stays NaN.
+
+    >>> pr.Box(0, 1).project(np.array([-1.0, 0.5, 2.0]))
+    array([0. , 0.5, 1. ])
+    """
 
     lower: float = -math.inf
     upper: float = math.inf
@@ -56,7 +60,11 @@ class Box:
 
 @dataclass(frozen=True)
 class NonNegative:
-    """x ≥ 0: an attenuation, a density, a number of photons.  NaN stays NaN."""
+    """x ≥ 0: an attenuation, a density, a number of photons.  NaN stays NaN.
+
+    >>> pr.NonNegative().project(np.array([-1.0, 0.5, 2.0]))
+    array([0. , 0.5, 2. ])
+    """
 
     bounds: ClassVar[tuple[float, float]] = (0.0, math.inf)
 

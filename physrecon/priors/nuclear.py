@@ -39,7 +39,12 @@ SWEEPS = 4  # of Jacobi rotations over a 3 × 3 matrix: each squares what is off
 class NuclearNorm(Prior):
     """weight · ‖X‖_*, a row of X being a channel of x.  Holds no volume of its own.
 
-    channel_axis: of x, such as the energies of a spectral scan."""
+    channel_axis: of x, such as the energies of a spectral scan.
+
+    >>> x = np.outer([1.0, 2.0], [2.0, 0.0, 1.0]).reshape(2, 1, 3)  # two channels, of rank 1
+    >>> f"{pr.NuclearNorm(1.0).value(x):.3f}"  # the only singular value, √5 · √5
+    '5.000'
+    """
 
     channel_axis: int = 0
 
@@ -115,7 +120,14 @@ class NuclearTotalVariation(Prior):
     value, and little more than nothing in a prox, whose σ must be the same within a J_v.
 
     channel_axis: of x.  axes: of x, one to three, along which it is differentiated; None: all
-    others.  spacing: of the voxels, one number or one for each of the axes."""
+    others.  spacing: of the voxels, one number or one for each of the axes.
+
+    >>> x = np.zeros((2, 5, 5))
+    >>> x[0, :, 2:] = 3  # an edge in both channels, of heights 3 and 4
+    >>> x[1, :, 2:] = 4
+    >>> f"{pr.NuclearTotalVariation(1.0).value(x):.3f}"  # 5 rows of √(3² + 4²)
+    '25.000'
+    """
 
     channel_axis: int = 0
     axes: tuple[int, ...] | None = None

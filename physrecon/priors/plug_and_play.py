@@ -36,7 +36,16 @@ class PlugAndPlay(Prior):
 
     It has no value: `values` is 0, so that objectives and histories are those of the likelihood
     alone.  Not convex: no solver promises to converge.  A constraint is met by projecting what the
-    denoiser returns, which keeps to the set but is no proximal map of the two together."""
+    denoiser returns, which keeps to the set but is no proximal map of the two together.
+
+    >>> from scipy.ndimage import gaussian_filter
+    >>> prior = pr.PlugAndPlay(lambda image, sigma: gaussian_filter(image, 1), weight=0.1)
+    >>> y = np.random.default_rng(0).standard_normal((9, 9))
+    >>> problem = pr.Problem(pr.LeastSquares(pr.Identity((9, 9)), y), prior)
+    >>> result = pr.solve(problem, pr.ADMM(), stop=pr.Stop(iterations=20))
+    >>> bool(result.x.std() < 0.5 * y.std())
+    True
+    """
 
     denoiser: Callable[[Any, float], Any]
     axis: int | None = None

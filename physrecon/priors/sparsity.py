@@ -25,7 +25,12 @@ from physrecon.priors.constraints import Constraint
 
 @dataclass(frozen=True)
 class L1(Prior):
-    """weight · Σ|x|: x is zero in most places.  Holds one volume while it works."""
+    """weight · Σ|x|: x is zero in most places.  Holds one volume while it works.
+
+    >>> prior = pr.L1(0.5)
+    >>> prior.value(np.array([-2.0, 0.3, 1.0])), prior.prox(np.array([-2.0, 0.3, 1.0]), step=1)
+    (1.65, array([-1.5,  0. ,  0.5]))
+    """
 
     holds: ClassVar[int] = 3
     solver: ClassVar[str] = "fista"
@@ -68,7 +73,13 @@ class WaveletL1(Prior):
 
     wavelet, axes: see Wavelet; axes=None are all.  levels: of the transform.  Its prox wants sides
     of x that are multiples of 2^levels, where W is orthogonal; as a split prior it takes any x.
-    Holds W x and what W holds while it works.  On the host only."""
+    Holds W x and what W holds while it works.  On the host only.
+
+    >>> prior = pr.WaveletL1(0.5, "haar", levels=1)
+    >>> x = np.array([1.0, 1.0, 5.0, 5.0])
+    >>> prior.value(x), prior.prox(np.array([1.0, 1.2, 5.0, 4.8]), step=1).round(3).tolist()
+    (0.0, [1.1, 1.1, 4.9, 4.9])
+    """
 
     wavelet: str = "db4"
     levels: int = 3

@@ -31,7 +31,12 @@ class Tikhonov(Prior):
     """½ weight ‖K x‖².  Holds K x and one volume while it makes a gradient; nothing for K = 1.
 
     K: a linear operator, or what makes one from the shape of x, such as the class Gradient;
-    None is the identity, the only one with a closed prox (exact within a Box too)."""
+    None is the identity, the only one with a closed prox (exact within a Box too).
+
+    >>> x = np.array([0.0, 1.0, 3.0])
+    >>> pr.Tikhonov(2.0).value(x), pr.Tikhonov(2.0, pr.Gradient).value(x)  # 0 + 1 + 9, 1 + 4
+    (10.0, 5.0)
+    """
 
     K: LinearOperator | Callable[[Shape], LinearOperator] | None = None
 

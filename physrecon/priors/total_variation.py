@@ -147,7 +147,15 @@ class TotalVariation(Variation):
     the tolerance is less than one rounding.  Slices that are not coupled stop each alone.  Holds
     2 + 2d volumes besides x while it runs, d being the number of axes; slice by slice, those of
     some slices.  A solver that calls it again and again settles where a proximal map of this
-    accuracy lets it."""
+    accuracy lets it.
+
+    >>> x = np.zeros((5, 5))
+    >>> x[:, 2:] = 1
+    >>> pr.TotalVariation(0.5).value(x)  # five steps of 1
+    2.5
+    >>> pr.TotalVariation(0.5, axes=(0,)).value(x)  # none along axis 0
+    0.0
+    """
 
     isotropic: bool = field(default=True, kw_only=True)
     tolerance: float = field(default=1e-5, kw_only=True)
@@ -214,7 +222,12 @@ class HuberTV(Variation):
     """w Σ h(|∇x|): quadratic up to δ, where noise is smoothed, and w |∇x| beyond, where edges are.
 
     delta: > 0, a gradient, in units of x per unit of length.  isotropic, axes, spacing: as in
-    `TotalVariation`."""
+    `TotalVariation`.
+
+    >>> x = np.array([0.0, 0.5, 4.5])
+    >>> pr.HuberTV(1.0, delta=1.0).value(x)  # ½ 0.5², and 4 − ½
+    3.625
+    """
 
     delta: float
     isotropic: bool = field(default=True, kw_only=True)
@@ -270,7 +283,14 @@ class JointTotalVariation(Variation):
 
     Sapiro & Ringach (1996), Bresson & Chan (2008).  Channels, such as energies, lie along axis 0 of
     x and keep their edges in the same places.  axes, spacing: as in `TotalVariation`, of x with its
-    channels."""
+    channels.
+
+    >>> x = np.zeros((2, 5, 5))
+    >>> x[0, :, 2:] = 3  # an edge in both channels, of heights 3 and 4
+    >>> x[1, :, 2:] = 4
+    >>> pr.JointTotalVariation(1.0, axes=(1, 2)).value(x)  # 5 rows of √(3² + 4²)
+    25.0
+    """
 
     first_axis: ClassVar[int] = 1
     kinds: ClassVar[tuple[str, ...]] = ("split",)
