@@ -25,7 +25,16 @@ KIND = "physrecon_state"  # attribute of the file: name of the class of the stat
 def save_state(path: str | os.PathLike[str], state: State) -> None:
     """Write the state, replacing what is at `path` in one step.
 
-    Errors: OutputError where the folder cannot be written, WriteError for a full disk."""
+    Errors: OutputError where the folder cannot be written, WriteError for a full disk.
+
+    >>> problem = pr.Problem(pr.LeastSquares(pr.Diagonal([1, 2], (2,)), np.ones(2)))
+    >>> result = pr.solve(problem, pr.Landweber(), stop=pr.Stop(iterations=3))
+    >>> pr.save_state("state.h5", result.state)
+    >>> state = pr.load_state("state.h5")
+    >>> more = pr.solve(problem, pr.Landweber(), state=state, stop=pr.Stop(iterations=5))
+    >>> [record.iteration for record in more.history]
+    [4, 5]
+    """
     path = Path(path)
     try:
         with new_hdf5(path) as file:
@@ -44,7 +53,15 @@ def load_state(path: str | os.PathLike[str], device: str = "cpu") -> State:
     """The state that `save_state` wrote; its arrays on `device`, "cpu" or "cuda".
 
     A state of a solver of your own: import its module first.  Errors: MissingInputError,
-    DataError for a file that is no state."""
+    DataError for a file that is no state.
+
+    >>> problem = pr.Problem(pr.LeastSquares(pr.Diagonal([1, 2], (2,)), np.ones(2)))
+    >>> result = pr.solve(problem, pr.Landweber(), stop=pr.Stop(iterations=3))
+    >>> pr.save_state("state.h5", result.state)
+    >>> state = pr.load_state("state.h5")
+    >>> state.iteration, bool((state.x == result.x).all())
+    (3, True)
+    """
     path = Path(path)
     if not path.is_file():
         raise MissingInputError(f"load_state: expected a file, got nothing at {path}")

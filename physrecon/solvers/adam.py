@@ -49,7 +49,13 @@ class Adam:
     step: the first steps of every element, in units of x.  None: a tenth of the root mean square of
     the step to the minimum along the first gradient, each slice its own, for one evaluation more.
     beta1, beta2: memory of m and v.
-    Holds x, ∇F, m, v and a volume of scratch, and one data set besides the measured one."""
+    Holds x, ∇F, m, v and a volume of scratch, and one data set besides the measured one.
+
+    >>> f = pr.Huber(pr.Identity(3), np.array([1.0, 2.0, 3.0]), delta=1)
+    >>> result = pr.solve(pr.Problem(f), pr.Adam(), stop=pr.Stop(iterations=200))
+    >>> result.x.round(1).tolist()
+    [1.0, 2.0, 3.0]
+    """
 
     step: float | None = None
     beta1: float = 0.9
@@ -87,7 +93,13 @@ class RMSprop:
 
     step: √(1 − decay) of the first steps, and what they come to as the gradient settles.  None: the
     first steps are those of Adam.  decay: β₂.
-    Holds x, ∇F, v and a volume of scratch, and one data set besides the measured one."""
+    Holds x, ∇F, v and a volume of scratch, and one data set besides the measured one.
+
+    >>> f = pr.Huber(pr.Identity(3), np.array([1.0, 2.0, 3.0]), delta=1)
+    >>> result = pr.solve(pr.Problem(f), pr.RMSprop(step=0.02), stop=pr.Stop(iterations=300))
+    >>> result.x.round(1).tolist()
+    [1.0, 2.0, 3.0]
+    """
 
     step: float | None = None
     decay: float = 0.9

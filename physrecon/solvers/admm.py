@@ -79,7 +79,14 @@ class ADMM:
     steps: of conjugate gradient in an iteration, each one A and one Aᵀ.  Needs no norms.  Holds x,
     w, a direction, a gradient and one volume more, and two data sets besides y; five times the
     range of K, five volumes for a proximal map or a constraint, and five data sets instead of two
-    where f is not least squares."""
+    where f is not least squares.
+
+    >>> f = pr.LeastSquares(pr.Identity(4), np.array([0.0, 0.2, 4.8, 5.0]))
+    >>> problem = pr.Problem(f, pr.TotalVariation(0.2))
+    >>> result = pr.solve(problem, pr.ADMM(), stop=pr.Stop(iterations=40))
+    >>> result.x.round(2).tolist()  # two levels, each 0.1 nearer to the other
+    [0.2, 0.2, 4.8, 4.8]
+    """
 
     steps: int = 3
 

@@ -34,7 +34,14 @@ class Stop:
     discrepancy: the norm ‖W^½ (A x − y)‖ expected from noise alone (for other likelihoods √(2f)).
     One number is the norm of the whole data, of which n slices get 1/√n each; a sequence gives the
     norm of each slice; "auto" is what the likelihood expects, estimated from the data.
-    seconds: of this call."""
+    seconds: of this call.
+
+    >>> problem = pr.Problem(pr.LeastSquares(pr.Diagonal([1, 2], (2,)), np.ones(2)))
+    >>> pr.solve(problem, pr.Landweber(), stop=pr.Stop(iterations=3)).iterations
+    3
+    >>> pr.solve(problem, pr.Landweber(), stop=pr.Stop(discrepancy=0.1)).reason
+    'fitted after 22 iterations: ‖W^½(Ax − y)‖ is down to the discrepancy'
+    """
 
     iterations: int = 100
     rtol: float = 0.0
@@ -89,7 +96,13 @@ class Record(NamedTuple):
 @dataclass
 class Result:
     """x, why the loop ended (a sentence), the iterations done, one Record for each of this call,
-    and the state, which `solve(..., state=state)` takes to go on."""
+    and the state, which `solve(..., state=state)` takes to go on.
+
+    >>> problem = pr.Problem(pr.LeastSquares(pr.Diagonal([1, 2], (2,)), np.array([3.0, 4.0])))
+    >>> result = pr.solve(problem, pr.ConjugateGradient(), stop=pr.Stop(iterations=2))
+    >>> result.x.round(3).tolist(), result.iterations, len(result.history)
+    ([3.0, 2.0], 2, 2)
+    """
 
     x: Vector
     reason: str
@@ -111,7 +124,14 @@ def solve(
     x0: where to start, of A.in_shape, left as it is; zeros when None.  The volume has the dtype
     of the data.  callback(state): called after each iteration; a true answer stops.
     state: a state to go on from instead of x0, bit for bit as if there had been no break; it is
-    used up.  Raises ArgumentError where the solver cannot honour the prior or the constraint."""
+    used up.  Raises ArgumentError where the solver cannot honour the prior or the constraint.
+
+    >>> A = pr.Diagonal([1, 2], (2,))
+    >>> problem = pr.Problem(pr.LeastSquares(A, np.array([3.0, -4.0])), constraint=pr.NonNegative())
+    >>> result = pr.solve(problem, pr.FISTA(), stop=pr.Stop(iterations=200, rtol=1e-6))
+    >>> result.x.round(3).tolist()
+    [3.0, 0.0]
+    """
     refuse_unsuited(problem, solver)
     stop = Stop() if stop is None else stop
     began = time.perf_counter()
@@ -142,7 +162,17 @@ def solve(
 def iterate(problem: Problem, solver: Solver, x0: Vector = None) -> Iterator[State]:
     """The states after iteration 1, 2, 3, … without end: the caller owns the loop.
 
-    Arrays of a state are reused by the next; copy what is to be kept."""
+    Arrays of a state are reused by the next; copy what is to be kept.
+
+    >>> problem = pr.Problem(pr.LeastSquares(pr.Identity(2), np.array([4.0, 8.0])))
+    >>> for state in pr.iterate(problem, pr.Landweber(step=0.25)):  # half of the way each time
+    ...     print(state.iteration, state.x.round(2).tolist())
+    ...     if state.iteration == 3:
+    ...         break
+    1 [2.0, 4.0]
+    2 [3.0, 6.0]
+    3 [3.5, 7.0]
+    """
     refuse_unsuited(problem, solver)
     state = solver.start(problem, x0)
     while True:

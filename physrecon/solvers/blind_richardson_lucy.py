@@ -50,7 +50,17 @@ class BlindRichardsonLucy:
     what comes out depends on the start.
 
     Holds x, x before the iteration, F and Aᵀ 1, y and the ratio, and for the PSF what `BlurOfPSF`
-    does: about three arrays of the padded frame."""
+    does: about three arrays of the padded frame.
+
+    >>> true, guess = pr.psf.gaussian((5, 5), sigma=0.7), pr.psf.gaussian((5, 5), sigma=1.2)
+    >>> x = np.ones((15, 15))
+    >>> x[3::4, 3::4] = 100
+    >>> y = pr.Blur(true, x.shape) @ x
+    >>> problem = pr.Problem(pr.PoissonLikelihood(pr.Blur(guess, x.shape), y))
+    >>> psf = pr.solve(problem, pr.BlindRichardsonLucy(), stop=pr.Stop(iterations=30)).state.psf
+    >>> bool(abs(psf - true).max() < 0.3 * abs(guess - true).max())
+    True
+    """
 
     psf_updates: int = 1
     image_updates: int = 5

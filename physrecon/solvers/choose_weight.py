@@ -98,7 +98,17 @@ def choose_weight(
     "risk", each from the solution for the weight before: make it small (some slices) where it is
     large.  solver: None is what suits the problem.  stop: of each solution (the first takes twice
     as many iterations); None is 100 iterations.  Raises ArgumentError for a problem without a
-    prior, or data that do not tell what the rule asks."""
+    prior, or data that do not tell what the rule asks.
+
+    >>> y = np.sin(np.linspace(0, 6, 257))
+    >>> data = pr.GaussianNoise(0.5).sample(y, seed=0)
+    >>> f = pr.LeastSquares(pr.Identity(257), data)
+    >>> choice = pr.choose_weight(pr.Problem(f, pr.Tikhonov(1.0, pr.Gradient)))
+    >>> choice.rule, choice.weight > 1
+    ('gcv', True)
+    >>> bool(np.linalg.norm(choice.result.x - y) < 0.5 * np.linalg.norm(data - y))
+    True
+    """
     if rule not in WEIGHT_RULES:
         raise ArgumentError(
             f"choose_weight: expected one of {', '.join(WEIGHT_RULES)}, got {rule!r}"

@@ -55,7 +55,13 @@ class ConjugateGradient:
     where rays cross the voxels unequally.  Holds x, p, s (volumes), r and A p (data sets) besides
     y; with jacobi one volume more, with a prior twice the range of L.  Stop early: on noisy data
     the error of x falls first and rises later, so give a discrepancy or few iterations.  An
-    operator with a `normal` of its own is iterated as (AᵀWA) x = AᵀWy, without any data set."""
+    operator with a `normal` of its own is iterated as (AᵀWA) x = AᵀWy, without any data set.
+
+    >>> f = pr.LeastSquares(pr.Diagonal([1, 2, 5], (3,)), np.array([3.0, 4.0, 5.0]))
+    >>> result = pr.solve(pr.Problem(f), pr.ConjugateGradient(), stop=pr.Stop(iterations=3))
+    >>> result.x.round(3).tolist()  # three iterations for three unknowns
+    [3.0, 2.0, 1.0]
+    """
 
     preconditioner: str = "none"
 

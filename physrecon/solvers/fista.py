@@ -36,7 +36,13 @@ class FISTA:
 
     A prior that has both is used by its gradient.  Without one it is Nesterov's projected gradient.
     Holds x, y and x⁺ (volumes), one data set besides the measured one, and what the proximal map
-    holds; f(x) itself is not computed."""
+    holds; f(x) itself is not computed.
+
+    >>> f = pr.LeastSquares(pr.Diagonal([1, 2], (2,)), np.array([0.3, 4.0]))
+    >>> result = pr.solve(pr.Problem(f, pr.L1(0.4)), pr.FISTA(), stop=pr.Stop(iterations=100))
+    >>> result.x.round(3).tolist()  # the small one is 0, 4 x = 8 − 0.4
+    [0.0, 1.9]
+    """
 
     name: ClassVar[str] = "fista"
     iterations: ClassVar[int] = 200

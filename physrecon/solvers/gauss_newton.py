@@ -86,7 +86,13 @@ class GaussNewton:
     damping: λ at the start, in units of the curvature along the first gradient; it then adapts by
     itself, each slice its own.  inner: iterations of conjugate gradients for one step.  The
     objective never rises.  Holds x, ∇F, d, the trial point, and three volumes of the conjugate
-    gradients; √C, J d and the gradient's data set besides y, and what a Jacobian holds."""
+    gradients; √C, J d and the gradient's data set besides y, and what a Jacobian holds.
+
+    >>> f = pr.LeastSquares(pr.Exponential(2, scale=8.0), np.array([4.0, 2.0]))
+    >>> result = pr.solve(pr.Problem(f), pr.GaussNewton(), stop=pr.Stop(iterations=20))
+    >>> np.exp(result.x).round(3).tolist()  # 8 / 4, 8 / 2
+    [2.0, 4.0]
+    """
 
     damping: float = 1e-3
     inner: int = 10

@@ -70,7 +70,13 @@ class GradientDescent:
     step: for armijo and bb in units of F / ‖∇F‖², of the first trial only.
 
     Holds x and the gradient (volumes), and one data set while the gradient is computed; two more
-    volumes with the other rules."""
+    volumes with the other rules.
+
+    >>> f = pr.LeastSquares(pr.Diagonal([1, 2], (2,)), np.array([3.0, 4.0]))
+    >>> result = pr.solve(pr.Problem(f), pr.GradientDescent(rule="bb"))
+    >>> result.x.round(3).tolist()
+    [3.0, 2.0]
+    """
 
     step: float = 1.0
     rule: str = "certified"

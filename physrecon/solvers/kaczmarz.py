@@ -55,7 +55,16 @@ class Kaczmarz:
     operator is used row by row: as many times a view as it has data.
 
     Holds x, x before the pass and one more volume, y, a view of data, and one slice of data where A
-    treats all slices alike and has no weights, else a data set."""
+    treats all slices alike and has no weights, else a data set.
+
+    >>> A = pr.Projector(pr.ParallelBeam(range(0, 180, 12), (1, 9), angle_unit="deg"))
+    >>> x = np.zeros((1, 9, 9), np.float32)
+    >>> x[0, 3:6, 3:6] = 1
+    >>> problem = pr.Problem(pr.LeastSquares(A, A @ x))
+    >>> result = pr.solve(problem, pr.Kaczmarz(), stop=pr.Stop(iterations=5))
+    >>> bool(abs(result.x - x).max() < 0.05)
+    True
+    """
 
     relaxation: float = 1.0
     order: str = "golden"

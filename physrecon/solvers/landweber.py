@@ -44,7 +44,13 @@ class Landweber:
 
     step: fraction of the largest safe t, which comes from a certified upper bound.
     preconditioner: "none", or "jacobi" for A ≥ 0, which holds one volume more.
-    Holds x and the gradient (volumes) and one data set besides y."""
+    Holds x and the gradient (volumes) and one data set besides y.
+
+    >>> f = pr.LeastSquares(pr.Diagonal([1, 2], (2,)), np.array([3.0, 4.0]))
+    >>> result = pr.solve(pr.Problem(f, constraint=pr.Box(0, 2.5)), pr.Landweber())
+    >>> result.x.round(3).tolist()
+    [2.5, 2.0]
+    """
 
     step: float = 0.95
     preconditioner: str = "none"

@@ -47,7 +47,13 @@ class LBFGS:
     memory: m, the number of pairs.  No step to choose: a line search finds it, and the objective
     never rises.  A constraint without bounds of its elements (other than NonNegative and Box) is
     honoured too, with more steps along the gradient.  Holds x, ∇F, d, the trial point and 2 m
-    volumes more, and one data set besides the measured one."""
+    volumes more, and one data set besides the measured one.
+
+    >>> f = pr.PoissonLikelihood(pr.Diagonal([1, 2], (2,)), np.array([3.0, 8.0]), background=1)
+    >>> result = pr.solve(pr.Problem(f, constraint=pr.NonNegative()), pr.LBFGS(), np.ones(2))
+    >>> result.x.round(3).tolist()  # x + 1 = 3, 2 x + 1 = 8
+    [2.0, 3.5]
+    """
 
     memory: int = 10
 

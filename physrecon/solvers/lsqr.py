@@ -57,7 +57,13 @@ class LSQR:
 
     Holds x, v, w and Aᵀ u (volumes), u and A v (data sets) besides y; with a prior twice the range
     of L.  Stop early on noisy data, as with ConjugateGradient.  f(x) comes with the iteration
-    unless there is a prior."""
+    unless there is a prior.
+
+    >>> f = pr.LeastSquares(pr.Diagonal([1, 2, 5], (3,)), np.array([3.0, 4.0, 5.0]))
+    >>> result = pr.solve(pr.Problem(f), pr.LSQR(), stop=pr.Stop(iterations=3))
+    >>> result.x.round(3).tolist()
+    [3.0, 2.0, 1.0]
+    """
 
     name: ClassVar[str] = "lsqr"
     iterations: ClassVar[int] = 20

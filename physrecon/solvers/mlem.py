@@ -43,7 +43,16 @@ class MLEM:
     Starts from ones; voxels where x0 is zero stay zero, and voxels that no ray crosses stay as they
     are in x0, or zero without one.  Holds x and one more volume, y and the ratio, and of Aᵀ 1 one
     slice where A treats all alike, else a volume.  Stop early on noisy data, or give a discrepancy:
-    the likeliest volume is a noisy one."""
+    the likeliest volume is a noisy one.
+
+    >>> A = pr.Projector(pr.ParallelBeam(range(0, 180, 12), (1, 9), angle_unit="deg"))
+    >>> x = np.zeros((1, 9, 9), np.float32)
+    >>> x[0, 3:6, 3:6] = 1
+    >>> problem = pr.Problem(pr.PoissonLikelihood(A, A @ x))
+    >>> result = pr.solve(problem, pr.MLEM(), stop=pr.Stop(iterations=50))
+    >>> bool(abs(result.x - x).max() < 0.05)
+    True
+    """
 
     name: ClassVar[str] = "mlem"
     iterations: ClassVar[int] = 50

@@ -37,7 +37,16 @@ class OSEM:
     order: of the subsets, "golden", "sequential" or "random", a shuffle of (seed, iteration).
 
     Holds x, x before the pass and one more volume, y and a copy of it cut into subsets, and of each
-    Aₛᵀ 1 one slice where A treats all alike, else a volume."""
+    Aₛᵀ 1 one slice where A treats all alike, else a volume.
+
+    >>> A = pr.Projector(pr.ParallelBeam(range(0, 180, 12), (1, 9), angle_unit="deg"))
+    >>> x = np.zeros((1, 9, 9), np.float32)
+    >>> x[0, 3:6, 3:6] = 1
+    >>> problem = pr.Problem(pr.PoissonLikelihood(A, A @ x))
+    >>> result = pr.solve(problem, pr.OSEM(subsets=5), stop=pr.Stop(iterations=10))
+    >>> bool(abs(result.x - x).max() < 0.05)
+    True
+    """
 
     subsets: int | None = 8
     order: str = "golden"

@@ -86,7 +86,14 @@ class PDHG:
 
     Needs certified norms, and no tuning.  Holds x and two more volumes, u and A x besides y and
     what the proximal map of φ* holds (data sets), and twice the range of K; a volume more for
-    gradients, and no data set where f enters by its own."""
+    gradients, and no data set where f enters by its own.
+
+    >>> f = pr.LeastSquares(pr.Identity(4), np.array([0.0, 0.2, 4.8, 5.0]))
+    >>> problem = pr.Problem(f, pr.TotalVariation(0.2))
+    >>> result = pr.solve(problem, pr.PDHG(), stop=pr.Stop(iterations=120))
+    >>> result.x.round(2).tolist()  # two levels, each 0.1 nearer to the other
+    [0.2, 0.2, 4.8, 4.8]
+    """
 
     name: ClassVar[str] = "pdhg"
     iterations: ClassVar[int] = 300

@@ -61,7 +61,17 @@ class RichardsonLucy:
     stay zero where no prior moves them.
 
     Holds x, F and Aᵀ 1 (a slice where A treats all alike), two volumes more where accelerated and
-    two more with a prior, y and the ratio.  Stop early on noisy data, or give a discrepancy."""
+    two more with a prior, y and the ratio.  Stop early on noisy data, or give a discrepancy.
+
+    >>> A = pr.Blur(pr.psf.gaussian((5, 5), sigma=1), (15, 15), boundary="reflect")
+    >>> x = np.ones((15, 15))
+    >>> x[7, 7] = 100
+    >>> y = A @ x
+    >>> problem = pr.Problem(pr.PoissonLikelihood(A, y))
+    >>> result = pr.solve(problem, pr.RichardsonLucy(), stop=pr.Stop(iterations=50))
+    >>> bool(result.x.max() > 4 * y.max()), f"{result.x.sum() / x.sum():.3f}"  # no light is lost
+    (True, '1.000')
+    """
 
     accelerate: bool = True
 

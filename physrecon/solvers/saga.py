@@ -50,7 +50,16 @@ class SAGA:
     seed: of the draws, which belong to (seed, iteration).
 
     f falls in the mean, not in every step.  Holds x, x before the pass, G and one more volume, y, a
-    copy of it cut into subsets, and the slopes."""
+    copy of it cut into subsets, and the slopes.
+
+    >>> A = pr.Projector(pr.ParallelBeam(range(0, 180, 12), (1, 9), angle_unit="deg"))
+    >>> x = np.zeros((1, 9, 9), np.float32)
+    >>> x[0, 3:6, 3:6] = 1
+    >>> problem = pr.Problem(pr.LeastSquares(A, A @ x), constraint=pr.NonNegative())
+    >>> result = pr.solve(problem, pr.SAGA(subsets=5), stop=pr.Stop(iterations=50))
+    >>> bool(abs(result.x - x).max() < 0.05)
+    True
+    """
 
     subsets: int | None = 16
     seed: int = 0

@@ -54,7 +54,16 @@ class SART:
 
     Holds x, x before the pass and one more volume, y and the data of a subset, and the sums `rows`
     and `columns`: one slice of each where A treats all slices alike and there are no weights, else
-    a data set and a volume."""
+    a data set and a volume.
+
+    >>> A = pr.Projector(pr.ParallelBeam(range(0, 180, 12), (1, 9), angle_unit="deg"))
+    >>> x = np.zeros((1, 9, 9), np.float32)
+    >>> x[0, 3:6, 3:6] = 1
+    >>> problem = pr.Problem(pr.LeastSquares(A, A @ x), constraint=pr.NonNegative())
+    >>> result = pr.solve(problem, pr.SART(subsets=5), stop=pr.Stop(iterations=10))
+    >>> bool(abs(result.x - x).max() < 0.05)
+    True
+    """
 
     subsets: int | None = None
     relaxation: float = 1.0

@@ -40,7 +40,16 @@ class SIRT:
     """Least squares weighted by ray length, any constraint, A ≥ 0.
 
     Holds x and one more volume, r, and the sums `rows` and `columns`: one slice of each where A
-    treats all slices alike and there are no weights, else a data set and a volume."""
+    treats all slices alike and there are no weights, else a data set and a volume.
+
+    >>> A = pr.Projector(pr.ParallelBeam(range(0, 180, 12), (1, 9), angle_unit="deg"))
+    >>> x = np.zeros((1, 9, 9), np.float32)
+    >>> x[0, 3:6, 3:6] = 1
+    >>> problem = pr.Problem(pr.LeastSquares(A, A @ x), constraint=pr.NonNegative())
+    >>> result = pr.solve(problem, pr.SIRT(), stop=pr.Stop(iterations=50))
+    >>> bool(abs(result.x - x).max() < 0.05)
+    True
+    """
 
     name: ClassVar[str] = "sirt"
     iterations: ClassVar[int] = 100
