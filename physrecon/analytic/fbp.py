@@ -51,7 +51,15 @@ def fbp(
     filter: one of FILTERS.  padding: what lies beyond the detector, "zero" when the object fits,
     "edge" (the outermost column, fading out) when it is wider.  y is left as it is; its machine and
     dtype (float32 or float64) are kept.  Raises ArgumentError where y does not fit or is not
-    finite."""
+    finite.
+
+    >>> scan = pr.ParallelBeam(np.arange(0, 180, 3), (1, 33), angle_unit="deg")
+    >>> chord = 2 * np.sqrt(np.maximum(10**2 - (np.arange(33) - 16.0) ** 2, 0))
+    >>> y = np.tile(chord, (60, 1, 1)).astype(np.float32)  # of a disc of value 1 and radius 10
+    >>> x = pr.fbp(y, scan)
+    >>> x.shape, f"{x[0, 12:21, 12:21].mean():.1f}"
+    ((1, 33, 33), '1.0')
+    """
     grid = scan.default_grid() if grid is None else grid
     check_rows("fbp", scan, grid)
     _check(y, scan, filter, padding)

@@ -47,7 +47,13 @@ def prepare(
     rings: None or "sort".  first_row: row of the detector the slab begins with, for messages.
     overwrite: the memory of float counts may be used for the result.
     Returns float32 (views, rows, columns), float64 for float64 counts, all finite.
-    DataError: flats missing or zero, or more than half of a row unusable."""
+    DataError: flats missing or zero, or more than half of a row unusable.
+
+    >>> flats, darks = np.full((2, 1, 5), 1010.0), np.full((2, 1, 5), 10.0)
+    >>> y, repairs = pr.prepare(np.full((3, 1, 5), 510.0), flats, darks)  # half of the light
+    >>> y.shape, np.allclose(y, np.log(2)), repairs.sentences()
+    ((3, 1, 5), True, [])
+    """
     if rings is not None and rings not in RINGS:
         raise ArgumentError(f"rings: expected None or one of {', '.join(RINGS)}, got {rings!r}")
     if not 0 < floor < 1:

@@ -52,7 +52,15 @@ def find_center(line_integrals: ArrayLike, angles_rad: ArrayLike) -> Center:
     column is the median of the three methods, that of mass where there are no opposite views, or
     that of correlation where the object is wider than the detector.
     ArgumentError: shapes.  DataError: NaN, nothing to be seen in any row, views of one direction
-    only, or an answer outside the middle half."""
+    only, or an answer outside the middle half.
+
+    >>> angles = np.deg2rad(np.arange(0, 360, 10))
+    >>> middle = 16.5 + 6 * np.cos(angles)[:, None, None]  # a disc goes round column 16.5
+    >>> y = np.sqrt(np.maximum(4**2 - (np.arange(33) - middle) ** 2, 0))
+    >>> center = pr.find_center(y, angles)
+    >>> round(center.column, 1), center.agrees
+    (16.5, True)
+    """
     sinograms, angles = average_views(*_checked(line_integrals, angles_rad))
     width = sinograms.shape[2]
     groups = _groups(sinograms)

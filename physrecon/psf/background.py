@@ -50,7 +50,11 @@ def background_level(psf: Any) -> float:
     """The constant beneath a measured PSF (rows, columns) or (planes, rows, columns), in its unit.
 
     A clipped mean of the outermost 1/32 of rows and columns.  Where the PSF itself reaches the
-    border the level is too high.  ArgumentError: rank.  DataError: NaN."""
+    border the level is too high.  ArgumentError: rank.  DataError: NaN.
+
+    >>> pr.psf.background_level(3 + pr.psf.gaussian((65, 65), sigma=2))
+    3.0
+    """
     return clipped_mean(border(checked("background_level", psf)))[0]
 
 
@@ -58,7 +62,11 @@ def without_background(psf: Any, level: float | str = "auto") -> Array:
     """A measured PSF less a constant, without what is then negative; float64, not normalised.
 
     psf (rows, columns) or (planes, rows, columns).  level: in the unit of psf, or "auto", which is
-    `background_level(psf)`.  ArgumentError: rank, level.  DataError: NaN, or nothing above."""
+    `background_level(psf)`.  ArgumentError: rank, level.  DataError: NaN, or nothing above.
+
+    >>> pr.psf.without_background(np.array([[3.0, 3.0, 2.0], [3.0, 7.0, 3.0]]), level=3).tolist()
+    [[0.0, 0.0, 0.0], [0.0, 4.0, 0.0]]
+    """
     array = checked("without_background", psf)
     if isinstance(level, str):
         if level != "auto":

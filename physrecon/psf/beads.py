@@ -52,7 +52,17 @@ class MeasuredPSF:
     psf: float64 of sum 1, its maximum (smoothed) on n//2.  positions (count, ndim): centres of the
     beads used [voxels of the stack].  found: beads seen; rejected: reason → number of beads.
     width: full width at half maximum along each axis, in the unit of the voxel size.
-    background, noise: of the stack.  notes: sentences for the user."""
+    background, noise: of the stack.  notes: sentences for the user.
+
+    >>> stack = np.random.default_rng(0).normal(100, 1, (33, 65))
+    >>> for column in (15, 45):
+    ...     stack[12:21, column - 4 : column + 5] += 9000 * pr.psf.gaussian((9, 9), sigma=1.7)
+    >>> measured = pr.psf_from_beads(stack, shape=(9, 9))
+    >>> sorted(measured.positions.round().tolist()), f"{measured.psf.sum():.2f}"
+    ([[16.0, 15.0], [16.0, 45.0]], '1.00')
+    >>> round(measured.background), round(measured.noise)
+    (100, 1)
+    """
 
     psf: Array
     positions: Array
@@ -106,7 +116,13 @@ def psf_from_beads(
     bead within `shape`, and those of another size or brightness than most; single hot voxels are
     replaced.  What lies beyond the frame is taken from other beads, or is zero.
     ArgumentError: rank, shape, ranges.  DataError: NaN, or no bead that is fit.  Holds four stacks
-    of float64."""
+    of float64.
+
+    >>> stack = 100 + np.pad(9000 * pr.psf.gaussian((9, 9), sigma=1.7), 12)
+    >>> measured = pr.psf_from_beads(stack, shape=(9, 9))
+    >>> measured.found, [round(w) for w in measured.width]  # 2.35 σ = 4
+    (1, [4, 4])
+    """
     where = "psf_from_beads"
     image, clip = _checked(stack, saturation)
     voxel = per_axis(where, "voxel_size", voxel_size, image.ndim)

@@ -20,7 +20,13 @@ def centered(psf: Any) -> Array:
     Moved by a factor in the Fourier transform, which keeps its width; what is then negative is cut
     off.  Take the background off before (`without_background`): it pulls the centre to the middle.
     Light that leaves on one side comes in on the other: a PSF needs an empty margin as wide as the
-    shift.  ArgumentError: rank.  DataError: NaN, or no light."""
+    shift.  ArgumentError: rank.  DataError: NaN, or no light.
+
+    >>> psf = np.zeros((11, 11))
+    >>> psf[3:8, 4:9] = pr.psf.gaussian((5, 5), sigma=0.8)  # its middle is at (5, 6)
+    >>> [round(c, 2) for c in pr.psf.center_of_mass(pr.psf.centered(psf))]
+    [5.0, 5.0]
+    """
     from scipy.fft import fftn, ifftn
     from scipy.ndimage import fourier_shift
 
@@ -33,7 +39,11 @@ def centered(psf: Any) -> Array:
 
 
 def center_of_mass(array: Array) -> list[float]:
-    """Where the light balances, in voxels from the first; negative values do not count."""
+    """Where the light balances, in voxels from the first; negative values do not count.
+
+    >>> pr.psf.center_of_mass(np.array([[0.0, 0.0, 0.0], [0.0, 1.0, 3.0]]))
+    [1.0, 1.75]
+    """
     light = np.maximum(array, 0)
     along = (
         light.sum(tuple(i for i in range(light.ndim) if i != axis)) for axis in range(light.ndim)

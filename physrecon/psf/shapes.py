@@ -31,7 +31,12 @@ def gaussian(shape: Sequence[int], sigma: Lengths, voxel_size: Lengths = 1.0) ->
     """A Gaussian integrated over the voxels by the error function, along any number of axes.
 
     sigma: standard deviation, voxel_size: pitch, both scalar or one per axis, in one unit.
-    float64, separable; its variance is that of the Gaussian and voxel_size²/12 more."""
+    float64, separable; its variance is that of the Gaussian and voxel_size²/12 more.
+
+    >>> psf = pr.psf.gaussian((9, 17), sigma=0.2, voxel_size=0.1)  # σ of two pixels
+    >>> psf.shape, bool(psf[4, 8] == psf.max())
+    ((9, 17), True)
+    """
     from scipy.special import erf
 
     sizes = checked_shape("gaussian", shape)
@@ -56,7 +61,12 @@ def moffat(
 
     fwhm: full width at half maximum, in the unit of pixel_size, scalar or (y, x).  beta > 1: decay
     of the wings, 2.5 to 5 for seeing.  oversampling: Gauss–Legendre points within a pixel along
-    each axis; 1 takes the value at its centre.  float64."""
+    each axis; 1 takes the value at its centre.  float64.
+
+    >>> psf = pr.psf.moffat((33, 33), fwhm=6, beta=3, oversampling=1)
+    >>> f"{psf[16, 19] / psf[16, 16]:.2f}"  # half a width from the middle
+    '0.50'
+    """
     rows_columns = checked_shape("moffat", shape, 2)
     pixel = per_axis("moffat", "pixel_size", pixel_size, 2)
     width = number("moffat", "fwhm", fwhm)
@@ -72,7 +82,12 @@ def defocus(shape: Sequence[int], radius: float, pixel_size: Lengths = 1.0) -> A
     """A uniform disc, the blur of a lens out of focus in geometrical optics, in 2-D.
 
     radius: in the unit of pixel_size, scalar or (y, x).  Each pixel holds the exact area that it
-    shares with the disc.  ArgumentError: a disc that does not fit into the shape.  float64."""
+    shares with the disc.  ArgumentError: a disc that does not fit into the shape.  float64.
+
+    >>> psf = pr.psf.defocus((9, 9), radius=3)
+    >>> f"{psf.sum():.2f}", f"{1 / psf[4, 4] / np.pi:.2f}"  # a pixel has 1 / (π 3²) of the light
+    ('1.00', '9.00')
+    """
     rows_columns = checked_shape("defocus", shape, 2)
     pixel = per_axis("defocus", "pixel_size", pixel_size, 2)
     r = number("defocus", "radius", radius)
@@ -107,7 +122,11 @@ def motion(
     length: in the unit of pixel_size, scalar or (y, x).  angle: from +x towards +y, that is from
     columns to rows: clockwise in a picture whose row 0 is at the top; angle_unit "deg" or "rad".
     Each pixel holds the exact part of the path that lies within it (Siddon 1985).
-    ArgumentError: a line that does not fit into the shape.  float64."""
+    ArgumentError: a line that does not fit into the shape.  float64.
+
+    >>> pr.psf.motion((3, 5), length=4, angle=0, angle_unit="deg")[1].round(3).tolist()
+    [0.125, 0.25, 0.25, 0.25, 0.125]
+    """
     rows_columns = checked_shape("motion", shape, 2)
     pixel = per_axis("motion", "pixel_size", pixel_size, 2)
     path = number("motion", "length", length)
