@@ -145,7 +145,13 @@ class Ellipsoids:
 
     table: (n, 8), one row a body: value [1/length], semi-axes a, b, c [length] along x, y, z (inf
     for c is a cylinder), centre x, y, z [length], angle φ [degrees] by which the body is turned
-    counter-clockwise about z.  Bodies with a negative value cut holes into others."""
+    counter-clockwise about z.  Bodies with a negative value cut holes into others.
+
+    >>> ball = pr.datasets.Ellipsoids([[2, 3, 3, 3, 0, 0, 0, 0]])  # value 2, radius 3
+    >>> y = ball.projections(pr.ParallelBeam([0, 90], (9, 9), angle_unit="deg"))
+    >>> y.shape, f"{y.max():.0f}"  # 2 over the diameter
+    ((2, 9, 9), '12')
+    """
 
     table: ArrayLike
 
@@ -237,7 +243,13 @@ class Ellipses(Ellipsoids):
     """A sum of ellipses, the same in every slice.
 
     table: (n, 6), one row a body: value [1/length], semi-axes a, b [length] along x, y, centre
-    x, y [length], angle φ [degrees] by which the ellipse is turned counter-clockwise."""
+    x, y [length], angle φ [degrees] by which the ellipse is turned counter-clockwise.
+
+    >>> disc = pr.datasets.Ellipses([[2, 3, 3, 0, 0, 0]])  # value 2, radius 3
+    >>> x = disc.volume(pr.Grid((1, 9, 9)))
+    >>> x.shape, float(x[0, 4, 4]), f"{x.sum() / (2 * np.pi * 9):.1f}"
+    ((1, 9, 9), 2.0, '1.0')
+    """
 
     _COLUMNS: ClassVar[tuple[str, ...]] = ("value", "a", "b", "x", "y", "phi")
 

@@ -33,7 +33,12 @@ def specimen(
 
     voxel_size: one length or (z, y, x), so that bodies are round where voxels are not cubes.  Where
     bodies meet the brighter one is seen.  Deterministic for a seed.  ArgumentError for a shape that
-    is not 3-D, or sizes and numbers that make no sense."""
+    is not 3-D, or sizes and numbers that make no sense.
+
+    >>> x = pr.datasets.specimen((9, 65, 65))
+    >>> x.shape, float(x.min()), float(x.max())  # a bead is brightest
+    ((9, 65, 65), 0.0, 1.5)
+    """
     sizes = _checked(shape, voxel_size, (filaments, shells, beads))
     rng = np.random.default_rng(seed)
     canvas = _Canvas(tuple(shape), sizes)

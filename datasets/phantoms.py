@@ -39,7 +39,13 @@ def shepp_logan_phantom(dimensions: int) -> Ellipsoids:
 
     Contrasts after Toft (1996), *The Radon Transform*, table B.3; the third dimension after
     Kak and Slaney (1988), p. 102, as tabulated by Schabel (2006), with the two oblique
-    ventricles turned about z only.  The head fills 0.95 of the field."""
+    ventricles turned about z only.  The head fills 0.95 of the field.
+
+    >>> head = pr.datasets.shepp_logan_phantom(2)
+    >>> x = head.volume(pr.Grid((1, 33, 33), voxel_size=2 / 33))
+    >>> x.shape, f"{x.max():.1f}"
+    ((1, 33, 33), '1.0')
+    """
     if dimensions not in (2, 3):
         raise ArgumentError(f"shepp_logan_phantom: expected 2 or 3 dimensions, got {dimensions!r}")
     if dimensions == 2:
@@ -53,7 +59,12 @@ def shepp_logan(shape: Sequence[int], supersample: int = 4) -> NDArray[np.float3
 
     Voxels are cubes and half the shorter side in the plane has length 1, so few slices show the
     middle of the head.  y grows with the row index:
-    show it with `origin="lower"`.  Values as in `shepp_logan_phantom`."""
+    show it with `origin="lower"`.  Values as in `shepp_logan_phantom`.
+
+    >>> x = pr.datasets.shepp_logan((65, 65))
+    >>> f"skull {x.max():.1f}, brain {x[32, 32]:.1f}, air {x[0, 0]:.1f}"
+    'skull 1.0, brain 0.2, air 0.0'
+    """
     if len(shape) not in (2, 3):
         raise ArgumentError(f"shepp_logan: expected (ny, nx) or (nz, ny, nx), got {shape!r}")
     grid = Grid((1,) * (3 - len(shape)) + tuple(shape))  # type: ignore[arg-type]
@@ -86,14 +97,24 @@ def _random_table(rng: np.random.Generator, n: int, semi_axes: int) -> NDArray[n
 def random_ellipses(n: int = 20, seed: int = 0) -> Ellipses:
     """n ellipses of any place, shape and direction, values 0.1 … 1; where they overlap they add.
 
-    They lie within the disc of radius 0.85."""
+    They lie within the disc of radius 0.85.
+
+    >>> x = pr.datasets.random_ellipses(n=5).volume(pr.Grid((2, 33, 33), voxel_size=2 / 33))
+    >>> x.shape, np.array_equal(x[0], x[1])
+    ((2, 33, 33), True)
+    """
     return Ellipses(_random_table(_generator("random_ellipses", n, seed), n, 2))
 
 
 def random_ellipsoids(n: int = 60, seed: int = 0) -> Ellipsoids:
     """n ellipsoids of any place and shape, values 0.1 … 1; where they overlap they add.
 
-    They lie within the cylinder of radius 0.85 and half-height 1."""
+    They lie within the cylinder of radius 0.85 and half-height 1.
+
+    >>> x = pr.datasets.random_ellipsoids(n=5).volume(pr.Grid((9, 9, 9), voxel_size=2 / 9))
+    >>> x.shape, bool(x.min() >= 0)
+    ((9, 9, 9), True)
+    """
     rng = _generator("random_ellipsoids", n, seed)
     table = _random_table(rng, n, 3)
     z = rng.uniform(-1, 1, n) * (1 - table[:, 3])
@@ -106,7 +127,12 @@ def foam(n: int = 300, seed: int = 0) -> Ellipsoids:
     Voids lie between z = -1 and 1.  A centre is drawn at random; the radius is what is drawn or
     what the neighbours leave, and a place too tight is given up.  ArgumentError when n voids find
     no room.  After the foam phantoms of Pelt, Hendriksen and Batenburg (2022), J. Synchrotron
-    Rad. 29, 254."""
+    Rad. 29, 254.
+
+    >>> x = pr.datasets.foam(n=20).volume(pr.Grid((1, 33, 33), voxel_size=2 / 33))
+    >>> x.shape, float(x.min()), float(x.max())
+    ((1, 33, 33), 0.0, 1.0)
+    """
     rng = _generator("foam", n, seed)
     smallest, largest = np.array([0.2, 1.0]) * max(n, 1) ** (-1 / 3)
     centres, radii = np.empty((n, 3)), np.empty(n)

@@ -60,7 +60,12 @@ def _whole(value: Any, least: int, most: float = np.inf) -> bool:
 class Simulation:
     """Everything that decides the content of a simulated scan; the file keeps it in `/simulation`.
 
-    Parameters as in `simulate_scan`."""
+    Parameters as in `simulate_scan`.
+
+    >>> truth = pr.datasets.Simulation((2, 16, 16), views=12, center=8.0)
+    >>> truth.scan_shape, truth.scan.center, truth.grid.shape
+    ((12, 2, 16), 8.0, (2, 16, 16))
+    """
 
     shape: tuple[int, int, int]
     views: int
@@ -285,7 +290,15 @@ def simulate_scan(
     Memory: about 60 MB besides two frames in float32.  The file takes its name when complete.
 
     ArgumentError for values that make no scan, OutputError when the file exists or cannot be
-    created, WriteError when writing fails."""
+    created, WriteError when writing fails.
+
+    >>> truth = pr.datasets.simulate_scan("scan.h5", (2, 16, 16), views=12, center=8.0)
+    >>> with pr.open_scan("scan.h5") as scan:
+    ...     scan.projections.shape, scan.flats.shape, scan.darks.shape
+    ((12, 2, 16), (10, 2, 16), (10, 2, 16))
+    >>> truth.scan.center
+    8.0
+    """
     sim = Simulation(
         shape, views, phantom, counts, center, seed, dead_pixels, flats, darks, angle_range,
         pixel_size, length_unit, depth,
@@ -317,7 +330,13 @@ def _check_room(path: Path, sim: Simulation) -> None:
 def read_simulation(path: str | os.PathLike[str]) -> Simulation:
     """What a simulated scan was made from: the true axis, the seed, the object.
 
-    MissingInputError when there is no such HDF5 file, DataError when it is not a simulated scan."""
+    MissingInputError when there is no such HDF5 file, DataError when it is not a simulated scan.
+
+    >>> written = pr.datasets.simulate_scan("scan.h5", (2, 16, 16), views=12, center=8.0, seed=3)
+    >>> truth = pr.datasets.read_simulation("scan.h5")
+    >>> truth.center, truth.seed, truth == written
+    (8.0, 3, True)
+    """
     import h5py
 
     try:
@@ -345,6 +364,12 @@ def simulated_truth(
     """The attenuation a reconstruction of a simulated scan should show: (nz, ny, nx) float32.
 
     In 1/length unit of the file's pixel size, or 1/pixel when it has none.  slices: only these,
-    for scans larger than the memory."""
+    for scans larger than the memory.
+
+    >>> truth = pr.datasets.simulate_scan("scan.h5", (2, 16, 16), views=12)
+    >>> x = pr.datasets.simulated_truth("scan.h5")
+    >>> x.shape, np.array_equal(pr.datasets.simulated_truth("scan.h5", slice(1, 2)), x[1:])
+    ((2, 16, 16), True)
+    """
     sim = read_simulation(path)
     return sim.object.volume(sim.grid, slices=slices)

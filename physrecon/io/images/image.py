@@ -170,7 +170,15 @@ def open_image(path: str | Path, dataset: str | None = None, axes: str | None = 
     result of physrecon or the only array of 2 to 5 dimensions.
     axes: a letter for each axis as stored, where the file names them wrongly: "ZYX" for a stack
     that was saved as a series.
-    Raises MissingInputError, and DataError where the file is damaged, truncated or no image."""
+    Raises MissingInputError, and DataError where the file is damaged, truncated or no image.
+
+    >>> pr.write_image("stack.tif", np.ones((3, 5, 7)), "ZYX", (0.3, 0.1, 0.1), "um")
+    >>> with pr.open_image("stack.tif") as image:
+    ...     image.axes, image.shape, image.voxel_size, image.length_unit
+    ...     image.read(planes=slice(0, 2)).shape
+    ('ZYX', (3, 5, 7), (0.3, 0.1, 0.1), 'um')
+    (2, 5, 7)
+    """
     path = Path(path)
     if dataset is None and "::" in str(path) and not path.exists():
         name, _, dataset = str(path).partition("::")

@@ -220,7 +220,13 @@ def write_image(
 ) -> None:
     """Write an array as an image; arguments and errors are those of `ImageWriter`.
 
-    array: anything with shape, dtype and `[…]`, also on the disk.  Holds about 256 MB of it."""
+    array: anything with shape, dtype and `[…]`, also on the disk.  Holds about 256 MB of it.
+
+    >>> pr.write_image("photo.tif", np.ones((5, 7)), "YX", voxel_size=0.1, length_unit="um")
+    >>> with pr.open_image("photo.tif") as image:
+    ...     image.axes, image.voxel_size, float(image.read().sum())
+    ('YX', (0.1, 0.1), 35.0)
+    """
     settings = (axes, voxel_size, length_unit, description, overwrite, ome)
     with ImageWriter(path, array.shape, array.dtype, *settings) as out:
         layout = out.layout

@@ -119,7 +119,15 @@ def open_scan(
     """Open a Data Exchange, NXtomo or image-keyed NeXus file.
 
     angle_unit: "deg" or "rad" where the file does not say.  allow_root: a further folder in which
-    linked files may lie.  Raises MissingInputError, DataError, ArgumentError."""
+    linked files may lie.  Raises MissingInputError, DataError, ArgumentError.
+
+    >>> truth = pr.datasets.simulate_scan("scan.h5", (2, 16, 16), views=12)
+    >>> with pr.open_scan("scan.h5") as scan:
+    ...     scan.shape, scan.angle_unit, scan.pixel_size, scan.length_unit
+    ...     scan.projections[0].shape
+    ((12, 2, 16), 'deg', (0.01, 0.01), 'mm')
+    (2, 16)
+    """
     if angle_unit is not None and angle_unit not in ANGLE_UNITS:
         raise ArgumentError(f'open_scan: expected angle_unit "deg" or "rad", got {angle_unit!r}.')
     path, options = Path(path), ReadOptions(angle_unit, line_integrals, allow_root)

@@ -70,7 +70,15 @@ class Volume:
 def open_volume(path: str | Path, allow_root: str | Path | None = None) -> Volume:
     """Open a volume of physrecon, or any file with a 3-D `/exchange/data` or `/data`.
 
-    Raises MissingInputError and DataError, the latter also where a slab of it is missing."""
+    Raises MissingInputError and DataError, the latter also where a slab of it is missing.
+
+    >>> import h5py
+    >>> with h5py.File("volume.h5", "w") as file:
+    ...     file["data"] = np.zeros((3, 5, 7))
+    >>> with pr.open_volume("volume.h5") as volume:
+    ...     volume.shape, volume[1].shape, volume.voxel_size
+    ((3, 5, 7), (5, 7), (1.0, 1.0, 1.0))
+    """
     h5 = SafeHDF5(path, allow_root)
     try:
         with damage_reported(h5.path):
