@@ -26,7 +26,7 @@ Images = dict[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class Demo:
-    """What differs from demo to demo.
+    """The parts of a demo that are its own.
 
     files: that `simulate(folder, messages)` writes.  jobs: settings of each result NAME, which
     becomes NAME + suffix.  job: makes a job of settings; common: those that all share, of a folder.

@@ -110,7 +110,7 @@ class ParallelBeam:
         return replace(self, detector_shape=(stop - start, columns), row_offset=offset)
 
     def rows_seen(self, grid: Grid, slices: slice) -> slice:
-        """The detector rows that some neighbouring slices of a grid reach."""
+        """The detector rows that these slices of a grid reach."""
         start, stop = run_of("ParallelBeam.rows_seen", slices, grid.shape[0])
         first = self.first_row_seen(grid)
         low, high = np.clip([math.floor(first + start), math.ceil(first + stop)], 0, self.shape[1])
@@ -126,7 +126,7 @@ class ParallelBeam:
         return replace(self, center=center)
 
     def __getitem__(self, views: Any) -> ParallelBeam:
-        """The scan made of some of the views: an int, a slice, a mask or an array of indices."""
+        """The scan with these views only: an int, a slice, a mask or an array of indices."""
         return replace(self, angles=np.atleast_1d(np.asarray(self.angles)[views]))
 
     def __len__(self) -> int:

@@ -1,4 +1,4 @@
-"""What every geometry of a scan can say, whatever its rays."""
+"""The contract of every geometry of a scan, whatever its rays."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ScanGeometry(Protocol):
         ...
 
     def __getitem__(self, views: Any) -> Self:
-        """The scan made of some of the views."""
+        """The scan with these views only."""
         ...
 
     def part(self, rows: slice) -> Self:
@@ -32,5 +32,5 @@ class ScanGeometry(Protocol):
         ...
 
     def rows_seen(self, grid: Grid, slices: slice) -> slice:
-        """The detector rows that some neighbouring slices of a grid reach."""
+        """The detector rows that these slices of a grid reach."""
         ...

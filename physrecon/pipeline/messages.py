@@ -1,4 +1,4 @@
-"""What a run says to its user: results on stdout, progress and problems on stderr.
+"""Messages of a run to its user: results on stdout, progress and problems on stderr.
 
 On a terminal progress is a bar, and how the solver ended stands below it; in a log it is one line
 per piece.  `NoMessages` says nothing."""
@@ -105,7 +105,7 @@ class Progress:
             self._bar.update(self._done + units - self._bar.n)
 
     def within(self, units: int) -> PieceProgress:
-        """What the work on a step of `units` calls with the fraction that is done."""
+        """The progress callback of one step of `units`; it takes the fraction that is done."""
         return lambda fraction, text: self.partial(units * fraction, text)
 
     def advance(self, units: int, text: str = "") -> None:

@@ -1,4 +1,4 @@
-"""What a job will take, before it takes it: pieces, memory, disk.
+"""The plan of a job before it runs: pieces, memory, disk.
 
 A plan is a value: it holds no operator and no open file, and can be pickled."""
 
@@ -57,7 +57,7 @@ class Plan:
         ]
 
     def warnings(self) -> list[str]:
-        """What the run would stumble over, as far as the disk shows it now."""
+        """Problems that the run would meet, judged from the disk as it is now."""
         need, folder, found = self.footprint, self.job.output.parent, []
         if not folder.is_dir():
             found.append(f"output: the folder {folder} is not there; create it")

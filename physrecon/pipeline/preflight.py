@@ -1,4 +1,4 @@
-"""What runs of every kind share: the machine, the output, and whether a method can do the job."""
+"""Checks before a job runs: the machine, the output, the method."""
 
 from __future__ import annotations
 

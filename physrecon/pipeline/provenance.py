@@ -1,6 +1,7 @@
-"""What made a result: the resolved job, its input and the versions, written into every output.
+"""The provenance of a result: the resolved job, its input, the versions.
 
-Nothing in it changes from run to run of the same job, so it also tells one job from another."""
+It is written into every output.  It is the same in every run of the same job, so it also serves
+to distinguish jobs."""
 
 from __future__ import annotations
 

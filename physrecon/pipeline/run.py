@@ -49,7 +49,7 @@ def run(job: JobFile, messages: Messages | None = None) -> Path:
 
 
 def plan(job: JobFile, messages: Messages | None = None) -> Plan:
-    """What the job would take, without computing."""
+    """The plan of a job; nothing is computed."""
     messages = messages or NoMessages()
     with open_task(job) as task:
         messages.introduce((), task.notes, task.warnings())

@@ -34,12 +34,12 @@ class Piece:
 
 @dataclass(frozen=True)
 class Footprint:
-    """What a job needs and what it leaves.
+    """The resources that a job needs, and the files that it writes.
 
-    shape, output_bytes, result: of OUT, in words too.  outputs: every file the job reads or writes;
-    beside: what the further ones are.  peak: bytes of memory in use at most.  found: pieces of an
-    earlier run that are on the disk; usable: whether they are cut as these are.  lines: how the
-    work is cut, in words.
+    shape, output_bytes, result: shape, size and description of OUT.  outputs: all files that are
+    read or written; beside: description of those beside OUT.  peak: bytes of memory in use at most.
+    found: number of pieces of an earlier run on the disk; usable: they are cut like these.
+    lines: the cut, in sentences for the user.
     work: bytes that the operator may use, None for as many as it likes.  scratch: bytes of
     temporary arrays on the disk, of which `resident` are in memory at a time."""
 
@@ -85,7 +85,7 @@ class Sink(Protocol):
 
 @dataclass(frozen=True)
 class Words:
-    """What a task calls its work: `recon 3/8 slices`, cut into slabs."""
+    """Names for progress and messages: `recon 3/8 slices`, in slabs."""
 
     verb: str
     unit: str
@@ -113,7 +113,7 @@ class Task(Protocol):
         """The input, in lines."""
 
     def warnings(self) -> list[str]:
-        """What looks wrong.  Raises ArgumentError or DataError for what cannot be right."""
+        """Warnings about the input.  Raises ArgumentError or DataError where the job cannot run."""
 
     def footprint(self, budget: int) -> Footprint:
         """How the job is cut within so many bytes of memory.  Raises ArgumentError."""

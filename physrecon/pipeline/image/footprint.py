@@ -1,10 +1,10 @@
-"""What deconvolving a frame needs: work arrays, memory, disk.
+"""Memory and disk that the deconvolution of a frame needs.
 
     memory = program + data sets + volumes + work of the blur
 
-Data sets are of the size of the frame, volumes of that of the object, which is larger where the
-boundary is unknown.  What does not fit shrinks the work of the blur first, which then goes in
-tiles; where data sets and volumes alone do not fit they lie on the disk."""
+Data sets have the size of the frame.  Volumes have the size of the object, which is larger where
+the boundary is unknown.  If they do not fit together, the blur is computed in tiles, which need
+less.  If data sets and volumes alone do not fit, they are kept on the disk."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CIRCLES, UNKNOWN_CIRCLES = 5, 9  # arrays of the size of the circle that a direc
 THREAD_BYTES = 6 << 20  # that a thread transforms in
 NOISE_BYTES = 16 << 20  # at most, of looking for noise
 MOST_OVERHEAD = 3.0  # of tiles, before it is better to keep arrays on the disk
-PAGES = 0.5  # of the budget for what lies on the disk and is in memory for the moment
+PAGES = 0.5  # of the budget, for pages of arrays on the disk that are in memory at a time
 
 
 @dataclass(frozen=True)

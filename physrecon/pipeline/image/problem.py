@@ -95,7 +95,7 @@ def make_stop(job: ImageJob, noise: Numbers) -> Stop:
 
 
 def noise_norms(job: ImageJob, problem: Problem) -> Numbers:
-    """What noise alone leaves of √(2f), of the whole or of each plane."""
+    """√(2f) that is expected from noise alone, of the whole frame or of each plane."""
     if job.likelihood != "poisson":
         return np.sqrt(problem.gather(problem.f.expected_norms() ** 2))
     y = problem.f.y

@@ -232,8 +232,8 @@ def _value(text: str) -> Any:
 def _called(
     name: str, function: Any, shape: tuple[int, ...], pitch: Sequence[float], given: dict[str, Any]
 ) -> Array:
-    """The model of a shape.  Raises ArgumentError where it does not know a parameter, or lacks one,
-    or has not as many axes."""
+    """The model, sampled on a shape.  Raises ArgumentError for a parameter that is unknown or
+    missing, or a wrong number of axes."""
     signature = inspect.signature(function)
     size = next(p for p in signature.parameters if p in ("pixel_size", "voxel_size"))
     known = tuple(p for p in signature.parameters if p not in ("shape", size))

@@ -19,8 +19,8 @@ from physrecon.likelihoods.noise_level import noise_level
 from physrecon.operators.diagonal import Identity
 
 BLOCK_BYTES = 32 << 20  # read at a time
-BOX = 8  # pixels along rows and columns whose mean tells of the background
-MOST_NUMBERS = 1 << 18  # that tell of noise
+BOX = 8  # pixels; edge of the boxes whose means estimate the background
+MOST_NUMBERS = 1 << 18  # values; more do not make the noise level more precise
 DARKEST = 1  # per cent of the boxes that hold background only
 
 MOST_BELOW = 0.8  # of the pixels: noise alone leaves half of what is dark below the background
@@ -44,7 +44,7 @@ def chosen_frames(job: ImageJob, image: Image) -> list[Index]:
 
 @dataclass
 class ImageStatistics:
-    """What was counted in all frames of a job.
+    """Counts over all frames of a job.
 
     background: as the job states it, or 0; backgrounds: found in every frame, where it is to be.
     value: of a constant frame."""
@@ -150,7 +150,7 @@ def image_warnings(found: ImageStatistics) -> list[str]:
 
 
 def expected_deviance(y: Any) -> float:
-    """What noise alone leaves of 2f, the deviance of counts, from some lines of an image.
+    """The deviance 2f that is expected from noise alone, estimated from a few lines of an image.
 
     Grey values are seldom photons: g of them make a count, where g is such that the noise of
     2 √(y / g) is 1 (Anscombe 1948), and a deviance of grey values is g times that of counts."""
@@ -165,9 +165,9 @@ def expected_deviance(y: Any) -> float:
 
 
 def background_of(y: NDArray[Any]) -> float:
-    """The grey value that lies under a frame: where the darkest per cent of the boxes ends.
+    """The background of a frame: the first percentile of the box means.
 
-    Too high where there is object in every box."""
+    The estimate is too high where every box contains a part of the object."""
     return darkest(box_means(y))
 
 

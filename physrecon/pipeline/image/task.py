@@ -160,7 +160,7 @@ class ImageTask:
 
     def make(self, footprint: Footprint, piece: Piece, progress: PieceProgress) -> Outcome:
         shape, output = self.image.frame_shape, self.job.output
-        if footprint.scratch:  # what the solver makes lies where y does
+        if footprint.scratch:  # arrays of the solver are made where y is
             y: Any = on_disk.mapped(shape, np.float32, output.parent)
         else:
             y = arrays.aligned_empty(shape, np.float32)

@@ -1,4 +1,4 @@
-"""What is wrong with a scan as the user describes it, seen before hours of work.
+"""Checks of a scan against its description, before hours of work.
 
 A wrong unit of the angles, counts taken for line integrals or an axis out of sight give a volume
 without any sense and without any error."""
@@ -22,7 +22,7 @@ REACH = 0.5 + math.sqrt(0.5)  # half the detector and half the diagonal of the s
 
 
 def scan_warnings(job: Job, scan: Scan) -> list[str]:
-    """What looks wrong with the scan as the job describes it, in sentences.
+    """Warnings about the scan as the job describes it.
 
     Raises ArgumentError or DataError where it cannot be right."""
     if job.center != "auto":
@@ -32,25 +32,25 @@ def scan_warnings(job: Job, scan: Scan) -> list[str]:
 
 
 def angle_warnings(angles: NDArray[np.float64], unit: str) -> list[str]:
-    """What the span of the angles says against their unit, and against a volume."""
+    """Warnings about the angles: a span that does not fit their unit, or a single direction."""
     views, span = len(angles), float(np.ptp(angles))
     spans = (span, span * views / max(views - 1, 1))  # with the end of the range, and without it
-    told = []
+    found = []
     turns = [n for n in (1, 2) for s in spans if abs(s / (n * np.pi) - 1) < NEAR]
     if unit == "deg" and views > FEW and turns:
-        told.append(
+        found.append(
             f"angles: {views} views within {span:.4g}°, which is {'π' if turns[0] == 1 else '2π'}; "
             "if they are radians, pass --angle-unit rad"
         )
     if unit == "rad" and span > MOST_TURNS * 2 * np.pi:
-        told.append(
+        found.append(
             f"angles: {views} views over {span:.4g} rad, which is {span / 2 / np.pi:.3g} turns; "
             "if they are degrees, pass --angle-unit deg"
         )
     if one_direction(np.deg2rad(angles) if unit == "deg" else angles):
         seen = "a single view" if views == 1 else f"all {views} views look along one line"
-        told.append(f"angles: {seen}; the volume will show streaks, not slices")
-    return told
+        found.append(f"angles: {seen}; the volume will show streaks, not slices")
+    return found
 
 
 def one_direction(radians: NDArray[np.float64]) -> bool:
@@ -69,7 +69,7 @@ def check_center(where: str, center: float, columns: int) -> None:
 
 
 def _line_integral_warnings(scan: Scan) -> list[str]:
-    """What speaks against --line-integrals; DataError where the data are counts for certain."""
+    """Warnings about --line-integrals; DataError where the data are counts for certain."""
     views, rows, _ = scan.shape
     some = [scan.projections[view, rows // 2] for view in {0, views // 2, views - 1}]
     values = np.concatenate(some)

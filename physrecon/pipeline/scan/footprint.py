@@ -1,4 +1,4 @@
-"""What a slab of a scan needs: rows, data sets, volumes, bytes."""
+"""Memory that a slab of a scan needs, and the rows that fit."""
 
 from __future__ import annotations
 

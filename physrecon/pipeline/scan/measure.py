@@ -19,8 +19,8 @@ Array = NDArray[np.floating[Any]]
 
 @dataclass
 class SlabData:
-    """What some detector rows have measured, (views, rows, columns): line integrals, or raw counts
-    with what TransmissionLikelihood needs beside them: blank and dark, broadcastable to counts."""
+    """The data of a few detector rows, (views, rows, columns): line integrals, or raw counts with
+    the blank and the dark of TransmissionLikelihood, broadcastable to counts."""
 
     line_integrals: Any = None
     counts: Any = None
@@ -38,7 +38,7 @@ class SlabData:
 
 
 def measure(job: Job, scan: Scan, rows: slice) -> tuple[SlabData, Repairs]:
-    """What some detector rows have measured, as the likelihood of the job takes it."""
+    """The data of a few detector rows, in the form that the likelihood of the job takes."""
     stacks = [s[:, rows] for s in (scan.projections, scan.flats, scan.darks)]
     if find(LIKELIHOODS, job.likelihood).raw_counts:
         *parts, repairs = prepare_counts(*stacks, flat_positions=scan.flat_positions)

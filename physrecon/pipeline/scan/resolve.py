@@ -1,4 +1,4 @@
-"""What a job leaves to be found in the data of a scan: the axis, settings of the likelihood."""
+"""Settings of a job that are found in the data of a scan: the axis, those of the likelihood."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def find_axis(job: Job, scan: Scan) -> Center:
 
 
 def sample(job: Job, scan: Scan, rows: slice) -> tuple[Array, Array]:
-    """Line integrals (views, n, columns) of a few rows spread over some, and their angles [rad].
+    """Line integrals (views, n, columns) of a few of the rows, evenly spread, and angles [rad].
 
     Views next to each other are averaged to at most 361, one row after the other.  Rows that cannot
     be used or carry no light are left out; DataError where none is left."""
