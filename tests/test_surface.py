@@ -38,7 +38,7 @@ import physrecon as pr
 
 PINS = Path(__file__).parent / "pins"
 CLI = "physrecon.cli.main"
-KINDS = {"scan": "physrecon.jobs.scan_job:Job", "image": "physrecon.jobs.image_job:ImageJob"}
+KINDS = {"scan": "physrecon.jobs.scan_job:ScanJob", "image": "physrecon.jobs.image_job:ImageJob"}
 
 JOBS = {
     "scan-default": {"input": "scan.h5", "output": "volume.h5"},

@@ -9,15 +9,15 @@ from typing import Any
 
 from physrecon.errors import ArgumentError, PhysreconError
 from physrecon.jobs.image_job import ImageJob
-from physrecon.jobs.model import JobFile
-from physrecon.jobs.scan_job import Job
+from physrecon.jobs.model import Job
+from physrecon.jobs.scan_job import ScanJob
 from physrecon.jobs.toml import merge, read_toml
 from physrecon.pipeline.messages import Messages
 
 
 def recon(**options: Any) -> int:
     _refuse_toml("a scan", options["input"])
-    return _run(Job.build(_values(options), "recon"))
+    return _run(ScanJob.build(_values(options), "recon"))
 
 
 def deconvolve(**options: Any) -> int:
@@ -38,7 +38,7 @@ def plan(input: str, **options: Any) -> int:
             raise ArgumentError(f"plan: expected --psf for the image {input}, got none; give it")
         name = f"{path.stem}_deconvolved.tif" if of_image else f"{path.stem}_rec.h5"
         values = _values({"input": input, "output": name, **options})
-        job = (ImageJob if of_image else Job).build(values, "plan")
+        job = (ImageJob if of_image else ScanJob).build(values, "plan")
     from physrecon.pipeline.run import plan as plan_of
 
     messages = Messages()
@@ -63,7 +63,7 @@ def info(files: Sequence[str], **options: Any) -> int:
 
 
 def find_center(input: str, **options: Any) -> int:
-    job = Job.build(_values({"input": input, "output": "-", **options}), "find-center")
+    job = ScanJob.build(_values({"input": input, "output": "-", **options}), "find-center")
     from physrecon.pipeline.preflight import require_machine
     from physrecon.pipeline.scan.resolve import find_axis, say_axis
     from physrecon.pipeline.scan.task import ScanTask
@@ -103,16 +103,16 @@ def demo(subject: str, output: str, **options: Any) -> int:
     return 0
 
 
-def _run(job: JobFile) -> int:
+def _run(job: Job) -> int:
     from physrecon.pipeline.run import run
 
     run(job, Messages())
     return 0
 
 
-def _from_toml(path: str, options: dict[str, Any]) -> JobFile:
+def _from_toml(path: str, options: dict[str, Any]) -> Job:
     """The job of a file: one with a PSF is of an image."""
-    kind = ImageJob if "psf" in read_toml(path) else Job
+    kind = ImageJob if "psf" in read_toml(path) else ScanJob
     return kind.from_toml(path, _values(options))
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physrecon.errors import OutputError
-from physrecon.jobs.model import JobFile
+from physrecon.jobs.model import Job
 from physrecon.pipeline.messages import Messages
 from physrecon.pipeline.preflight import require_machine
 from physrecon.pipeline.run import run
@@ -35,7 +35,7 @@ class Demo:
 
     files: tuple[str, ...]
     jobs: dict[str, dict[str, Any]]
-    job: type[JobFile]
+    job: type[Job]
     suffix: str
     common: Callable[[Path], dict[str, Any]]
     simulate: Callable[[Path, Messages], None]

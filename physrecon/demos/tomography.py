@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from physrecon.datasets import read_simulation, simulate_scan, simulated_truth
 from physrecon.demos.demo import Demo, Images
 from physrecon.io import open_volume
-from physrecon.jobs.scan_job import Job
+from physrecon.jobs.scan_job import ScanJob
 from physrecon.pictures.slices import draw_slice, new_figure, save
 from physrecon.pipeline.messages import Messages
 
@@ -68,7 +68,7 @@ def _draw(picture: Path, folder: Path, images: Images, scores: dict[str, float])
 DEMO = Demo(
     files=(SCAN,),
     jobs=JOBS,
-    job=Job,
+    job=ScanJob,
     suffix=".h5",
     common=lambda folder: {"input": folder / SCAN},
     simulate=_simulate,

@@ -31,7 +31,7 @@ from physrecon.catalog import (
     find,
     image_methods,
 )
-from physrecon.jobs.model import JobFile
+from physrecon.jobs.model import Job
 from physrecon.jobs.settings import StopSettings, is_number
 from physrecon.sizes import parse_slices
 
@@ -40,7 +40,7 @@ FILTER_SETTINGS = {"wiener": ("noise", "balance"), "tikhonov": ("weight", "opera
 LONGER = 5
 
 
-class ImageJob(JobFile):
+class ImageJob(Job):
     """One image, or all frames of a series or channels, to as many sharper ones.
 
     psf: a file, or a model with its parameters, such as "gaussian:sigma=2.5".  Of an HDF5 file with
@@ -53,7 +53,7 @@ class ImageJob(JobFile):
     frames: of the first axis that is not of space.  planewise: a PSF of a plane for every plane of
     a stack.  blind: the PSF is where to start from, and is improved."""
 
-    PATHS: ClassVar[tuple[str, ...]] = (*JobFile.PATHS, "psf")
+    PATHS: ClassVar[tuple[str, ...]] = (*Job.PATHS, "psf")
 
     kind: ClassVar[str] = "deconvolve"
 

@@ -21,7 +21,7 @@ from physrecon.sizes import parse_bytes
 Setting = bool | int | float | str
 
 
-class JobFile(Table):
+class Job(Table):
     """A job of any kind.
 
     PATHS: fields that are paths, relative to the folder of the job file.  EXECUTION: fields that

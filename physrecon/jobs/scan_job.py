@@ -29,17 +29,17 @@ from physrecon.catalog import (
     expected,
     find,
 )
-from physrecon.jobs.model import JobFile
+from physrecon.jobs.model import Job
 from physrecon.jobs.settings import PriorSettings, StopSettings, Table, is_number
 from physrecon.sizes import parse_slices
 
 
-class Job(JobFile):
+class ScanJob(Job):
     """One scan to one volume."""
 
-    PATHS: ClassVar[tuple[str, ...]] = (*JobFile.PATHS, "allow_root")
-    EXECUTION: ClassVar[tuple[str, ...]] = (*JobFile.EXECUTION, "slab_rows", "allow_root")
-    TABLES: ClassVar[dict[str, type[Table]]] = {**JobFile.TABLES, "prior": PriorSettings}
+    PATHS: ClassVar[tuple[str, ...]] = (*Job.PATHS, "allow_root")
+    EXECUTION: ClassVar[tuple[str, ...]] = (*Job.EXECUTION, "slab_rows", "allow_root")
+    TABLES: ClassVar[dict[str, type[Table]]] = {**Job.TABLES, "prior": PriorSettings}
 
     kind: ClassVar[str] = "reconstruct"
 
@@ -121,12 +121,12 @@ class Job(JobFile):
         return value
 
     @model_validator(mode="after")
-    def _method_knows_its_settings(self) -> Job:
+    def _method_knows_its_settings(self) -> ScanJob:
         if self.method in DIRECT:
             self._refuse_what_iterates()
             return self
         for name in ("filter", "padding"):
-            if (got := getattr(self, name)) != Job.model_fields[name].default:
+            if (got := getattr(self, name)) != ScanJob.model_fields[name].default:
                 raise ValueError(
                     f"{name}: expected fbp for {name} {got}, got {self.method}; "
                     f"drop it or choose --method {'|'.join(DIRECT)}"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from physrecon import arrays
-from physrecon.jobs.model import JobFile
+from physrecon.jobs.model import Job
 from physrecon.machine import available_memory
 from physrecon.pipeline.task import Footprint, Piece, Task, Words
 from physrecon.sizes import format_bytes
@@ -23,7 +23,7 @@ GPU_SHARE = 0.8  # of the device's free memory
 class Plan:
     """How a job is carried out.  summary: the input, in lines.  budget: bytes of memory."""
 
-    job: JobFile
+    job: Job
     summary: tuple[str, ...]
     words: Words
     budget: int
@@ -91,7 +91,7 @@ def make_plan(task: Task) -> Plan:
     return Plan(task.job, tuple(task.summary()), task.words, budget, task.footprint(budget))
 
 
-def default_budget(job: JobFile) -> int:
+def default_budget(job: Job) -> int:
     """Bytes of memory for a job that names none, on the machine it runs on."""
     if job.device == "cuda":
         return int(GPU_SHARE * arrays.cupy().cuda.runtime.memGetInfo()[0])

@@ -12,13 +12,13 @@ from physrecon import arrays
 from physrecon.catalog import SOLVERS, find
 from physrecon.errors import ArgumentError, OutputError
 from physrecon.io.output.piece_folder import owner, part_folders, refusal
-from physrecon.jobs.model import JobFile
+from physrecon.jobs.model import Job
 from physrecon.pipeline.problem import make_solver
 from physrecon.problem import Problem
 from physrecon.solvers import Stop, solve
 
 
-def require_machine(job: JobFile) -> None:
+def require_machine(job: Job) -> None:
     """Raise DeviceError or ArgumentError where the machine lacks what the job asks for."""
     if job.device == "cuda":
         arrays.cupy()
@@ -76,7 +76,7 @@ class Outputs:
                     )
 
 
-def check_output(job: JobFile, outputs: Outputs, example: str) -> None:
+def check_output(job: Job, outputs: Outputs, example: str) -> None:
     """Refuse what can be refused before hours of work: the writers repeat it under their lock.
 
     example: a name for an output."""
@@ -94,7 +94,7 @@ def check_output(job: JobFile, outputs: Outputs, example: str) -> None:
         raise OutputError(problem)
 
 
-def check_method(job: JobFile, problem: Problem | None, methods: Iterable[str]) -> None:
+def check_method(job: Job, problem: Problem | None, methods: Iterable[str]) -> None:
     """Refuse an iterative method that cannot solve the problem, and name those that can.
 
     problem: a small one of the same kind, of which one iteration is made; None of direct ones."""

@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 from physrecon.catalog import PRIORS, find
-from physrecon.jobs.model import JobFile
+from physrecon.jobs.model import Job
 from physrecon.jobs.settings import PriorTable
 from physrecon.pipeline.messages import Messages, PieceProgress
 from physrecon.priors import NonNegative, Prior
@@ -17,7 +17,7 @@ from physrecon.solvers.choose_weight import choose_weight
 from physrecon.solvers.state import State
 
 
-def make_solver(job: JobFile) -> Any:
+def make_solver(job: Job) -> Any:
     """The solver of an iterative method, with its settings.  Raises ArgumentError."""
     return find(job.solvers, job.method)(**job.solver)
 
@@ -38,9 +38,7 @@ def make_prior(
     return kind(weight, **table.settings, **{k: v for k, v in placed.items() if k in known})
 
 
-def problem_of(
-    job: JobFile, f: Any, voxel_size: tuple[float, ...], axes: tuple[int, ...]
-) -> Problem:
+def problem_of(job: Job, f: Any, voxel_size: tuple[float, ...], axes: tuple[int, ...]) -> Problem:
     """The likelihood f with the prior and the constraint that the job names.
 
     voxel_size: along the axes of the volume.  axes: those that the prior couples.
@@ -50,7 +48,7 @@ def problem_of(
 
 
 def solved(
-    job: JobFile, problem: Problem, stop: Stop, progress: PieceProgress, x0: Any = None
+    job: Job, problem: Problem, stop: Stop, progress: PieceProgress, x0: Any = None
 ) -> Result:
     """The problem solved by the method of the job."""
 

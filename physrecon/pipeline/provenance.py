@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.metadata import version
 
-from physrecon.jobs.model import JobFile
+from physrecon.jobs.model import Job
 
 LIBRARIES = ("numpy", "scipy", "numba", "h5py")
 
 
-def provenance(job: JobFile, inputs: Mapping[str, str]) -> dict[str, str]:
+def provenance(job: Job, inputs: Mapping[str, str]) -> dict[str, str]:
     """Texts by name.  inputs: digests of what the job has read, by name."""
     return {
         "job": job.identity().to_toml(),

@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 
 from physrecon.errors import Interrupted
-from physrecon.jobs.model import JobFile
+from physrecon.jobs.model import Job
 from physrecon.pipeline.messages import Messages, NoMessages, announce_compilation
 from physrecon.pipeline.plan import Plan, make_plan
 from physrecon.pipeline.preflight import check_method, check_output, require_machine
@@ -22,7 +22,7 @@ from physrecon.preprocess.defects import Repairs
 TASKS = {"reconstruct": "scan.task:ScanTask", "deconvolve": "image.task:ImageTask"}
 
 
-def run(job: JobFile, messages: Messages | None = None) -> Path:
+def run(job: Job, messages: Messages | None = None) -> Path:
     """Carry out a job and return the path of its result.
 
     Finished pieces of an earlier run of the same job on the same input are kept as they are.
@@ -48,7 +48,7 @@ def run(job: JobFile, messages: Messages | None = None) -> Path:
     return output
 
 
-def plan(job: JobFile, messages: Messages | None = None) -> Plan:
+def plan(job: Job, messages: Messages | None = None) -> Plan:
     """The plan of a job; nothing is computed."""
     messages = messages or NoMessages()
     with open_task(job) as task:
@@ -59,7 +59,7 @@ def plan(job: JobFile, messages: Messages | None = None) -> Plan:
 
 
 @contextmanager
-def open_task(job: JobFile) -> Iterator[Task]:
+def open_task(job: Job) -> Iterator[Task]:
     """The task of a job, whatever its kind.  Raises DeviceError, MissingInputError, DataError."""
     require_machine(job)
     module, _, name = TASKS[job.kind].partition(":")

@@ -22,7 +22,7 @@ from physrecon.io.images.stored_image import StoredImage
 from physrecon.io.scans import scan as scan_module
 from physrecon.io.scans.frames import ROW_FIRST, THETA_FIRST, Frames
 from physrecon.io.scans.reading import ScanReading, angle_values, detector_stack
-from physrecon.jobs.scan_job import Job
+from physrecon.jobs.scan_job import ScanJob
 from physrecon.pipeline.run import run
 
 PARTS = ("data", "data_white", "data_dark", "theta")
@@ -90,7 +90,7 @@ def folder(tmp_path, monkeypatch):
 def test_a_toy_format_is_reconstructed_as_any_other(folder):
     for name in ("scan", "scan.h5"):
         path = folder.with_name(name)
-        run(Job.build({"input": path, "output": f"{path}-volume.h5", "center": CENTER}, "test"))
+        run(ScanJob.build({"input": path, "output": f"{path}-volume.h5", "center": CENTER}, "test"))
     with open_volume(f"{folder}-volume.h5") as ours, open_volume(f"{folder}.h5-volume.h5") as hdf5:
         assert np.array_equal(ours[:], hdf5[:]) and ours[:].max() > 0
         (mine, theirs) = (v.configuration["input_fingerprint"] for v in (ours, hdf5))

@@ -13,16 +13,16 @@ from physrecon.io import open_image, write_image
 from physrecon.io.images.image import Image
 from physrecon.io.scans.frames import Frames
 from physrecon.jobs.image_job import ImageJob
-from physrecon.jobs.scan_job import Job
+from physrecon.jobs.scan_job import ScanJob
 from physrecon.pipeline.messages import NoMessages
 from physrecon.pipeline.run import open_task, plan, run
 
 TV = {"name": "tv", "weight": 0.01}
 
 
-def scan_job(**fields) -> Job:
+def scan_job(**fields) -> ScanJob:
     write_scan("scan.h5")
-    return Job.build({"input": "scan.h5", "output": "v.h5", **fields}, "test")
+    return ScanJob.build({"input": "scan.h5", "output": "v.h5", **fields}, "test")
 
 
 def image_job(**fields) -> ImageJob:

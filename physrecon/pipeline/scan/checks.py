@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from physrecon.errors import ArgumentError, DataError
 from physrecon.io import Scan
-from physrecon.jobs.scan_job import Job
+from physrecon.jobs.scan_job import ScanJob
 
 NEAR = 0.01  # of a half turn: a span as near to π as this is no accident
 FEW = 10  # views that may span anything
@@ -21,7 +21,7 @@ MOST_INTEGRAL = 50.0  # e⁻⁵⁰ of the beam: nobody has measured that
 REACH = 0.5 + math.sqrt(0.5)  # half the detector and half the diagonal of the slice, in widths
 
 
-def scan_warnings(job: Job, scan: Scan) -> list[str]:
+def scan_warnings(job: ScanJob, scan: Scan) -> list[str]:
     """Warnings about the scan as the job describes it.
 
     Raises ArgumentError or DataError where it cannot be right."""

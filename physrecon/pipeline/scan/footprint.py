@@ -13,7 +13,7 @@ from physrecon.catalog import LIKELIHOODS, PRIORS, find
 from physrecon.errors import ArgumentError
 from physrecon.geometry.grid import Grid
 from physrecon.io import Scan
-from physrecon.jobs.scan_job import Job
+from physrecon.jobs.scan_job import ScanJob
 from physrecon.operators.projection.projector import Projector
 from physrecon.pipeline.pieces import F4, PROGRAM_BYTES, slab_rows
 from physrecon.pipeline.problem import make_solver
@@ -21,7 +21,7 @@ from physrecon.pipeline.problem import make_solver
 FBP_HOLDS = (2, 1)  # data sets and volumes, the line integrals and the result included
 
 
-def cost(job: Job, scan: Scan, grid: Grid, rows: int) -> int:
+def cost(job: ScanJob, scan: Scan, grid: Grid, rows: int) -> int:
     """Bytes in use while a slab of so many rows is worked on.
 
     The largest of three moments: counts and line integrals while they are corrected; data sets and
@@ -42,7 +42,7 @@ def cost(job: Job, scan: Scan, grid: Grid, rows: int) -> int:
     return PROGRAM_BYTES + max(correcting, reconstructing, writing)
 
 
-def held(job: Job) -> tuple[int, int]:
+def held(job: ScanJob) -> tuple[int, int]:
     """(data sets, volumes) in memory at the same time."""
     if job.method == "fbp":
         return FBP_HOLDS
@@ -51,7 +51,7 @@ def held(job: Job) -> tuple[int, int]:
     return sets + find(LIKELIHOODS, job.likelihood).holds, volumes + more
 
 
-def rows_that_fit(job: Job, scan: Scan, grid: Grid, budget: int) -> int:
+def rows_that_fit(job: ScanJob, scan: Scan, grid: Grid, budget: int) -> int:
     """Rows of a slab within a budget of bytes.  Raises ArgumentError where they are too few."""
     count = grid.shape[0]
     size = job.slab_rows or slab_rows(budget, partial(cost, job, scan, grid), count)
@@ -65,7 +65,7 @@ def rows_that_fit(job: Job, scan: Scan, grid: Grid, budget: int) -> int:
     return size
 
 
-def chosen_rows(job: Job, total: int) -> slice:
+def chosen_rows(job: ScanJob, total: int) -> slice:
     """The detector rows to reconstruct, of so many, with both ends."""
     rows = sizes.parse_slices(job.slices or ":")
     stop = total if rows.stop is None else rows.stop

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from physrecon import arrays
 from physrecon.catalog import LIKELIHOODS, find
 from physrecon.io import Scan
-from physrecon.jobs.scan_job import Job
+from physrecon.jobs.scan_job import ScanJob
 from physrecon.preprocess.line_integrals import Repairs, prepare, prepare_counts
 
 Array = NDArray[np.floating[Any]]
@@ -37,7 +37,7 @@ class SlabData:
         return SlabData(*moved)
 
 
-def measure(job: Job, scan: Scan, rows: slice) -> tuple[SlabData, Repairs]:
+def measure(job: ScanJob, scan: Scan, rows: slice) -> tuple[SlabData, Repairs]:
     """The data of a few detector rows, in the form that the likelihood of the job takes."""
     stacks = [s[:, rows] for s in (scan.projections, scan.flats, scan.darks)]
     if find(LIKELIHOODS, job.likelihood).raw_counts:
@@ -47,7 +47,9 @@ def measure(job: Job, scan: Scan, rows: slice) -> tuple[SlabData, Repairs]:
     return SlabData(y), repairs
 
 
-def corrected(job: Job, scan: Scan, stacks: list[NDArray], first_row: int) -> tuple[Array, Repairs]:
+def corrected(
+    job: ScanJob, scan: Scan, stacks: list[NDArray], first_row: int
+) -> tuple[Array, Repairs]:
     """Line integrals of counts, flats and darks that have been read from `first_row` on.
 
     The counts leave the list: their memory is used."""

@@ -11,7 +11,7 @@ from physrecon.catalog import LIKELIHOODS, find
 from physrecon.errors import DataError
 from physrecon.geometry.grid import Grid
 from physrecon.geometry.parallel_beam import ParallelBeam
-from physrecon.jobs.scan_job import Job
+from physrecon.jobs.scan_job import ScanJob
 from physrecon.operators.base import LinearOperator
 from physrecon.operators.projection.projector import Projector
 from physrecon.pipeline.messages import PieceProgress
@@ -25,7 +25,7 @@ FBP_ROWS = 64  # slices between two steps of the progress bar
 
 
 def reconstruct(
-    job: Job, data: SlabData, scan: ParallelBeam, grid: Grid, rows: int, progress: PieceProgress
+    job: ScanJob, data: SlabData, scan: ParallelBeam, grid: Grid, rows: int, progress: PieceProgress
 ) -> tuple[Array, str]:
     """A volume (nz, ny, nx) from what nz detector rows measured, and why the solver stopped.
 
@@ -45,21 +45,21 @@ def reconstruct(
     return arrays.to_host(volume), reason
 
 
-def make_likelihood(job: Job, A: LinearOperator, data: SlabData) -> Any:
+def make_likelihood(job: ScanJob, A: LinearOperator, data: SlabData) -> Any:
     """f of job.likelihood, whose settings are numbers by now."""
     kind = find(LIKELIHOODS, job.likelihood)
     settings = {name: float(getattr(job, name)) for name in kind.settings}
     return kind.for_slab(A, data.y, blank=data.blank, dark=data.dark, **settings)
 
 
-def make_problem(job: Job, A: Projector, data: SlabData) -> Problem:
+def make_problem(job: ScanJob, A: Projector, data: SlabData) -> Problem:
     """The problem that the job names.  Raises ArgumentError for settings that do not fit."""
     axes = (1, 2) if job.prior is None or job.prior.slicewise else (0, 1, 2)
     return problem_of(job, make_likelihood(job, A, data), A.grid.pitch, axes)
 
 
 def _fbp_in_parts(
-    job: Job, y: Array, scan: ParallelBeam, grid: Grid, progress: PieceProgress
+    job: ScanJob, y: Array, scan: ParallelBeam, grid: Grid, progress: PieceProgress
 ) -> Array:
     """The same volume, bit for bit, with progress to report while a large slab is under way."""
     count = grid.shape[0]
@@ -71,7 +71,7 @@ def _fbp_in_parts(
     return volume
 
 
-def _stop(job: Job, grid: Grid, rows: int) -> Stop:
+def _stop(job: ScanJob, grid: Grid, rows: int) -> Stop:
     """The stopping rule of a slab: that of the whole job, whatever the slab."""
     norm = job.stop.discrepancy
     norms: Any = norm

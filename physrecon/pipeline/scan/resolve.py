@@ -7,7 +7,7 @@ import numpy as np
 from physrecon.catalog import LIKELIHOODS, find
 from physrecon.errors import DataError
 from physrecon.io import Scan
-from physrecon.jobs.scan_job import Job
+from physrecon.jobs.scan_job import ScanJob
 from physrecon.pipeline.messages import Messages
 from physrecon.pipeline.scan.measure import Array, corrected, measure
 from physrecon.preprocess.line_integrals import Repairs
@@ -17,7 +17,7 @@ SAMPLE_ROWS = 8  # rows that are asked for the axis, and whether they can be use
 SAMPLE_BYTES = 128 << 20  # of them are read at a time
 
 
-def with_center(job: Job, scan: Scan, messages: Messages) -> Job:
+def with_center(job: ScanJob, scan: Scan, messages: Messages) -> ScanJob:
     """The job with the column of the rotation axis."""
     if job.center != "auto":
         messages.result(f"center: {job.center} (given)")
@@ -28,7 +28,7 @@ def with_center(job: Job, scan: Scan, messages: Messages) -> Job:
     return job.model_copy(update={"center": column})
 
 
-def with_settings(job: Job, scan: Scan, rows: slice, messages: Messages) -> Job:
+def with_settings(job: ScanJob, scan: Scan, rows: slice, messages: Messages) -> ScanJob:
     """The job with the settings of its likelihood, found in some rows."""
     likelihood = find(LIKELIHOODS, job.likelihood)
     if not any(getattr(job, name) == "auto" for name in likelihood.settings):
@@ -65,12 +65,12 @@ def say_axis(found: Center, messages: Messages) -> float:
     return column
 
 
-def find_axis(job: Job, scan: Scan) -> Center:
+def find_axis(job: ScanJob, scan: Scan) -> Center:
     """The rotation axis, from rows of the whole scan: a part of it has the axis of the whole."""
     return find_center(*sample(job, scan, slice(0, scan.shape[1])))
 
 
-def sample(job: Job, scan: Scan, rows: slice) -> tuple[Array, Array]:
+def sample(job: ScanJob, scan: Scan, rows: slice) -> tuple[Array, Array]:
     """Line integrals (views, n, columns) of a few of the rows, evenly spread, and angles [rad].
 
     Views next to each other are averaged to at most 361, one row after the other.  Rows that cannot

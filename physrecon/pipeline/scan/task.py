@@ -16,7 +16,7 @@ from physrecon.catalog import DIRECT, LIKELIHOODS, SOLVERS, find
 from physrecon.errors import ArgumentError
 from physrecon.io import Scan, VolumeWriter, open_scan, partial_slabs, slabs_done, stored_bytes
 from physrecon.io.output.piece_folder import slab_folder, work_folder
-from physrecon.jobs.scan_job import Job
+from physrecon.jobs.scan_job import ScanJob
 from physrecon.operators.projection.projector import Projector
 from physrecon.pipeline.messages import Messages, PieceProgress
 from physrecon.pipeline.pieces import largest, split_rows
@@ -50,7 +50,7 @@ class ScanTask:
         "; a smaller --slab-rows or --memory keeps more of the work when stopped",
     )
 
-    def __init__(self, job: Job, scan: Scan) -> None:
+    def __init__(self, job: ScanJob, scan: Scan) -> None:
         self.job, self.scan = job, scan
         self.notes = tuple(scan.notes)
         self.methods = tuple(SOLVERS)
@@ -60,7 +60,7 @@ class ScanTask:
 
     @classmethod
     @contextmanager
-    def open(cls, job: Job) -> Iterator[Self]:
+    def open(cls, job: ScanJob) -> Iterator[Self]:
         with open_scan(job.input, job.angle_unit, job.line_integrals, job.allow_root) as scan:
             scan.require_flats()
             yield cls(with_iterations(job), scan)

@@ -11,14 +11,14 @@ from discs import CENTER, COLUMNS, line_integrals, write_scan
 
 from physrecon.io import open_volume
 from physrecon.io.scans.frames import Frames
-from physrecon.jobs.scan_job import Job
+from physrecon.jobs.scan_job import ScanJob
 from physrecon.pipeline.pieces import PROGRAM_BYTES
 from physrecon.pipeline.run import open_task, plan, run
 from physrecon.pipeline.scan.resolve import find_axis
 
 
 def axis(path, **fields):
-    job = Job.build({"input": path, "output": "-", **fields}, "test")
+    job = ScanJob.build({"input": path, "output": "-", **fields}, "test")
     with open_task(job) as task:
         return find_axis(job, task.scan)
 
@@ -33,7 +33,7 @@ def test_the_search_holds_far_less_than_a_slab(tmp_path, dtype):
     counts = np.repeat(counts, wide // COLUMNS, axis=2).astype(dtype)
     frames = {name: np.full((4, 32, wide), value, dtype) for name, value in FIELDS.items()}
     scan = write_scan(tmp_path / "s.h5", rows=32, views=views, data=counts, **frames)
-    job = Job(input=scan, output=tmp_path / "v.h5", slab_rows=16, overwrite=True)
+    job = ScanJob(input=scan, output=tmp_path / "v.h5", slab_rows=16, overwrite=True)
     planned = plan(job).peak - PROGRAM_BYTES
     axis(scan)  # import first
     tracemalloc.start()
@@ -55,7 +55,7 @@ def test_a_part_has_the_axis_of_the_whole(tmp_path):
     assert axis(scan, slices="7:9").column == axis(scan).column
     volumes = []
     for name, fields in {"whole.h5": {}, "part.h5": {"slices": "7:9"}}.items():
-        job = Job.build({"input": scan, "output": tmp_path / name, **fields}, "test")
+        job = ScanJob.build({"input": scan, "output": tmp_path / name, **fields}, "test")
         with open_volume(run(job)) as volume:
             volumes.append(volume[:])
     assert np.array_equal(volumes[1], volumes[0][7:9])
@@ -79,7 +79,7 @@ def test_the_projections_are_read_once(tmp_path, monkeypatch, rows):
         reads.append(len(self))
         return read(self, key)
 
-    job = Job(input=scan, output="-")
+    job = ScanJob(input=scan, output="-")
     with open_task(job) as task:
         monkeypatch.setattr(Frames, "__getitem__", counted)
         found = find_axis(job, task.scan)

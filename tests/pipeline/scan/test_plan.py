@@ -11,22 +11,22 @@ import pytest
 from discs import CENTER, write_scan
 
 from physrecon.errors import Interrupted
-from physrecon.jobs.scan_job import Job
+from physrecon.jobs.scan_job import ScanJob
 from physrecon.pipeline.messages import NoMessages, Progress
 from physrecon.pipeline.run import plan, run
 
 
 @pytest.fixture
-def job(tmp_path) -> Job:
+def job(tmp_path) -> ScanJob:
     scan = write_scan(tmp_path / "scan.h5")
-    return Job(input=scan, output=tmp_path / "v.h5", center=CENTER, slab_rows=1)
+    return ScanJob(input=scan, output=tmp_path / "v.h5", center=CENTER, slab_rows=1)
 
 
-def changed(job: Job, **fields) -> Job:
+def changed(job: ScanJob, **fields) -> ScanJob:
     return job.model_copy(update=fields)
 
 
-def warned(job: Job) -> list[str]:
+def warned(job: ScanJob) -> list[str]:
     return plan(job).warnings()
 
 

@@ -16,7 +16,7 @@ from physrecon import catalog
 from physrecon.cli.main import main
 from physrecon.errors import ConfigError
 from physrecon.io import open_volume
-from physrecon.jobs.scan_job import Job
+from physrecon.jobs.scan_job import ScanJob
 from physrecon.pipeline.problem import make_prior
 from physrecon.pipeline.run import run
 
@@ -41,7 +41,7 @@ def counts(rows, views, seed, light=2000.0):
 
 
 def make(**fields):
-    return Job.build({"input": "scan.h5", "output": "v.h5", "center": CENTER, **fields}, "test")
+    return ScanJob.build({"input": "scan.h5", "output": "v.h5", "center": CENTER, **fields}, "test")
 
 
 def reconstruct(name="v.h5", report=None, **fields):
@@ -261,15 +261,15 @@ def test_a_job_with_a_prior_survives_its_file(weight, here):
     prior = {"name": "huber-tv", "delta": 0.01, "rule": "l-curve", "weight": weight}
     job = make(prior=prior, likelihood="huber", outlier=0.5, slices="1:2")
     (here / "job.toml").write_text(job.to_toml())
-    read = Job.from_toml("job.toml")
+    read = ScanJob.from_toml("job.toml")
     assert read == job and read.prior.weight == weight and read.method == "fista"
 
 
 def test_a_prior_may_be_given_by_its_name(here):
     (here / "short.toml").write_text('input = "s.h5"\noutput = "v.h5"\nprior = "tv"\n')
-    short = Job.from_toml("short.toml")
+    short = ScanJob.from_toml("short.toml")
     assert short == make(input="s.h5", prior={"name": "tv"}, center="auto")
-    assert Job.from_toml("short.toml", {"prior": {"weight": 0.05}}).prior.weight == 0.05
+    assert ScanJob.from_toml("short.toml", {"prior": {"weight": 0.05}}).prior.weight == 0.05
 
 
 def test_options_change_the_prior_of_a_file(noisy, here, capsys):
@@ -348,5 +348,5 @@ def test_a_job_file_that_cannot_be(text, word, scan, here, capsys):
     err = capsys.readouterr().err
     assert "job.toml" in err and word in err
     with pytest.raises(ConfigError):
-        Job.from_toml("job.toml")
+        ScanJob.from_toml("job.toml")
     assert {path.name for path in here.iterdir()} == {"scan.h5", "job.toml"}

@@ -17,7 +17,7 @@ from physrecon.cli.main import main
 from physrecon.errors import ArgumentError, Interrupted, OutputError
 from physrecon.geometry.parallel_beam import ParallelBeam
 from physrecon.io import open_volume
-from physrecon.jobs.scan_job import Job
+from physrecon.jobs.scan_job import ScanJob
 from physrecon.pipeline.messages import NoMessages, Progress
 from physrecon.pipeline.pieces import PROGRAM_BYTES
 from physrecon.pipeline.run import open_task, plan, run
@@ -44,7 +44,7 @@ def scan(tmp_path):
 
 
 def reconstruct(path, name="v.h5", report=None, **fields):
-    job = Job.build({"input": path, "output": path.with_name(name), **fields}, "test")
+    job = ScanJob.build({"input": path, "output": path.with_name(name), **fields}, "test")
     with open_volume(run(job, report)) as volume:
         return volume[:]
 
@@ -99,7 +99,7 @@ def test_a_large_slab_shows_progress_and_keeps_every_bit(tmp_path):
     volume = reconstruct(scan, report=report, center=CENTER)
     assert report.shown == [FBP_ROWS, 2 * FBP_ROWS, rows]
     geometry = ParallelBeam(np.arange(24) * 7.5, (rows, COLUMNS), angle_unit="deg", center=CENTER)
-    with open_task(Job(input=scan, output="-")) as task:
+    with open_task(ScanJob(input=scan, output="-")) as task:
         data, _ = measure(task.job, task.scan, slice(0, rows))
     assert np.array_equal(volume, fbp(data.line_integrals, geometry))
 
@@ -126,7 +126,7 @@ def test_line_integrals_are_taken_as_they_are(tmp_path):
 
 
 def test_the_axis_is_found(scan):
-    job = Job(input=scan, output="-")
+    job = ScanJob(input=scan, output="-")
     with open_task(job) as task:
         found = find_axis(job, task.scan)
     assert found.column == pytest.approx(CENTER, abs=0.3)
@@ -238,7 +238,7 @@ def test_the_volume_tells_the_job_that_made_it(scan, tmp_path):
     assert values["center"] == pytest.approx(CENTER, abs=0.3)
     (tmp_path / "again").mkdir()
     (tmp_path / "again/job.toml").write_text(text)
-    job = Job.from_toml(tmp_path / "again/job.toml")
+    job = ScanJob.from_toml(tmp_path / "again/job.toml")
     with open_volume(run(job)) as again:
         assert again.path.parent.name == "again" and np.array_equal(again[:], volume)
 
@@ -266,7 +266,7 @@ def test_the_arrays_of_a_run_fit_its_plan(tmp_path, settings, dtype):
     counts = 50 + 9950 * np.exp(-line_integrals(np.arange(300) * 0.6, 64))
     scan = write_scan(tmp_path / "s.h5", rows=64, views=300, data=counts.astype(dtype))
     fields = {"input": scan, "output": tmp_path / "v.h5", "center": CENTER, "slab_rows": 32}
-    job = Job.build({**fields, **settings}, "test")
+    job = ScanJob.build({**fields, **settings}, "test")
     run(job)  # compile first
     planned = plan(job.model_copy(update={"overwrite": True}))
     tracemalloc.start()
@@ -284,10 +284,10 @@ def test_a_budget_too_small_says_what_is_needed(scan):
 
 def test_a_budget_cuts_the_slabs(tmp_path):
     scan = write_scan(tmp_path / "s.h5", rows=64)
-    roomy = plan(Job(input=scan, output=tmp_path / "v.h5"))
+    roomy = plan(ScanJob(input=scan, output=tmp_path / "v.h5"))
     assert len(roomy.pieces) == 1
     budget = PROGRAM_BYTES + (roomy.peak - PROGRAM_BYTES) // 3
-    tight = plan(Job(input=scan, output=tmp_path / "v.h5", memory=budget))
+    tight = plan(ScanJob(input=scan, output=tmp_path / "v.h5", memory=budget))
     assert [piece.place.stop for piece in tight.pieces] == [16, 32, 48, 64]
     assert tight.peak <= budget < roomy.peak
 
