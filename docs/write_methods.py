@@ -1,4 +1,4 @@
-"""Write the tables of docs/reference/methods.md from what the classes of the catalog state.
+"""Write the tables of docs/reference: methods from the classes of the catalog, jobs from models.
 
 python docs/write_methods.py"""
 
@@ -10,8 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from physrecon.catalog import DIRECT, LIKELIHOODS, PRIORS, SOLVERS, find_all
+from physrecon.jobs.model import Job
+from physrecon.jobs.options import Option, options
+from physrecon.jobs.read import JOBS
+from physrecon.jobs.toml import toml_value
 
-PAGE = Path(__file__).parent / "reference/methods.md"
+PAGES = tuple(Path(__file__).parent / "reference" / name for name in ("methods.md", "jobs.md"))
 KINDS = {"quadratic": "root", "smooth": "gradient", "prox": "proximal map"}
 
 
@@ -40,7 +44,24 @@ def tables() -> dict[str, str]:
                 for word, one in find_all(PRIORS).items()
             ],
         ),
+        **{kind: fields(job) for kind, job in JOBS.items()},
     }
+
+
+def fields(job: type[Job]) -> str:
+    """The table of the fields of a kind of job."""
+    return _table(
+        "key | option | default | meaning",
+        [_field(one) for one in options(job) if one.key != "kind"],
+    )
+
+
+def _field(one: Option) -> str:
+    flags, names = _code(one.flags) or "`--set`", ", ".join(one.names())
+    value, needed = one.field.default, one.field.is_required()
+    default = "–" if needed or value in (None, {}) else f"`{toml_value(value)}`"
+    default = "needed" if one.required else default
+    return f"`{one.key}` | {flags} | {default} | {one.field.description}{names and f': {names}'}"
 
 
 def page(text: str) -> str:
@@ -82,4 +103,5 @@ def _yes(fact: bool) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    for path in PAGES:
+        path.write_text(page(path.read_text(encoding="utf-8")), encoding="utf-8")

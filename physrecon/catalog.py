@@ -56,7 +56,17 @@ PSF_MODELS = {
     "moffat": "psf.shapes:moffat",
 }
 
-COMMANDS = ("demo", "recon", "deconvolve", "plan", "run", "info", "find-center", "simulate", "view")
+COMMANDS = {
+    "demo": "simulate, reconstruct in several ways, compare with the truth",
+    "recon": "reconstruct a scan into a volume",
+    "deconvolve": "take the blur off an image, a stack, or a series of them",
+    "plan": "explain memory, disk and pieces of a job, without computing",
+    "run": "carry out a job file; running it again goes on where it stopped",
+    "info": "say what a file is, or what is wrong with it",
+    "find-center": "find the rotation axis, in up to three ways that check each other",
+    "simulate": "write a scan of a phantom as raw counts",
+    "view": "draw a slice of a volume or an image as PNG, with scale bar",
+}  # of the command line, and what each does
 DIRECT = ("fbp",)
 METHODS = (*DIRECT, *SOLVERS)
 IMAGE_DIRECT = ("wiener", "tikhonov")

@@ -90,11 +90,11 @@ def test_the_words_of_other_rooms_are_theirs():
     from physrecon.analytic.fbp import FILTERS, PADDINGS
     from physrecon.analytic.wiener import tikhonov_filter, wiener
     from physrecon.arrays.device import DEVICES
-    from physrecon.cli.options import parser
+    from physrecon.cli.main import parser
     from physrecon.datasets.simulate import PHANTOMS
     from physrecon.geometry.parallel_beam import ANGLE_UNITS
     from physrecon.io.units import LENGTHS
-    from physrecon.jobs.image_job import FILTER_SETTINGS
+    from physrecon.jobs.image_job import ImageJob
     from physrecon.operators.blur.arguments import BOUNDARIES
     from physrecon.preprocess.rings import RINGS
 
@@ -107,13 +107,14 @@ def test_the_words_of_other_rooms_are_theirs():
     commands = next(a for a in parser()._actions if a.dest == "command")
     assert {*commands.choices} == {*catalog.COMMANDS}
     for name, function in (("wiener", wiener), ("tikhonov", tikhonov_filter)):
-        assert {*FILTER_SETTINGS[name]} <= {*inspect.signature(function).parameters}
+        assert {*ImageJob.DIRECT[name]} <= {*inspect.signature(function).parameters}
 
 
-def test_the_tables_of_the_page_are_those_of_the_catalog():
+def test_the_tables_of_the_pages_are_those_of_the_catalog_and_of_jobs():
     path = Path(__file__).parent.parent / "docs/write_methods.py"
     spec = spec_from_file_location("write_methods", path)
     script = module_from_spec(spec)
     spec.loader.exec_module(script)
-    text = script.PAGE.read_text(encoding="utf-8")
-    assert text.count("| `pr.") > len(SOLVERS) and script.page(text) == text
+    methods, jobs = (path.read_text(encoding="utf-8") for path in script.PAGES)
+    assert methods.count("| `pr.") > len(SOLVERS) and script.page(methods) == methods
+    assert jobs.count("\n| `center` |") == 1 and script.page(jobs) == jobs

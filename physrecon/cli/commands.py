@@ -5,40 +5,42 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from physrecon.cli.options import values_of
 from physrecon.errors import ArgumentError, PhysreconError
 from physrecon.jobs.image_job import ImageJob
 from physrecon.jobs.model import Job
+from physrecon.jobs.read import read_job
 from physrecon.jobs.scan_job import ScanJob
-from physrecon.jobs.toml import merge, read_toml
 from physrecon.pipeline.messages import Messages
+
+Kind = TypeVar("Kind", bound=Job)
 
 
 def recon(**options: Any) -> int:
     _refuse_toml("a scan", options["input"])
-    return _run(ScanJob.build(_values(options), "recon"))
+    return _run(_built(ScanJob, "recon", options))
 
 
 def deconvolve(**options: Any) -> int:
     _refuse_toml("an image", options["input"])
-    return _run(ImageJob.build(_values(options), "deconvolve"))
+    return _run(_built(ImageJob, "deconvolve", options))
 
 
 def run(job: str, **options: Any) -> int:
-    return _run(_from_toml(job, options))
+    return _run(read_job(job, values_of(options)))
 
 
 def plan(input: str, **options: Any) -> int:
     if input.endswith(".toml"):
-        job = _from_toml(input, options)
+        job = read_job(input, values_of(options))
     else:
-        path, of_image = Path(input), "psf" in options
-        if not of_image and path.suffix.lower() in (".tif", ".tiff", ".png", ".jpg", ".jpeg"):
+        path, kind = Path(input), ImageJob if "psf" in options else ScanJob
+        if kind is ScanJob and path.suffix.lower() in (".tif", ".tiff", ".png", ".jpg", ".jpeg"):
             raise ArgumentError(f"plan: expected --psf for the image {input}, got none; give it")
-        name = f"{path.stem}_deconvolved.tif" if of_image else f"{path.stem}_rec.h5"
-        values = _values({"input": input, "output": name, **options})
-        job = (ImageJob if of_image else ScanJob).build(values, "plan")
+        name = f"{path.stem}{'_rec.h5' if kind is ScanJob else '_deconvolved.tif'}"
+        job = _built(kind, "plan", {"input": input, "output": name, **options})
     from physrecon.pipeline.run import plan as plan_of
 
     messages = Messages()
@@ -53,9 +55,10 @@ def info(files: Sequence[str], **options: Any) -> int:
     from physrecon.io import describe
 
     code = 0
+    job = _built(ScanJob, "info", {"input": "-", "output": "-", **options})
     for path in files:  # one that cannot be read does not keep the others from being described
         try:
-            print("\n".join(describe(path, **options)), flush=True)
+            print("\n".join(describe(path, job.angle_unit, job.allow_root)), flush=True)
         except PhysreconError as problem:
             print(f"error: {problem}", file=sys.stderr)
             code = problem.exit_code
@@ -63,7 +66,7 @@ def info(files: Sequence[str], **options: Any) -> int:
 
 
 def find_center(input: str, **options: Any) -> int:
-    job = ScanJob.build(_values({"input": input, "output": "-", **options}), "find-center")
+    job = _built(ScanJob, "find-center", {"input": input, "output": "-", **options})
     from physrecon.pipeline.preflight import require_machine
     from physrecon.pipeline.scan.resolve import find_axis, say_axis
     from physrecon.pipeline.scan.task import ScanTask
@@ -110,30 +113,11 @@ def _run(job: Job) -> int:
     return 0
 
 
-def _from_toml(path: str, options: dict[str, Any]) -> Job:
-    """The job of a file: one with a PSF is of an image."""
-    kind = ImageJob if "psf" in read_toml(path) else ScanJob
-    return kind.from_toml(path, _values(options))
-
-
 def _refuse_toml(what: str, path: str) -> None:
     if path.endswith(".toml"):
         raise ArgumentError(f"{path}: expected {what}, got a job file; use `physrecon run {path}`")
 
 
-def _values(options: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a job that the options name; what `--set` says comes last and wins."""
-    values = dict(options)
-    settings = values.pop("settings", [])
-    if "iterations" in values:
-        values = merge(values, {"stop": {"iterations": values.pop("iterations")}})
-    if values.get("method") == "tikhonov" and "prior" not in values and "weight" in values:
-        values = merge(values, {"solver": {"weight": values.pop("weight")}})
-    for option, key in (("prior", "name"), ("weight", "weight")):
-        if option in values:
-            values = merge(values, {"prior": {key: values.pop(option)}})
-    if "accelerate" in values:
-        values = merge(values, {"solver": {"accelerate": values.pop("accelerate")}})
-    for setting in settings:
-        values = merge(values, setting)
-    return values
+def _built(kind: type[Kind], command: str, options: dict[str, Any]) -> Kind:
+    """The job that the options of a command describe.  Raises ArgumentError."""
+    return kind.build(values_of(options), command, flags=True)

@@ -1,4 +1,4 @@
-"""argv → Job → run: exit codes, signals, and no traceback for a user's mistake.
+"""argv → job → run: exit codes, signals, and no traceback for a user's mistake.
 
 Nothing heavy is imported until a command needs it."""
 
@@ -11,10 +11,28 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, NoReturn
 
-from physrecon.cli.options import parser
+from physrecon.catalog import COMMANDS
+from physrecon.cli.parser import Parser
 from physrecon.errors import Interrupted, PhysreconError
+
+SUMMARY = "From a measured scan to a volume, from a blurred image to a sharp one."
+EXAMPLES = """\
+examples:
+  physrecon demo                                  simulate, reconstruct, compare, draw
+  physrecon info scan.h5                          what is in a file, or what is wrong with it
+  physrecon recon scan.h5 -o volume.h5            filtered backprojection, axis found
+  physrecon recon scan.h5 -o volume.h5 --method cgls --iterations 30
+  physrecon recon scan.h5 -o volume.h5 --prior tv --nonnegative     few or noisy views
+  physrecon deconvolve stack.tif --psf psf.tif -o sharp.tif         an image or a 3-D stack
+  physrecon plan scan.h5 --memory 4GB             slabs, memory and disk, without computing
+  physrecon view volume.h5                        a slice as PNG
+
+exit codes: 0 ok, 64 usage, 65 bad data, 66 missing input, 69 no such device, 70 a bug of ours,
+73 and 74 output, 75 stopped and can go on, 78 bad job file
+"""
 
 
 class _Terminated(KeyboardInterrupt):
@@ -47,6 +65,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as problem:
         text = f"{type(problem).__name__}: {problem}\nthis is a fault of ours; --debug shows where"
         return _complain(text, 70, debug)
+
+
+def parser() -> Parser:
+    """The whole command line; the options of a command are added when it is called."""
+    top = Parser(prog="physrecon", description=SUMMARY, epilog=EXAMPLES)
+    top.add_argument("--version", action="store_true", help="print the version and leave")
+    _add_debug(top)
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
+    for name, text in COMMANDS.items():
+        sub = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        sub.fill = partial(_fill, name)
+    return top
+
+
+def _fill(name: str, command: Parser) -> None:
+    from physrecon.cli import options
+
+    _add_debug(command)
+    getattr(options, name.replace("-", "_"))(command)
+
+
+def _add_debug(into: Parser) -> None:
+    into.add_argument("--debug", action="store_true", help="show tracebacks")
 
 
 def _command(arguments: list[str]) -> int:

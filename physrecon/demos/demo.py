@@ -54,13 +54,13 @@ def show(
     outputs = {name: folder / f"{name}{demo.suffix}" for name in demo.jobs}
     picture = folder / PICTURE
     files = [*(folder / name for name in demo.files), *outputs.values(), picture]
-    _make_folder(folder, files, overwrite)
     common = {**demo.common(folder), "overwrite": overwrite, **execution}
     jobs = {
         name: demo.job.build({**common, "output": outputs[name], **settings}, "demo")
         for name, settings in demo.jobs.items()
     }
     require_machine(next(iter(jobs.values())))  # before anything is written
+    _make_folder(folder, files, overwrite)
     times = {SIMULATE: timed(lambda: demo.simulate(folder, messages))}
     for name, job in jobs.items():
         times[name] = timed(partial(run, job, messages))

@@ -7,46 +7,73 @@ from typing import Any
 from pydantic import ValidationError
 
 from physrecon.catalog import PRIORS, nearest
+from physrecon.jobs.options import Table, options, table_of
+from physrecon.jobs.types import shown
+
+MISSING = "expected a value, got none; set it"
+# pydantic's kinds of error → what it expects, where no check of ours says it better
+KINDS = {
+    "bool": "true or false", "int": "a whole number", "float": "a number", "finite": "a number",
+    "string": "text", "path": "a path", "dict": "a table", "model": "a table",
+}  # fmt: skip
+SIGNS = {
+    "greater_than": ("gt", ">"), "greater_than_equal": ("ge", ">="),
+    "less_than": ("lt", "<"), "less_than_equal": ("le", "<="),
+}  # fmt: skip
 
 
-def complaint(job: Any, where: str, problem: ValidationError) -> str:
-    """What is wrong with a job: one sentence a field, and what there is where no name is near."""
-    first = {_place(p): p for p in reversed(problem.errors())}  # a union complains once a type
-    lines = [_sentence(job, where, p) for p in reversed(first.values())]
+def complaint(job: type[Table], where: str, problem: ValidationError, flags: bool = False) -> str:
+    """What is wrong with a job: one sentence a field, and the keys where no name is near.
+
+    flags: name fields as the command line does."""
+    first = {_place(job, p): p for p in reversed(problem.errors())}  # a union complains once a type
+    names = {one.key: one.flags[-1] for one in options(job) if one.flags} if flags else {}
+    lines = []
+    for place, p in reversed(first.items()):
+        start = f"{where} {names[place]}" if place in names else f"{where}: {place}"
+        sentence = _sentence(job, place, p)
+        said = not place or sentence.startswith(place) or place == "prior.name"
+        lines.append(f"{where}: {sentence}" if said else f"{start}: {sentence}")
     strange = {_table(job, p) for p in first.values() if p["type"] == "extra_forbidden"}
-    for table in sorted(strange):
-        keys = job.TABLES.get(table, job).model_fields
-        lines.append(f"the keys{f' of [{table}]' if table else ''} are {', '.join(keys)}")
-    return "; ".join(lines) if len(lines) == 1 else "\n  ".join(lines)
+    for name, table in sorted(strange, key=lambda one: one[0]):
+        lines.append(f"the keys{name and f' of [{name}]'} are {', '.join(table.model_fields)}")
+    return "\n  ".join(lines)
 
 
-def _table(job: Any, problem: Any) -> str:
-    """The table of the job that a complaint is about, or nothing."""
+def _table(job: type[Table], problem: Any) -> tuple[str, type[Table]]:
+    """Name and model of the table that a complaint is about; the job itself has no name."""
     name = str(problem["loc"][0]) if problem["loc"] else ""
-    return name if name in job.TABLES else ""
+    field = job.model_fields.get(name)
+    table = table_of(field) if field else None
+    return (name, table) if table else ("", job)
 
 
-def _place(problem: Any) -> str:
-    return ".".join(str(part) for part in problem["loc"][:2])
+def _place(job: type[Table], problem: Any) -> str:
+    """The key of the field, without the members of a union."""
+    depth = 2 if _table(job, problem)[0] or problem["loc"][:1] == ("solver",) else 1
+    return ".".join(str(part) for part in problem["loc"][:depth])
 
 
-def _sentence(job: Any, where: str, problem: Any) -> str:
+def _sentence(job: type[Table], place: str, problem: Any) -> str:
     """One pydantic complaint in the words of this program."""
-    place = _place(problem)
-    if problem["type"] == "extra_forbidden":
-        keys = job.TABLES.get(_table(job, problem), job).model_fields
-        near = nearest(problem["loc"][-1], tuple(keys))
-        return f"{where}: {place}: expected a key that is known, got {place!r}{near}"
-    if problem["loc"][:1] == ("solver",) and len(problem["loc"]) > 1:
-        return f"{where}: {place}: expected a finite number, got {problem['input']!r}"
-    if place == "prior.name" and problem["type"] == "missing":
+    kind = problem["type"]
+    if kind == "extra_forbidden":
+        near = nearest(problem["loc"][-1], tuple(_table(job, problem)[1].model_fields))
+        return f"expected a key that is known, got {place!r}{near}"
+    if place == "prior.name" and kind == "missing":
         some = ", ".join(problem["input"]) or "an empty [prior]"
-        choice = f"choose --prior {'|'.join(PRIORS)}"
-        return f"{where}: prior: expected a prior to go with {some}, got none; {choice}"
-    if problem["type"] == "missing":
-        return f"{where}: {place}: expected a value, got none; set it"
-    message = problem["msg"].removeprefix("Value error, ")
-    message = message.replace("Input should be", "expected")
-    got = "" if ", got " in message else f", got {problem['input']!r}"
-    said = not place or message.startswith(place)
-    return f"{where}: {'' if said else place + ': '}{message}{got}"
+        return (
+            f"prior: expected a prior to go with {some}, got none; "
+            f"choose --prior {'|'.join(PRIORS)}"
+        )
+    if kind == "missing":
+        return MISSING
+    message = problem["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
+    if place.startswith("solver."):
+        message = "expected a finite number"
+    elif kind in SIGNS:
+        limit, sign = SIGNS[kind]
+        message = f"expected a number {sign} {problem['ctx'][limit]}"
+    elif kind.partition("_")[0] in KINDS:
+        message = f"expected {KINDS[kind.partition('_')[0]]}"
+    return message if ", got " in message else f"{message}, got {shown(problem['input'])}"

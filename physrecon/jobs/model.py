@@ -1,80 +1,94 @@
-"""What jobs of every kind share: fields, TOML, and complaints in the words of this program.
+"""What jobs of every kind share: fields, TOML, and what their method must go with.
 
 A job is everything that decides what comes out, as one frozen value; it is read from argv or from
-TOML, and written into what it has made."""
+TOML, and written into what it has made.  A subclass states its fields and facts; they are checked
+here."""
 
 from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Self, get_args
 
-from pydantic import Field, ValidationError, field_serializer, field_validator, model_validator
+from pydantic import ValidationError, field_serializer, model_validator
 
-from physrecon.catalog import PRIORS, SOLVERS, expected, find, find_all
+from physrecon.catalog import DEVICES, LIKELIHOODS, PRIORS, SOLVERS, expected, find, find_all
 from physrecon.errors import ArgumentError, ConfigError, PhysreconError
 from physrecon.jobs.complaints import complaint
-from physrecon.jobs.settings import PriorTable, StopSettings, Table
+from physrecon.jobs.options import Table, option, options
+from physrecon.jobs.settings import PriorTable, StopSettings
 from physrecon.jobs.toml import merge, read_toml, toml_value
-from physrecon.sizes import parse_bytes
-
-Setting = bool | int | float | str
+from physrecon.jobs.types import Bytes, Setting, Whole, one_of
 
 
 class Job(Table):
     """A job of any kind.
 
-    PATHS: fields that are paths, relative to the folder of the job file.  EXECUTION: fields that
-    say how the work is done, not what comes out: runs that differ in these are runs of the same
-    job.  TABLES: fields that are tables."""
+    DIRECT: direct method → its settings in [solver].  OF_DIRECT: fields of direct methods alone.
+    WITH_PRIOR: the likelihood of an iterative method with a prior, unless it is one of counts."""
 
-    PATHS: ClassVar[tuple[str, ...]] = ("input", "output")
-    EXECUTION: ClassVar[tuple[str, ...]] = ("memory", "threads", "overwrite")
-    kind: ClassVar[str]
-    TABLES: ClassVar[dict[str, type[Table]]] = {"stop": StopSettings, "prior": PriorTable}
+    DIRECT: ClassVar[dict[str, tuple[str, ...]]]
+    OF_DIRECT: ClassVar[tuple[str, ...]] = ()
+    WITH_PRIOR: ClassVar[str]
 
+    kind: str
     input: Path
     output: Path
     method: str
     likelihood: str
     prior: PriorTable | None = None
-    nonnegative: bool = False
-    device: Literal["cpu", "cuda"] = "cpu"
-    threads: int | None = Field(default=None, ge=1)
-    memory: int | None = None
-    overwrite: bool = False
-    solver: dict[str, Setting] = Field(default={})
     stop: StopSettings = StopSettings()
+    nonnegative: bool = option(
+        False,
+        "keep the result at or above zero, with iterative methods; unless given, with counts",
+    )
+    device: Annotated[str, one_of(DEVICES)] = option("cpu", "where to compute")
+    threads: Whole | None = option(
+        None, "threads of the processor (default: all cores)", metavar="N", execution=True
+    )
+    memory: Bytes | None = option(
+        None, "memory to use at most, such as 4GB (default: half of what is free)", metavar="SIZE",
+        execution=True,
+    )  # fmt: skip
+    overwrite: bool = option(False, "replace a finished output", execution=True)
+    solver: dict[str, Setting] = option({}, "settings of the method", flag="")
 
     @classmethod
     def build(
-        cls, values: dict[str, Any], where: str, error: type[PhysreconError] = ArgumentError
+        cls,
+        values: dict[str, Any],
+        where: str,
+        error: type[PhysreconError] = ArgumentError,
+        flags: bool = False,
     ) -> Self:
-        """The job these values describe; what is wrong with them is raised as `error`."""
+        """The job these values describe; what is wrong with them is raised as `error`.
+
+        flags: name fields as the command line does."""
         try:
             return cls.model_validate(values)
         except ValidationError as problem:
-            raise error(complaint(cls, where, problem)) from None
+            raise error(complaint(cls, where, problem, flags)) from None
 
     @classmethod
     def from_toml(cls, path: str | Path, changes: dict[str, Any] | None = None) -> Self:
         """Read a job file; `changes` take precedence.  Paths in it are relative to its folder.
 
         Raises MissingInputError when it cannot be read, ConfigError when it makes no sense."""
-        values = cls.in_folder(read_toml(path), Path(path).parent)
-        if isinstance(values.get("prior"), str):
-            values["prior"] = {"name": values["prior"]}
-        return cls.build(merge(values, changes or {}), str(path), ConfigError)
+        values = cls.unfolded(cls.in_folder(read_toml(path), Path(path).parent))
+        return cls.build(merge(values, cls.unfolded(changes or {})), str(path), ConfigError)
 
     @classmethod
     def in_folder(cls, values: dict[str, Any], folder: Path) -> dict[str, Any]:
         """Values of a job file with its paths as they are seen from here."""
-        paths = {key for key in cls.PATHS if isinstance(values.get(key), str)}
+        types = {k: (f.annotation, *get_args(f.annotation)) for k, f in cls.model_fields.items()}
+        paths = [
+            k for k, kinds in types.items() if Path in kinds and isinstance(values.get(k), str)
+        ]
         return values | {key: folder / values[key] for key in paths}
 
     def identity(self) -> Self:
         """The job without what changes how the work is done but not what comes out."""
-        plain = {name: type(self).model_fields[name].default for name in self.EXECUTION}
+        plain = {o.key: o.field.default for o in options(type(self)) if o.extra.get("execution")}
         paths = {"input": self.input.resolve(), "output": Path(self.output.name)}
         return self.model_copy(update={**plain, **paths})
 
@@ -117,19 +131,104 @@ class Job(Table):
         """The table of the solvers that an iterative method of this job may name."""
         return SOLVERS
 
-    def check_solver(self) -> None:
-        """Raise ArgumentError where the solver lacks a setting, or cannot honour the prior or the
+    @classmethod
+    def methods(cls) -> tuple[str, ...]:
+        """The names of all methods, direct ones first."""
+        return next(one for one in options(cls) if one.key == "method").names()
+
+    @classmethod
+    def unfolded(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Every setting in its table: users may give a prior by its name alone, and need not know
+        who stops, nor whether a weight is that of a prior or of a direct method."""
+        prior, solver, stop = (values.get(key, {}) for key in ("prior", "solver", "stop"))
+        tables: dict[str, Any] = {}
+        if isinstance(prior, str):
+            tables["prior"] = {"name": prior}
+        if not (isinstance(solver, dict) and isinstance(stop, dict)):
+            return {**values, **tables}
+        of_direct = "weight" in cls.DIRECT.get(str(values.get("method")), ())
+        if of_direct and isinstance(prior, dict) and [*prior] == ["weight"]:
+            solver, tables["prior"] = {**prior, **solver}, None
+        moved = {key: solver[key] for key in StopSettings.model_fields if key in solver}
+        tables["solver"] = {key: value for key, value in solver.items() if key not in moved}
+        tables["stop"] = {**moved, **stop}
+        return {**values, **tables}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unfold(cls, values: Any) -> Any:
+        return cls.unfolded(values) if isinstance(values, dict) else values
+
+    @model_validator(mode="after")
+    def _checked(self) -> Self:
+        self.__dict__.update(self._what_follows())
+        self._check_kind()
+        if self.method in self.DIRECT:
+            self._refuse_what_iterates()
+            return self
+        for name in self.OF_DIRECT:
+            if (got := getattr(self, name)) != type(self).model_fields[name].default:
+                direct = "|".join(self.DIRECT)
+                raise ValueError(
+                    f"{name}: expected {direct} for {name} {got}, got {self.method}; "
+                    f"drop it or choose --method {direct}"
+                )
+        self._check_solver()
+        return self
+
+    def _what_follows(self) -> dict[str, Any]:
+        """Fields that are not given and follow from others: a prior says which method suits it, the
+        method and the prior which likelihood, and counts are of something nonnegative."""
+        method, likelihood = self.method, self.likelihood
+        if self.prior and "method" not in self.model_fields_set:
+            prior = find(PRIORS, self.prior.name)
+            kinds = {*find(SOLVERS, method).takes_prior} if method in SOLVERS else set()
+            method = method if kinds & {*prior.kinds} else prior.solver
+        solver = find(SOLVERS, method) if method in SOLVERS else None
+        if "likelihood" not in self.model_fields_set:
+            likelihood = self.WITH_PRIOR if self.prior and solver else "least-squares"
+            likelihood = "poisson" if solver and solver.counts_only else likelihood
+        follows = {"method": method, "likelihood": likelihood}
+        if solver and "nonnegative" not in self.model_fields_set:
+            counts = find(LIKELIHOODS, likelihood).counts
+            follows["nonnegative"] = counts and solver.takes_constraint
+        return follows
+
+    def _check_kind(self) -> None:
+        """Raise ValueError for fields of this kind of job that do not go together."""
+
+    def _refuse_what_iterates(self) -> None:
+        """Raise ValueError for fields that a direct method has no use for."""
+        known = self.DIRECT[self.method]
+        given = {
+            "prior": self.prior is not None,
+            "likelihood": self.likelihood != "least-squares",
+            "nonnegative": self.nonnegative,
+            **{key: value != StopSettings.model_fields[key].default for key, value in self.stop},
+            **dict.fromkeys(() if known else self.solver, True),
+        }
+        for name, is_given in given.items():
+            if is_given:
+                iterative = (method for method in self.methods() if method not in self.DIRECT)
+                raise ValueError(
+                    f"{name}: expected an iterative method for it, got {self.method}; choose "
+                    f"--method {'|'.join(iterative)}"
+                )
+        for name in self.solver:
+            if name not in known:
+                raise ValueError(f"solver: {expected(name, known)}")
+
+    def _check_solver(self) -> None:
+        """Raise ValueError where the solver lacks a setting, or cannot honour the prior or the
         constraint."""
         solver = find(self.solvers, self.method)
         known = tuple(field.name for field in fields(solver))
         for name in self.solver:
             if name not in known:
-                raise ArgumentError(
-                    f"solver: {expected(name, (*known, *StopSettings.model_fields))}"
-                )
+                raise ValueError(f"solver: {expected(name, (*known, *StopSettings.model_fields))}")
         if self.nonnegative and not solver.takes_constraint:
             able = [name for name, one in find_all(SOLVERS).items() if one.takes_constraint]
-            raise ArgumentError(
+            raise ValueError(
                 f"nonnegative: expected a method that can honour it, got {self.method}; "
                 f"choose --method {'|'.join(able)}"
             )
@@ -137,32 +236,14 @@ class Job(Table):
             kinds = {*find(PRIORS, self.prior.name).kinds}
             if not kinds & {*solver.takes_prior}:
                 able = [n for n, one in find_all(SOLVERS).items() if kinds & {*one.takes_prior}]
-                raise ArgumentError(
+                raise ValueError(
                     f"prior: expected a method that takes {self.prior.name}, got {self.method}; "
                     f"choose --method {'|'.join(able)}"
                 )
         try:
             solver(**self.solver)
         except TypeError as problem:
-            raise ArgumentError(f"solver: expected numbers, got {problem}") from None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _stop_settings(cls, values: Any) -> Any:
-        """`solver.iterations` says the same as `stop.iterations`: users need not know who stops."""
-        if isinstance(values, dict) and isinstance(values.get("solver"), dict):
-            solver = dict(values["solver"])
-            moved = {name: solver.pop(name) for name in StopSettings.model_fields if name in solver}
-            stop = values.get("stop", {})
-            if moved and isinstance(stop, dict):
-                return {**values, "solver": solver, "stop": {**moved, **stop}}
-        return values
-
-    @field_validator("memory", mode="before")
-    @classmethod
-    def _bytes(cls, value: Any) -> Any:
-        whole = isinstance(value, int) and not isinstance(value, bool)
-        return parse_bytes(value) if whole or isinstance(value, str) else value
+            raise ValueError(f"solver: expected numbers, got {problem}") from None
 
     @field_serializer("input", "output")
     def _plain_path(self, path: Path) -> str:

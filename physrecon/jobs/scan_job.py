@@ -13,155 +13,87 @@ iterations = 30
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar, Literal
-
-from pydantic import Field, field_validator, model_validator
+from typing import Annotated, ClassVar, Literal
 
 from physrecon.catalog import (
+    ANGLE_UNITS,
     DIRECT,
     FILTERS,
     LIKELIHOODS,
     METHODS,
     PADDINGS,
-    PRIORS,
     RINGS,
-    SOLVERS,
-    expected,
     find,
 )
 from physrecon.jobs.model import Job
-from physrecon.jobs.settings import PriorSettings, StopSettings, Table, is_number
-from physrecon.sizes import parse_slices
+from physrecon.jobs.options import option
+from physrecon.jobs.settings import PriorSettings
+from physrecon.jobs.types import Column, OutlierSize, Rows, Whole, one_of
 
 
 class ScanJob(Job):
     """One scan to one volume."""
 
-    PATHS: ClassVar[tuple[str, ...]] = (*Job.PATHS, "allow_root")
-    EXECUTION: ClassVar[tuple[str, ...]] = (*Job.EXECUTION, "slab_rows", "allow_root")
-    TABLES: ClassVar[dict[str, type[Table]]] = {**Job.TABLES, "prior": PriorSettings}
+    DIRECT: ClassVar[dict[str, tuple[str, ...]]] = dict.fromkeys(DIRECT, ())
+    OF_DIRECT: ClassVar[tuple[str, ...]] = ("filter", "padding")
+    WITH_PRIOR: ClassVar[str] = "weighted"
 
-    kind: ClassVar[str] = "reconstruct"
-
-    method: str = DIRECT[0]
-    likelihood: str = "least-squares"
-    outlier: float | Literal["auto"] = "auto"
+    kind: Literal["reconstruct"] = option("reconstruct", "a scan into a volume", flag="")
+    input: Path = option(..., "HDF5: Data Exchange, NXtomo or NeXus", flag="SCAN")
+    output: Path = option(..., "the volume, HDF5", flag="-o/--output", metavar="OUT")
+    method: Annotated[str, one_of(METHODS)] = option(
+        METHODS[0], "direct or iterative; unless given, with a prior one that suits it"
+    )
+    likelihood: Annotated[str, one_of(LIKELIHOODS)] = option(
+        "least-squares",
+        "what the data are; unless given, weighted with a prior and poisson with mlem, osem and rl",
+    )
+    outlier: OutlierSize = option(
+        "auto", "line integral by which an outlier is off, for huber and student-t", metavar="SIZE"
+    )
     prior: PriorSettings | None = None
-    filter: str = "ram-lak"
-    padding: str = "zero"
-    center: float | Literal["auto"] = "auto"
-    slices: str | None = None
-    rings: str = "none"
-    angle_unit: Literal["deg", "rad"] | None = None
-    line_integrals: bool = False
-    allow_root: Path | None = None
-    slab_rows: int | None = Field(default=None, ge=1)
+    filter: Annotated[str, one_of(FILTERS)] = option("ram-lak", "filter of fbp")
+    padding: Annotated[str, one_of(PADDINGS)] = option(
+        "zero", "what lies beside the detector in fbp; edge for an object wider than it"
+    )
+    center: Column = option(
+        "auto", "detector column of the rotation axis, 0-based", metavar="COLUMN"
+    )
+    slices: Rows | None = option(
+        None, "detector rows, b not included (default: all)", metavar="a:b"
+    )
+    rings: Annotated[str, one_of(RINGS)] = option(
+        "none", "remove ring artefacts, sort (Vo 2018) where no name is given", alone="sort"
+    )
+    angle_unit: Annotated[Literal["deg", "rad"] | None, one_of(ANGLE_UNITS)] = option(
+        None, "unit of the angles, where the file states none", metavar="UNIT"
+    )
+    line_integrals: bool = option(False, "the data are -log(transmission) already")
+    allow_root: Path | None = option(
+        None, "a further folder in which linked files may lie", metavar="DIR", execution=True
+    )
+    slab_rows: Whole | None = option(
+        None, "rows in one go (default: by memory)", metavar="N", execution=True
+    )
 
     def _details(self) -> list[str]:
         return [self.filter] if self.method in DIRECT else []
 
-    @model_validator(mode="before")
-    @classmethod
-    def _what_follows(cls, values: Any) -> Any:
-        """A prior may be given by its name alone; a prior and counts say which method suits."""
-        if not isinstance(values, dict):
-            return values
-        values = dict(values)
-        if isinstance(values.get("prior"), str):
-            values["prior"] = {"name": values["prior"]}
-        prior = values.get("prior")
-        known = isinstance(prior, dict) and str(prior.get("name")) in PRIORS
-        if known:
-            values.setdefault("method", find(PRIORS, prior["name"]).solver)
-        if str(values.get("method")) not in SOLVERS:
-            return values
-        solver = find(SOLVERS, values["method"])
-        if solver.counts_only:
-            values.setdefault("likelihood", "poisson")
-        elif known:
-            values.setdefault("likelihood", "weighted")
-        name = str(values.get("likelihood"))
-        if name in LIKELIHOODS and find(LIKELIHOODS, name).counts:
-            values.setdefault("nonnegative", solver.takes_constraint)
-        return values
-
-    @field_validator("method", "likelihood", "filter", "padding", "rings")
-    @classmethod
-    def _known_name(cls, value: str, info: Any) -> str:
-        names = {
-            "method": METHODS,
-            "likelihood": LIKELIHOODS,
-            "filter": FILTERS,
-            "padding": PADDINGS,
-            "rings": RINGS,
-        }[info.field_name]
-        if value not in names:
-            raise ValueError(expected(value, names))
-        return value
-
-    @field_validator("center", mode="before")
-    @classmethod
-    def _column(cls, value: Any) -> Any:
-        if value == "auto" or is_number(value):
-            return value
-        raise ValueError(f"expected a column such as 296.0, or auto, got {value!r}")
-
-    @field_validator("outlier", mode="before")
-    @classmethod
-    def _size(cls, value: Any) -> Any:
-        if value == "auto" or (is_number(value) and value > 0):
-            return value
-        raise ValueError(f"expected a line integral > 0, or auto, got {value!r}")
-
-    @field_validator("slices")
-    @classmethod
-    def _slices(cls, value: str | None) -> str | None:
-        if value is not None:
-            parse_slices(value)
-        return value
-
-    @model_validator(mode="after")
-    def _method_knows_its_settings(self) -> ScanJob:
-        if self.method in DIRECT:
-            self._refuse_what_iterates()
-            return self
-        for name in ("filter", "padding"):
-            if (got := getattr(self, name)) != ScanJob.model_fields[name].default:
-                raise ValueError(
-                    f"{name}: expected fbp for {name} {got}, got {self.method}; "
-                    f"drop it or choose --method {'|'.join(DIRECT)}"
-                )
-        likelihood = find(LIKELIHOODS, self.likelihood)
+    def _check_kind(self) -> None:
+        likelihood = find(LIKELIHOODS, self.likelihood) if self.method not in DIRECT else None
+        if not likelihood:
+            return
         if likelihood.raw_counts and (self.line_integrals or self.rings != "none"):
             got = "line integrals" if self.line_integrals else "removal of rings, which needs -log"
             raise ValueError(
                 f"likelihood: expected raw counts for {self.likelihood}, got {got}; choose "
                 "--likelihood weighted"
             )
-        if likelihood.counts and not likelihood.raw_counts:
-            self._refuse_known_noise()
-        self.check_solver()
-        return self
-
-    def _refuse_known_noise(self) -> None:
-        """Line integrals are no counts: the likelihood does not know their noise."""
         rule = self.prior.rule if self.prior and self.prior.weight == "auto" else ""
-        if self.stop.discrepancy == "auto" or rule in ("risk", "discrepancy"):
+        needs_noise = self.stop.discrepancy == "auto" or rule in ("risk", "discrepancy")
+        if likelihood.counts and not likelihood.raw_counts and needs_noise:
+            # line integrals are no counts: the likelihood does not know their noise
             raise ValueError(
                 "likelihood: expected a noise level that the data tell, got line integrals taken "
                 f"as counts ({self.likelihood}); give a number for stop.discrepancy, or rule gcv"
-            )
-
-    def _refuse_what_iterates(self) -> None:
-        settings = {
-            **({"prior": self.prior} if self.prior else {}),
-            **({"likelihood": self.likelihood} if self.likelihood != "least-squares" else {}),
-            **({"nonnegative": True} if self.nonnegative else {}),
-            **self.solver,
-            **{k: v for k, v in self.stop if v != StopSettings.model_fields[k].default},
-        }
-        for name in settings:
-            raise ValueError(
-                f"{name}: expected an iterative method for it, got {self.method}; choose --method "
-                + "|".join(SOLVERS)
             )

@@ -3,80 +3,55 @@
 from __future__ import annotations
 
 from dataclasses import MISSING
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Self
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    create_model,
-    field_validator,
-    model_serializer,
-    model_validator,
-)
+from pydantic import ConfigDict, ValidationError, create_model, model_serializer, model_validator
 
-from physrecon.catalog import PRIORS, WEIGHT_RULES, expected, find, nearest
+from physrecon.catalog import PRIORS, WEIGHT_RULES, find, nearest
 from physrecon.errors import ArgumentError
-
-
-def is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-class Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+from physrecon.jobs.complaints import complaint
+from physrecon.jobs.options import Table, option
+from physrecon.jobs.types import Tolerance, Weight, Whole, one_of
 
 
 class StopSettings(Table):
     """When an iterative method stops in a slice; the first rule that holds wins.
 
-    iterations: None is what suits the method.  discrepancy: ‖Ax − y‖ of all rows of the scan that
-    are chosen, of which n rows get 1/√n each; "auto" is what the likelihood expects of each row.
     A limit in seconds would make the volume depend on the machine, so there is none."""
 
-    iterations: int | None = Field(default=None, ge=1)
-    rtol: float = Field(default=0.0, ge=0)
-    discrepancy: float | Literal["auto"] | None = None
-
-    @field_validator("discrepancy")
-    @classmethod
-    def _positive(cls, value: Any) -> Any:
-        if isinstance(value, float) and value <= 0:
-            raise ValueError(f"expected a number > 0, or auto, got {value:g}")
-        return value
+    iterations: Whole | None = option(
+        None, "iterations at most (default: as suits the method)", flag="--iterations", metavar="N"
+    )
+    rtol: Tolerance = option(0.0, "relative change of x at which a slice has converged")
+    discrepancy: Weight | None = option(
+        None,
+        "‖Ax − y‖ of all rows of the scan that are chosen, of which n rows get 1/√n each; auto is "
+        "the norm that the likelihood expects of each row",
+    )
 
 
 class PriorTable(Table):
     """What is known of the object, and how much it counts.
 
-    name: of `catalog.PRIORS`.  weight: "auto" is chosen from the data by `rule`, before the work
-    begins.  Further keys are settings of the prior of that name."""
+    Further keys are settings of the prior of that name."""
 
     model_config = ConfigDict(extra="allow")
 
-    name: str
-    weight: float | Literal["auto"] = "auto"
-    rule: str = WEIGHT_RULES[0]
+    name: Annotated[str, one_of(PRIORS)] = option(
+        ..., "what is known of the object", flag="--prior"
+    )
+    weight: Weight = option(
+        "auto", "how much the prior counts; auto finds it from the data", flag="--weight",
+        metavar="W",
+    )  # fmt: skip
+    rule: Annotated[str, one_of(WEIGHT_RULES)] = option(
+        WEIGHT_RULES[0], "how weight = auto is chosen"
+    )
 
     @property
     def settings(self) -> dict[str, Any]:
         """The settings that are given."""
         return {k: v for k, v in (self.model_extra or {}).items() if v is not None}
-
-    @field_validator("name", "rule")
-    @classmethod
-    def _known_name(cls, value: str, info: Any) -> str:
-        names = PRIORS if info.field_name == "name" else WEIGHT_RULES
-        if value not in names:
-            raise ValueError(expected(value, names))
-        return value
-
-    @field_validator("weight", mode="before")
-    @classmethod
-    def _weight(cls, value: Any) -> Any:
-        if value == "auto" or (is_number(value) and value > 0):
-            return value
-        raise ValueError(f"expected a number > 0, or auto, got {value!r}")
 
     @model_validator(mode="after")
     def _check_settings(self) -> Self:
@@ -97,21 +72,24 @@ class PriorTable(Table):
                     f"--set prior.{name}=… or in [prior]"
                 )
         types: dict[str, Any] = {name: (field.type, None) for name, field in known.items()}
-        typed = create_model("Settings", __base__=Table, **types).model_validate(self.settings)
-        values = typed.model_dump(exclude_unset=True)
-        (self.model_extra or {}).update(values)
+        model = create_model("Settings", __base__=Table, **types)
         try:
+            values = model.model_validate(self.settings).model_dump(exclude_unset=True)
+            (self.model_extra or {}).update(values)
             prior(1.0, **values)
+        except ValidationError as problem:
+            raise ValueError(complaint(model, "prior", problem)) from None
         except ArgumentError as problem:
             raise ValueError(str(problem).replace(f"{prior.__name__}.", "prior.", 1)) from None
         return self
 
 
 class PriorSettings(PriorTable):
-    """A prior of volumes.  slicewise: false lets it couple the slices, which takes all rows in one
-    slab.  An automatic weight is chosen on a few rows."""
+    """A prior of volumes.  An automatic weight is chosen on a few rows."""
 
-    slicewise: bool = True
+    slicewise: bool = option(
+        True, "false lets the prior couple the slices, which takes all rows in one slab"
+    )
 
     @model_serializer(mode="wrap")
     def _slicewise_last(self, dump: Any) -> dict[str, Any]:

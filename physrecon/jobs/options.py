@@ -1,0 +1,117 @@
+"""A field of a job states all that its user meets: key, option, default and meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.fields import FieldInfo
+
+from physrecon.jobs.types import OneOf
+
+
+class Table(BaseModel):
+    """A job, or a table in it: a frozen value."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def option(
+    default: Any,
+    text: str,
+    *,
+    flag: str | None = None,
+    metavar: str | None = None,
+    alone: str | None = None,
+    execution: bool = False,
+    **limits: Any,
+) -> Any:
+    """A field of a job, with what the command line and the documentation say of it.
+
+    flag: "-o/--output", or "SCAN" for a position; by default --name, or --no-name where the default
+    is true, and none for a field of a table; "" is none.  alone: the value of a flag without one.
+    execution: the field says how the work is done, not what comes out; runs that differ in it are
+    runs of the same job.  limits: those of pydantic's Field."""
+    extra: dict[str, Any] = {
+        "flag": flag,
+        "metavar": metavar,
+        "alone": alone,
+        "execution": execution,
+    }
+    return Field(default, description=text, json_schema_extra=extra, **limits)
+
+
+@dataclass(frozen=True)
+class Option:
+    """A field as its user meets it.  key: its place in TOML, such as stop.iterations."""
+
+    key: str
+    field: FieldInfo
+
+    @property
+    def extra(self) -> dict[str, Any]:
+        return (
+            {**self.field.json_schema_extra}
+            if isinstance(self.field.json_schema_extra, dict)
+            else {}
+        )
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """As the command line names it; nothing where only --set does."""
+        flag = self.extra.get("flag")
+        if flag is None and "." not in self.key:
+            flag = f"--{'no-' * (self.field.default is True)}{self.key.replace('_', '-')}"
+        return tuple(flag.split("/")) if flag else ()
+
+    @property
+    def required(self) -> bool:
+        """Whether every job must have it; a field of a table, where the table is given."""
+        return self.field.is_required() and "." not in self.key
+
+    @property
+    def metavar(self) -> str:
+        return self.extra.get("metavar") or ("NAME" if self._check else self.key.upper())
+
+    @property
+    def default(self) -> str:
+        """The default as text; empty where there is none, or where the field is a switch."""
+        value = self.field.default
+        if isinstance(value, bool) or not isinstance(value, int | float | str):
+            return ""
+        return f"{value:g}" if isinstance(value, float) else str(value)
+
+    def names(self) -> tuple[str, ...]:
+        """The names that the field may have, where it is a name."""
+        return self._check.known() if self._check else ()
+
+    @property
+    def _check(self) -> OneOf | None:
+        checks = (getattr(part, "func", None) for part in self.field.metadata)
+        return next((check for check in checks if isinstance(check, OneOf)), None)
+
+    def help(self) -> str:
+        """The meaning, the names there are, and the default."""
+        names = ", ".join(self.names())
+        default = f" (default: {self.default})" if self.default else ""
+        denied = "do not " if self.field.default is True else ""
+        return f"{denied}{self.field.description}{names and f': {names}'}{default}"
+
+
+def options(model: type[Table], path: str = "") -> Iterator[Option]:
+    """The fields of a job, and those of its tables."""
+    for name, field in model.model_fields.items():
+        if table := table_of(field):
+            yield from options(table, f"{path}{name}.")
+        else:
+            yield Option(path + name, field)
+
+
+def table_of(field: FieldInfo) -> type[Table] | None:
+    """The model of a field that is a table."""
+    kinds = (field.annotation, *get_args(field.annotation))
+    return next(
+        (kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Table)), None
+    )

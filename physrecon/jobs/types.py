@@ -1,0 +1,165 @@
+"""Types of the fields of a job: one check for the word of argv, the value of TOML and of Python.
+
+A check takes what any of the three gives and returns the value of the field.  Raises ValueError
+with the sentence *expected X, got Y*."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator
+
+from physrecon.catalog import expected
+from physrecon.errors import ArgumentError
+from physrecon.sizes import parse_bytes, parse_slices
+
+Check = Callable[[Any], Any]
+
+
+def shown(value: Any) -> str:
+    """A wrong value for a sentence, as argv spells it."""
+    return repr(",".join(map(str, value)) if isinstance(value, list | tuple) else str(value))
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """The check of a name.  names: a function where only classes know them."""
+
+    names: Iterable[str] | Callable[[], Iterable[str]]
+
+    def __call__(self, value: Any) -> Any:
+        if value is not None and value not in self.known():
+            raise ValueError(expected(value, self.known()))
+        return value
+
+    def known(self) -> tuple[str, ...]:
+        return tuple(self.names() if callable(self.names) else self.names)
+
+
+def one_of(names: Iterable[str] | Callable[[], Iterable[str]]) -> BeforeValidator:
+    return BeforeValidator(OneOf(names))
+
+
+def number(
+    what: str, *words: str, holds: Check = lambda number: True, kind: type[float] = float
+) -> Check:
+    """The check of a finite number of a kind for which `holds` is true, or of one of the words."""
+
+    def check(value: Any) -> Any:
+        if isinstance(value, str) and value in words:
+            return value
+        try:
+            number = math.nan if isinstance(value, bool) else kind(value)
+        except (TypeError, ValueError, OverflowError):
+            number = math.nan
+        exact = isinstance(value, str) or number == value
+        if not (exact and math.isfinite(number) and holds(number)):
+            raise ValueError(f"expected {what}, got {shown(value)}")
+        return number
+
+    return check
+
+
+def several(each: Check, what: str, *words: str, least: int = 1, most: float = 3) -> Check:
+    """The check of a tuple of values: a list, one value, or a word such as `0.3,0.1,0.1`."""
+
+    def check(value: Any) -> Any:
+        if isinstance(value, str) and value in words:
+            return value
+        given = value.split(",") if isinstance(value, str) else value
+        try:
+            values = tuple(map(each, given if isinstance(given, list | tuple) else [given]))
+        except ValueError:
+            values = ()
+        if not least <= len(values) <= most:
+            raise ValueError(f"expected {what}, got {shown(value)}")
+        return values
+
+    return check
+
+
+def positive(value: float) -> bool:
+    return value > 0
+
+
+def not_negative(value: float) -> bool:
+    return value >= 0
+
+
+column = number("a column such as 296.0")
+natural = number("a whole number >= 0", holds=not_negative, kind=int)
+whole = number("a whole number >= 1", holds=positive, kind=int)
+shape = several(whole, "z,y,x such as 64,256,256", least=3)
+_GREY = "a grey value >= 0, or auto"
+_level = number(_GREY, "auto", holds=not_negative)
+
+
+def _levels(value: Any) -> Any:
+    levels = several(number(_GREY, holds=not_negative), _GREY, "auto", most=math.inf)(value)
+    one = not isinstance(value, list | tuple) and isinstance(levels, tuple) and len(levels) == 1
+    return levels[0] if one else levels
+
+
+def _psf(value: Any) -> str:
+    """A path or the name of a model with its parameters, as text."""
+    if not (value and isinstance(value, str | Path)):
+        raise ValueError(f"expected a file or a model such as gaussian:sigma=2, got {shown(value)}")
+    return str(value)
+
+
+def _setting(value: Any) -> Any:
+    """Words of argv that are numbers become numbers."""
+    try:
+        return number("a number")(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+def _parsed(parse: Check, keep: bool = False) -> Check:
+    """The check of a function that raises ArgumentError; `keep` the text as it was."""
+
+    def check(value: Any) -> Any:
+        try:
+            parsed = parse(str(value))
+        except ArgumentError as problem:  # the name of the field stands before it already
+            raise ValueError(str(problem).partition(": ")[2]) from None
+        return str(value) if keep else parsed
+
+    return check
+
+
+def _checked(check: Check) -> BeforeValidator:
+    """A check that lets None pass, which pydantic judges."""
+    return BeforeValidator(lambda value: value if value is None else check(value))
+
+
+Setting = Annotated[bool | int | float | str, _checked(_setting)]
+Whole = Annotated[int, _checked(whole)]
+Column = Annotated[float | Literal["auto"], _checked(number(
+    "a column such as 296.0, or auto", "auto"
+))]  # fmt: skip
+OutlierSize = Annotated[float | Literal["auto"], _checked(number(
+    "a line integral > 0, or auto", "auto", holds=positive
+))]  # fmt: skip
+Weight = Annotated[float | Literal["auto"], _checked(number(
+    "a number > 0, or auto", "auto", holds=positive
+))]  # fmt: skip
+Tolerance = Annotated[float, _checked(number("a number >= 0", holds=not_negative))]
+Fraction = Annotated[float, _checked(number(
+    "a number between 0 and 1, such as 1e-3", holds=lambda part: 0 < part < 1
+))]  # fmt: skip
+Level = Annotated[float | Literal["auto"], _checked(_level)]
+Levels = Annotated[float | tuple[float, ...] | Literal["auto"], _checked(_levels)]
+Lengths = Annotated[tuple[float, ...], _checked(several(
+    number("a length", holds=positive), "lengths > 0 along z,y,x such as 0.3,0.1,0.1"
+))]  # fmt: skip
+PSF = Annotated[str, BeforeValidator(_psf)]
+PSFCenter = Annotated[tuple[int, ...] | Literal["peak", "mass"], _checked(several(
+    natural, "an index along z,y,x such as 8,15,15, or peak, or mass", "peak", "mass"
+))]  # fmt: skip
+Bytes = Annotated[int, _checked(_parsed(parse_bytes))]
+Rows = Annotated[str, _checked(_parsed(parse_slices, keep=True))]
