@@ -34,12 +34,8 @@ def option(
     is true, and none for a field of a table; "" is none.  alone: the value of a flag without one.
     execution: the field says how the work is done, not what comes out; runs that differ in it are
     runs of the same job.  limits: those of pydantic's Field."""
-    extra: dict[str, Any] = {
-        "flag": flag,
-        "metavar": metavar,
-        "alone": alone,
-        "execution": execution,
-    }
+    extra: dict[str, Any] = {"flag": flag, "metavar": metavar, "alone": alone}
+    extra["execution"] = execution
     return Field(default, description=text, json_schema_extra=extra, **limits)
 
 
@@ -52,11 +48,8 @@ class Option:
 
     @property
     def extra(self) -> dict[str, Any]:
-        return (
-            {**self.field.json_schema_extra}
-            if isinstance(self.field.json_schema_extra, dict)
-            else {}
-        )
+        extra = self.field.json_schema_extra
+        return dict(extra) if isinstance(extra, dict) else {}
 
     @property
     def flags(self) -> tuple[str, ...]:
