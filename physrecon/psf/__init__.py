@@ -9,3 +9,20 @@ from physrecon.psf.beads import MeasuredPSF, psf_from_beads
 from physrecon.psf.centring import center_of_mass, centered
 from physrecon.psf.microscope import airy, born_wolf, confocal, gibson_lanni
 from physrecon.psf.shapes import defocus, gaussian, moffat, motion
+
+__all__ = [
+    "MeasuredPSF",
+    "airy",
+    "background_level",
+    "born_wolf",
+    "center_of_mass",
+    "centered",
+    "confocal",
+    "defocus",
+    "gaussian",
+    "gibson_lanni",
+    "moffat",
+    "motion",
+    "psf_from_beads",
+    "without_background",
+]
