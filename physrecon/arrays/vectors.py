@@ -163,18 +163,19 @@ def across(numbers: Numbers, shape: Shape, axis: Axis) -> Any:
     return numbers.reshape(-1, *(1,) * (len(shape) - axis - 1))
 
 
-def peaks(vector: Vector, axis: Axis) -> Numbers:
-    """The largest element of each slice of a vector without negative ones."""
-    largest = np.zeros(1)
-    for leaf, where in zip(leaves(vector), leaf_axes(axis, vector), strict=True):
-        others = tuple(i for i in range(leaf.ndim) if i != where)
-        peak = (
-            leaf.max(axis=others)
-            if leaf.size
-            else np.zeros(1 if where is None else leaf.shape[where])
-        )
-        largest = np.maximum(largest, arrays.to_host(peak).astype(np.float64).reshape(-1))
-    return largest
+def peaks(vector: Vector, axis: Axis, over: Vector = None) -> Numbers:
+    """The largest element of each slice of a vector without negative ones, or of `vector / over`.
+
+    over: of the same shape, positive."""
+    most = np.zeros(slice_count(transform(lambda leaf: leaf.shape, vector), axis))
+    divisors = [None] * len(leaves(vector)) if over is None else leaves(over)
+    parts = zip(leaves(vector), divisors, leaf_axes(axis, vector), strict=True)
+    for leaf, divisor, where in parts:
+        if leaf.size:
+            values = leaf if divisor is None else leaf / divisor
+            peak = values.max(axis=tuple(a for a in range(leaf.ndim) if a != where))
+            most = np.maximum(most, arrays.to_host(peak).astype(np.float64).reshape(-1))
+    return most
 
 
 def largest(values: Vector, shape: Shape, axis: Axis) -> Numbers:

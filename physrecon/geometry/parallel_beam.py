@@ -133,15 +133,8 @@ class ParallelBeam:
         return self.shape[0]
 
     def _key(self) -> tuple[Any, ...]:
-        angles: Any = self.angles
-        return (
-            angles.tobytes(),
-            self.detector_shape,
-            self.angle_unit,
-            self.pixel_size,
-            self.center,
-            self.row_offset,
-        )
+        state = {**vars(self), "angles": np.asarray(self.angles).tobytes()}
+        return tuple(state.values())
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ParallelBeam) and self._key() == other._key()

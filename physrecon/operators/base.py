@@ -271,7 +271,18 @@ def _transposed(A: LinearOperator | None) -> LinearOperator | None:
     return None if A is None else A.T
 
 
-class Normal(LinearOperator):
+class Symmetric(LinearOperator):
+    """An operator that is its own transpose."""
+
+    @property
+    def T(self) -> LinearOperator:
+        return self
+
+    def _adjoint(self, y: Vector, out: Vector) -> None:
+        self._forward(y, out)
+
+
+class Normal(Symmetric):
     """Aᵀ W A, W = diag(weights), which is its own transpose.
 
     weights: broadcastable to A.out_shape (a tuple of arrays for a tuple of shapes), finite.
@@ -285,18 +296,11 @@ class Normal(LinearOperator):
         self.nonnegative = A.nonnegative and all((w >= 0).all() for w in vectors.leaves(weights))
         self.slices = A.slices and (A.slices[0], A.slices[0])
 
-    @property
-    def T(self) -> LinearOperator:
-        return self
-
     def _forward(self, x: Vector, out: Vector) -> None:
         y = vectors.empty(self._A.out_shape, x)
         self._A.apply(x, y)
         vectors.multiply(y, self._weights.beside(x))
         self._A.apply_adjoint(y, out)
-
-    def _adjoint(self, y: Vector, out: Vector) -> None:
-        self._forward(y, out)
 
     def one_slice(self) -> LinearOperator | None:
         one, weights = self._A.one_slice(), self._weights.values

@@ -118,26 +118,29 @@ class _Differences(LinearOperator):
         spacing: float | Sequence[float] = 1.0,
         axes: Sequence[int] | None = None,
     ) -> None:
-        raise NotImplementedError
-
-    def _set(self, where: str, shape: Shape, spacing: Any, axes: Any) -> int:
+        where = type(self).__name__
         steps = sorted_axes(where, shape, spacing, axes)
         self.shape = tuple(int(n) for n in shape)
         self._lattice = lattice(where, self.shape, steps)
         self.axes, self.spacing = self._lattice.axes, self._lattice.spacing
-        return len(self.axes)
-
-    def _slices_along(self, axis: Axis) -> tuple[Axis, Axis] | None:
-        raise NotImplementedError
-
-    def _set_slices(self) -> None:
+        self.in_shape, self.out_shape = self._shapes(len(self.axes))
         free = (self._slices_along(axis) for axis in range(len(self.shape) - 1))
         self.slices = next((slices for slices in free if slices), None)
 
-    def _is_free(self, axis: Axis) -> bool:
-        """Whether no difference is taken along the axis."""
-        shape = self.shape
-        return isinstance(axis, int) and (axis not in self.axes or shape[axis] == 1)
+    def _shapes(self, d: int) -> tuple[Shape, Shape]:
+        """Of x and y, for differences along d axes."""
+        raise NotImplementedError
+
+    def _slices_along(self, axis: Axis) -> tuple[Axis, Axis] | None:
+        """Where slices along an axis of the lattice lie, None where differences are taken."""
+        if not isinstance(axis, int) or (axis in self.axes and self.shape[axis] > 1):
+            return None
+        components = len(self.in_shape) - len(self.shape)  # an axis of them is in front, or none
+        return axis + components, axis + 1
+
+    def _call(self, kernel: Callable[..., None], source: Any, target: Any) -> None:
+        at = self._lattice
+        kernel(at.scales_in(source.dtype), at.layout, at.flat(source), at.flat(target))
 
     def one_slice(self) -> LinearOperator | None:
         if self.slices is None:
@@ -168,30 +171,18 @@ class Gradient(_Differences):
            [2., 4., 0.]])
     """
 
-    def __init__(
-        self,
-        shape: Shape,
-        spacing: float | Sequence[float] = 1.0,
-        axes: Sequence[int] | None = None,
-    ) -> None:
-        d = self._set("Gradient", shape, spacing, axes)
-        self.in_shape, self.out_shape = self.shape, (d, *self.shape)
-        self._set_slices()
-
-    def _slices_along(self, axis: Axis) -> tuple[Axis, Axis] | None:
-        return (axis, axis + 1) if self._is_free(axis) else None  # type: ignore[operator]
+    def _shapes(self, d: int) -> tuple[Shape, Shape]:
+        return self.shape, (d, *self.shape)
 
     def _forward(self, x: Any, out: Any) -> None:
         from physrecon.kernels import stencils
 
-        at = self._lattice
-        stencils.gradient(at.scales_in(x.dtype), at.layout, at.flat(x), at.flat(out))
+        self._call(stencils.gradient, x, out)
 
     def _adjoint(self, y: Any, out: Any) -> None:
         from physrecon.kernels import stencils
 
-        at = self._lattice
-        stencils.adjoint(at.scales_in(y.dtype), at.layout, at.flat(y), at.flat(out))
+        self._call(stencils.adjoint, y, out)
 
     def _norm_bounds(self, bounds: Callable[[LinearOperator], Any]) -> Any:
         norm = gradient_norm(self.shape, self.axes, self.spacing)
@@ -214,30 +205,18 @@ class SymmetricGradient(_Differences):
     [0.0, 0.0, 1.414]
     """
 
-    def __init__(
-        self,
-        shape: Shape,
-        spacing: float | Sequence[float] = 1.0,
-        axes: Sequence[int] | None = None,
-    ) -> None:
-        d = self._set("SymmetricGradient", shape, spacing, axes)
-        self.in_shape, self.out_shape = (d, *self.shape), (d * (d + 1) // 2, *self.shape)
-        self._set_slices()
-
-    def _slices_along(self, axis: Axis) -> tuple[Axis, Axis] | None:
-        return (axis + 1, axis + 1) if self._is_free(axis) else None  # type: ignore[operator]
+    def _shapes(self, d: int) -> tuple[Shape, Shape]:
+        return (d, *self.shape), (d * (d + 1) // 2, *self.shape)
 
     def _forward(self, x: Any, out: Any) -> None:
         from physrecon.kernels import strain
 
-        at = self._lattice
-        strain.strain(at.scales_in(x.dtype), at.layout, at.flat(x), at.flat(out))
+        self._call(strain.strain, x, out)
 
     def _adjoint(self, y: Any, out: Any) -> None:
         from physrecon.kernels import strain
 
-        at = self._lattice
-        strain.stress(at.scales_in(y.dtype), at.layout, at.flat(y), at.flat(out))
+        self._call(strain.stress, y, out)
 
     def _norm_bounds(self, bounds: Callable[[LinearOperator], Any]) -> Any:
         """A matrix has no smaller norm than its symmetric part, so ‖E‖ ≤ ‖∇‖."""

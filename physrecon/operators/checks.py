@@ -130,8 +130,8 @@ def _collatz_wielandt(A: LinearOperator, rtol: float, iterations: int) -> tuple[
         z = A.adjoint(y)
         rayleigh = vectors.dots(y, y, _range_axis(A)) / vectors.dots(v, v, axis)
         lower = np.where(open_, np.maximum(lower, rayleigh), lower)
-        upper = np.where(open_, np.minimum(upper, _largest(z, axis, over=v)), upper)
-        peak = _largest(z, axis)
+        upper = np.where(open_, np.minimum(upper, vectors.peaks(z, axis, over=v)), upper)
+        peak = vectors.peaks(z, axis)
         scale = np.where(peak > 0, 1 / np.where(peak > 0, peak, 1), 0)
         vectors.scale_add(v, np.zeros_like(scale), scale, z, axis, np.ones(len(scale), bool))
         for leaf in vectors.leaves(v):
@@ -214,15 +214,3 @@ def _noise(shape: Any, dtype: np.dtype[Any], rng: np.random.Generator) -> Vector
 
 def _range_axis(A: LinearOperator) -> Axis:
     return A.slices[1] if A.slices else None
-
-
-def _largest(vector: Vector, axis: Axis, over: Vector = None) -> Numbers:
-    """The largest element of each slice, of `vector / over` where that is given."""
-    largest = np.zeros(1)
-    divisors = [1] * len(vectors.leaves(vector)) if over is None else vectors.leaves(over)
-    axes = vectors.leaf_axes(axis, vector)
-    for leaf, divisor, where in zip(vectors.leaves(vector), divisors, axes, strict=True):
-        others = tuple(i for i in range(leaf.ndim) if i != where)
-        peaks = np.asarray(leaf / divisor).max(axis=others, initial=0)
-        largest = np.maximum(largest, peaks.astype(np.float64))
-    return largest

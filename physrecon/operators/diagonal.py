@@ -14,7 +14,7 @@ import numpy as np
 from physrecon import arrays
 from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Axis, Numbers, Shape, Vector, first_of_three, with_one
-from physrecon.operators.base import LinearOperator, Operator, view_indices
+from physrecon.operators.base import LinearOperator, Operator, Symmetric, view_indices
 
 
 class Elementwise(Operator):
@@ -73,7 +73,7 @@ class Elementwise(Operator):
         return largest, largest
 
 
-class Diagonal(Elementwise, LinearOperator):
+class Diagonal(Elementwise, Symmetric):
     """diag(values): multiplies element by element.
 
     values: broadcastable to `shape` (a tuple of arrays for a tuple of shapes), finite.
@@ -92,23 +92,16 @@ class Diagonal(Elementwise, LinearOperator):
         self._set(shape, axis, (values,))
         self.nonnegative = all(bool((v >= 0).all()) for v in vectors.leaves(values))
 
-    @property
-    def T(self) -> LinearOperator:
-        return self
-
     def _forward(self, x: Vector, out: Vector) -> None:
         (values,) = self._near(x)
         for a, v, b in zip(*map(vectors.leaves, (x, values, out)), strict=True):
             arrays.namespace(a).multiply(a, v, out=b)
 
-    def _adjoint(self, y: Vector, out: Vector) -> None:
-        self._forward(y, out)
-
     def _norm_bounds(self, bounds: Callable[[LinearOperator], Any]) -> Any:
         return self._largest()  # max |values| is ‖A‖ itself
 
 
-class Identity(Elementwise, LinearOperator):
+class Identity(Elementwise, Symmetric):
     """x ↦ x.
 
     shape: of x.  axis: where its slices lie; None is the first of three, and none otherwise.
@@ -123,16 +116,9 @@ class Identity(Elementwise, LinearOperator):
         shape = (shape,) if isinstance(shape, int) else tuple(shape)
         self._set(shape, first_of_three(shape) if axis is None else axis)
 
-    @property
-    def T(self) -> LinearOperator:
-        return self
-
     def _forward(self, x: Vector, out: Vector) -> None:
         for a, b in zip(vectors.leaves(x), vectors.leaves(out), strict=True):
             b[...] = a
-
-    def _adjoint(self, y: Vector, out: Vector) -> None:
-        self._forward(y, out)
 
     def _norm_bounds(self, bounds: Callable[[LinearOperator], Any]) -> Any:
         one = float(vectors.size(self.in_shape) > 0)

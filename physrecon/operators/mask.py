@@ -11,11 +11,11 @@ from physrecon import arrays
 from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Axis, Shape, first_of_three
 from physrecon.errors import ArgumentError
-from physrecon.operators.base import LinearOperator
+from physrecon.operators.base import LinearOperator, Symmetric
 from physrecon.operators.diagonal import Elementwise
 
 
-class Mask(Elementwise, LinearOperator):
+class Mask(Elementwise, Symmetric):
     """Keeps x where `keep` is true and puts zero elsewhere: inpainting, dead pixels, gaps.
 
     keep: array of bool.  shape: of x; None is that of `keep`, else `keep` broadcasts to it.
@@ -40,17 +40,10 @@ class Mask(Elementwise, LinearOperator):
         vectors.broadcastable("Mask.keep", keep, shape)
         self._set(shape, first_of_three(shape) if axis is None else axis, (keep,))
 
-    @property
-    def T(self) -> LinearOperator:
-        return self
-
     def _forward(self, x: Any, out: Any) -> None:
         (keep,) = self._near(x)
         out[...] = 0
         arrays.namespace(x).copyto(out, x, where=keep)  # not x · 0, which keeps NaN
-
-    def _adjoint(self, y: Any, out: Any) -> None:
-        self._forward(y, out)
 
     def _norm_bounds(self, bounds: Callable[[LinearOperator], Any]) -> Any:
         """1 for a slice that keeps anything, else 0."""

@@ -8,11 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from physrecon.errors import ArgumentError
-from physrecon.preprocess.defects import (
-    Fields,
-    average_fields,
-    checked_frames,
-)
+from physrecon.preprocess.defects import Fields, average_fields, checked_frames
 
 FLATS = ("interpolate", "average")
 

@@ -12,12 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from physrecon.errors import ArgumentError
-from physrecon.preprocess.defects import (
-    Repairs,
-    bad_pixels,
-    checked_slab,
-    fill,
-)
+from physrecon.preprocess.defects import Repairs, bad_pixels, checked_slab, fill
 from physrecon.preprocess.flat_fields import gain, mean_fields, result_array, transmission
 from physrecon.preprocess.rings import RINGS, remove_rings
 

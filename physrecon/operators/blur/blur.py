@@ -183,12 +183,7 @@ class Blur(Slicewise, LinearOperator):
         )
 
     def _forward(self, x: Any, out: Any) -> None:
-        if self._extension is None:
-            self._engine.convolve(x, out)
-            return
-        extended = self._extension.scratch(x)
-        self._extension.extend(x, extended)
-        self._engine.convolve(extended, out)
+        self._engine.convolve(x if self._extension is None else self._extension.extend(x), out)
 
     def _adjoint(self, y: Any, out: Any) -> None:
         if self._extension is None:
@@ -239,9 +234,7 @@ class BlurOfPSF(LinearOperator):
         if blur.boundary in ("reflect", "periodic"):
             before = tuple(k - 1 - c for k, c in zip(self.in_shape, blur.center, strict=True))
             extension = Extension(self.out_shape, before, blur.center, blur.boundary)
-            extended = extension.scratch(image)
-            extension.extend(image, extended)
-            image = extended
+            image = extension.extend(image)
         reach = tuple(k - 1 for k in self.in_shape)
         shift = blur.center if blur.boundary == "zero" else reach
         self._engine = FourierConvolution(image, self.in_shape, self.out_shape, shift)

@@ -32,12 +32,14 @@ class Extension:
             for n, b, a in margins
         ]
 
-    def extend(self, x: Any, out: Any) -> None:
-        """out ← x̃"""
+    def extend(self, x: Any) -> Any:
+        """x̃, beside x."""
+        out = self.scratch(x)
         out[(..., *self._core())] = x
         for axis in range(len(self.shape)):
             for to, begin in self._margin(axis):
                 out[self._plane(axis, to)] = out[self._plane(axis, begin)]
+        return out
 
     def fold(self, extended: Any, out: Any) -> None:
         """out ← the transpose of `extend`; x̃ is used up."""

@@ -100,14 +100,9 @@ class FourierConvolution:
             circle = np.zeros(self.lengths, beside.dtype)
             places = zip(self._psf.shape, self._shift, self.lengths, strict=True)
             np.add.at(circle, np.ix_(*((np.arange(k) - s) % n for k, s, n in places)), self._psf)
-            if device:
-                from cupyx.scipy import fft
-
-                self._otfs[kind] = fft.rfftn(arrays.to_device(circle, "cuda"))
-            else:
-                from scipy import fft
-
-                self._otfs[kind] = fft.rfftn(circle, workers=_threads(), overwrite_x=True)
+            circle = arrays.to_device(circle, "cuda" if device else "cpu")
+            fft, threads = transforms(circle)
+            self._otfs[kind] = fft.rfftn(circle, overwrite_x=True, **threads)
         return self._otfs[kind]
 
 
@@ -131,6 +126,17 @@ def needed(
         cut.append(slice(begin, max(begin + 1, min(k, s + n))))
         rest.append(s - begin)
     return psf[tuple(cut)], tuple(rest)
+
+
+def transforms(beside: Any) -> tuple[Any, dict[str, int]]:
+    """The transforms of the machine of an array, and how many threads to give them."""
+    if arrays.is_device(beside):
+        from cupyx.scipy import fft
+
+        return fft, {}
+    from scipy import fft
+
+    return fft, {"workers": _threads()}
 
 
 def fast_lengths(least: Iterable[int]) -> Lengths:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from physrecon import arrays
-from physrecon.operators.blur.fourier import fast_lengths
+from physrecon.operators.blur.fourier import fast_lengths, transforms
 
 CHUNK_BYTES = 1 << 22  # of planes that are transformed at a time
 BUFFERS = 4  # of that size: planes, what they become, and that mixed and back
@@ -233,22 +233,10 @@ class FourierBlur(Engine):
 
 
 def _transform(planes: Any, lengths: tuple[int, ...] | None = None) -> Any:
-    if arrays.is_device(planes):
-        from cupyx.scipy import fft
-
-        return fft.rfft2(planes, lengths)
-    from numba import get_num_threads
-    from scipy import fft
-
-    return fft.rfft2(planes, lengths, workers=get_num_threads())
+    fft, threads = transforms(planes)
+    return fft.rfft2(planes, lengths, **threads)
 
 
 def _transform_back(spectra: Any, lengths: tuple[int, ...]) -> Any:
-    if arrays.is_device(spectra):
-        from cupyx.scipy import fft
-
-        return fft.irfft2(spectra, lengths, overwrite_x=True)
-    from numba import get_num_threads
-    from scipy import fft
-
-    return fft.irfft2(spectra, lengths, overwrite_x=True, workers=get_num_threads())
+    fft, threads = transforms(spectra)
+    return fft.irfft2(spectra, lengths, overwrite_x=True, **threads)

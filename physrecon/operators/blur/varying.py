@@ -89,6 +89,13 @@ class _VariantBlur(LinearOperator):
 
     def _with(self, psfs: np.ndarray, shape: Shape) -> Any:
         """The same with other PSFs, or for a frame of another shape."""
+        kind: Any = type(self)
+        same = {"center": self.center, "oversize": True, "method": self.method}
+        return kind(psfs, shape, self.boundary, **same, **self._places)
+
+    @property
+    def _places(self) -> dict[str, Any]:
+        """The argument that says where the PSFs are known."""
         raise NotImplementedError
 
     def work_bytes(self, itemsize: int = 4) -> int:
@@ -101,11 +108,7 @@ class _VariantBlur(LinearOperator):
     def _forward(self, x: Any, out: Any) -> None:
         sources, targets = self._volumes(x, out)
         for source, target in zip(sources, targets, strict=True):
-            if self._extension is None:
-                self._engine.apply(source, target, False)
-                continue
-            extended = self._extension.scratch(source)
-            self._extension.extend(source, extended)
+            extended = source if self._extension is None else self._extension.extend(source)
             self._engine.apply(extended, target, False)
 
     def _adjoint(self, y: Any, out: Any) -> None:
@@ -191,16 +194,9 @@ class PatchBlur(Slicewise, _VariantBlur):
         self._set(shape, list(self.centers), rank, boundary, method)
         self._leave_alone(range(len(shape) - rank))
 
-    def _with(self, psfs: np.ndarray, shape: Shape) -> PatchBlur:
-        return PatchBlur(
-            psfs,
-            shape,
-            self.boundary,
-            centers=self.centers,
-            center=self.center,
-            oversize=True,
-            method=self.method,
-        )
+    @property
+    def _places(self) -> dict[str, Any]:
+        return {"centers": self.centers}
 
     def _resized(self, shape: Shape) -> PatchBlur:
         margins = (m - n for m, n in zip(self.in_shape, self.out_shape, strict=True))
@@ -269,16 +265,9 @@ class DepthBlur(_VariantBlur):
     def _plane_by_plane(self) -> bool:
         return self.psfs.ndim == 3 or self.psfs.shape[1] == 1
 
-    def _with(self, psfs: np.ndarray, shape: Shape) -> DepthBlur:
-        return DepthBlur(
-            psfs,
-            shape,
-            self.boundary,
-            depths=self.depths,
-            center=self.center,
-            oversize=True,
-            method=self.method,
-        )
+    @property
+    def _places(self) -> dict[str, Any]:
+        return {"depths": self.depths}
 
 
 def _three(values: Any, one: Any) -> tuple[Any, ...]:
