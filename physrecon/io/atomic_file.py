@@ -11,11 +11,13 @@ import errno
 import io
 import os
 import re
+import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 from physrecon.errors import OutputError, WriteError
+from physrecon.sizes import format_bytes
 
 PIECE = 1 << 26  # bytes written at a time
 
@@ -24,13 +26,14 @@ def publish(buffer: io.BytesIO, path: Path) -> None:
     """Make a file appear whole or not at all: temporary name, sync, rename, sync the folder.
 
     Raises WriteError and leaves no temporary file."""
-    try:
-        with replacing(path) as temporary, temporary.open("r+b", buffering=0) as file:
-            content = buffer.getbuffer()
-            for start in range(0, len(content), PIECE):
-                _write_all(file, content[start : start + PIECE])
-    except OSError as error:
-        raise write_error(path, error) from error
+    with (
+        write_errors(path),
+        replacing(path) as temporary,
+        temporary.open("r+b", buffering=0) as file,
+    ):
+        content = buffer.getbuffer()
+        for start in range(0, len(content), PIECE):
+            write_all(file, content[start : start + PIECE])
 
 
 @contextlib.contextmanager
@@ -66,7 +69,7 @@ def take_name(temporary: Path, path: Path) -> None:
     _sync_folder(path.parent)
 
 
-def _write_all(file: io.FileIO, piece: memoryview) -> None:
+def write_all(file: io.FileIO, piece: memoryview) -> None:
     while piece:
         piece = piece[file.write(piece) :]
 
@@ -87,11 +90,40 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def write_error(path: Path, error: OSError, kept: str = ": finished slabs are kept") -> WriteError:
-    return WriteError(
-        f"{path}: expected to write it, got {error.strerror or error}; "
-        f"make room or mend the disk and run again{kept}."
-    )
+@contextlib.contextmanager
+def write_errors(path: Path, kept: str = ": finished slabs are kept") -> Iterator[None]:
+    """Turn the failure of a disk within the block into a WriteError."""
+    try:
+        yield
+    except OSError as error:
+        raise WriteError(
+            f"{path}: expected to write it, got {error.strerror or error}; "
+            f"make room or mend the disk and run again{kept}."
+        ) from error
+
+
+def check_new_file(path: Path, overwrite: bool) -> None:
+    """Raise OutputError unless a file of this name may be made, or replaced."""
+    if path.exists() and not path.is_file():
+        raise OutputError(
+            f"{path}: expected a name for a new file, got a folder or a device; "
+            "choose another name."
+        )
+    if os.path.lexists(path) and not overwrite:
+        raise OutputError(
+            f"{path}: expected a new file, got one that exists; "
+            "choose another name or pass --overwrite."
+        )
+
+
+def check_space(path: Path, needed: int, kept: str = "") -> None:
+    """Raise OutputError unless the disk has room for so many bytes.  kept: what else it holds."""
+    free = shutil.disk_usage(path.parent).free
+    if free < needed:
+        raise OutputError(
+            f"{path}: expected {format_bytes(needed)} of free space, "
+            f"got {format_bytes(free)}{kept}; free some or choose another folder."
+        )
 
 
 def check_writable(folder: Path) -> None:

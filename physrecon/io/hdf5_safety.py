@@ -21,6 +21,7 @@ import h5py
 
 from physrecon.errors import DataError, PhysreconError
 from physrecon.io.content import HDF5, content_of, unrecognised
+from physrecon.io.opened import Closing
 
 MAX_LINKS = 16  # links followed on one path, and virtual datasets upon virtual datasets
 MAX_OBJECTS = 20_000  # objects looked at when searching a file
@@ -76,7 +77,7 @@ def text(value: Any) -> str:
     return raw.strip()[:200]
 
 
-class SafeHDF5:
+class SafeHDF5(Closing):
     """An HDF5 file and the files it links to, with every link and dataset checked.
 
     allow_root: a further folder in which linked files may lie."""
@@ -94,12 +95,6 @@ class SafeHDF5:
         self.files = {real: open_file(real)}
         self.sources: set[Path] = set()  # files behind virtual datasets
         self._sound: set[tuple[int, int]] = set()
-
-    def __enter__(self) -> SafeHDF5:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the file and all it links to."""

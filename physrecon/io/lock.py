@@ -33,15 +33,13 @@ class Lock:
                 if self._file.is_symlink():
                     raise self._not_a_lock("a symbolic link") from None
                 return
-            if os.fstat(handle).st_size:
-                os.close(handle)
-                raise self._not_a_lock("a file with content")
             try:
+                if os.fstat(handle).st_size:
+                    raise self._not_a_lock("a file with content")
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if os.path.samestat(os.fstat(handle), os.stat(self._file)):
                     self._handle = handle
             except BlockingIOError:
-                os.close(handle)
                 raise OutputError(
                     f"{path}: expected to be the only one to write it, got another run that is "
                     "writing it now; wait for that one or choose another name."
@@ -49,11 +47,11 @@ class Lock:
             except FileNotFoundError:
                 pass  # its last holder removed it in between: once more
             except OSError:  # a file system without locks
-                os.close(handle)
                 self._remove()
                 return
-            if self._handle is None:
-                os.close(handle)
+            finally:
+                if self._handle is None:
+                    os.close(handle)
 
     def release(self) -> None:
         """Let others write; the file goes first, so that nobody locks one that is about to go."""

@@ -62,11 +62,19 @@ def angle_unit(
 
 def length(dataset: Any) -> tuple[float, str] | None:
     """(value, unit) of a scalar length such as a pixel size; None where it cannot be trusted."""
-    if dataset is None or dataset.size != 1 or dataset.dtype.kind not in "iuf":
+    value = number(dataset)
+    if value is None or value <= 0:
         return None
     unit = length_unit(text(dataset.attrs.get("units", "")))
+    return (value, unit) if unit in LENGTHS else None
+
+
+def number(dataset: Any) -> float | None:
+    """The value of a dataset of one finite number; None for any other, and for none."""
+    if dataset is None or dataset.size != 1 or dataset.dtype.kind not in "iuf":
+        return None
     value = float(np.asarray(dataset[()]).ravel()[0])
-    return (value, unit) if unit in LENGTHS and np.isfinite(value) and value > 0 else None
+    return value if np.isfinite(value) else None
 
 
 def length_unit(name: str) -> str:

@@ -12,11 +12,12 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from physrecon.errors import DataError, ReadError
+from physrecon.errors import DataError
 from physrecon.io.content import HDF5, Content
 from physrecon.io.hdf5_kind import VOLUME
 from physrecon.io.hdf5_safety import SafeHDF5, damage_reported, object_id, text, where_in_file
 from physrecon.io.images.stored_image import UNNAMED, Key, StoredImage
+from physrecon.io.opened import read_errors, undone_by
 
 
 def read(path: Path, content: Content, dataset: str | None) -> StoredImage | None:
@@ -26,24 +27,20 @@ def read(path: Path, content: Content, dataset: str | None) -> StoredImage | Non
     if content.kind != HDF5:
         return None
     h5 = SafeHDF5(path)
-    try:
-        with damage_reported(path):
-            data = _dataset(h5, dataset)
-            image = StoredImage(
-                path,
-                "hdf5",
-                _axes(data),
-                data.shape,
-                data.dtype,
-                lambda key: _read(data, key),
-                h5.close,
-                files=frozenset({*h5.files, *h5.sources}),
-            ).with_named_axes()
-            space = sum(name in "ZYX" for name in image.axes)
-            return image.with_lengths(_lengths(data, path, space))
-    except BaseException:
-        h5.close()
-        raise
+    with undone_by(h5.close), damage_reported(path):
+        data = _dataset(h5, dataset)
+        image = StoredImage(
+            path,
+            "hdf5",
+            _axes(data),
+            data.shape,
+            data.dtype,
+            lambda key: _read(data, key),
+            h5.close,
+            files=frozenset({*h5.files, *h5.sources}),
+        ).with_named_axes()
+        space = sum(name in "ZYX" for name in image.axes)
+        return image.with_lengths(_lengths(data, path, space))
 
 
 def layout_axes(h5: SafeHDF5) -> str:
@@ -114,10 +111,5 @@ def _lengths(data: h5py.Dataset, path: Path, space: int) -> dict[str, tuple[floa
 
 
 def _read(data: h5py.Dataset, key: Key) -> NDArray[Any]:
-    try:
+    with read_errors(where_in_file(data)):
         return np.asarray(data[key])
-    except (OSError, RuntimeError) as error:
-        raise ReadError(
-            f"{where_in_file(data)}: expected readable data, got {error}; run again if the disk "
-            "was away for a while, else copy the file again."
-        ) from error

@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from physrecon import arrays
 from physrecon.errors import ArgumentError
 from physrecon.io.content import HDF5, Content, content_of, unrecognised
 from physrecon.io.fingerprint import fingerprint
 from physrecon.io.images import hdf5, photo, tiff
-from physrecon.io.images.stored_image import ABSENT, Key, StoredImage
+from physrecon.io.images.stored_image import ABSENT, StoredImage
+from physrecon.io.opened import Closing, LazyArray, key_for_each, undone_by
 
 FORMATS = "a TIFF, PNG, JPEG or HDF5 image"
 # A reader of (path, content, dataset) returns None for content that is not its own.
@@ -33,7 +34,7 @@ SPACE = "ZYX"
 BLOCK = 1 << 28  # bytes read at a time where the caller names no number
 
 
-class Image:
+class Image(Closing, LazyArray):
     """An image that is open for reading and read when indexed; a context manager.
 
     axes: a letter per axis, "TCZYX".  frames: index tuples of the leading axes, [()] where there
@@ -57,22 +58,12 @@ class Image:
         self.length_unit = image.length_unit
         self.notes = list(image.notes)
 
-    def __enter__(self) -> Image:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
     def close(self) -> None:
         self._image.close()
 
     @property
     def ndim(self) -> int:
         return len(self.shape)
-
-    @property
-    def nbytes(self) -> int:
-        return math.prod(self.shape) * self.dtype.itemsize
 
     @property
     def frame_shape(self) -> tuple[int, ...]:
@@ -86,18 +77,13 @@ class Image:
     def saturation(self) -> int | None:
         return int(np.iinfo(self.dtype).max) if self.dtype.kind in "iu" else None
 
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
-        return self[...].astype(dtype or self.dtype, copy=False)
-
     def __getitem__(self, key: Any) -> NDArray[Any]:
         """Read a part, as NumPy would index it: ints, rising slices and an ellipsis.
 
         Holds the part.  Raises ArgumentError for other keys and DataError where the file is
         damaged."""
-        keys = _full_key(key, self.shape)
+        each = zip(key_for_each("Image", key, self.ndim), self.shape, strict=True)
+        keys = [_one_key(k, n) for k, n in each]
         stored: list[int | slice] = [0] * len(self._image.axes)
         for i, k in zip(self._order, keys, strict=True):
             stored[i] = k
@@ -194,26 +180,12 @@ def open_image(path: str | Path, dataset: str | None = None, axes: str | None = 
             break
     else:
         raise unrecognised(path, content, FORMATS, "convert it")
-    try:
+    with undone_by(image.close):
         return Image(image if axes is None else image.with_axes(axes))
-    except ArgumentError:
-        image.close()
-        raise
-
-
-def _full_key(key: Any, shape: tuple[int, ...]) -> Key:
-    """One int or slice with bounds and a positive step for every axis."""
-    keys = key if isinstance(key, tuple) else (key,)
-    if any(k is Ellipsis for k in keys):
-        at = next(i for i, k in enumerate(keys) if k is Ellipsis)
-        keys = keys[:at] + (slice(None),) * (len(shape) + 1 - len(keys)) + keys[at + 1 :]
-    if len(keys) > len(shape):
-        raise ArgumentError(f"Image: expected at most {len(shape)} indices, got {len(keys)}.")
-    keys += (slice(None),) * (len(shape) - len(keys))
-    return tuple(_one_key(k, n) for k, n in zip(keys, shape, strict=True))
 
 
 def _one_key(key: Any, count: int) -> int | slice:
+    """An int, or a slice with bounds and a positive step."""
     if isinstance(key, (int, np.integer)) and not isinstance(key, bool):
         if not -count <= key < count:
             raise IndexError(f"Image: expected an index in 0..{count - 1}, got {key}.")

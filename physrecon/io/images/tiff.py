@@ -17,11 +17,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from physrecon.errors import DataError, ReadError
+from physrecon.errors import DataError
 from physrecon.io.content import TIFF, Content
 from physrecon.io.images.stored_image import UNNAMED, Key, StoredImage, parsing
 from physrecon.io.images.tiff_safety import check_chain, check_extent, check_page, truncated
 from physrecon.io.images.tiff_scale import lengths
+from physrecon.io.opened import read_errors, undone_by
 
 NAMED = {"I": UNNAMED, "Q": UNNAMED}  # pages and "other" of tifffile are no names
 UNDESCRIBED = ("generic", "uniform")  # series that tifffile found without metadata
@@ -40,7 +41,7 @@ def read(path: Path, content: Content, _dataset: str | None) -> StoredImage | No
     with parsing(path, "TIFF"), _complaints(notes):
         check_chain(path)
         file = tifffile.TiffFile(path, _multifile=False)
-        try:
+        with undone_by(file.close):
             series = _series(file, path, notes)
             pages = _Pages(path, file, series)
             axes = "".join(NAMED.get(name, name) for name in series.axes)
@@ -51,9 +52,6 @@ def read(path: Path, content: Content, _dataset: str | None) -> StoredImage | No
             sizes = lengths(file, series.keyframe, notes)
             image = _without_alpha(image.with_notes(*notes), series.keyframe)
             return image.with_named_axes().with_lengths(sizes)
-        except BaseException:
-            file.close()
-            raise
 
 
 class _Pages:
@@ -102,13 +100,8 @@ class _Pages:
                 return self._pages[number].asarray().reshape(self._page_shape)
         count = math.prod(self._page_shape)
         start = self._offset + number * count * self._dtype.itemsize
-        try:
+        with read_errors(self._path):
             values = np.fromfile(self._path, self._dtype, count, offset=start)
-        except OSError as error:
-            raise ReadError(
-                f"{self._path}: expected readable data, got {error}; run again if the disk was "
-                "away for a while, else copy the file again."
-            ) from error
         if values.size < count:
             raise truncated(self._path, f"{count} values in plane {number}, got {values.size}")
         return values.reshape(self._page_shape)

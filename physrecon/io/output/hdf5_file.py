@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physrecon.io.atomic_file import replacing
+from physrecon.io.opened import undone_by
 from physrecon.io.output.image_layout import ImageLayout
 from physrecon.io.volumes.layout import empty_array, lay_out
 
@@ -24,14 +25,10 @@ from physrecon.io.volumes.layout import empty_array, lay_out
 @contextmanager
 def new_hdf5(path: Path) -> Iterator[h5py.File]:
     """Yield an HDF5 file that appears at `path` when the block ends well.  Raises OSError."""
-    with replacing(path) as temporary:
-        disk = _Disk(temporary)
-        try:
-            with h5py.File(disk, "w") as file:
-                yield file
-            disk.check()
-        finally:
-            disk.close()
+    with replacing(path) as temporary, _Disk(temporary) as disk:
+        with h5py.File(disk, "w") as file:
+            yield file
+        disk.check()
 
 
 class Hdf5Sink:
@@ -39,7 +36,7 @@ class Hdf5Sink:
 
     def __init__(self, path: Path, image: ImageLayout) -> None:
         self._disk = _Disk(path)
-        try:
+        with undone_by(self._disk.close):
             self._file = h5py.File(self._disk, "w")
             pitch = dict(zip(image.frame_axes, image.voxel_size, strict=True))
             axes = {
@@ -56,9 +53,6 @@ class Hdf5Sink:
             )
             self._flat = len(image.frame_axes) == 2
             self._disk.check()
-        except BaseException:
-            self._disk.close()
-            raise
 
     def put(self, index: tuple[int, ...], start: int, planes: NDArray[Any]) -> None:
         if self._flat:
@@ -68,12 +62,10 @@ class Hdf5Sink:
         self._disk.check()
 
     def finish(self) -> None:
-        try:
+        with self._disk:
             self._file.close()
             self._disk.check()
             os.fsync(self._disk.fileno())
-        finally:
-            self._disk.close()
 
     def close(self) -> None:
         self._file.close()

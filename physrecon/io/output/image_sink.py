@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physrecon.errors import OutputError, PhysreconError
-from physrecon.io.atomic_file import write_error
+from physrecon.io.atomic_file import write_errors
 from physrecon.io.images.image import open_image
+from physrecon.io.opened import Closing, undone_by
 from physrecon.io.output.image_writer import ImageWriter, write_image
 from physrecon.io.output.piece_folder import (
     claim,
@@ -25,14 +26,13 @@ from physrecon.io.output.piece_folder import (
     frame_folder,
     owner,
     require_own,
-    slab_files,
     slab_name,
 )
 
 PIECE = 1 << 20  # bytes written at a time
 
 
-class ImageSink:
+class ImageSink(Closing):
     """The image OUT, of frames that may be made in any order; a context manager.
 
     shape, axes, voxel_size, length_unit, description, overwrite: as of `ImageWriter`.
@@ -58,17 +58,12 @@ class ImageSink:
         self._out = ImageWriter(
             path, shape, np.float32, axes, voxel_size, length_unit, description, overwrite
         )
-        try:
+        with undone_by(self._out.close):
             job = hashlib.sha256(description.encode()).hexdigest()
             self._kept = KeptFrames(path, job, len(places), self._out.layout.frame_axes, overwrite)
-        except BaseException:
-            self._out.close()
-            raise
 
-    def __enter__(self) -> ImageSink:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Let go of OUT; frames of a series that are finished stay."""
         self._out.close()
 
     def done(self, piece: int) -> bool:
@@ -107,7 +102,7 @@ class ImageSink:
             for planes, values in self._kept.read(piece):
                 put(self._out, self._places[piece], planes, values)
         self._out.finish()
-        self._kept.discard()
+        discard(self._kept.folder)
         return True
 
 
@@ -145,9 +140,6 @@ class KeptFrames:
             return False
         return True
 
-    def count(self) -> int:
-        return len(slab_files(self.folder))
-
     def read(self, frame: int) -> Iterator[tuple[slice, NDArray[Any]]]:
         """A frame, some planes at a time."""
         with open_image(self._file(frame)) as image:
@@ -157,10 +149,8 @@ class KeptFrames:
         """Mark the folder as this job's, before anything of a frame is written.
 
         Raises OutputError, WriteError."""
-        try:
+        with write_errors(self.path):
             claim(self.folder, self._job, self._slabs)
-        except OSError as error:
-            raise write_error(self.path, error) from error
 
     def keep(self, frame: int, values: Any) -> None:
         """Write a frame; when this returns, it survives a kill.  Raises OutputError, WriteError."""
@@ -169,10 +159,6 @@ class KeptFrames:
         with ImageWriter(self._file(frame), *settings, overwrite=True) as out:
             put(out, (), slice(0, len(values)), values)
             out.finish()
-
-    def discard(self) -> None:
-        """Remove all of it."""
-        discard(self.folder)
 
     def _file(self, frame: int) -> Path:
         return self.folder / slab_name(frame)

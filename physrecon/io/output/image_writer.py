@@ -7,30 +7,21 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from physrecon.errors import ArgumentError, OutputError, PhysreconError
-from physrecon.io.atomic_file import (
-    check_writable,
-    new_temporary,
-    remove_temporary,
-    take_name,
-    write_error,
-)
+from physrecon.io import atomic_file
 from physrecon.io.images.image import BLOCK
 from physrecon.io.lock import Lock
+from physrecon.io.opened import Closing, undone_by
 from physrecon.io.output.image_layout import ImageLayout
 from physrecon.io.output.piece_folder import discard, slab_folder
 from physrecon.io.volumes.layout import stored_bytes
-from physrecon.sizes import format_bytes
 
 TIFF, HDF5 = (".tif", ".tiff"), (".h5", ".hdf5")
 DIRECTORY = 1024  # bytes of a TIFF file for each plane, at most
@@ -49,7 +40,7 @@ class Sink(Protocol):
         """Close what is not to be kept."""
 
 
-class ImageWriter:
+class ImageWriter(Closing):
     """Writes an image frame by frame or plane by plane; a context manager, which nobody else can
     have for the same OUT meanwhile.
 
@@ -82,21 +73,10 @@ class ImageWriter:
         self._written = np.zeros((*self.layout.leading, self.layout.depth), bool)
         self._make = self._format(ome)
         self._lock = Lock(self.path)
-        try:
+        with undone_by(self._lock.release):
             self._check_target(overwrite)
             self._replaces = overwrite
             self._sink: Sink | None = self._open_sink()
-        except BaseException:
-            self._lock.release()
-            raise
-
-    def __enter__(self) -> ImageWriter:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
-    ) -> None:
-        self.close()
 
     def write(self, index: Sequence[int], frame: ArrayLike) -> None:
         """Write one frame; index: () where there are no leading axes."""
@@ -121,11 +101,9 @@ class ImageWriter:
                 f"ImageWriter.write_planes: expected planes {expected} of an open file for an "
                 f"index below {leading}, got {array.shape} for {index}, {planes}."
             )
-        try:
+        with atomic_file.write_errors(self.path, kept=""):
             values = array.astype(self.layout.dtype, order="C", copy=False)
             self._sink.put(index, rows.start, values)
-        except OSError as error:
-            raise write_error(self.path, error, kept="") from error
         self._written[index][rows.start : rows.stop] = True
 
     def finish(self) -> None:
@@ -138,13 +116,11 @@ class ImageWriter:
                 "write them before finish()."
             )
         sink, self._sink = self._sink, None
-        try:
+        with atomic_file.write_errors(self.path, kept=""):
             sink.finish()
-            take_name(self._temporary, self.path)
+            atomic_file.take_name(self._temporary, self.path)
             if self._replaces:
                 discard(slab_folder(self.path))  # of the volume that this one has replaced
-        except OSError as error:
-            raise write_error(self.path, error, kept="") from error
 
     def close(self) -> None:
         """Let go of the file; what is not finished is removed."""
@@ -176,36 +152,18 @@ class ImageWriter:
         )
 
     def _check_target(self, overwrite: bool) -> None:
-        if self.path.exists() and not self.path.is_file():
-            raise OutputError(
-                f"{self.path}: expected a name for a new file, got a folder or a device; "
-                "choose another name."
-            )
-        if os.path.lexists(self.path) and not overwrite:
-            raise OutputError(
-                f"{self.path}: expected a new file, got one that exists; "
-                "choose another name or pass --overwrite."
-            )
-        check_writable(self.path.parent)
-        remove_temporary(self.path.parent, self.path.name)
-        needed = image_bytes(self.path, self.layout.shape, self.layout.dtype)
-        free = shutil.disk_usage(self.path.parent).free
-        if free < needed:
-            raise OutputError(
-                f"{self.path}: expected {format_bytes(needed)} of free space, "
-                f"got {format_bytes(free)}; free some or choose another folder."
-            )
+        atomic_file.check_new_file(self.path, overwrite)
+        atomic_file.check_writable(self.path.parent)
+        atomic_file.remove_temporary(self.path.parent, self.path.name)
+        atomic_file.check_space(
+            self.path, image_bytes(self.path, self.layout.shape, self.layout.dtype)
+        )
 
     def _open_sink(self) -> Sink:
-        try:
-            self._temporary = new_temporary(self.path)
-            try:
+        with atomic_file.write_errors(self.path, kept=""):
+            self._temporary = atomic_file.new_temporary(self.path)
+            with undone_by(lambda: self._temporary.unlink(missing_ok=True)):
                 return self._make(self._temporary)
-            except BaseException:
-                self._temporary.unlink(missing_ok=True)
-                raise
-        except OSError as error:
-            raise write_error(self.path, error, kept="") from error
 
 
 def write_image(

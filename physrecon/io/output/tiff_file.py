@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physrecon.errors import ArgumentError
+from physrecon.io.atomic_file import write_all
 from physrecon.io.output.image_layout import ImageLayout
 
 IMAGEJ_TYPES = ("uint8", "uint16", "float32")
@@ -89,15 +90,11 @@ class TiffSink:
                 page = page * n + (number if name == "Z" else place[name])
             self._file.seek(self._offset + page * self._plane)
             little = plane.astype(plane.dtype.newbyteorder("<"), copy=False)
-            rest = np.ascontiguousarray(little).data.cast("B")
-            while rest:
-                rest = rest[self._file.write(rest) :]
+            write_all(self._file, np.ascontiguousarray(little).data.cast("B"))
 
     def finish(self) -> None:
-        try:
+        with self._file:
             os.fsync(self._file.fileno())
-        finally:
-            self._file.close()
 
     def close(self) -> None:
         self._file.close()  # unbuffered: nothing is left to be written

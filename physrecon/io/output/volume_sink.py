@@ -9,10 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import TracebackType
 
 import h5py
 import numpy as np
@@ -27,10 +25,11 @@ from physrecon.errors import (
     ReadError,
 )
 from physrecon.geometry.grid import Grid
-from physrecon.io.atomic_file import check_writable, publish, remove_temporary, write_error
+from physrecon.io import atomic_file
 from physrecon.io.hdf5_kind import SLAB_MARK
 from physrecon.io.hdf5_safety import SafeHDF5, text
 from physrecon.io.lock import Lock
+from physrecon.io.opened import undone_by
 from physrecon.io.output.piece_folder import (
     claim,
     clear,
@@ -51,7 +50,6 @@ from physrecon.io.volumes.layout import (
     stored_bytes,
     volume_image,
 )
-from physrecon.sizes import format_bytes
 
 
 class VolumeWriter:
@@ -93,20 +91,15 @@ class VolumeWriter:
         self._complete = False
         self._stale = False  # slabs in the work folder are of another job, to be overwritten
         self._lock = Lock(self.path)
-        try:
+        with undone_by(self._lock.release):
             self._keeps_old = os.path.lexists(self.path)
             self._work = work_folder(self.path)
             self._check_target()
-        except BaseException:
-            self._lock.release()
-            raise
 
     def __enter__(self) -> VolumeWriter:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
-    ) -> None:
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         theirs = self._stale or self._complete
         try:
             if _is_wrong(error) and not theirs:
@@ -143,7 +136,7 @@ class VolumeWriter:
                 discard(folder)  # of the volume that this one has replaced
         else:
             self._claim()
-            publish(slab_image(values, self._mark(slab)), self._work / slab_name(slab))
+            atomic_file.publish(slab_image(values, self._mark(slab)), self._work / slab_name(slab))
         self._finished.add(slab)
 
     def finish(self) -> None:
@@ -174,7 +167,7 @@ class VolumeWriter:
         """Put the new slabs where the old ones were; may be killed and called again anywhere."""
         if self._work == self.folder:
             return
-        try:
+        with atomic_file.write_errors(self.path):
             require_own(self.folder)
             self.path.unlink(missing_ok=True)  # never an old volume over new slabs
             if owner(self.folder) != self._job:
@@ -182,12 +175,10 @@ class VolumeWriter:
             claim(self.folder, self._job, self.slabs)
             for file in slab_files(self._work):
                 file.replace(self.folder / file.name)
-        except OSError as error:
-            raise write_error(self.path, error) from error
 
     def _publish_volume(self, store: Callable[[h5py.Group], h5py.Dataset]) -> None:
         image = volume_image(store, self.grid, self.length_unit, self.configuration)
-        publish(image, self.path)
+        atomic_file.publish(image, self.path)
 
     def _check_slabs(self) -> None:
         edges = [0, *(s.stop for s in self.slabs)]
@@ -216,18 +207,9 @@ class VolumeWriter:
 
     def _check_target(self) -> None:
         """Raise OutputError unless OUT may be written, and decide what earlier slabs are worth."""
-        if self.path.exists() and not self.path.is_file():
-            raise OutputError(
-                f"{self.path}: expected a name for a new file, got a folder or a device; "
-                "choose another name."
-            )
         for folder in (self._work, self.folder) if len(self.slabs) > 1 else ():
             require_own(folder)
-        if self._keeps_old and not self._overwrite:
-            raise OutputError(
-                f"{self.path}: expected a new file, got one that exists; "
-                "choose another name or pass --overwrite."
-            )
+        atomic_file.check_new_file(self.path, self._overwrite)
         earlier = slab_files(self._work)
         self._stale = bool(earlier) and owner(self._work) != self._job
         if self._stale and not self._overwrite:
@@ -235,7 +217,7 @@ class VolumeWriter:
                 f"{self.path}: expected no output or a part of this job's, got slabs of another "
                 f"job or input in {self._work.name}; choose another name or pass --overwrite."
             )
-        check_writable(self.path.parent)
+        atomic_file.check_writable(self.path.parent)
         self._check_space()
 
     def _places(self) -> set[Path]:
@@ -246,32 +228,25 @@ class VolumeWriter:
     def _check_space(self) -> None:
         present = sum(f.stat().st_size for folder in self._places() for f in slab_files(folder))
         needed = stored_bytes(self.shape, self.dtype, len(self.slabs)) - present
-        free = shutil.disk_usage(self.path.parent).free
-        if free < needed:
-            kept = "; the old volume is kept until the new one is complete" * self._keeps_old
-            raise OutputError(
-                f"{self.path}: expected {format_bytes(needed)} of free space, "
-                f"got {format_bytes(free)}{kept}; free some or choose another folder."
-            )
+        kept = "; the old volume is kept until the new one is complete" * self._keeps_old
+        atomic_file.check_space(self.path, needed, kept)
 
     def _claim(self) -> None:
         """Before the first slab: clear away another job's, mark the folder as this job's."""
         if self._claimed:
             return
         self._claimed = True
-        try:
+        with atomic_file.write_errors(self.path):
             if self._stale:
                 clear(self._work)
                 self._stale = False
             claim(self._work, self._job, self.slabs)
-        except OSError as error:
-            raise write_error(self.path, error) from error
 
     def _mark(self, slab: int) -> str:
         return f"{self._job} {slab}"
 
     def _tidy(self) -> None:
-        remove_temporary(self.path.parent, self.path.name)
+        atomic_file.remove_temporary(self.path.parent, self.path.name)
         for folder in (self._work, self.folder):
             tidy(folder)
 

@@ -43,7 +43,7 @@ def read(h5: SafeHDF5) -> ScanReading | None:
         angles=angle_values(angles, f"{h5.path.name}: /exchange/theta", len(projections)),
         angle_unit=text(angles.attrs.get("units", "")),
         pixel_size=pixel,
-        center=_center(h5),
+        center=units.number(h5.dataset("/exchange/center")),
         notes=_notes(h5, pixel is not None),
     )
 
@@ -92,24 +92,11 @@ def _pixel_size(h5: SafeHDF5) -> tuple[tuple[float, float], str] | None:
     column = units.length(h5.dataset(f"{DETECTOR}/x_pixel_size")) or square
     row = units.length(h5.dataset(f"{DETECTOR}/y_pixel_size")) or square
     pixel = units.pixel_size(row, column)
-    magnification = _number(h5, f"{DETECTION}/magnification") or 1.0
+    magnification = units.number(h5.dataset(f"{DETECTION}/magnification")) or 1.0
     if pixel is None or magnification <= 0:
         return None
     (row_pitch, column_pitch), unit = pixel
     return (row_pitch / magnification, column_pitch / magnification), unit
-
-
-def _center(h5: SafeHDF5) -> float | None:
-    return _number(h5, "/exchange/center")
-
-
-def _number(h5: SafeHDF5, path: str) -> float | None:
-    """A finite scalar, or None."""
-    found = h5.dataset(path)
-    if found is None or found.size != 1 or found.dtype.kind not in "iuf":
-        return None
-    value = float(np.asarray(found[()]).ravel()[0])
-    return value if np.isfinite(value) else None
 
 
 def _notes(h5: SafeHDF5, has_pixel_size: bool) -> tuple[str, ...]:

@@ -11,9 +11,10 @@ from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
-from physrecon.errors import ArgumentError, ReadError
+from physrecon.errors import ArgumentError
+from physrecon.io.opened import LazyArray, key_for_each, read_errors
 
 THETA_FIRST = "theta:y:x"
 ROW_FIRST = "y:theta:x"
@@ -33,7 +34,7 @@ class StoredArray(Protocol):
         """Read slices with positive steps, or all by ()."""
 
 
-class Frames:
+class Frames(LazyArray):
     """Some frames of a stored stack as an array (n, rows, columns) that is read when indexed.
 
     index: (n,) numbers of the frames in storage.  order: "theta:y:x" or "y:theta:x".
@@ -53,7 +54,7 @@ class Frames:
         self._row_first = order == ROW_FIRST
         self._where = where
         rows = stack.shape[0 if self._row_first else 1]
-        self.shape = (len(index), rows, stack.shape[2])
+        self.shape: tuple[int, int, int] = (len(index), rows, stack.shape[2])
         self.dtype = stack.dtype.newbyteorder("=")
 
     @property
@@ -66,38 +67,17 @@ class Frames:
     def size(self) -> int:
         return int(np.prod(self.shape, dtype=np.int64))
 
-    @property
-    def nbytes(self) -> int:
-        return self.size * self.dtype.itemsize
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
-        return self[:].astype(dtype or self.dtype, copy=False)
-
     def __getitem__(self, key: Any) -> NDArray[Any]:
         """Read [views, rows, columns]: views an int, slice, mask or indices; the others int or
         slice.  Raises ArgumentError for other keys and ReadError where the file cannot be read."""
-        keys: tuple[Any, ...] = key if isinstance(key, tuple) else (key,)
-        if any(k is Ellipsis for k in keys):
-            at = next(i for i, k in enumerate(keys) if k is Ellipsis)
-            keys = keys[:at] + (slice(None),) * (4 - len(keys)) + keys[at + 1 :]
-        if len(keys) > 3:
-            raise ArgumentError(f"Frames: expected at most 3 indices, got {len(keys)}.")
-        view_key, row_key, column_key = keys + (slice(None),) * (3 - len(keys))
+        view_key, row_key, column_key = key_for_each("Frames", key, 3)
         frames = np.atleast_1d(self._index[view_key])
         rows = _range("row", row_key, self.shape[1])
         columns = _range("column", column_key, self.shape[2])
         out = np.empty((len(frames), len(rows), len(columns)), self.dtype)
         if out.size:
-            try:
+            with read_errors(self._where):
                 self._read(out, frames, rows, _slice(columns))
-            except (OSError, RuntimeError) as error:
-                raise ReadError(
-                    f"{self._where}: expected readable data, got {error}; run again if the disk "
-                    "was away for a while, else copy the file again."
-                ) from error
         return out[
             0 if isinstance(view_key, (int, np.integer)) else slice(None),
             slice(None) if isinstance(row_key, slice) else 0,

@@ -10,6 +10,7 @@ from physrecon.errors import DataError
 from physrecon.io import hdf5_kind
 from physrecon.io.content import HDF5, Content
 from physrecon.io.hdf5_safety import SafeHDF5, damage_reported
+from physrecon.io.opened import undone_by
 from physrecon.io.scans import exchange, nexus
 from physrecon.io.scans.reading import ReadOptions, ScanReading
 
@@ -23,13 +24,10 @@ def read(path: Path, content: Content, options: ReadOptions) -> ScanReading | No
     if content.kind != HDF5:
         return None
     h5 = SafeHDF5(path, options.allow_root)
-    try:
+    with undone_by(h5.close):
         with damage_reported(path):
             reading = _reading(h5)
         return replace(reading, files=tuple(sorted({*h5.files, *h5.sources})), close=h5.close)
-    except BaseException:
-        h5.close()
-        raise
 
 
 def _reading(h5: SafeHDF5) -> ScanReading:

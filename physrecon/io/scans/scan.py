@@ -17,6 +17,7 @@ from physrecon.geometry.parallel_beam import ANGLE_UNITS, ParallelBeam
 from physrecon.io import units
 from physrecon.io.content import HDF5, Content, content_of, unrecognised
 from physrecon.io.fingerprint import fingerprint
+from physrecon.io.opened import Closing, undone_by
 from physrecon.io.scans import hdf5
 from physrecon.io.scans.frames import Frames
 from physrecon.io.scans.reading import ReadOptions, ScanReading
@@ -26,7 +27,7 @@ SCAN_READERS: tuple[Callable[[Path, Content, ReadOptions], ScanReading | None], 
 
 
 @dataclass(eq=False)
-class Scan:
+class Scan(Closing):
     """A raw-count scan that is open for reading; a context manager.
 
     projections (views, rows, columns), flats and darks (n, rows, columns), n may be 0: arrays that
@@ -51,12 +52,6 @@ class Scan:
     notes: list[str]
     files: tuple[Path, ...] = field(repr=False)
     close: Callable[[], None] = field(repr=False)
-
-    def __enter__(self) -> Scan:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -138,11 +133,8 @@ def open_scan(
             break
     else:
         raise unrecognised(path, content, HDF5, "convert it to Data Exchange or NXtomo")
-    try:
+    with undone_by(reading.close):
         return _scan(path, reading, options)
-    except BaseException:
-        reading.close()
-        raise
 
 
 def _scan(path: Path, reading: ScanReading, options: ReadOptions) -> Scan:

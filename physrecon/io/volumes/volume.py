@@ -7,14 +7,15 @@ from typing import Any
 
 import h5py
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from physrecon.errors import DataError
 from physrecon.io.hdf5_kind import VOLUME
 from physrecon.io.hdf5_safety import SafeHDF5, damage_reported, text
+from physrecon.io.opened import Closing, LazyArray, undone_by
 
 
-class Volume:
+class Volume(Closing, LazyArray):
     """A volume (z, y, x) that is open for reading and read when indexed; a context manager.
 
     voxel_size: (z, y, x) in `length_unit`, which is None for pixels.
@@ -38,24 +39,8 @@ class Volume:
         self.length_unit: str | None = text(data.attrs.get("length_unit", "")) or None
         self.configuration = _configuration(h5)
 
-    def __enter__(self) -> Volume:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
     def close(self) -> None:
         self._h5.close()
-
-    @property
-    def nbytes(self) -> int:
-        return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
-        return self[:].astype(dtype or self.dtype, copy=False)
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
         """Read a part, as NumPy would index it.  Raises DataError where the file is damaged."""
@@ -80,7 +65,7 @@ def open_volume(path: str | Path, allow_root: str | Path | None = None) -> Volum
     ((3, 5, 7), (5, 7), (1.0, 1.0, 1.0))
     """
     h5 = SafeHDF5(path, allow_root)
-    try:
+    with undone_by(h5.close):
         with damage_reported(h5.path):
             for place in (VOLUME, "/exchange/data", "/data"):
                 data = h5.dataset(place)
@@ -90,9 +75,6 @@ def open_volume(path: str | Path, allow_root: str | Path | None = None) -> Volum
             f"{h5.path.name}: expected a volume in {VOLUME}, /exchange/data or /data, got none; "
             "see what the file is with `physrecon info`."
         )
-    except BaseException:
-        h5.close()
-        raise
 
 
 def _configuration(h5: SafeHDF5) -> dict[str, str]:

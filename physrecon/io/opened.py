@@ -1,0 +1,80 @@
+"""What is open for reading: arrays in files, and that files are closed whatever happens."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from physrecon.errors import ArgumentError, ReadError
+
+
+class Closing:
+    """A context manager that is closed at the end."""
+
+    close: Callable[[], None]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class LazyArray:
+    """An array in a file: it is read when indexed, as a whole where NumPy asks for an array."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    @property
+    def nbytes(self) -> int:
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        return self[...].astype(dtype or self.dtype, copy=False)
+
+    def __getitem__(self, key: Any) -> NDArray[Any]:
+        raise NotImplementedError
+
+
+def key_for_each(where: str, key: Any, ndim: int) -> tuple[Any, ...]:
+    """A key for every axis: what an ellipsis or missing ones stand for is written out.
+
+    Raises ArgumentError for too many."""
+    keys: tuple[Any, ...] = key if isinstance(key, tuple) else (key,)
+    if any(k is Ellipsis for k in keys):
+        at = next(i for i, k in enumerate(keys) if k is Ellipsis)
+        keys = keys[:at] + (slice(None),) * (ndim + 1 - len(keys)) + keys[at + 1 :]
+    if len(keys) > ndim:
+        raise ArgumentError(f"{where}: expected at most {ndim} indices, got {len(keys)}.")
+    return keys + (slice(None),) * (ndim - len(keys))
+
+
+@contextmanager
+def undone_by(undo: Callable[[], object]) -> Iterator[None]:
+    """Call `undo` where the block fails, however it does."""
+    try:
+        yield
+    except BaseException:
+        undo()
+        raise
+
+
+@contextmanager
+def read_errors(where: object) -> Iterator[None]:
+    """Turn the failure of a disk or of HDF5 within the block into a ReadError."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        raise ReadError(
+            f"{where}: expected readable data, got {error}; run again if the disk "
+            "was away for a while, else copy the file again."
+        ) from error
