@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from physrecon import arrays
 from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Axis, Numbers, Vector
 from physrecon.errors import ArgumentError
@@ -198,7 +197,8 @@ class Problem:
             columns, A.out_shape, None if len(columns) == 1 else self.data_axis
         )
         factors = iter(per_leaf(largest, rows))
-        return vectors.transform(lambda row: _reciprocal(row, next(factors)), rows)
+        safe = 1 + 1e-4  # a little more, for rounding
+        return vectors.reciprocal(vectors.transform(lambda row: row * next(factors) * safe, rows))
 
     @cached_property
     def data_norms(self) -> Numbers:
@@ -245,11 +245,3 @@ def certified_norms(A: LinearOperator, others: str) -> Numbers:
             f"_norm_bounds, or use {others}"
         )
     return upper
-
-
-def _reciprocal(row: Any, most: Any) -> Any:
-    """1 / (row · most), a little less for rounding, and 0 where that would not be a number."""
-    xp = arrays.namespace(row)
-    product = row * most * (1 + 1e-4)
-    some = product > np.finfo(row.dtype).tiny
-    return xp.where(some, 1 / xp.where(some, product, 1), 0).astype(row.dtype)

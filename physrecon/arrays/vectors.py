@@ -56,6 +56,17 @@ def transform(function: Callable[[Any], Any], vector: Vector) -> Vector:
     return function(vector)
 
 
+def reciprocal(vector: Vector) -> Vector:
+    """1 / vector, and 0 where an element is zero or too small to have a reciprocal."""
+
+    def of(leaf: Any) -> Any:
+        xp = arrays.namespace(leaf)
+        some = leaf > np.finfo(leaf.dtype).tiny
+        return xp.where(some, 1 / xp.where(some, leaf, 1), 0).astype(leaf.dtype)
+
+    return transform(of, vector)
+
+
 def empty(shape: Shape, beside: Vector) -> Vector:
     """Uninitialised vector on the machine and in the dtype of the vector `beside`."""
     model = leaves(beside)[0]

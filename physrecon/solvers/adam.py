@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from numbers import Real
-from typing import ClassVar
 
 import numpy as np
 
@@ -22,7 +21,7 @@ from physrecon.arrays.vectors import Numbers, Vector
 from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
 from physrecon.solvers.line_search import first_step, projected
-from physrecon.solvers.state import VECTOR, ArraysHeld, State, fresh, move, ratio
+from physrecon.solvers.state import VECTOR, ArraysHeld, Solver, State, fresh, move, ratio
 
 EPSILON = 1e-8  # ε, where 1 is the root mean square of the first gradient
 SHARE = 0.1  # of the first step to the minimum along the gradient: the step when none is given
@@ -43,7 +42,7 @@ class AdamState(State):
 
 
 @dataclass(frozen=True)
-class Adam:
+class Adam(Solver):
     """Any likelihood with a gradient, A linear or not; smooth priors, any constraint.
 
     step: the first steps of every element, in units of x.  None: a tenth of the root mean square of
@@ -61,15 +60,11 @@ class Adam:
     beta1: float = 0.9
     beta2: float = 0.999
 
-    name: ClassVar[str] = "adam"
-    iterations: ClassVar[int] = 200
-    state_type: ClassVar[type[State]] = AdamState
-    takes_prior: ClassVar[tuple[str, ...]] = ("smooth",)
-    takes_constraint: ClassVar[bool] = True
-    needs_views: ClassVar[bool] = False
-    counts_only: ClassVar[bool] = False
-    certified: ClassVar[bool] = False
-    holds: ClassVar[ArraysHeld] = ArraysHeld(data=2, volumes=5)
+    iterations = 200
+    state_type = AdamState
+    takes_prior = ("smooth",)
+    certified = False
+    holds = ArraysHeld(data=2, volumes=5)
 
     def __post_init__(self) -> None:
         _check("Adam", self.step, beta1=self.beta1, beta2=self.beta2)
@@ -88,7 +83,7 @@ class Adam:
 
 
 @dataclass(frozen=True)
-class RMSprop:
+class RMSprop(Solver):
     """As `Adam`, without m and without the correction of the first steps.
 
     step: √(1 − decay) of the first steps, and what they come to as the gradient settles.  None: the
@@ -104,15 +99,11 @@ class RMSprop:
     step: float | None = None
     decay: float = 0.9
 
-    name: ClassVar[str] = "rmsprop"
-    iterations: ClassVar[int] = 200
-    state_type: ClassVar[type[State]] = AdamState
-    takes_prior: ClassVar[tuple[str, ...]] = ("smooth",)
-    takes_constraint: ClassVar[bool] = True
-    needs_views: ClassVar[bool] = False
-    counts_only: ClassVar[bool] = False
-    certified: ClassVar[bool] = False
-    holds: ClassVar[ArraysHeld] = ArraysHeld(data=2, volumes=4)
+    iterations = 200
+    state_type = AdamState
+    takes_prior = ("smooth",)
+    certified = False
+    holds = ArraysHeld(data=2, volumes=4)
 
     def __post_init__(self) -> None:
         _check("RMSprop", self.step, decay=self.decay)

@@ -18,8 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from numbers import Integral
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -36,7 +35,7 @@ from physrecon.solvers.proximal import (
     typical_curvature,
     use_of,
 )
-from physrecon.solvers.state import VECTOR, ArraysHeld, State, fresh, ratio, replace_x
+from physrecon.solvers.state import VECTOR, ArraysHeld, Solver, State, fresh, ratio, replace_x
 
 AGES = 2 ** np.arange(1, 11)  # iterations of a slice after which its ρ are looked at
 MOST = 10.0  # times that ρ may change at once
@@ -71,7 +70,7 @@ class ADMMState(State):
 
 
 @dataclass(frozen=True)
-class ADMM:
+class ADMM(Solver):
     """Least squares, or another convex likelihood whose φ* has a closed proximal map, of linear A;
     any constraint; split priors and proximal maps, those of denoisers too.  x is the copy that
     meets the constraint, if there is one; of a split prior only K x is near what the prior wants.
@@ -90,19 +89,14 @@ class ADMM:
 
     steps: int = 3
 
-    name: ClassVar[str] = "admm"
-    iterations: ClassVar[int] = 50
-    state_type: ClassVar[type[State]] = ADMMState
-    takes_prior: ClassVar[tuple[str, ...]] = ("split", "prox")
-    takes_constraint: ClassVar[bool] = True
-    needs_views: ClassVar[bool] = False
-    counts_only: ClassVar[bool] = False
-    certified: ClassVar[bool] = False
-    holds: ClassVar[ArraysHeld] = ArraysHeld(data=6, volumes=10)
+    iterations = 50
+    state_type = ADMMState
+    takes_prior = ("split", "prox")
+    certified = False
+    holds = ArraysHeld(data=6, volumes=10)
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.steps, Integral) and self.steps >= 1):
-            raise ArgumentError(f"ADMM.steps: expected a whole number >= 1, got {self.steps!r}")
+        self._check_whole("steps")
 
     def start(self, problem: Problem, x0: Vector = None) -> ADMMState:
         if not problem.has_dual:

@@ -20,7 +20,8 @@ from physrecon.arrays.vectors import Numbers, Vector
 from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
 from physrecon.solvers.choose_solver import refuse_unsuited
-from physrecon.solvers.state import Solver, State, refuse_state
+from physrecon.solvers.refusals import refuse_state
+from physrecon.solvers.state import Solver, State
 
 MOVING, CONVERGED, FITTED, DIVERGED = range(4)
 

@@ -9,7 +9,7 @@ Walker, J. Opt. Soc. Am. A 12 (1995) 58; Holmes, J. Opt. Soc. Am. A 9 (1992) 105
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from physrecon.likelihoods.expectation import multiply
 from physrecon.problem import Problem
 from physrecon.solvers.mlem import bounds_of, column_sums, first, first_ratio, without_noise
 from physrecon.solvers.richardson_lucy import flat_level
-from physrecon.solvers.state import VECTOR, ArraysHeld, State, record_change
+from physrecon.solvers.state import VECTOR, ArraysHeld, Solver, State, record_change
 
 BISECTIONS = 80  # halvings that bring λ to the last bit of float64
 
@@ -35,7 +35,7 @@ class BlindRichardsonLucyState(State):
 
 
 @dataclass(frozen=True)
-class BlindRichardsonLucy:
+class BlindRichardsonLucy(Solver):
     """A pr.Blur whose PSF is where to start from; PoissonLikelihood, x ≥ 0, bounds on x.
 
     psf_updates, image_updates: of one iteration, which does the image first: a flat one tells
@@ -66,23 +66,15 @@ class BlindRichardsonLucy:
     image_updates: int = 5
     symmetric: bool = False
 
-    name: ClassVar[str] = "blind-rl"
-    iterations: ClassVar[int] = 20
-    state_type: ClassVar[type[State]] = BlindRichardsonLucyState
-    takes_prior: ClassVar[tuple[str, ...]] = ()
-    takes_constraint: ClassVar[bool] = True
-    needs_views: ClassVar[bool] = False
-    counts_only: ClassVar[bool] = True
-    certified: ClassVar[bool] = False
-    holds: ClassVar[ArraysHeld] = ArraysHeld(data=2, volumes=7)
+    name = "blind-rl"
+    iterations = 20
+    state_type = BlindRichardsonLucyState
+    counts_only = True
+    certified = False
+    holds = ArraysHeld(data=2, volumes=7)
 
     def __post_init__(self) -> None:
-        for name in ("psf_updates", "image_updates"):
-            value = getattr(self, name)
-            if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
-                raise ArgumentError(
-                    f"BlindRichardsonLucy.{name}: expected a whole number > 0, got {value!r}"
-                )
+        self._check_whole("psf_updates", "image_updates")
 
     def start(self, problem: Problem, x0: Vector = None) -> BlindRichardsonLucyState:
         self._check(problem)

@@ -10,7 +10,7 @@ Numerical Methods for Least Squares Problems (1996), algorithms 7.4.1 and 7.4.3.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -18,16 +18,8 @@ from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Numbers, Vector
 from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
-from physrecon.solvers.state import (
-    VECTOR,
-    ArraysHeld,
-    State,
-    fresh,
-    ratio,
-    reciprocal,
-    record_change,
-    refuse_likelihood,
-)
+from physrecon.solvers.refusals import refuse_likelihood
+from physrecon.solvers.state import VECTOR, ArraysHeld, Solver, State, fresh, ratio, record_change
 
 PRECONDITIONERS = ("none", "jacobi")
 
@@ -48,7 +40,7 @@ class ConjugateGradientState(State):
 
 
 @dataclass(frozen=True)
-class ConjugateGradient:
+class ConjugateGradient(Solver):
     """CGLS on LeastSquares, weights included, with a quadratic prior; no constraint.
 
     preconditioner: "none", or "jacobi" for A ≥ 0: M = 1 / (AᵀWA 1 + bound of ‖L‖²), which helps
@@ -65,15 +57,11 @@ class ConjugateGradient:
 
     preconditioner: str = "none"
 
-    name: ClassVar[str] = "cgls"
-    iterations: ClassVar[int] = 20
-    state_type: ClassVar[type[State]] = ConjugateGradientState
-    takes_prior: ClassVar[tuple[str, ...]] = ("quadratic",)
-    takes_constraint: ClassVar[bool] = False
-    needs_views: ClassVar[bool] = False
-    counts_only: ClassVar[bool] = False
-    certified: ClassVar[bool] = True
-    holds: ClassVar[ArraysHeld] = ArraysHeld(data=3, volumes=4)
+    iterations = 20
+    state_type = ConjugateGradientState
+    takes_prior = ("quadratic",)
+    takes_constraint = False
+    holds = ArraysHeld(data=3, volumes=4)
 
     def __post_init__(self) -> None:
         if self.preconditioner not in PRECONDITIONERS:
@@ -165,7 +153,7 @@ class ConjugateGradient:
         diagonal = problem.f.curvature(x)
         for leaf in vectors.leaves(diagonal):
             leaf += 0 if problem.prior is None else problem.prior.lipschitz(problem.f.A.in_shape)
-        return vectors.transform(reciprocal, diagonal)
+        return vectors.reciprocal(diagonal)
 
 
 def _preconditioned(s: Vector, inverse: Vector, memory: Vector) -> Vector:

@@ -11,7 +11,6 @@ fast as the curvature near the solution allows; f + R need not fall in every ite
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 import numpy as np
 
@@ -19,7 +18,7 @@ from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Numbers, Vector
 from physrecon.problem import Problem
 from physrecon.solvers.proximal import proximal_map, use_of
-from physrecon.solvers.state import VECTOR, ArraysHeld, State, fresh, record_change, shift
+from physrecon.solvers.state import VECTOR, ArraysHeld, Solver, State, fresh, record_change, shift
 
 
 @dataclass
@@ -31,7 +30,7 @@ class FISTAState(State):
 
 
 @dataclass(frozen=True)
-class FISTA:
+class FISTA(Solver):
     """Any likelihood with a Lipschitz bound, any constraint, smooth priors and proximal maps.
 
     A prior that has both is used by its gradient.  Without one it is Nesterov's projected gradient.
@@ -44,15 +43,10 @@ class FISTA:
     [0.0, 1.9]
     """
 
-    name: ClassVar[str] = "fista"
-    iterations: ClassVar[int] = 200
-    state_type: ClassVar[type[State]] = FISTAState
-    takes_prior: ClassVar[tuple[str, ...]] = ("smooth", "prox")
-    takes_constraint: ClassVar[bool] = True
-    needs_views: ClassVar[bool] = False
-    counts_only: ClassVar[bool] = False
-    certified: ClassVar[bool] = True
-    holds: ClassVar[ArraysHeld] = ArraysHeld(data=2, volumes=3)
+    iterations = 200
+    state_type = FISTAState
+    takes_prior = ("smooth", "prox")
+    holds = ArraysHeld(data=2, volumes=3)
 
     def start(self, problem: Problem, x0: Vector = None) -> FISTAState:
         fields = fresh(problem, x0)

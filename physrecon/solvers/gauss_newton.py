@@ -12,8 +12,8 @@ Math. 2 (1944) 164; Marquardt, SIAM J. Appl. Math. 11 (1963) 431."""
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from numbers import Integral, Real
-from typing import Any, ClassVar
+from numbers import Real
+from typing import Any
 
 import numpy as np
 
@@ -22,16 +22,9 @@ from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Numbers, Vector
 from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
-from physrecon.solvers.line_search import (
-    Step,
-    descent,
-    first_step,
-    inside,
-    keep,
-    projected,
-    search,
-)
-from physrecon.solvers.state import VECTOR, ArraysHeld, State, fresh, ratio, refuse_likelihood
+from physrecon.solvers.line_search import Step, descent, first_step, inside, keep, projected, search
+from physrecon.solvers.refusals import refuse_likelihood
+from physrecon.solvers.state import VECTOR, ArraysHeld, Solver, State, fresh, ratio
 
 WORSE = 4.0  # times the damping where the full step failed …
 LEAST = 1e-3  # … and at least so much of the curvature along it
@@ -80,7 +73,7 @@ class Model:
 
 
 @dataclass(frozen=True)
-class GaussNewton:
+class GaussNewton(Solver):
     """Likelihoods with a curvature, A linear or not; quadratic priors, constraints.
 
     damping: λ at the start, in units of the curvature along the first gradient; it then adapts by
@@ -97,25 +90,17 @@ class GaussNewton:
     damping: float = 1e-3
     inner: int = 10
 
-    name: ClassVar[str] = "gauss-newton"
-    iterations: ClassVar[int] = 5
-    state_type: ClassVar[type[State]] = GaussNewtonState
-    takes_prior: ClassVar[tuple[str, ...]] = ("quadratic",)
-    takes_constraint: ClassVar[bool] = True
-    needs_views: ClassVar[bool] = False
-    counts_only: ClassVar[bool] = False
-    certified: ClassVar[bool] = True
-    holds: ClassVar[ArraysHeld] = ArraysHeld(data=4, volumes=7)
+    iterations = 5
+    state_type = GaussNewtonState
+    takes_prior = ("quadratic",)
+    holds = ArraysHeld(data=4, volumes=7)
 
     def __post_init__(self) -> None:
         if not (isinstance(self.damping, Real) and 0 <= self.damping < np.inf):
             raise ArgumentError(
                 f"GaussNewton.damping: expected a finite number >= 0, got {self.damping!r}"
             )
-        if not isinstance(self.inner, Integral) or self.inner < 1:
-            raise ArgumentError(
-                f"GaussNewton.inner: expected a whole number > 0, got {self.inner!r}"
-            )
+        self._check_whole("inner")
 
     def start(self, problem: Problem, x0: Vector = None) -> GaussNewtonState:
         refuse_likelihood(problem, self, "data_curvatures")

@@ -16,7 +16,7 @@ from physrecon.problem import Problem
 from physrecon.solvers.armijo import Armijo
 from physrecon.solvers.barzilai_borwein import BarzilaiBorwein
 from physrecon.solvers.nesterov import Nesterov
-from physrecon.solvers.state import VECTOR, ArraysHeld, State, fresh, move, ratio
+from physrecon.solvers.state import VECTOR, ArraysHeld, Solver, State, fresh, move, ratio
 
 
 @dataclass
@@ -59,7 +59,7 @@ RULES: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class GradientDescent:
+class GradientDescent(Solver):
     """Any likelihood with a gradient, any constraint, smooth priors; F is their sum.
 
     rule: how far to go.
@@ -81,14 +81,9 @@ class GradientDescent:
     step: float = 1.0
     rule: str = "certified"
 
-    name: ClassVar[str] = "gd"
-    iterations: ClassVar[int] = 100
-    takes_prior: ClassVar[tuple[str, ...]] = ("smooth",)
-    takes_constraint: ClassVar[bool] = True
-    needs_views: ClassVar[bool] = False
-    counts_only: ClassVar[bool] = False
-    certified: ClassVar[bool] = True
-    holds: ClassVar[ArraysHeld] = ArraysHeld(data=2, volumes=2)
+    iterations = 100
+    takes_prior = ("smooth",)
+    holds = ArraysHeld(data=2, volumes=2)
 
     def __post_init__(self) -> None:
         if self.rule not in tuple(RULES):
@@ -100,7 +95,7 @@ class GradientDescent:
         object.__setattr__(self, "holds", self._rule.holds)  # which checks the step, too
 
     @property
-    def state_type(self) -> type[State]:
+    def state_type(self) -> type[State]:  # type: ignore[override]
         return self._rule.state_type
 
     def start(self, problem: Problem, x0: Vector = None) -> State:

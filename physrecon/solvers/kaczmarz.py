@@ -22,15 +22,8 @@ from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Vector
 from physrecon.problem import Problem
 from physrecon.solvers import subsets
-from physrecon.solvers.state import (
-    VECTOR,
-    ArraysHeld,
-    State,
-    fresh,
-    reciprocal,
-    refuse_likelihood,
-    shift,
-)
+from physrecon.solvers.refusals import refuse_likelihood
+from physrecon.solvers.state import VECTOR, ArraysHeld, State, fresh, shift
 
 
 @dataclass
@@ -41,7 +34,7 @@ class KaczmarzState(State):
 
 
 @dataclass(frozen=True)
-class Kaczmarz:
+class Kaczmarz(subsets.SubsetSolver):
     """Data that agree, A x = y; any constraint.  An iteration is one pass over all rows.
 
     relaxation: λ, 0 < λ < 2.  order: of the views in a pass, "golden", "sequential" or "random", a
@@ -70,19 +63,10 @@ class Kaczmarz:
     order: str = "golden"
     seed: int = 0
 
-    name: ClassVar[str] = "kaczmarz"
-    iterations: ClassVar[int] = 5
-    state_type: ClassVar[type[State]] = KaczmarzState
-    takes_prior: ClassVar[tuple[str, ...]] = ()
-    takes_constraint: ClassVar[bool] = True
-    needs_views: ClassVar[bool] = True
-    counts_only: ClassVar[bool] = False
-    certified: ClassVar[bool] = True
-    holds: ClassVar[ArraysHeld] = ArraysHeld(data=2, volumes=3)
+    iterations = 5
+    state_type = KaczmarzState
+    holds = ArraysHeld(data=2, volumes=3)
     subsets: ClassVar[None] = None  # one per view
-
-    def __post_init__(self) -> None:
-        subsets.check_settings(self)
 
     def start(self, problem: Problem, x0: Vector = None) -> KaczmarzState:
         refuse_likelihood(problem, self)
@@ -91,7 +75,7 @@ class Kaczmarz:
         norms = arrays.zeros_like(f.y, rows.out_shape)
         for v in range(views):
             _square_norms(rows[[v]], f.data_axis, norms[v : v + 1])
-        inverse = reciprocal(norms)
+        inverse = vectors.reciprocal(norms)
         if f.weights is not None:
             weights = vectors.fill(vectors.empty(f.A.out_shape, f.y), 1)
             f.weigh(weights)

@@ -8,7 +8,6 @@ which weights the data by ray length too, is its relative."""
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 import numpy as np
 
@@ -16,16 +15,8 @@ from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Vector
 from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
-from physrecon.solvers.state import (
-    VECTOR,
-    ArraysHeld,
-    State,
-    fresh,
-    move,
-    ratio,
-    reciprocal,
-    refuse_likelihood,
-)
+from physrecon.solvers.refusals import refuse_likelihood
+from physrecon.solvers.state import VECTOR, ArraysHeld, Solver, State, fresh, move, ratio
 
 PRECONDITIONERS = ("none", "jacobi")
 
@@ -39,7 +30,7 @@ class LandweberState(State):
 
 
 @dataclass(frozen=True)
-class Landweber:
+class Landweber(Solver):
     """Least squares, any constraint; with a preconditioner, bounds on x.
 
     step: fraction of the largest safe t, which comes from a certified upper bound.
@@ -55,15 +46,9 @@ class Landweber:
     step: float = 0.95
     preconditioner: str = "none"
 
-    name: ClassVar[str] = "landweber"
-    iterations: ClassVar[int] = 200
-    state_type: ClassVar[type[State]] = LandweberState
-    takes_prior: ClassVar[tuple[str, ...]] = ()
-    takes_constraint: ClassVar[bool] = True
-    needs_views: ClassVar[bool] = False
-    counts_only: ClassVar[bool] = False
-    certified: ClassVar[bool] = True
-    holds: ClassVar[ArraysHeld] = ArraysHeld(data=2, volumes=2)
+    iterations = 200
+    state_type = LandweberState
+    holds = ArraysHeld(data=2, volumes=2)
 
     def __post_init__(self) -> None:
         if not 0 < self.step < 1:
@@ -79,7 +64,7 @@ class Landweber:
         fields, inverse = fresh(problem, x0), ()
         if self.preconditioner == "jacobi":
             self._refuse_constraint(problem)
-            inverse = vectors.transform(reciprocal, problem.f.curvature(fields["x"]))
+            inverse = vectors.reciprocal(problem.f.curvature(fields["x"]))
         gradient, fields["value"] = problem.gradient_and_free_values(fields["x"])
         return LandweberState(**fields, gradient=gradient, inverse=inverse)
 

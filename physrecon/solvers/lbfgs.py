@@ -11,18 +11,16 @@ methods of Bertsekas, SIAM J. Control Optim. 20 (1982) 221."""
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from numbers import Integral
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Numbers, Vector
-from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
 from physrecon.solvers.line_search import descent, first_step, inside, keep, projected, search
-from physrecon.solvers.state import VECTOR, ArraysHeld, State, fresh, ratio
+from physrecon.solvers.state import VECTOR, ArraysHeld, Solver, State, fresh, ratio
 
 
 @dataclass
@@ -41,7 +39,7 @@ class LBFGSState(State):
 
 
 @dataclass(frozen=True)
-class LBFGS:
+class LBFGS(Solver):
     """Any likelihood with a gradient, convex or not, A linear or not; smooth priors, constraints.
 
     memory: m, the number of pairs.  No step to choose: a line search finds it, and the objective
@@ -57,19 +55,13 @@ class LBFGS:
 
     memory: int = 10
 
-    name: ClassVar[str] = "lbfgs"
-    iterations: ClassVar[int] = 30
-    state_type: ClassVar[type[State]] = LBFGSState
-    takes_prior: ClassVar[tuple[str, ...]] = ("smooth",)
-    takes_constraint: ClassVar[bool] = True
-    needs_views: ClassVar[bool] = False
-    counts_only: ClassVar[bool] = False
-    certified: ClassVar[bool] = True
-    holds: ClassVar[ArraysHeld] = ArraysHeld(data=2, volumes=24)
+    iterations = 30
+    state_type = LBFGSState
+    takes_prior = ("smooth",)
+    holds = ArraysHeld(data=2, volumes=24)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.memory, Integral) or self.memory < 1:
-            raise ArgumentError(f"LBFGS.memory: expected a whole number > 0, got {self.memory!r}")
+        self._check_whole("memory")
         object.__setattr__(self, "holds", ArraysHeld(2, 4 + 2 * int(self.memory)))
 
     def start(self, problem: Problem, x0: Vector = None) -> LBFGSState:

@@ -12,7 +12,7 @@ Paige and Saunders, ACM Trans. Math. Softw. 8 (1982) 43."""
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,15 +20,8 @@ from numpy.typing import NDArray
 from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Numbers, Vector
 from physrecon.problem import Problem
-from physrecon.solvers.state import (
-    VECTOR,
-    ArraysHeld,
-    State,
-    fresh,
-    ratio,
-    record_change,
-    refuse_likelihood,
-)
+from physrecon.solvers.refusals import refuse_likelihood
+from physrecon.solvers.state import VECTOR, ArraysHeld, Solver, State, fresh, ratio, record_change
 
 
 @dataclass
@@ -52,7 +45,7 @@ class LSQRState(State):
 
 
 @dataclass(frozen=True)
-class LSQR:
+class LSQR(Solver):
     """Least squares, weights included, with a quadratic prior; no constraint.
 
     Holds x, v, w and Aᵀ u (volumes), u and A v (data sets) besides y; with a prior twice the range
@@ -65,15 +58,11 @@ class LSQR:
     [3.0, 2.0, 1.0]
     """
 
-    name: ClassVar[str] = "lsqr"
-    iterations: ClassVar[int] = 20
-    state_type: ClassVar[type[State]] = LSQRState
-    takes_prior: ClassVar[tuple[str, ...]] = ("quadratic",)
-    takes_constraint: ClassVar[bool] = False
-    needs_views: ClassVar[bool] = False
-    counts_only: ClassVar[bool] = False
-    certified: ClassVar[bool] = True
-    holds: ClassVar[ArraysHeld] = ArraysHeld(data=3, volumes=4)
+    iterations = 20
+    state_type = LSQRState
+    takes_prior = ("quadratic",)
+    takes_constraint = False
+    holds = ArraysHeld(data=3, volumes=4)
 
     def start(self, problem: Problem, x0: Vector = None) -> LSQRState:
         refuse_likelihood(problem, self)

@@ -11,7 +11,7 @@ Assist. Tomogr. 8 (1984) 306.  For a blur it is the method of Richardson (1972) 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +23,8 @@ from physrecon.likelihoods import PoissonLikelihood
 from physrecon.likelihoods.expectation import multiply
 from physrecon.priors.constraints import FREE
 from physrecon.problem import Problem
-from physrecon.solvers.state import VECTOR, ArraysHeld, State, fresh, record_change
+from physrecon.solvers.refusals import refuse_negative
+from physrecon.solvers.state import VECTOR, ArraysHeld, Solver, State, fresh, record_change
 
 UNSEEN = 100  # roundings: what a transform leaves where a PSF is 0 is no light
 
@@ -37,7 +38,7 @@ class MLEMState(State):
 
 
 @dataclass(frozen=True)
-class MLEM:
+class MLEM(Solver):
     """PoissonLikelihood and PoissonGaussianLikelihood, x ≥ 0 and bounds on x; A ≥ 0.
 
     Starts from ones; voxels where x0 is zero stay zero, and voxels that no ray crosses stay as they
@@ -54,15 +55,10 @@ class MLEM:
     True
     """
 
-    name: ClassVar[str] = "mlem"
-    iterations: ClassVar[int] = 50
-    state_type: ClassVar[type[State]] = MLEMState
-    takes_prior: ClassVar[tuple[str, ...]] = ()
-    takes_constraint: ClassVar[bool] = True
-    needs_views: ClassVar[bool] = False
-    counts_only: ClassVar[bool] = True
-    certified: ClassVar[bool] = True
-    holds: ClassVar[ArraysHeld] = ArraysHeld(data=2, volumes=2)
+    iterations = 50
+    state_type = MLEMState
+    counts_only = True
+    holds = ArraysHeld(data=2, volumes=2)
 
     def start(self, problem: Problem, x0: Vector = None) -> MLEMState:
         columns = column_sums(self, problem)
@@ -87,10 +83,7 @@ def column_sums(solver: Any, problem: Problem) -> Vector:
             f"{name}: expected PoissonLikelihood or PoissonGaussianLikelihood, got "
             f"{type(f).__name__}; use SIRT for least squares, LBFGS for other likelihoods"
         )
-    if not getattr(f.A, "nonnegative", False):
-        raise ArgumentError(
-            f"{name}: expected a linear operator without negative entries, got {f.A}; use PDHG"
-        )
+    refuse_negative(problem, solver, "PDHG")
     if problem.bounds is None:
         raise ArgumentError(
             f"{name}: expected NonNegative() or Box(...), got {problem.constraint!r}; use PDHG"

@@ -9,7 +9,6 @@ likeliest volume and not in it.  Hudson and Larkin, IEEE Trans. Med. Imaging 13 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Vector
@@ -28,7 +27,7 @@ class OSEMState(State):
 
 
 @dataclass(frozen=True)
-class OSEM:
+class OSEM(subsets.SubsetSolver):
     """What MLEM takes, with data (views, …).  An iteration is one pass over all subsets.
 
     subsets: of the views, axis 0 of the data; None is one per view.  With one it is MLEM; with
@@ -52,18 +51,11 @@ class OSEM:
     order: str = "golden"
     seed: int = 0
 
-    name: ClassVar[str] = "osem"
-    iterations: ClassVar[int] = 10
-    state_type: ClassVar[type[State]] = OSEMState
-    takes_prior: ClassVar[tuple[str, ...]] = ()
-    takes_constraint: ClassVar[bool] = True
-    needs_views: ClassVar[bool] = True
-    counts_only: ClassVar[bool] = True
-    certified: ClassVar[bool] = False
-    holds: ClassVar[ArraysHeld] = ArraysHeld(data=3, volumes=3)
-
-    def __post_init__(self) -> None:
-        subsets.check_settings(self)
+    iterations = 10
+    state_type = OSEMState
+    counts_only = True
+    certified = False
+    holds = ArraysHeld(data=3, volumes=3)
 
     def start(self, problem: Problem, x0: Vector = None) -> OSEMState:
         count = subsets.count(self, problem)

@@ -15,7 +15,7 @@ proved for constant steps holds (for adaptive ones Goldstein, Li and Yuan, NIPS 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -30,7 +30,7 @@ from physrecon.solvers.proximal import (
     typical_curvature,
     use_of,
 )
-from physrecon.solvers.state import VECTOR, ArraysHeld, State, fresh, move, ratio, replace_x
+from physrecon.solvers.state import VECTOR, ArraysHeld, Solver, State, fresh, move, ratio, replace_x
 
 AGES = 2 ** np.arange(3, 11)  # iterations of a slice after which its rates are looked at
 EMPHASIS = 6.0  # times the s and t above: x is soon as long as x*, but not as detailed; measured
@@ -80,7 +80,7 @@ class PDHGState(State):
 
 
 @dataclass(frozen=True)
-class PDHG:
+class PDHG(Solver):
     """Any convex likelihood whose φ* has a closed proximal map or which has a Lipschitz bound, any
     constraint, and any prior: split where it can be, else by its proximal map, else its gradient.
 
@@ -95,15 +95,10 @@ class PDHG:
     [0.2, 0.2, 4.8, 4.8]
     """
 
-    name: ClassVar[str] = "pdhg"
-    iterations: ClassVar[int] = 300
-    state_type: ClassVar[type[State]] = PDHGState
-    takes_prior: ClassVar[tuple[str, ...]] = ("split", "prox", "smooth")
-    takes_constraint: ClassVar[bool] = True
-    needs_views: ClassVar[bool] = False
-    counts_only: ClassVar[bool] = False
-    certified: ClassVar[bool] = True
-    holds: ClassVar[ArraysHeld] = ArraysHeld(data=6, volumes=3)
+    iterations = 300
+    state_type = PDHGState
+    takes_prior = ("split", "prox", "smooth")
+    holds = ArraysHeld(data=6, volumes=3)
 
     def start(self, problem: Problem, x0: Vector = None) -> PDHGState:
         fields, duals, gradient = fresh(problem, x0), self._duals(problem), ()

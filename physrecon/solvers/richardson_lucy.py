@@ -18,7 +18,6 @@ down than to u/2, so that none is caught at 0."""
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 import numpy as np
 
@@ -27,7 +26,7 @@ from physrecon.arrays.vectors import Numbers, Vector
 from physrecon.likelihoods.expectation import Surrogate, extrapolate, multiply, propose
 from physrecon.problem import Problem
 from physrecon.solvers.mlem import bounds_of, column_sums, first, first_ratio, predict
-from physrecon.solvers.state import VECTOR, ArraysHeld, State, ratio, record_change
+from physrecon.solvers.state import VECTOR, ArraysHeld, Solver, State, ratio, record_change
 
 FAINTEST = 0.01  # of the counts that the first x explains at least, if the background is them all
 
@@ -49,7 +48,7 @@ class RichardsonLucyState(State):
 
 
 @dataclass(frozen=True)
-class RichardsonLucy:
+class RichardsonLucy(Solver):
     """PoissonLikelihood and PoissonGaussianLikelihood, x ≥ 0, bounds on x; priors by surrogates.
 
     accelerate: where the problem falls into slices, each has its own α; about a third of the
@@ -75,15 +74,11 @@ class RichardsonLucy:
 
     accelerate: bool = True
 
-    name: ClassVar[str] = "rl"
-    iterations: ClassVar[int] = 20
-    state_type: ClassVar[type[State]] = RichardsonLucyState
-    takes_prior: ClassVar[tuple[str, ...]] = ("surrogate",)
-    takes_constraint: ClassVar[bool] = True
-    needs_views: ClassVar[bool] = False
-    counts_only: ClassVar[bool] = True
-    certified: ClassVar[bool] = True
-    holds: ClassVar[ArraysHeld] = ArraysHeld(data=2, volumes=5)
+    iterations = 20
+    state_type = RichardsonLucyState
+    takes_prior = ("surrogate",)
+    counts_only = True
+    holds = ArraysHeld(data=2, volumes=5)
 
     def __post_init__(self) -> None:
         if not self.accelerate:

@@ -13,7 +13,7 @@ and Zhang 2013) keeps two volumes and looks at all data twice as often."""
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -21,15 +21,8 @@ from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Numbers, Vector
 from physrecon.problem import Problem
 from physrecon.solvers import subsets
-from physrecon.solvers.state import (
-    VECTOR,
-    ArraysHeld,
-    State,
-    fresh,
-    ratio,
-    refuse_likelihood,
-    shift,
-)
+from physrecon.solvers.refusals import refuse_likelihood
+from physrecon.solvers.state import VECTOR, ArraysHeld, State, fresh, ratio, shift
 
 
 @dataclass
@@ -42,7 +35,7 @@ class SAGAState(State):
 
 
 @dataclass(frozen=True)
-class SAGA:
+class SAGA(subsets.SubsetSolver):
     """Any likelihood of data (views, …) with a Lipschitz bound, a smooth prior or one with a prox,
     any constraint that goes with them.  An iteration is one step per subset, about one pass.
 
@@ -64,18 +57,10 @@ class SAGA:
     subsets: int | None = 16
     seed: int = 0
 
-    name: ClassVar[str] = "saga"
-    iterations: ClassVar[int] = 20
-    state_type: ClassVar[type[State]] = SAGAState
-    takes_prior: ClassVar[tuple[str, ...]] = ("smooth", "prox")
-    takes_constraint: ClassVar[bool] = True
-    needs_views: ClassVar[bool] = True
-    counts_only: ClassVar[bool] = False
-    certified: ClassVar[bool] = True
-    holds: ClassVar[ArraysHeld] = ArraysHeld(data=3, volumes=4)
-
-    def __post_init__(self) -> None:
-        subsets.check_settings(self)
+    iterations = 20
+    state_type = SAGAState
+    takes_prior = ("smooth", "prox")
+    holds = ArraysHeld(data=3, volumes=4)
 
     def start(self, problem: Problem, x0: Vector = None) -> SAGAState:
         refuse_likelihood(problem, self, "data_slopes")

@@ -12,25 +12,17 @@ cycle, one point per subset, around the solution of SIRT; a small λ makes it na
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from physrecon import arrays
 from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Vector
-from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
 from physrecon.solvers import subsets
-from physrecon.solvers.state import (
-    VECTOR,
-    ArraysHeld,
-    State,
-    fresh,
-    reciprocal,
-    refuse_likelihood,
-    shift,
-)
+from physrecon.solvers.refusals import refuse_likelihood, refuse_negative
+from physrecon.solvers.state import VECTOR, ArraysHeld, State, fresh, shift
 
 
 @dataclass
@@ -42,7 +34,7 @@ class SARTState(State):
 
 
 @dataclass(frozen=True)
-class SART:
+class SART(subsets.SubsetSolver):
     """Least squares weighted by ray length, any constraint, A ≥ 0.  An iteration is one pass.
 
     subsets: of the views, axis 0 of the data; None is one per view, 1 is SIRT.
@@ -70,28 +62,15 @@ class SART:
     order: str = "golden"
     seed: int = 0
 
-    name: ClassVar[str] = "sart"
-    iterations: ClassVar[int] = 5
-    state_type: ClassVar[type[State]] = SARTState
-    takes_prior: ClassVar[tuple[str, ...]] = ()
-    takes_constraint: ClassVar[bool] = True
-    needs_views: ClassVar[bool] = True
-    counts_only: ClassVar[bool] = False
-    certified: ClassVar[bool] = True
-    holds: ClassVar[ArraysHeld] = ArraysHeld(data=2, volumes=3)
-
-    def __post_init__(self) -> None:
-        subsets.check_settings(self)
+    iterations = 5
+    state_type = SARTState
+    holds = ArraysHeld(data=2, volumes=3)
 
     def start(self, problem: Problem, x0: Vector = None) -> SARTState:
         refuse_likelihood(problem, self)
+        refuse_negative(problem, self, "Kaczmarz or Landweber")
         f, count = problem.f, subsets.count(self, problem)
-        if not getattr(f.A, "nonnegative", False):
-            raise ArgumentError(
-                f"SART: expected an operator without negative entries, got {f.A}; "
-                "use Kaczmarz or Landweber"
-            )
-        rows = reciprocal(f.A.row_sums(f.y))
+        rows = vectors.reciprocal(f.A.row_sums(f.y))
         weights = None
         if f.weights is not None:
             weights = vectors.fill(vectors.empty(f.A.out_shape, f.y), 1)
@@ -109,7 +88,7 @@ class SART:
             part = None if weights is None else weights[subsets.members(s, count)]
             sums = A.column_sums(problem.f.y) if part is None else A.adjoint(part)
             largest = xp.maximum(largest, sums)
-        return reciprocal(largest)
+        return vectors.reciprocal(largest)
 
     def advance(self, problem: Problem, state: SARTState) -> SARTState:
         f, count = problem.f, subsets.count(self, problem)

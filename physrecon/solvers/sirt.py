@@ -7,23 +7,15 @@ no step to choose, no divergence.  It minimises ‖R^½ (A x − y)‖² (Gilber
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Vector
-from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
-from physrecon.solvers.state import (
-    VECTOR,
-    ArraysHeld,
-    State,
-    fresh,
-    move,
-    reciprocal,
-    refuse_likelihood,
-)
+from physrecon.solvers.refusals import refuse_likelihood, refuse_negative
+from physrecon.solvers.state import VECTOR, ArraysHeld, Solver, State, fresh, move
 
 
 @dataclass
@@ -36,7 +28,7 @@ class SIRTState(State):
 
 
 @dataclass(frozen=True)
-class SIRT:
+class SIRT(Solver):
     """Least squares weighted by ray length, any constraint, A ≥ 0.
 
     Holds x and one more volume, r, and the sums `rows` and `columns`: one slice of each where A
@@ -51,23 +43,14 @@ class SIRT:
     True
     """
 
-    name: ClassVar[str] = "sirt"
-    iterations: ClassVar[int] = 100
-    state_type: ClassVar[type[State]] = SIRTState
-    takes_prior: ClassVar[tuple[str, ...]] = ()
-    takes_constraint: ClassVar[bool] = True
-    needs_views: ClassVar[bool] = False
-    counts_only: ClassVar[bool] = False
-    certified: ClassVar[bool] = True
-    holds: ClassVar[ArraysHeld] = ArraysHeld(data=2, volumes=2)
+    iterations = 100
+    state_type = SIRTState
+    holds = ArraysHeld(data=2, volumes=2)
 
     def start(self, problem: Problem, x0: Vector = None) -> SIRTState:
         refuse_likelihood(problem, self)
+        refuse_negative(problem, self, "Landweber")
         f = problem.f
-        if not getattr(f.A, "nonnegative", False):
-            raise ArgumentError(
-                f"SIRT: expected an operator without negative entries, got {f.A}; use Landweber"
-            )
         fields = fresh(problem, x0)
         rows, columns = self._sums(f, vectors.leaves(f.y)[0])
         r = f.residual(fields["x"])
@@ -86,12 +69,12 @@ class SIRT:
 
     @staticmethod
     def _sums(f: Any, like: Any) -> tuple[Vector, Vector]:
-        rows = vectors.transform(reciprocal, f.A.row_sums(like))
+        rows = vectors.reciprocal(f.A.row_sums(like))
         if f.weights is None:
-            return rows, vectors.transform(reciprocal, f.A.column_sums(like))
+            return rows, vectors.reciprocal(f.A.column_sums(like))
         weights = vectors.fill(vectors.empty(f.A.out_shape, like), 1)
         f.weigh(weights)
         full = vectors.copy(weights)
         vectors.multiply(full, rows)
         f.weigh(weights)
-        return full, vectors.transform(reciprocal, f.A.adjoint(weights))
+        return full, vectors.reciprocal(f.A.adjoint(weights))

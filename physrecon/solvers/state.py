@@ -7,7 +7,8 @@ on how it was cut into slabs."""
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple, Protocol
+from numbers import Integral
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from physrecon import arrays
 from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Numbers, Shape, Vector
+from physrecon.catalog import SOLVERS
 from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
 
@@ -60,68 +62,52 @@ class ArraysHeld(NamedTuple):
     volumes: int
 
 
-class Solver(Protocol):
-    """Settings of an algorithm: a frozen dataclass.
+class Solver:
+    """Settings of an algorithm: a frozen dataclass derived from this class.
 
-    takes_prior: the kinds of prior it can use (see `priors.base`).  certified: its steps come from
-    bounds that hold, so that it cannot diverge on a convex problem.  holds: arrays in memory at
-    the same time, those of the problem and the result included.  iterations: for a job that gives
-    no number.  needs_views: it takes views of A one by one or in subsets, which a blur has not.
-    counts_only: it minimises the likelihood of counts and no other."""
+    state_type: of what `start` gives and `advance` goes on from.  takes_prior: the kinds of prior
+    it can use (see `priors.base`).  certified: its steps come from bounds that hold, so that it
+    cannot diverge on a convex problem.  holds: arrays in memory at the same time, those of the
+    problem and the result included.  iterations: for a job that gives no number.  needs_views: it
+    takes views of A one by one or in subsets, which a blur has not.  counts_only: it minimises the
+    likelihood of counts and no other."""
 
-    name: ClassVar[str]
     iterations: ClassVar[int]
-    takes_prior: ClassVar[tuple[str, ...]]
-    takes_constraint: ClassVar[bool]
-    needs_views: ClassVar[bool]
-    counts_only: ClassVar[bool]
-    certified: ClassVar[bool]
+    state_type: ClassVar[type[State]]
+    takes_prior: ClassVar[tuple[str, ...]] = ()
+    takes_constraint: ClassVar[bool] = True
+    needs_views: ClassVar[bool] = False
+    counts_only: ClassVar[bool] = False
+    certified: ClassVar[bool] = True
     holds: ClassVar[ArraysHeld]
 
     @property
-    def state_type(self) -> type[State]:
-        """What `start` gives and `advance` goes on from."""
-        ...
+    def name(self) -> str:
+        """Its word in a job; of a solver that no job knows, its class."""
+        own = type(self).__name__
+        words = [word for word, place in SOLVERS.items() if place.endswith(f":{own}")]
+        return words[0] if words else own
+
+    def _check_whole(self, *names: str) -> None:
+        """Raise ArgumentError for a setting that is no whole number > 0."""
+        for name in names:
+            value = getattr(self, name)
+            if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+                where = f"{type(self).__name__}.{name}"
+                raise ArgumentError(f"{where}: expected a whole number > 0, got {value!r}")
 
     def start(self, problem: Problem, x0: Vector = None) -> State:
         """The state before the first iteration."""
-        ...
+        raise NotImplementedError
 
     def advance(self, problem: Problem, state: Any) -> State:
         """The state after one more iteration of the active slices; `state` may be reused."""
-        ...
+        raise NotImplementedError
 
 
 def suits(solver: Any, prior: Any) -> bool:
     """Whether the solver can use any of the ways in which the prior can be used."""
     return any(kind in solver.takes_prior for kind in prior.kinds)
-
-
-def refuse_state(problem: Problem, solver: Solver, state: State) -> None:
-    """Complain about a state of another solver, shape or dtype."""
-    kind = solver.state_type
-    if not isinstance(state, kind):
-        raise ArgumentError(
-            f"{type(solver).__name__}: expected a {kind.__name__}, got {type(state).__name__}; "
-            "go on with the solver that made it"
-        )
-    model = vectors.leaves(problem.f.y)[0]
-    x = vectors.leaves(state.x)
-    shapes = vectors.leaf_shapes(problem.f.A.in_shape)
-    if [a.shape for a in x] != shapes or any(a.dtype != model.dtype for a in x):
-        raise ArgumentError(
-            f"{type(solver).__name__}: expected a state with x of {problem.f.A.in_shape} "
-            f"{model.dtype}, got {[a.shape for a in x]} {x[0].dtype}; it belongs to another problem"
-        )
-
-
-def refuse_likelihood(problem: Problem, solver: Solver, needs: str = "quadratic") -> None:
-    """Raise ArgumentError for a likelihood that is not quadratic, or lacks the method `needs`."""
-    if not getattr(problem.f, needs, False):
-        raise ArgumentError(
-            f"{type(solver).__name__}: expected LeastSquares, got {type(problem.f).__name__}; "
-            "use GradientDescent"
-        )
 
 
 def fresh(problem: Problem, x0: Vector, default: float = 0.0) -> dict[str, Any]:
@@ -193,10 +179,3 @@ def record_change(state: State, moved: Numbers, size: Numbers) -> None:
 def ratio(a: Numbers | float, b: Numbers) -> Numbers:
     """a / b, and 0 where b is 0: nothing left to do in that slice."""
     return np.where(b == 0, 0.0, a / np.where(b == 0, 1.0, b))
-
-
-def reciprocal(sums: Any) -> Any:
-    """1 / sums, and 0 where the sum is zero or too small to have a reciprocal."""
-    xp = arrays.namespace(sums)
-    some = sums > np.finfo(sums.dtype).tiny
-    return xp.where(some, 1 / xp.where(some, sums, 1), 0).astype(sums.dtype)

@@ -16,7 +16,7 @@ from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Vector
 from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
-from physrecon.solvers.state import State, record_change
+from physrecon.solvers.state import Solver, State, record_change
 
 ORDERS = ("golden", "sequential", "random")
 GOLDEN = (5**0.5 - 1) / 2
@@ -75,23 +75,30 @@ def ordered(order: str, subsets: int, seed: int, iteration: int) -> list[int]:
     return np.argsort(np.argsort(place)).tolist()
 
 
-def check_settings(solver: Any) -> None:
-    """Complain about subsets, relaxation, order or seed that are none, as far as it has them."""
+class SubsetSolver(Solver):
+    """A solver whose iteration goes through subsets of the views: its settings, checked.
 
-    def refuse(name: str, expected: str) -> None:
-        raise ArgumentError(
-            f"{type(solver).__name__}.{name}: expected {expected}, got {getattr(solver, name)!r}"
-        )
+    subsets: how many; None is one per view.  Those of its class may also be `relaxation` and
+    `order`."""
 
-    subsets = getattr(solver, "subsets", None)
-    if subsets is not None and not (_whole(subsets) and subsets > 0):
-        refuse("subsets", "a whole number > 0, or None for one per view")
-    if not 0 < getattr(solver, "relaxation", 1) < 2:
-        refuse("relaxation", "0 < relaxation < 2")
-    if getattr(solver, "order", ORDERS[0]) not in ORDERS:
-        refuse("order", f"one of {ORDERS}")
-    if not (_whole(getattr(solver, "seed", 0)) and getattr(solver, "seed", 0) >= 0):
-        refuse("seed", "a whole number >= 0")
+    needs_views = True
+
+    seed: int
+
+    def __post_init__(self) -> None:
+        subsets = getattr(self, "subsets", None)
+        if subsets is not None and not (_whole(subsets) and subsets > 0):
+            self._refuse("subsets", "a whole number > 0, or None for one per view")
+        if not 0 < getattr(self, "relaxation", 1) < 2:
+            self._refuse("relaxation", "0 < relaxation < 2")
+        if getattr(self, "order", ORDERS[0]) not in ORDERS:
+            self._refuse("order", f"one of {ORDERS}")
+        if not (_whole(self.seed) and self.seed >= 0):
+            self._refuse("seed", "a whole number >= 0")
+
+    def _refuse(self, name: str, expected: str) -> None:
+        where = f"{type(self).__name__}.{name}"
+        raise ArgumentError(f"{where}: expected {expected}, got {getattr(self, name)!r}")
 
 
 def _whole(value: Any) -> bool:
