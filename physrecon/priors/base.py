@@ -58,11 +58,16 @@ class Prior:
     elementwise: ClassVar[bool] = False  # a sum over the elements of x: see `clip_to`
 
     def __post_init__(self) -> None:
-        name, weight = type(self).__name__, self.weight
-        if not (isinstance(weight, Real) and math.isfinite(weight) and weight > 0):
-            raise ArgumentError(f"{name}.weight: expected a finite number > 0, got {weight!r}")
+        self._keep_positive("weight")
+
+    def _keep_positive(self, name: str) -> None:
+        """Keep a setting as a finite float > 0.  Raises ArgumentError."""
+        value: float = getattr(self, name)
+        where = f"{type(self).__name__}.{name}"
+        if not (isinstance(value, Real) and math.isfinite(value) and value > 0):
+            raise ArgumentError(f"{where}: expected a finite number > 0, got {value!r}")
         # A NumPy number would turn float32 arrays into float64.
-        object.__setattr__(self, "weight", float(weight))
+        object.__setattr__(self, name, float(value))
 
     @classmethod
     def settings(cls) -> dict[str, Field[Any]]:
@@ -294,3 +299,11 @@ def refuse_constraint(where: str, constraint: Constraint | None) -> None:
 def check_integers(where: str, values: Any) -> None:
     if not isinstance(values, tuple | list) or not all(isinstance(v, Integral) for v in values):
         raise ArgumentError(f"{where}: expected whole numbers, got {values!r}")
+
+
+def checked_axes(where: str, axes: Any) -> tuple[int, ...] | None:
+    """Axes as a tuple of whole numbers, or None.  Raises ArgumentError."""
+    if axes is None:
+        return None
+    check_integers(where, axes)
+    return tuple(int(axis) for axis in axes)

@@ -27,7 +27,7 @@ from physrecon.errors import ArgumentError
 from physrecon.operators.base import LinearOperator
 from physrecon.operators.calculus import Gradient
 from physrecon.operators.diagonal import Identity
-from physrecon.priors.base import Prior, check_integers, refuse_constraint
+from physrecon.priors.base import Prior, check_integers, checked_axes, refuse_constraint
 from physrecon.priors.constraints import Constraint
 
 CHUNK = 1 << 13  # voxels gone through at a time on the CPU: their small matrices fit the caches
@@ -138,9 +138,7 @@ class NuclearTotalVariation(Prior):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_integers("NuclearTotalVariation.channel_axis", (self.channel_axis,))
-        if self.axes is not None:
-            check_integers("NuclearTotalVariation.axes", self.axes)
-            object.__setattr__(self, "axes", tuple(int(axis) for axis in self.axes))
+        object.__setattr__(self, "axes", checked_axes("NuclearTotalVariation.axes", self.axes))
         spacing = self.spacing if isinstance(self.spacing, tuple | list) else (self.spacing,)
         if not all(isinstance(h, Real) and 0 < h < math.inf for h in spacing):
             raise ArgumentError(

@@ -19,7 +19,7 @@ from physrecon.errors import ArgumentError
 from physrecon.operators.base import LinearOperator
 from physrecon.operators.diagonal import Identity
 from physrecon.operators.wavelet import Wavelet
-from physrecon.priors.base import Prior, check_integers, clip_to, per_leaf, refuse_constraint
+from physrecon.priors.base import Prior, checked_axes, clip_to, per_leaf, refuse_constraint
 from physrecon.priors.constraints import Constraint
 
 
@@ -91,9 +91,7 @@ class WaveletL1(Prior):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.axes is not None:
-            check_integers("WaveletL1.axes", self.axes)
-            object.__setattr__(self, "axes", tuple(int(axis) for axis in self.axes))
+        object.__setattr__(self, "axes", checked_axes("WaveletL1.axes", self.axes))
         if not isinstance(self.levels, Integral):  # a number for each shape would not fit q alone
             raise ArgumentError(f"WaveletL1.levels: expected a whole number, got {self.levels!r}")
         rank = max((abs(axis) for axis in self.axes or ()), default=0) + 1

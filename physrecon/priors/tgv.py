@@ -15,32 +15,23 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
 
 from physrecon import arrays
 from physrecon.arrays.vectors import Axis, Numbers, Shape
-from physrecon.errors import ArgumentError
 from physrecon.operators.calculus import ROUNDING, Lattice, gradient_norm, lattice
-from physrecon.priors.constraints import FREE, Constraint
+from physrecon.priors.constraints import FREE
 from physrecon.priors.rof import RELAX, beside, next_check, parts, per_problem
-from physrecon.priors.total_variation import (
-    Variation,
-    arranged,
-    bounds_of,
-    check_accuracy,
-    one_a_problem,
-    slice_sums,
-)
+from physrecon.priors.total_variation import IteratedVariation, arranged, slice_sums
 
 FIRST_STEP, LAST_STEP = 1.0, 1e-2  # of τ, which shrinks like 1/k in between
 VALUE_STEP = 0.1  # τ while u stands still, for gradients whose mean square is 1
 
 
 @dataclass(frozen=True)
-class TGV(Variation):
+class TGV(IteratedVariation):
     """weight · min_v Σ |∇x − v| + ratio · Σ |E v|.
 
     ratio: a length in the unit of `spacing`: features with curvature on larger lengths are free.
@@ -66,10 +57,7 @@ class TGV(Variation):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_accuracy("TGV", self.tolerance, self.iterations)
-        if not (isinstance(self.ratio, Real) and 0 < self.ratio < math.inf):
-            raise ArgumentError(f"TGV.ratio: expected a number > 0, got {self.ratio!r}")
-        object.__setattr__(self, "ratio", float(self.ratio))
+        self._keep_positive("ratio")
 
     def values(self, x: Any, axis: Axis = None) -> Numbers:
         steps = self.steps(x.shape)
@@ -78,27 +66,18 @@ class TGV(Variation):
         shape = u.shape[len(free) :]
         each = np.zeros(math.prod(u.shape[: len(free)]))
         if x.size:
-            self._inner(steps, shape).measure(u.reshape(-1, *shape), each)
+            self._inner(list(steps.values()), shape).measure(u.reshape(-1, *shape), each)
         each *= self.weight / min(steps.values())
         return slice_sums(each.reshape(u.shape[: len(free)]), free, axis)
 
-    def prox(self, x: Any, step: Any, constraint: Constraint | None = None) -> Any:
-        bounds = bounds_of("TGV", constraint)
-        steps = self.steps(x.shape)
-        free = [a for a in range(x.ndim) if a not in steps]
-        radii = self.weight * one_a_problem("TGV.prox", step, x.shape, free)
-        f = arranged(x, free, steps)
-        shape = f.shape[len(free) :]
-        if x.size:
-            radii = radii / min(steps.values())
-            self._inner(steps, shape).denoise(f.reshape(-1, *shape), radii, bounds)
-        if f is not x:
-            x[...] = f.transpose(*np.argsort([*free, *steps]))
-        return x
+    def _denoise(
+        self, f: Any, radii: Numbers, spacing: list[float], bounds: tuple[float, float]
+    ) -> None:
+        self._inner(spacing, f.shape[1:]).denoise(f, radii / min(spacing), bounds)
 
-    def _inner(self, steps: dict[int, float], shape: Shape) -> Iteration:
-        smallest = min(steps.values())
-        at = lattice("TGV", shape, {i: h / smallest for i, h in enumerate(steps.values())})
+    def _inner(self, spacing: list[float], shape: Shape) -> Iteration:
+        smallest = min(spacing)
+        at = lattice("TGV", shape, {i: h / smallest for i, h in enumerate(spacing)})
         return Iteration(at, self.ratio / smallest, self.tolerance, self.iterations)
 
 

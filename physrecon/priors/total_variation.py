@@ -23,7 +23,7 @@ from physrecon.errors import ArgumentError
 from physrecon.operators.base import LinearOperator
 from physrecon.operators.calculus import ROUNDING, Gradient, gradient_norm, lattice, sorted_axes
 from physrecon.priors import rof
-from physrecon.priors.base import Prior, check_integers, refuse_constraint
+from physrecon.priors.base import Prior, checked_axes, refuse_constraint
 from physrecon.priors.constraints import FREE, Constraint
 
 ROUNDED = 0.01  # of the typical x: what a step is rounded off to where no kink may be
@@ -41,9 +41,7 @@ class Variation(Prior):
     def __post_init__(self) -> None:
         super().__post_init__()
         name = type(self).__name__
-        if self.axes is not None:
-            check_integers(f"{name}.axes", self.axes)
-            object.__setattr__(self, "axes", tuple(int(axis) for axis in self.axes))
+        object.__setattr__(self, "axes", checked_axes(f"{name}.axes", self.axes))
         if isinstance(self.spacing, Sequence | np.ndarray):
             object.__setattr__(self, "spacing", tuple(float(h) for h in self.spacing))
 
@@ -133,8 +131,45 @@ def slice_sums(each: np.ndarray, free: list[int], axis: Axis) -> Numbers:
     return np.array([np.sum(np.ascontiguousarray(part)) for part in parts])
 
 
+class IteratedVariation(Variation):
+    """What is common to priors of which an iteration finds the proximal map, to a tolerance."""
+
+    tolerance: float
+    iterations: int
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        name, tolerance, iterations = type(self).__name__, self.tolerance, self.iterations
+        if not (isinstance(tolerance, Real) and 0 <= tolerance < 1):
+            raise ArgumentError(f"{name}.tolerance: expected 0 <= tolerance < 1, got {tolerance!r}")
+        if not isinstance(iterations, Integral) or iterations < 1:
+            raise ArgumentError(
+                f"{name}.iterations: expected a whole number > 0, got {iterations!r}"
+            )
+
+    def prox(self, x: Any, step: Any, constraint: Constraint | None = None) -> Any:
+        name = type(self).__name__
+        bounds = bounds_of(name, constraint)
+        steps = self.steps(x.shape)
+        free = [a for a in range(x.ndim) if a not in steps]
+        radii = self.weight * one_a_problem(f"{name}.prox", step, x.shape, free)
+        f = arranged(x, free, steps)
+        if x.size:
+            problems = f.reshape(-1, *f.shape[len(free) :])
+            self._denoise(problems, radii, list(steps.values()), bounds)
+        if f is not x:
+            x[...] = f.transpose(*np.argsort([*free, *steps]))
+        return x
+
+    def _denoise(
+        self, f: Any, radii: Numbers, spacing: list[float], bounds: tuple[float, float]
+    ) -> None:
+        """f (problems, …) ← the solutions for the radii step · weight; spacing: along each axis."""
+        raise NotImplementedError
+
+
 @dataclass(frozen=True)
-class TotalVariation(Variation):
+class TotalVariation(IteratedVariation):
     """w Σ |∇x|, |·| the Euclidean norm at a voxel, or Σ |difference| unless `isotropic`.
 
     axes: of x that are differentiated, at most three; None: all with more than one element.  So a
@@ -164,10 +199,6 @@ class TotalVariation(Variation):
     holds: ClassVar[int] = 8
     solver: ClassVar[str] = "fista"
     kinds: ClassVar[tuple[str, ...]] = ("prox", "split", "surrogate")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_accuracy("TotalVariation", self.tolerance, self.iterations)
 
     def values(self, x: Any, axis: Axis = None) -> Numbers:
         steps = self.steps(x.shape)
@@ -201,20 +232,14 @@ class TotalVariation(Variation):
         """The nearest q with |q| ≤ w, whatever σ."""
         return self._project(q, self.isotropic)
 
-    def prox(self, x: Any, step: Any, constraint: Constraint | None = None) -> Any:
-        bounds = bounds_of("TotalVariation", constraint)
-        steps = self.steps(x.shape)
-        free = [a for a in range(x.ndim) if a not in steps]
-        radii = self.weight * one_a_problem("TotalVariation.prox", step, x.shape, free)
-        f = arranged(x, free, steps)
-        shape = f.shape[len(free) :]
-        at = lattice("TotalVariation", shape, dict(enumerate(steps.values())))
+    def _denoise(
+        self, f: Any, radii: Numbers, spacing: list[float], bounds: tuple[float, float]
+    ) -> None:
+        shape = f.shape[1:]
+        at = lattice("TotalVariation", shape, dict(enumerate(spacing)))
         norm = gradient_norm(shape, range(len(shape)), at.spacing) * (1 + ROUNDING)
         limits = (self.tolerance, self.iterations)
-        rof.Denoiser(at, norm, bounds, self.isotropic, *limits).run(f.reshape(-1, *shape), radii)
-        if f is not x:
-            x[...] = f.transpose(*np.argsort([*free, *steps]))
-        return x
+        rof.Denoiser(at, norm, bounds, self.isotropic, *limits).run(f, radii)
 
 
 @dataclass(frozen=True)
@@ -238,9 +263,7 @@ class HuberTV(Variation):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not (isinstance(self.delta, Real) and 0 < self.delta < math.inf):
-            raise ArgumentError(f"HuberTV.delta: expected a number > 0, got {self.delta!r}")
-        object.__setattr__(self, "delta", float(self.delta))
+        self._keep_positive("delta")
 
     def values(self, x: Any, axis: Axis = None) -> Numbers:
         steps = self.steps(x.shape)
@@ -249,12 +272,15 @@ class HuberTV(Variation):
     def values_and_gradient(self, x: Any, axis: Axis, out: Any) -> tuple[Numbers, Any]:
         from physrecon.kernels import gradient_norms
 
+        self._run(gradient_norms.flow, x, out)
+        return self.values(x, axis), out
+
+    def _run(self, kernel: Any, x: Any, *outputs: Any) -> None:
+        """A kernel that adds to its outputs what follows from x."""
         if x.size:
             at, number = lattice("HuberTV", x.shape, self.steps(x.shape)), x.dtype.type
             factors = (number(self.weight), number(self.delta), self.isotropic)
-            rest = (at.flat(x), at.flat(out))
-            gradient_norms.flow(at.scales_in(x.dtype), at.layout, *factors, *rest)
-        return self.values(x, axis), out
+            kernel(at.scales_in(x.dtype), at.layout, *factors, *map(at.flat, (x, *outputs)))
 
     def lipschitz(self, shape: Shape) -> float:
         """(w / δ) ‖∇‖²"""
@@ -265,11 +291,7 @@ class HuberTV(Variation):
     def surrogate(self, x: Any, axis: Axis, scale: Numbers, gradient: Any, curvature: Any) -> None:
         from physrecon.kernels import half_quadratic
 
-        if x.size:
-            at, number = lattice("HuberTV", x.shape, self.steps(x.shape)), x.dtype.type
-            factors = (number(self.weight), number(self.delta), self.isotropic)
-            rest = (at.flat(x), at.flat(curvature), at.flat(gradient))
-            half_quadratic.majorise(at.scales_in(x.dtype), at.layout, *factors, *rest)
+        self._run(half_quadratic.majorise, x, curvature, gradient)
 
     def conjugate_prox(self, q: Any, sigma: Any) -> Any:
         """q / (1 + σ δ / w), then the nearest with |q| ≤ w: g* is δ ‖q‖² / 2w in that ball."""
@@ -302,14 +324,6 @@ class JointTotalVariation(Variation):
     def conjugate_prox(self, q: Any, sigma: Any) -> Any:
         """The nearest q whose norm over directions and channels is ≤ w everywhere, whatever σ."""
         return self._project(q, True)
-
-
-def check_accuracy(where: str, tolerance: float, iterations: int) -> None:
-    """Complain about limits of an inner iteration that make no sense."""
-    if not (isinstance(tolerance, Real) and 0 <= tolerance < 1):
-        raise ArgumentError(f"{where}.tolerance: expected 0 <= tolerance < 1, got {tolerance!r}")
-    if not isinstance(iterations, Integral) or iterations < 1:
-        raise ArgumentError(f"{where}.iterations: expected a whole number > 0, got {iterations!r}")
 
 
 def bounds_of(where: str, constraint: Constraint | None) -> tuple[float, float]:

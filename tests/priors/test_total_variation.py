@@ -304,9 +304,9 @@ def test_joint_balls_hold_all_channels_of_a_voxel():
         (lambda: pr.TotalVariation(1, spacing=-1).value(np.ones((2, 2))), "spacing: expected"),
         (lambda: pr.TotalVariation(1, tolerance=-1), "tolerance: expected"),
         (lambda: pr.TotalVariation(1, iterations=0), "iterations: expected"),
-        (lambda: pr.TGV(1, 0), "ratio: expected a number > 0"),
+        (lambda: pr.TGV(1, 0), "ratio: expected a finite number > 0"),
         (lambda: pr.TGV(1, tolerance=2), "tolerance: expected"),
-        (lambda: pr.HuberTV(1, 0), "delta: expected a number > 0"),
+        (lambda: pr.HuberTV(1, 0), "delta: expected a finite number > 0"),
         (lambda: pr.JointTotalVariation(1, axes=(0, 1)).value(np.ones((2, 2, 2))), "channel axis"),
     ],
 )
