@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, ClassVar, NoReturn, Self
 
@@ -125,11 +126,14 @@ class Likelihood:
 
     def _go_through(self, p: Vector, what: int) -> Numbers:
         values = np.zeros(1)
-        axes = vectors.leaf_axes(self.data_axis, self.y)
-        parts = zip(vectors.leaves(p), vectors.leaves(self.y), axes, strict=True)
-        for leaf, (one, y, axis) in enumerate(parts):
+        for leaf, (y, axis, one) in enumerate(self._leaves(p)):
             values = values + self._sums(one, y, what, leaf, axis)
         return values
+
+    def _leaves(self, *others: Vector) -> Iterator[tuple[Any, ...]]:
+        """(array of the data, axis of its slices, those of the other vectors), array by array."""
+        axes = vectors.leaf_axes(self.data_axis, self.y)
+        return zip(vectors.leaves(self.y), axes, *map(vectors.leaves, others), strict=True)
 
     def _sums(self, p: Any, y: Any, what: int, leaf: int, axis: int | None) -> Numbers:
         if not p.size:
@@ -163,8 +167,7 @@ class Likelihood:
     def _count_of(self, used: Vector) -> Numbers:
         """How many data of each slice are used: those where this, which broadcasts, is > 0."""
         total = np.zeros(1)
-        axes = vectors.leaf_axes(self.data_axis, self.y)
-        for part, y, axis in zip(vectors.leaves(used), vectors.leaves(self.y), axes, strict=True):
+        for y, axis, part in self._leaves(used):
             others = tuple(i for i in range(y.ndim) if i != axis)
             counted = arrays.namespace(part).broadcast_to(part > 0, y.shape).sum(axis=others)
             total = total + arrays.to_host(counted).reshape(-1)
@@ -173,8 +176,7 @@ class Likelihood:
     def counted(self) -> Numbers:
         """The number of data of each slice that have a part in f."""
         total = np.zeros(1)
-        axes = vectors.leaf_axes(self.data_axis, self.y)
-        for y, axis in zip(vectors.leaves(self.y), axes, strict=True):
+        for y, axis in self._leaves():
             slices = 1 if axis is None else y.shape[axis]
             total = total + np.full(slices, y.size / max(slices, 1))
         return total
@@ -200,8 +202,7 @@ class Likelihood:
 
         signs: ± 1, of A.out_shape.  Data that may not be negative are reflected at 0."""
         y = vectors.copy(signs)
-        parts = (vectors.leaves(v) for v in (y, self.precision(), self.y))
-        for moved, precision, data in zip(*parts, strict=True):
+        for data, _, moved, precision in self._leaves(y, self.precision()):
             xp = arrays.namespace(moved)
             moved *= xp.where(precision > 0, size / xp.where(precision > 0, precision, 1), 0)
             moved += data
@@ -280,8 +281,7 @@ class Likelihood:
     def _largest(self, vector: Vector) -> Numbers:
         """The largest number of each slice of a vector that broadcasts against the data."""
         largest = np.zeros(1)
-        axes = vectors.leaf_axes(self.data_axis, self.y)
-        for v, y, axis in zip(vectors.leaves(vector), vectors.leaves(self.y), axes, strict=True):
+        for y, axis, v in self._leaves(vector):
             v = v.reshape((1,) * (y.ndim - v.ndim) + v.shape)
             others = tuple(i for i in range(v.ndim) if i != axis)
             peak = arrays.to_host(v.max(axis=others)).reshape(-1) if v.size else np.zeros(1)
@@ -315,9 +315,16 @@ class Likelihood:
 
     def _compact(self, values: Vector) -> list[Any]:
         """Parameters as kernels take them, (1 | outer, 1 | slices, inner), one for each array."""
-        axes = vectors.leaf_axes(self.data_axis, self.y)
-        triples = zip(vectors.leaves(values), vectors.leaves(self.y), axes, strict=True)
-        return [compact(v, y.shape, axis) for v, y, axis in triples]
+        return [compact(v, y.shape, axis) for y, axis, v in self._leaves(values)]
+
+    def _with_steps(self, q: Vector, sigma: Any, parameter: Vector) -> Iterator[tuple[Any, ...]]:
+        """(array of q, its σ, array of the data, of a parameter): what `conjugate_prox` goes over.
+
+        sigma: a number or an array for all arrays of q, or a tuple with one for each."""
+        parts = list(self._leaves(q, parameter))
+        steps = sigma if isinstance(sigma, tuple) else (sigma,) * len(parts)
+        for (y, _, part, value), step in zip(parts, steps, strict=True):
+            yield part, step, y, value
 
 
 def split(shape: tuple[int, ...], axis: int | None) -> tuple[int, int, int]:

@@ -14,7 +14,30 @@ from physrecon.likelihoods.base import Likelihood, on_views
 from physrecon.operators.base import LinearOperator, Operator
 
 
-class LeastSquares(Likelihood):
+class Weighted(Likelihood):
+    """Losses of residuals with weights W, of which the curvature is at most W."""
+
+    def _keep_weights(self, weights: Any) -> None:
+        self.weights = weights
+        self._roots = self._roots_of(weights)
+        self._parameters = self._compact(self._roots)
+
+    def _steepest(self) -> Numbers:
+        return self._largest(self._roots) ** 2
+
+    def precision(self) -> Vector:
+        return self._roots
+
+    def expected_norms(self) -> Numbers:
+        """√m for m data, with the noise level of the data."""
+        return self._estimated_norms(None if self.weights is None else self._roots)
+
+    def counted(self) -> Numbers:
+        """Data of weight zero do not count."""
+        return super().counted() if self.weights is None else self._count_of(self._roots)
+
+
+class LeastSquares(Weighted):
     """f(x) = ½ ‖W^½ (A x − y)‖²,  ∇f(x) = Aᵀ W (A x − y).
 
     y: A.out_shape, float32 or float64, finite.
@@ -38,9 +61,8 @@ class LeastSquares(Likelihood):
         self, A: Operator, y: Vector, weights: Any = None, inverse_variance: bool = False
     ) -> None:
         super().__init__(A, y)
-        self.weights, self.inverse_variance = weights, inverse_variance
-        self._roots = self._roots_of(weights)
-        self._parameters = self._compact(self._roots)
+        self._keep_weights(weights)
+        self.inverse_variance = inverse_variance
         override = getattr(type(A), "normal", None)
         self.fast_normal = isinstance(A, LinearOperator) and override is not LinearOperator.normal
 
@@ -52,9 +74,6 @@ class LeastSquares(Likelihood):
         from physrecon.kernels import losses
 
         losses.residuals(p, y, self._parameters[leaf], p.dtype.type(np.inf), what, partial)
-
-    def _steepest(self) -> Numbers:
-        return self._largest(self._roots) ** 2
 
     # Data space: what solvers that keep the residual use --------------------------------------
 
@@ -89,25 +108,15 @@ class LeastSquares(Likelihood):
 
     def conjugate_prox(self, q: Vector, sigma: Any) -> Vector:
         """q ← (q − σ y) / (1 + σ/w), and 0 where w = 0."""
-        roots = vectors.leaves(self._roots)
-        steps = sigma if isinstance(sigma, tuple) else (sigma,) * len(roots)
-        parts = zip(vectors.leaves(q), vectors.leaves(self.y), steps, roots, strict=True)
-        for part, y, step, root in parts:
+        for part, step, y, root in self._with_steps(q, sigma, self._roots):
             shrink_towards(part, y, step, root * root)
         return q
-
-    def precision(self) -> Vector:
-        return self._roots
 
     def expected_norms(self) -> Numbers:
         """√m for weights that are 1/variance of m data, else with the noise level of the data."""
         if self.inverse_variance:
             return np.sqrt(self.counted())
-        return self._estimated_norms(None if self.weights is None else self._roots)
-
-    def counted(self) -> Numbers:
-        """Data of weight zero do not count."""
-        return super().counted() if self.weights is None else self._count_of(self._roots)
+        return super().expected_norms()
 
     # Volume space -----------------------------------------------------------------------------
 

@@ -36,8 +36,7 @@ class CountLikelihood(Likelihood):
 
         The mean that the expectation needs is that of neighbouring counts in a row."""
         total = np.zeros(1)
-        axes = vectors.leaf_axes(self.data_axis, self.y)
-        for leaf, (y, axis) in enumerate(zip(vectors.leaves(self.y), axes, strict=True)):
+        for leaf, (y, axis) in enumerate(self._leaves()):
             deviance = expected_deviance(_smoothed(arrays.to_host(y).astype(np.float64)))
             others = tuple(i for i in range(y.ndim) if i != axis)
             total = total + (deviance * self._alive(leaf)).sum(axis=others).reshape(-1)
@@ -108,8 +107,7 @@ class PoissonLikelihood(CountLikelihood):
 
     def data_curvatures(self, p: Vector) -> None:
         """p ← the curvature of the smallest parabola above φ(t) for all t >= 0; needs b > 0."""
-        pairs = zip(vectors.leaves(self.y), vectors.leaves(self.background), strict=True)
-        if any(((b == 0) & (y > 0)).any() for y, b in pairs):
+        if any(((b == 0) & (y > 0)).any() for y, _, b in self._leaves(self.background)):
             advice = "give the background, or use MLEM, PDHG or LBFGS"
             self._refuse("background > 0 where there are counts", "0", advice)
         super().data_curvatures(p)
@@ -119,10 +117,7 @@ class PoissonLikelihood(CountLikelihood):
 
         Chambolle and Pock, J. Math. Imaging Vis. 40 (2011) 120; Anthoine, Aujol, Boursier and
         Mélot, Inverse Problems 28 (2012) 105004."""
-        parts = vectors.leaves(q)
-        steps = sigma if isinstance(sigma, tuple) else (sigma,) * len(parts)
-        others = (vectors.leaves(self.y), vectors.leaves(self.background))
-        for part, y, b, step in zip(parts, *others, steps, strict=True):
+        for part, step, y, b in self._with_steps(q, sigma, self.background):
             xp = arrays.namespace(part)
             step = xp.asarray(step, dtype=part.dtype)
             part += step * b

@@ -14,7 +14,7 @@ from physrecon import arrays
 from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Numbers, Vector
 from physrecon.likelihoods.base import Likelihood, on_views
-from physrecon.likelihoods.least_squares import shrink_towards
+from physrecon.likelihoods.least_squares import Weighted, shrink_towards
 from physrecon.operators.base import LinearOperator, Operator
 
 
@@ -37,7 +37,7 @@ class Robust(Likelihood):
         return {"outlier": cls.outlier_level * float(np.median(noise_level(y, axis=1)))}
 
 
-class Huber(Robust):
+class Huber(Robust, Weighted):
     """f(x) = Σ w · (½ r² where |r| <= δ, else δ (|r| − ½ δ)),  r = A x − y.
 
     delta: > 0, in the units of y; 1.345 times the noise level loses 5 % where there are no
@@ -52,9 +52,8 @@ class Huber(Robust):
 
     def __init__(self, A: Operator, y: Vector, delta: float, weights: Any = None) -> None:
         super().__init__(A, y)
-        self.delta, self.weights = _positive(self, "delta", delta), weights
-        self._roots = self._roots_of(weights)
-        self._parameters = self._compact(self._roots)
+        self.delta = _positive(self, "delta", delta)
+        self._keep_weights(weights)
 
     def subset(self, views: Any) -> Huber:
         weights = on_views(self.weights, self.y, views)
@@ -65,24 +64,9 @@ class Huber(Robust):
 
         losses.residuals(p, y, self._parameters[leaf], p.dtype.type(self.delta), what, partial)
 
-    def expected_norms(self) -> Numbers:
-        return self._estimated_norms(None if self.weights is None else self._roots)
-
-    def counted(self) -> Numbers:
-        return super().counted() if self.weights is None else self._count_of(self._roots)
-
-    def precision(self) -> Vector:
-        return self._roots
-
-    def _steepest(self) -> Numbers:
-        return self._largest(self._roots) ** 2
-
     def conjugate_prox(self, q: Vector, sigma: Any) -> Vector:
         """q ← that of least squares, held within ± w δ."""
-        parts = vectors.leaves(q)
-        steps = sigma if isinstance(sigma, tuple) else (sigma,) * len(parts)
-        others = (vectors.leaves(self.y), vectors.leaves(self._roots))
-        for part, y, root, step in zip(parts, *others, steps, strict=True):
+        for part, step, y, root in self._with_steps(q, sigma, self._roots):
             xp = arrays.namespace(part)
             weights = root * root
             shrink_towards(part, y, step, weights)

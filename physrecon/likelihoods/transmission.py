@@ -44,8 +44,8 @@ class TransmissionLikelihood(CountLikelihood):
         self._parameters = list(
             zip(self._compact(self.blank), self._compact(self.dark), strict=True)
         )
-        pairs = zip(vectors.leaves(self.y), vectors.leaves(self.dark), strict=True)
-        self.convex = all(bool(((d == 0) | (v <= d)).all()) for v, d in pairs)
+        dark = self._leaves(self.dark)
+        self.convex = all(bool(((d == 0) | (v <= d)).all()) for v, _, d in dark)
 
     @classmethod
     def for_slab(cls, A: LinearOperator, y: Any, **given: Any) -> Self:
