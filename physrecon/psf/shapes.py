@@ -110,12 +110,7 @@ def _quarter_area(y: Array, x: Array, radius: float) -> Array:
 
 
 def motion(
-    shape: Sequence[int],
-    length: float,
-    angle: float,
-    pixel_size: Lengths = 1.0,
-    *,
-    angle_unit: str,
+    shape: Sequence[int], length: float, angle: float, pixel_size: Lengths = 1.0, *, angle_unit: str
 ) -> Array:
     """A straight line, the blur of uniform motion during the exposure, in 2-D.
 
