@@ -212,7 +212,7 @@ def test_sart_is_faster_than_sirt_by_its_subsets():
 def test_negative_entries_are_refused():
     A = zoo.signed()
     problem = pr.Problem(pr.LeastSquares(A, zoo.data_for(A)))
-    with pytest.raises(ArgumentError, match="SART: expected an operator without negative entries"):
+    with pytest.raises(ArgumentError, match="SART: expected a linear operator without negative"):
         pr.solve(problem, pr.SART())
     with pytest.raises(ArgumentError, match="without negative entries"):
         pr.solve(problem, pr.Landweber(preconditioner="jacobi"))
