@@ -32,7 +32,7 @@ def complaint(job: type[Table], where: str, problem: ValidationError, flags: boo
     for place, p in reversed(first.items()):
         start = f"{where} {names[place]}" if place in names else f"{where}: {place}"
         sentence = _sentence(job, place, p)
-        said = not place or sentence.startswith(place) or place == "prior.name"
+        said = not place or sentence.startswith(f"{place.partition('.')[0]}: ")
         lines.append(f"{where}: {sentence}" if said else f"{start}: {sentence}")
     strange = {_table(job, p) for p in first.values() if p["type"] == "extra_forbidden"}
     for name, table in sorted(strange, key=lambda one: one[0]):

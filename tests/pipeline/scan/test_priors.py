@@ -293,7 +293,7 @@ WRONG = {
     "weight 0": ([*TV, "--weight", "0"], ["number > 0, or auto", "'0'"]),
     "weight < 0": ([*TV, "--weight", "-1"], ["number > 0, or auto", "'-1'"]),
     "weight nan": ([*TV, "--weight", "nan"], ["number > 0, or auto", "'nan'"]),
-    "weight inf": ([*TV, "--set", "prior.weight=inf"], ["prior.weight", "finite number"]),
+    "weight inf": ([*TV, "--set", "prior.weight=inf"], ["--weight", "> 0, or auto", "'inf'"]),
     "weight true": ([*TV, "--set", "prior.weight=true"], ["number > 0, or auto"]),
     "no prior": (["--weight", "0.1"], ["prior to go with weight", "--prior tikhonov|"]),
     "other prior": ([*TV, "--set", "prior.ratio=2"], ["isotropic, got ratio"]),
