@@ -17,20 +17,15 @@ class ScanGeometry(Protocol):
     @property
     def shape(self) -> tuple[int, int, int]:
         """Shape of the projections: (views, rows, columns)."""
-        ...
 
     def default_grid(self) -> Grid:
         """The grid that the detector sees, at its resolution."""
-        ...
 
     def __getitem__(self, views: Any) -> Self:
         """The scan with these views only."""
-        ...
 
     def part(self, rows: slice) -> Self:
         """Some neighbouring detector rows, where they are."""
-        ...
 
     def rows_seen(self, grid: Grid, slices: slice) -> slice:
         """The detector rows that these slices of a grid reach."""
-        ...

@@ -58,6 +58,25 @@ def key_for_each(where: str, key: Any, ndim: int) -> tuple[Any, ...]:
     return keys + (slice(None),) * (ndim - len(keys))
 
 
+def bounded_key(where: str, number: str, part: str, key: Any, count: int) -> int | slice:
+    """An int below `count`, or a slice with bounds and a positive step.
+
+    number, part: what these mean, in words.  Raises ArgumentError for other keys, IndexError."""
+    if isinstance(key, (int, np.integer)) and not isinstance(key, bool):
+        if not -count <= key < count:
+            raise IndexError(f"{where}: expected {number} in 0..{count - 1}, got {key}.")
+        return int(key) % count
+    if not isinstance(key, slice) or (key.step is not None and key.step < 1):
+        raise ArgumentError(f"{where}: expected {number} or {part}, got {key!r}.")
+    start, stop, step = key.indices(count)
+    return slice(start, max(start, stop), step)
+
+
+def numbers(key: int | slice) -> range:
+    """The numbers that a bounded key means."""
+    return range(key, key + 1) if isinstance(key, int) else range(key.start, key.stop, key.step)
+
+
 @contextmanager
 def undone_by(undo: Callable[[], object]) -> Iterator[None]:
     """Call `undo` where the block fails, however it does."""

@@ -20,7 +20,7 @@ from physrecon.io.content import HDF5, Content, content_of, unrecognised
 from physrecon.io.fingerprint import fingerprint
 from physrecon.io.images import hdf5, photo, tiff
 from physrecon.io.images.stored_image import ABSENT, StoredImage
-from physrecon.io.opened import Closing, LazyArray, key_for_each, undone_by
+from physrecon.io.opened import Closing, LazyArray, bounded_key, key_for_each, undone_by
 
 FORMATS = "a TIFF, PNG, JPEG or HDF5 image"
 # A reader of (path, content, dataset) returns None for content that is not its own.
@@ -83,7 +83,7 @@ class Image(Closing, LazyArray):
         Holds the part.  Raises ArgumentError for other keys and DataError where the file is
         damaged."""
         each = zip(key_for_each("Image", key, self.ndim), self.shape, strict=True)
-        keys = [_one_key(k, n) for k, n in each]
+        keys = [bounded_key("Image", "an index", "a rising slice", k, n) for k, n in each]
         stored: list[int | slice] = [0] * len(self._image.axes)
         for i, k in zip(self._order, keys, strict=True):
             stored[i] = k
@@ -182,15 +182,3 @@ def open_image(path: str | Path, dataset: str | None = None, axes: str | None = 
         raise unrecognised(path, content, FORMATS, "convert it")
     with undone_by(image.close):
         return Image(image if axes is None else image.with_axes(axes))
-
-
-def _one_key(key: Any, count: int) -> int | slice:
-    """An int, or a slice with bounds and a positive step."""
-    if isinstance(key, (int, np.integer)) and not isinstance(key, bool):
-        if not -count <= key < count:
-            raise IndexError(f"Image: expected an index in 0..{count - 1}, got {key}.")
-        return int(key) % count
-    if not isinstance(key, slice) or (key.step is not None and key.step < 1):
-        raise ArgumentError(f"Image: expected an index or a rising slice, got {key!r}.")
-    start, stop, step = key.indices(count)
-    return slice(start, max(start, stop), step)

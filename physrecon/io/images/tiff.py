@@ -22,7 +22,7 @@ from physrecon.io.content import TIFF, Content
 from physrecon.io.images.stored_image import UNNAMED, Key, StoredImage, parsing
 from physrecon.io.images.tiff_safety import check_chain, check_extent, check_page, truncated
 from physrecon.io.images.tiff_scale import lengths
-from physrecon.io.opened import read_errors, undone_by
+from physrecon.io.opened import numbers, read_errors, undone_by
 
 NAMED = {"I": UNNAMED, "Q": UNNAMED}  # pages and "other" of tifffile are no names
 UNDESCRIBED = ("generic", "uniform")  # series that tifffile found without metadata
@@ -80,17 +80,14 @@ class _Pages:
 
     def read(self, key: Key) -> NDArray[Any]:
         cut = len(self._leading)
-        wanted = [
-            range(k, k + 1) if isinstance(k, int) else range(k.start, k.stop, k.step)
-            for k in key[:cut]
-        ]
+        wanted = [numbers(k) for k in key[:cut]]
         inner = key[cut:]
-        shape = [len(range(k.start, k.stop, k.step)) for k in inner if isinstance(k, slice)]
+        shape = [len(numbers(k)) for k in inner if isinstance(k, slice)]
         out = np.empty([*map(len, wanted), *shape], self._dtype.newbyteorder("="))
         for place in np.ndindex(*map(len, wanted)):
             page = 0
-            for numbers, i, n in zip(wanted, place, self._leading, strict=True):
-                page = page * n + numbers[i]
+            for pages, i, n in zip(wanted, place, self._leading, strict=True):
+                page = page * n + pages[i]
             out[place] = self._page(page)[inner]
         return out[tuple(0 if isinstance(k, int) else slice(None) for k in key[:cut])]
 

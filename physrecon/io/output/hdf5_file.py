@@ -16,7 +16,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from physrecon.io.atomic_file import replacing
+from physrecon.io.atomic_file import replacing, write_all
 from physrecon.io.opened import undone_by
 from physrecon.io.output.image_layout import ImageLayout
 from physrecon.io.volumes.layout import empty_array, lay_out
@@ -90,14 +90,13 @@ class _Disk(io.RawIOBase):
             raise self._error
 
     def write(self, piece: Any) -> int:
-        rest = memoryview(piece).cast("B")
-        size = len(rest)
+        content = memoryview(piece).cast("B")
         try:
-            while rest and self._error is None:
-                rest = rest[self._file.write(rest) :]
+            if self._error is None:
+                write_all(self._file, content)
         except OSError as error:
             self._error = error
-        return size
+        return len(content)
 
     def readinto(self, buffer: Any) -> int:
         return self._file.readinto(buffer)

@@ -13,8 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from physrecon.errors import ArgumentError
-from physrecon.io.opened import LazyArray, key_for_each, read_errors
+from physrecon.io.opened import LazyArray, bounded_key, key_for_each, numbers, read_errors
 
 THETA_FIRST = "theta:y:x"
 ROW_FIRST = "y:theta:x"
@@ -107,20 +106,14 @@ def no_frames(like: Frames) -> Frames:
 
 
 def _range(name: str, key: Any, count: int) -> range:
-    if isinstance(key, (int, np.integer)):
-        if not -count <= key < count:
-            raise IndexError(f"Frames: expected a {name} in 0..{count - 1}, got {key}.")
-        return range(int(key) % count, int(key) % count + 1)
-    if not isinstance(key, slice) or (key.step is not None and key.step < 1):
-        raise ArgumentError(f"Frames: expected a {name} or a rising slice of them, got {key!r}.")
-    return range(*key.indices(count))
+    return numbers(bounded_key("Frames", f"a {name}", "a rising slice of them", key, count))
 
 
-def _slice(numbers: range) -> slice:
-    return slice(numbers.start, max(numbers.start, numbers.stop), numbers.step)
+def _slice(run: range) -> slice:
+    return slice(run.start, run.stop, run.step)
 
 
-def _runs(numbers: NDArray[np.intp], step: int) -> Iterator[tuple[int, int]]:
-    """(start, stop) of each stretch in which the numbers rise by `step`."""
-    cuts = np.flatnonzero(np.diff(numbers) != step) + 1
-    return pairwise([0, *cuts.tolist(), len(numbers)])
+def _runs(index: NDArray[np.intp], step: int) -> Iterator[tuple[int, int]]:
+    """(start, stop) of each stretch in which the index rises by `step`."""
+    cuts = np.flatnonzero(np.diff(index) != step) + 1
+    return pairwise([0, *cuts.tolist(), len(index)])

@@ -155,13 +155,17 @@ class Blur(Slicewise, LinearOperator):
 
     def with_psf(self, psf: Any) -> Blur:
         """The same blur with another PSF of this shape, by transforms."""
+        return self._with(psf, self.out_shape, "fft", None)
+
+    def _with(self, psf: Any, shape: Shape, method: str, accuracy: float | None) -> Blur:
         return Blur(
             psf,
-            self.out_shape,
+            shape,
             self.boundary,
             center=self.center,
             oversize=True,
-            method="fft",
+            method=method,
+            accuracy=accuracy,
             memory=self.memory,
         )
 
@@ -171,16 +175,8 @@ class Blur(Slicewise, LinearOperator):
 
     def _resized(self, shape: Shape) -> Blur:
         margins = [m - n for m, n in zip(self.in_shape, self.out_shape, strict=True)]
-        return Blur(
-            self.psf,
-            tuple(n - m for n, m in zip(shape, margins, strict=True)),
-            self.boundary,
-            center=self.center,
-            oversize=True,
-            method=self.method,
-            accuracy=self.accuracy,
-            memory=self.memory,
-        )
+        frame = tuple(n - m for n, m in zip(shape, margins, strict=True))
+        return self._with(self.psf, frame, self.method, self.accuracy)
 
     def _forward(self, x: Any, out: Any) -> None:
         self._engine.convolve(x if self._extension is None else self._extension.extend(x), out)

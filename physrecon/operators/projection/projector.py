@@ -27,23 +27,18 @@ class Engine(Protocol):
     @property
     def independent_columns(self) -> int:
         """m: no voxel lies on two rays of one view that are m columns apart, or more."""
-        ...
 
     def project(self, x: Any, out: Any) -> None:
         """x (nz, ny, nx) → out (views, rows, columns), written."""
-        ...
 
     def backproject(self, y: Any, out: Any) -> None:
         """y (views, rows, columns) → out (nz, ny, nx), written."""
-        ...
 
     def work_bytes(self, itemsize: int) -> int:
         """Bytes held besides x and y of elements of so many bytes."""
-        ...
 
     def share_memory(self, other: Any) -> None:
         """Use the memory of an engine of the same detector and grid, whatever its views."""
-        ...
 
 
 ENGINES: dict[type, Callable[[Any, Grid], Engine]] = {ParallelBeam: ParallelEngine}
