@@ -19,6 +19,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from physrecon.catalog import (
     BLIND_SOLVERS,
     BOUNDARIES,
+    IMAGE_DIRECT,
     IMAGE_LIKELIHOODS,
     LENGTH_UNITS,
     PSF_MODELS,
@@ -50,7 +51,8 @@ class ImageJob(Job):
     output: Path = option(
         ..., "the result, TIFF or HDF5 by its name", flag="-o/--output", metavar="OUT"
     )
-    method: Annotated[str, one_of(image_methods)] = option(
+    # the last check is the first made: a word that no solver has is told without loading them
+    method: Annotated[str, one_of(image_methods), one_of((*IMAGE_DIRECT, *SOLVERS))] = option(
         "rl",
         "direct or iterative; unless given, with a prior that rl cannot take one that can",
     )
