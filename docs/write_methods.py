@@ -39,7 +39,8 @@ def tables() -> dict[str, str]:
         "priors": _table(
             "`--prior` | class | used by its | method | volumes besides | settings in `[prior]`",
             [
-                f"`{word}` | `{one.__name__}` | {_kinds(one.kinds)} | `{one.solver}` | {one.holds} "
+                f"`{word}` | `{one.__name__}` | {_kinds(one.capabilities)} | `{one.solver}` | "
+                f"{one.holds} "
                 f"| {_settings(one)}"
                 for word, one in find_all(PRIORS).items()
             ],
@@ -75,7 +76,7 @@ def _solver(word: str, one: Any) -> str:
     views = "subsets" if one.needs_views else "all"
     constraint, certified = _yes(one.takes_constraint), _yes(one.certified)
     return (
-        f"`{word}` | `pr.{one.__name__}` | {one.iterations} | {_kinds(one.takes_prior)} | "
+        f"`{word}` | `pr.{one.__name__}` | {one.iterations} | {_kinds(one.accepts)} | "
         f"{constraint} | {views} | {certified}"
     )
 

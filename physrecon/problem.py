@@ -43,7 +43,7 @@ class Problem:
             raise ArgumentError(
                 f"Problem.f: expected a likelihood such as LeastSquares(A, y), got {self.f!r}"
             )
-        if self.prior is not None and not hasattr(self.prior, "kinds"):
+        if self.prior is not None and not hasattr(self.prior, "capabilities"):
             raise ArgumentError(
                 f"Problem.prior: expected a prior such as TotalVariation(0.1), got {self.prior!r}"
             )
@@ -93,7 +93,9 @@ class Problem:
     @property
     def smooth_prior(self) -> Any:
         """The prior where it has a gradient, else None."""
-        return self.prior if self.prior is not None and "smooth" in self.prior.kinds else None
+        return (
+            self.prior if self.prior is not None and "smooth" in self.prior.capabilities else None
+        )
 
     def values(self, x: Vector) -> Numbers:
         """f of each slice."""
@@ -127,26 +129,30 @@ class Problem:
     # Quadratic priors -------------------------------------------------------------------------
 
     @cached_property
-    def root(self) -> LinearOperator | None:
+    def quadratic_operator(self) -> LinearOperator | None:
         """L of a prior ½ ‖L x‖², or None without a prior."""
         if self.prior is None:
             return None
-        root = self.prior.root(self.f.A.in_shape)
-        return root.along(self.axis) if self.separable else root
+        root = self.prior.quadratic_operator(self.f.A.in_shape)
+        return root.with_slice_axis(self.axis) if self.separable else root
 
     @property
-    def root_axis(self) -> Axis:
+    def quadratic_axis(self) -> Axis:
         """Where the slices lie in the range of L."""
-        if not self.separable or self.root is None:
+        if not self.separable or self.quadratic_operator is None:
             return None
-        assert self.root.slices is not None  # it does not couple them
-        return self.root.slices[1]
+        assert self.quadratic_operator.slices is not None  # it does not couple them
+        return self.quadratic_operator.slices[1]
 
     @cached_property
     def normal(self) -> LinearOperator:
         """AᵀWA + LᵀL"""
         normal = self.f.normal
-        return normal if self.root is None else normal + self.root.T @ self.root
+        return (
+            normal
+            if self.quadratic_operator is None
+            else normal + self.quadratic_operator.T @ self.quadratic_operator
+        )
 
     # Steps ------------------------------------------------------------------------------------
 
@@ -193,7 +199,7 @@ class Problem:
         if not A.nonnegative:
             return None
         rows, columns = self._sums
-        largest = vectors.across(
+        largest = vectors.per_slice_broadcast(
             columns, A.out_shape, None if len(columns) == 1 else self.data_axis
         )
         factors = iter(per_leaf(largest, rows))
@@ -215,24 +221,24 @@ class Problem:
         return self.f.A.row_sums(model), vectors.peaks(self.f.A.column_sums(model), self.axis)
 
     @cached_property
-    def split(self) -> LinearOperator:
+    def prior_operator(self) -> LinearOperator:
         """K of a prior g(K x), its slices where those of the problem are."""
         assert self.prior is not None
         K = self.prior.operator(self.f.A.in_shape)
-        return K.along(self.axis) if self.separable else K
+        return K.with_slice_axis(self.axis) if self.separable else K
 
     @property
-    def split_axis(self) -> Axis:
+    def prior_operator_axis(self) -> Axis:
         """Where the slices lie in the range of K."""
         if not self.separable:
             return None
-        assert self.split.slices is not None  # it does not couple them
-        return self.split.slices[1]
+        assert self.prior_operator.slices is not None  # it does not couple them
+        return self.prior_operator.slices[1]
 
     @cached_property
-    def split_norms(self) -> Numbers:
+    def prior_operator_norms(self) -> Numbers:
         """Certified bounds of ‖K‖ of each slice."""
-        norms = certified_norms(self.split, "ADMM")
+        norms = certified_norms(self.prior_operator, "ADMM")
         return np.broadcast_to(norms if self.separable else norms.max(keepdims=True), self.count)
 
 

@@ -18,7 +18,7 @@ from physrecon.likelihoods import Likelihood
 from physrecon.priors import Prior
 from physrecon.solvers import ArraysHeld, State
 
-KINDS = {"quadratic", "smooth", "prox", "split", "surrogate"}
+KINDS = {"quadratic", "smooth", "prox", "composed", "surrogate"}
 
 
 def of_type(owner, facts):
@@ -36,7 +36,7 @@ def test_a_solver_states_its_facts(table, word):
     of_type(solver, {"iterations": int, "holds": ArraysHeld})
     of_type(solver, dict.fromkeys(flags, bool))
     assert solver.iterations > 0 and min(solver.holds) >= 2
-    assert {*solver.takes_prior} <= KINDS
+    assert {*solver.accepts} <= KINDS
     assert solver().name == word or table is not SOLVERS
 
 
@@ -58,14 +58,14 @@ def test_a_likelihood_states_its_facts(word):
 def test_a_prior_states_its_facts(word):
     prior = find(PRIORS, word)
     assert is_dataclass(prior) and issubclass(prior, Prior)
-    of_type(prior, {"holds": int, "solver": str, "kinds": tuple})
-    assert prior.holds > 0 and {*prior.kinds} <= KINDS
-    assert {*prior.kinds} & {*find(SOLVERS, prior.solver).takes_prior}
+    of_type(prior, {"holds": int, "solver": str, "capabilities": tuple})
+    assert prior.holds > 0 and {*prior.capabilities} <= KINDS
+    assert {*prior.capabilities} & {*find(SOLVERS, prior.solver).accepts}
     assert {*prior.settings()} <= {field.name for field in fields(prior)} - {"weight"}
     made = prior(
         2.0, **{name: 0.5 for name, field in prior.settings().items() if field.default is MISSING}
     )
-    assert made.weight == 2 and made.kinds == prior.kinds
+    assert made.weight == 2 and made.capabilities == prior.capabilities
 
 
 def test_every_word_stands_in_the_zoo():

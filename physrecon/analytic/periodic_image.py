@@ -30,7 +30,7 @@ ROUNDS = 10  # with two passes 1 to 8 dB better than reflection; 60 gain 0.3 dB 
 PASSES = 2
 
 
-class Circle:
+class PeriodicImage:
     """The periodic array of which the frame becomes a part, and the transforms there."""
 
     def __init__(
@@ -106,12 +106,12 @@ class Circle:
             )
         return out
 
-    def _otf(self, beside: Any) -> Any:
+    def _otf(self, like: Any) -> Any:
         """The transform of the PSF, its centre at the origin of the circle."""
-        circle = np.zeros(self.lengths, beside.dtype)
+        circle = np.zeros(self.lengths, like.dtype)
         places = zip(self.psf.shape, self.center, self.lengths, strict=True)
         np.add.at(circle, np.ix_(*((np.arange(k) - c) % n for k, c, n in places)), self.psf)
-        device = "cuda" if arrays.is_device(beside) else "cpu"
+        device = "cuda" if arrays.is_device(like) else "cpu"
         return self._forward(arrays.to_device(circle, device))
 
     def _extended(self, image: Any) -> Any:
@@ -158,14 +158,14 @@ class Circle:
 
     # Frequencies ------------------------------------------------------------------------------
 
-    def squared_gradient(self, beside: Any, voxel_size: Any) -> Any:
-        """|k|² of differences of neighbours, of the shape of the spectrum `beside`."""
-        squared = arrays.zeros_like(beside.real)
+    def squared_gradient(self, like: Any, voxel_size: Any) -> Any:
+        """|k|² of differences of neighbours, of the shape of the spectrum `like`."""
+        squared = arrays.zeros_like(like.real)
         for part in self._along_axes(squared, voxel_size):
             squared += part
         return squared
 
-    def _along_axes(self, beside: Any, voxel_size: Any) -> Iterator[Any]:
+    def _along_axes(self, like: Any, voxel_size: Any) -> Iterator[Any]:
         try:
             sizes = np.broadcast_to(np.asarray(voxel_size, np.float64), len(self.lengths))
         except ValueError:
@@ -176,11 +176,11 @@ class Circle:
                 f"got {voxel_size!r}"
             )
         for axis, (n, size) in enumerate(zip(self.lengths, sizes, strict=True)):
-            frequency = np.arange(beside.shape[axis]) / n
+            frequency = np.arange(like.shape[axis]) / n
             part = (2 * np.sin(np.pi * frequency) / size) ** 2
-            shape = [1] * beside.ndim
+            shape = [1] * like.ndim
             shape[axis] = len(part)
-            yield arrays.namespace(beside).asarray(part.reshape(shape), beside.dtype)
+            yield arrays.namespace(like).asarray(part.reshape(shape), like.dtype)
 
 
 def dot(a: Any, b: Any) -> float:

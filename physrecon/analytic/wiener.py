@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from physrecon import arrays
-from physrecon.analytic.periodic_image import Circle, squared_modulus
+from physrecon.analytic.periodic_image import PeriodicImage, squared_modulus
 from physrecon.errors import ArgumentError
 
 OPERATORS: dict[str, Callable[[Any], Any]] = {
@@ -71,7 +71,7 @@ def wiener(
     _refuse_unless_positive("wiener.balance", balance)
     if noise is not None and balance is not None:
         raise ArgumentError("wiener: expected noise or balance, got both; give one of them")
-    circle = Circle("wiener", y, psf, boundary, center, normalize, oversize)
+    circle = PeriodicImage("wiener", y, psf, boundary, center, normalize, oversize)
 
     def ratio(spectrum: Any, power: Any) -> Any:
         squared = circle.squared_gradient(spectrum, 1.0)
@@ -122,7 +122,7 @@ def tikhonov_filter(
         raise ArgumentError(f"tikhonov_filter.operator: expected one of {known}, got {operator!r}")
     if weight != "auto":
         _refuse_unless_positive("tikhonov_filter.weight", weight)
-    circle = Circle("tikhonov_filter", y, psf, boundary, center, normalize, oversize)
+    circle = PeriodicImage("tikhonov_filter", y, psf, boundary, center, normalize, oversize)
 
     def ratio(spectrum: Any, power: Any) -> Any:
         k = OPERATORS[operator](circle.squared_gradient(spectrum, voxel_size))
@@ -206,7 +206,7 @@ def _likeliest(
     return tuple(float(v) for v in found.x)  # type: ignore[return-value]
 
 
-def _least_gcv(circle: Circle, spectrum: Any, power: Any, k: Any) -> float:
+def _least_gcv(circle: PeriodicImage, spectrum: Any, power: Any, k: Any) -> float:
     """w of the least Σ t² |ŷ|² / (Σ t)², t = w k / (|h|² + w k)."""
     from scipy.optimize import minimize_scalar
 

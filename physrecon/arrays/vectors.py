@@ -67,9 +67,9 @@ def reciprocal(vector: Vector) -> Vector:
     return transform(of, vector)
 
 
-def empty(shape: Shape, beside: Vector) -> Vector:
-    """Uninitialised vector on the machine and in the dtype of the vector `beside`."""
-    model = leaves(beside)[0]
+def empty(shape: Shape, like: Vector) -> Vector:
+    """Uninitialised vector on the machine and in the dtype of the vector `like`."""
+    model = leaves(like)[0]
     return build(shape, lambda s: arrays.like(model, s))
 
 
@@ -163,14 +163,14 @@ def step_within(
     return moved, size
 
 
-def across(numbers: Numbers, shape: Shape, axis: Axis) -> Any:
+def per_slice_broadcast(numbers: Numbers, shape: Shape, axis: Axis) -> Any:
     """Numbers of slices as what broadcasts against a vector of this shape.
 
     A float for a vector of one piece, else host arrays (n, 1, …), in a tuple where it is one."""
     if axis is None:
         return float(numbers[0])
     if isinstance(axis, tuple):
-        return tuple(across(numbers, s, a) for s, a in zip(shape, axis, strict=True))
+        return tuple(per_slice_broadcast(numbers, s, a) for s, a in zip(shape, axis, strict=True))
     return numbers.reshape(-1, *(1,) * (len(shape) - axis - 1))
 
 
@@ -275,9 +275,9 @@ def assign(y: Vector, x: Vector, axis: Axis = None, active: Any = (True,)) -> No
                 p[part] = q[part]
 
 
-def check_out(where: str, out: Vector, shape: Shape, beside: Vector) -> None:
-    """Complain unless `out` can be written as the result of a call on the vector `beside`."""
-    model = leaves(beside)[0]
+def check_out(where: str, out: Vector, shape: Shape, like: Vector) -> None:
+    """Complain unless `out` can be written as the result of a call on the vector `like`."""
+    model = leaves(like)[0]
     fits = isinstance(out, tuple) == is_product(shape) and [
         getattr(leaf, "shape", None) for leaf in leaves(out)
     ] == leaf_shapes(shape)
@@ -292,7 +292,7 @@ def check_out(where: str, out: Vector, shape: Shape, beside: Vector) -> None:
             f"input, got {_describe(out)}"
         )
     if not arrays.is_device(model) and any(
-        np.may_share_memory(a, b) for a in leaves(out) for b in leaves(beside)
+        np.may_share_memory(a, b) for a in leaves(out) for b in leaves(like)
     ):
         raise ArgumentError(f"{where}: expected out apart from the input, got overlapping memory")
 
@@ -339,11 +339,11 @@ def _describe(vector: Any) -> str:
     return type(vector).__name__
 
 
-def first_of_three(shape: Shape) -> Axis:
+def default_slice_axis(shape: Shape) -> Axis:
     """Where the slices of a volume lie."""
     return 0 if len(shape) == 3 and not is_product(shape) else None
 
 
-def with_one(shape: Shape, axis: int) -> Shape:
+def shape_of_one_slice(shape: Shape, axis: int) -> Shape:
     """The shape of one slice."""
     return (*shape[:axis], 1, *shape[axis + 1 :])

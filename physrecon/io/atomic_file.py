@@ -48,7 +48,7 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         with temporary.open("r+b") as file:
             os.fsync(file.fileno())
-        take_name(temporary, path)
+        rename_durably(temporary, path)
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -63,7 +63,7 @@ def new_temporary(path: Path) -> Path:
     return temporary
 
 
-def take_name(temporary: Path, path: Path) -> None:
+def rename_durably(temporary: Path, path: Path) -> None:
     """Give a file that is on the disk its name, durably.  Raises OSError."""
     temporary.replace(path)
     _sync_folder(path.parent)

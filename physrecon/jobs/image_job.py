@@ -139,8 +139,8 @@ class ImageJob(Job):
             placed["psf"] = psf if psf_model(psf) else str(folder / psf)
         return placed
 
-    def identity(self) -> ImageJob:
-        plain = super().identity()
+    def fingerprinted(self) -> ImageJob:
+        plain = super().fingerprinted()
         psf = self.psf if self.model else str(Path(self.psf).resolve())
         return plain.model_copy(update={"psf": psf})
 

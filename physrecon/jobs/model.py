@@ -86,7 +86,7 @@ class Job(Table):
         ]
         return values | {key: folder / values[key] for key in paths}
 
-    def identity(self) -> Self:
+    def fingerprinted(self) -> Self:
         """The job without what changes how the work is done but not what comes out."""
         plain = {o.key: o.field.default for o in options(type(self)) if o.extra.get("execution")}
         paths = {"input": self.input.resolve(), "output": Path(self.output.name)}
@@ -182,8 +182,8 @@ class Job(Table):
         method, likelihood = self.method, self.likelihood
         if self.prior and "method" not in self.model_fields_set:
             prior = find(PRIORS, self.prior.name)
-            kinds = {*find(SOLVERS, method).takes_prior} if method in SOLVERS else set()
-            method = method if kinds & {*prior.kinds} else prior.solver
+            kinds = {*find(SOLVERS, method).accepts} if method in SOLVERS else set()
+            method = method if kinds & {*prior.capabilities} else prior.solver
         solver = find(SOLVERS, method) if method in SOLVERS else None
         if "likelihood" not in self.model_fields_set:
             likelihood = self.WITH_PRIOR if self.prior and solver else "least-squares"
@@ -233,9 +233,9 @@ class Job(Table):
                 f"choose --method {'|'.join(able)}"
             )
         if self.prior is not None:
-            kinds = {*find(PRIORS, self.prior.name).kinds}
-            if not kinds & {*solver.takes_prior}:
-                able = [n for n, one in find_all(SOLVERS).items() if kinds & {*one.takes_prior}]
+            kinds = {*find(PRIORS, self.prior.name).capabilities}
+            if not kinds & {*solver.accepts}:
+                able = [n for n, one in find_all(SOLVERS).items() if kinds & {*one.accepts}]
                 raise ValueError(
                     f"prior: expected a method that takes {self.prior.name}, got {self.method}; "
                     f"choose --method {'|'.join(able)}"

@@ -89,7 +89,7 @@ class Likelihood:
         """The same likelihood of some of the views, which lie along axis 0 of the data."""
         raise NotImplementedError
 
-    def _steepest(self) -> Numbers:
+    def _max_curvature(self) -> Numbers:
         """The largest φ'' of each slice, (slices,) or (1,)."""
         p = vectors.fill(vectors.empty(self.A.out_shape, self.y), 0)
         self.data_curvatures(p)  # of counts, which curve most where nothing is predicted
@@ -183,26 +183,26 @@ class Likelihood:
 
     # Degrees of freedom -----------------------------------------------------------------------
 
-    def precision(self) -> Vector:
+    def whitening(self) -> Vector:
         """1 / standard deviation of the data, up to one common factor; broadcastable to them."""
         return vectors.transform(lambda y: arrays.namespace(y).ones(1, y.dtype), self.y)
 
-    def predicted(self, p: Vector) -> Vector:
+    def expected_data(self, p: Vector) -> Vector:
         """The mean of the data where A x = p."""
         return p
 
-    def standardised(self, p: Vector) -> Vector:
+    def whitened(self, p: Vector) -> Vector:
         """The mean of the data where A x = p, in standard deviations."""
-        mean = vectors.copy(self.predicted(p))
-        vectors.multiply(mean, self.precision())
+        mean = vectors.copy(self.expected_data(p))
+        vectors.multiply(mean, self.whitening())
         return mean
 
-    def shaken(self, signs: Vector, size: float) -> Self:
+    def perturbed(self, signs: Vector, size: float) -> Self:
         """The same likelihood of data that are moved by `size` standard deviations up or down.
 
         signs: ± 1, of A.out_shape.  Data that may not be negative are reflected at 0."""
         y = vectors.copy(signs)
-        for data, _, moved, precision in self._leaves(y, self.precision()):
+        for data, _, moved, precision in self._leaves(y, self.whitening()):
             xp = arrays.namespace(moved)
             moved *= xp.where(precision > 0, size / xp.where(precision > 0, precision, 1), 0)
             moved += data
@@ -253,7 +253,7 @@ class Likelihood:
         if not np.isfinite(upper).all():
             advice = "let it override _norm_bounds, or use ConjugateGradient or LBFGS"
             self._refuse("an operator with a certified norm", self.A, advice)
-        return upper**2 * self._steepest()
+        return upper**2 * self._max_curvature()
 
     def curvature(self, x: Vector) -> Vector:
         """Aᵀ (c ∘ A 1), a diagonal above the curvature: De Pierro's separable majoriser.
@@ -358,7 +358,7 @@ def compact(values: Any, shape: tuple[int, ...], axis: int | None) -> Any:
     return xp.ascontiguousarray(full.reshape([math.prod(part) for part in wanted]))
 
 
-def on_views(values: Any, y: Any, views: Any) -> Any:
+def restricted_to_views(values: Any, y: Any, views: Any) -> Any:
     """What of the values, broadcastable to the data y, belongs to some of its views."""
     if values is None or isinstance(y, tuple):
         return values

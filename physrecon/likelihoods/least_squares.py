@@ -10,7 +10,7 @@ import numpy as np
 from physrecon import arrays
 from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Numbers, Vector
-from physrecon.likelihoods.base import Likelihood, on_views
+from physrecon.likelihoods.base import Likelihood, restricted_to_views
 from physrecon.operators.base import LinearOperator, Operator
 
 
@@ -22,10 +22,10 @@ class Weighted(Likelihood):
         self._roots = self._roots_of(weights)
         self._parameters = self._compact(self._roots)
 
-    def _steepest(self) -> Numbers:
+    def _max_curvature(self) -> Numbers:
         return self._largest(self._roots) ** 2
 
-    def precision(self) -> Vector:
+    def whitening(self) -> Vector:
         return self._roots
 
     def expected_norms(self) -> Numbers:
@@ -67,7 +67,7 @@ class LeastSquares(Weighted):
         self.fast_normal = isinstance(A, LinearOperator) and override is not LinearOperator.normal
 
     def subset(self, views: Any) -> LeastSquares:
-        weights = on_views(self.weights, self.y, views)
+        weights = restricted_to_views(self.weights, self.y, views)
         return LeastSquares(self.A[views], self.y[views], weights, self.inverse_variance)
 
     def _pass(self, p: Any, y: Any, what: int, leaf: int, axis: Any, partial: Any) -> None:
@@ -93,7 +93,7 @@ class LeastSquares(Weighted):
         r = self.A.forward(x, out)
         return r, self._go_through(r, RESIDUALS)
 
-    def pull(self, r: Vector, scratch: Vector = None, out: Vector = None) -> Vector:
+    def adjoint_of_residual(self, r: Vector, scratch: Vector = None, out: Vector = None) -> Vector:
         """Aᵀ W^½ r; `scratch` is a data set that may be overwritten."""
         if self.weights is None:
             return self._linear.adjoint(r, out)

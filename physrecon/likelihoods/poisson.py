@@ -12,7 +12,7 @@ import numpy as np
 from physrecon import arrays
 from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Numbers, Vector
-from physrecon.likelihoods.base import Likelihood, on_views
+from physrecon.likelihoods.base import Likelihood, restricted_to_views
 from physrecon.operators.base import LinearOperator, Operator
 
 NEIGHBOURS = 9  # counts along the last axis that tell the mean of one of them
@@ -42,11 +42,11 @@ class CountLikelihood(Likelihood):
             total = total + (deviance * self._alive(leaf)).sum(axis=others).reshape(-1)
         return np.sqrt(total)
 
-    def precision(self) -> Vector:
+    def whitening(self) -> Vector:
         return vectors.transform(lambda y: arrays.namespace(y).maximum(y, 1) ** -0.5, self.y)
 
-    def shaken(self, signs: Vector, size: float) -> Self:
-        other = super().shaken(signs, size)
+    def perturbed(self, signs: Vector, size: float) -> Self:
+        other = super().perturbed(signs, size)
         other.__dict__.pop("lipschitz", None)  # counts decide how steep their loss is
         for y in vectors.leaves(other.y):
             arrays.namespace(y).abs(y, out=y)
@@ -86,10 +86,10 @@ class PoissonLikelihood(CountLikelihood):
         return cls(A, arrays.namespace(y).maximum(y, 0) * (A.row_sums(y) > 0))
 
     def subset(self, views: Any) -> PoissonLikelihood:
-        background = on_views(self.background, self.y, views)
+        background = restricted_to_views(self.background, self.y, views)
         return PoissonLikelihood(self.A[views], self.y[views], background)
 
-    def predicted(self, p: Vector) -> Vector:
+    def expected_data(self, p: Vector) -> Vector:
         mean = vectors.copy(p)
         vectors.add(mean, self.background)
         return mean

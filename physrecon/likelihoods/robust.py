@@ -13,7 +13,7 @@ import numpy as np
 from physrecon import arrays
 from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Numbers, Vector
-from physrecon.likelihoods.base import Likelihood, on_views
+from physrecon.likelihoods.base import Likelihood, restricted_to_views
 from physrecon.likelihoods.least_squares import Weighted, shrink_towards
 from physrecon.operators.base import LinearOperator, Operator
 
@@ -56,7 +56,7 @@ class Huber(Robust, Weighted):
         self._keep_weights(weights)
 
     def subset(self, views: Any) -> Huber:
-        weights = on_views(self.weights, self.y, views)
+        weights = restricted_to_views(self.weights, self.y, views)
         return Huber(self.A[views], self.y[views], self.delta, weights)
 
     def _pass(self, p: Any, y: Any, what: int, leaf: int, axis: Any, partial: Any) -> None:
@@ -103,12 +103,12 @@ class StudentT(Robust):
         spread, half = number(self.dof * self.scale**2), number((self.dof + 1) / 2)
         losses.student_t(p, y, spread, half, what, partial)
 
-    def precision(self) -> Vector:
+    def whitening(self) -> Vector:
         return vectors.transform(
             lambda y: arrays.namespace(y).full(1, 1 / self.scale, y.dtype), self.y
         )
 
-    def _steepest(self) -> Numbers:
+    def _max_curvature(self) -> Numbers:
         return np.full(1, (self.dof + 1) / (self.dof * self.scale**2))
 
 

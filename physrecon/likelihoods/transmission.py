@@ -14,7 +14,7 @@ from physrecon import arrays
 from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Numbers, Vector
 from physrecon.errors import ArgumentError
-from physrecon.likelihoods.base import on_views
+from physrecon.likelihoods.base import restricted_to_views
 from physrecon.likelihoods.poisson import CountLikelihood
 from physrecon.operators.base import LinearOperator, Operator
 
@@ -66,10 +66,10 @@ class TransmissionLikelihood(CountLikelihood):
         return cls(A, counts, arrays.namespace(light).maximum(light - dark, 0), dark)
 
     def subset(self, views: Any) -> TransmissionLikelihood:
-        blank, dark = (on_views(v, self.y, views) for v in (self.blank, self.dark))
+        blank, dark = (restricted_to_views(v, self.y, views) for v in (self.blank, self.dark))
         return TransmissionLikelihood(self.A[views], self.y[views], blank, dark)
 
-    def predicted(self, p: Vector) -> Vector:
+    def expected_data(self, p: Vector) -> Vector:
         mean = vectors.transform(lambda a: arrays.namespace(a).exp(-a), p)
         vectors.multiply(mean, self.blank)
         vectors.add(mean, self.dark)
@@ -80,13 +80,13 @@ class TransmissionLikelihood(CountLikelihood):
 
         losses.transmitted_counts(p, y, *self._parameters[leaf], what, partial)
 
-    def _steepest(self) -> Numbers:
+    def _max_curvature(self) -> Numbers:
         """φ'' = u − y u d / (u + d)² falls and then rises with u = blank e^−p: on p >= 0 it is at
         most φ''(0) or 0, and at least −y/4, as u d <= (u + d)²/4."""
         downwards = vectors.copy(self.y)
         for v, d in zip(vectors.leaves(downwards), vectors.leaves(self.dark), strict=True):
             v *= 0.25 * (d > 0)
-        return np.maximum(super()._steepest(), self._largest(downwards))
+        return np.maximum(super()._max_curvature(), self._largest(downwards))
 
     def counted(self) -> Numbers:
         return self._count_of(self.blank)

@@ -69,11 +69,11 @@ class Operator:
         """The operator of a single slice when all are treated alike, else None."""
         return None
 
-    def along(self, axis: Axis) -> Any:
+    def with_slice_axis(self, axis: Axis) -> Any:
         """The same operator with its slices along `axis` where it may choose them, else itself."""
         return self
 
-    def on_views(self, views: Any) -> Any:
+    def restricted_to_views(self, views: Any) -> Any:
         """The same map from some views to the same views, if it treats each alone, else None."""
         return None
 
@@ -168,8 +168,8 @@ class LinearOperator(Operator):
     """y = A x: an operator that has a transpose, `A.T`, and is its own Jacobian everywhere.
 
     nonnegative: no entry of the matrix is negative.
-    faint: voxels whose column sum is no more than this part of the largest count as unseen where a
-    method divides by column sums: what the data tell of them is rounding.
+    min_column_sum: relative to the largest.  Where a method divides by column sums, a voxel with a
+    smaller one counts as unseen: the data determine it only up to rounding.
     `A.T @ y` and `adjoint` check as `A @ x` and `forward` do.
 
     >>> class Flip(pr.LinearOperator):
@@ -182,7 +182,7 @@ class LinearOperator(Operator):
     """
 
     nonnegative: bool = False
-    faint: float = 0.0
+    min_column_sum: float = 0.0
     _transpose: weakref.ref[LinearOperator] | None = None
 
     def _adjoint(self, y: Vector, out: Vector) -> None:
@@ -257,11 +257,11 @@ class Transpose(LinearOperator):
     def one_slice(self) -> LinearOperator | None:
         return _transposed(self._A.one_slice())
 
-    def along(self, axis: Axis) -> LinearOperator:
-        return self._A.along(axis).T
+    def with_slice_axis(self, axis: Axis) -> LinearOperator:
+        return self._A.with_slice_axis(axis).T
 
-    def on_views(self, views: Any) -> LinearOperator | None:
-        return _transposed(self._A.on_views(views))
+    def restricted_to_views(self, views: Any) -> LinearOperator | None:
+        return _transposed(self._A.restricted_to_views(views))
 
     def _norm_bounds(self, bounds: Bounds) -> Any:
         return bounds(self._A)  # ‖Aᵀ‖ = ‖A‖
@@ -309,8 +309,8 @@ class Normal(Symmetric):
         alike = np.broadcast_shapes(weights.shape, one.out_shape) == one.out_shape
         return Normal(one, weights) if alike else None
 
-    def along(self, axis: Axis) -> LinearOperator:
-        return Normal(self._A.along(axis), self._weights.values)
+    def with_slice_axis(self, axis: Axis) -> LinearOperator:
+        return Normal(self._A.with_slice_axis(axis), self._weights.values)
 
     def _norm_bounds(self, bounds: Bounds) -> Any:
         if self.nonnegative:
@@ -348,11 +348,11 @@ class Scaled(Operator):
     def one_slice(self) -> Any:
         return self._scaled(self._A.one_slice())
 
-    def along(self, axis: Axis) -> Any:
-        return self._scaled(self._A.along(axis))
+    def with_slice_axis(self, axis: Axis) -> Any:
+        return self._scaled(self._A.with_slice_axis(axis))
 
-    def on_views(self, views: Any) -> Any:
-        return self._scaled(self._A.on_views(views))
+    def restricted_to_views(self, views: Any) -> Any:
+        return self._scaled(self._A.restricted_to_views(views))
 
     def __getitem__(self, views: Any) -> Any:
         return self._scaled(self._A[views])
@@ -386,9 +386,9 @@ class Composition(Operator):
                 f"A @ B: expected A to take what B gives, {B.out_shape}, got {A} @ {B}"
             )
         if B.slices:
-            A = A.along(B.slices[1])
+            A = A.with_slice_axis(B.slices[1])
         if A.slices:
-            B = B.along(A.slices[0])
+            B = B.with_slice_axis(A.slices[0])
         self._A, self._B = A, B
         self.in_shape, self.out_shape = B.in_shape, A.out_shape
         self.dtype = np.result_type(A.dtype, B.dtype)
@@ -413,15 +413,15 @@ class Composition(Operator):
         a, b = self._A.one_slice(), self._B.one_slice()
         return a @ b if self.slices and a is not None and b is not None else None
 
-    def along(self, axis: Axis) -> Any:
-        return compose(self._A.along(axis), self._B.along(axis))
+    def with_slice_axis(self, axis: Axis) -> Any:
+        return compose(self._A.with_slice_axis(axis), self._B.with_slice_axis(axis))
 
-    def on_views(self, views: Any) -> Any:
-        a, b = self._A.on_views(views), self._B.on_views(views)
+    def restricted_to_views(self, views: Any) -> Any:
+        a, b = self._A.restricted_to_views(views), self._B.restricted_to_views(views)
         return None if a is None or b is None else a @ b
 
     def __getitem__(self, views: Any) -> Any:
-        some = self._A.on_views(views)
+        some = self._A.restricted_to_views(views)
         return self._A[views] @ self._B if some is None else some @ self._B[views]
 
 
@@ -448,9 +448,9 @@ class Sum(Operator):
         if (A.in_shape, A.out_shape) != (B.in_shape, B.out_shape):
             raise ArgumentError(f"A + B: expected equal shapes, got {A} + {B}")
         if A.slices:
-            B = B.along(A.slices[1])
+            B = B.with_slice_axis(A.slices[1])
         if B.slices:
-            A = A.along(B.slices[1])
+            A = A.with_slice_axis(B.slices[1])
         self._A, self._B = A, B
         self.in_shape, self.out_shape = A.in_shape, A.out_shape
         self.dtype = np.result_type(A.dtype, B.dtype)
@@ -523,5 +523,5 @@ def _unless_empty(
 
 
 def _ones(shape: Shape, like: Any, dtype: np.dtype[Any]) -> Vector:
-    beside = np.empty(0, dtype) if like is None else like
-    return vectors.fill(vectors.build(shape, lambda s: arrays.like(beside, s)), 1)
+    like = np.empty(0, dtype) if like is None else like
+    return vectors.fill(vectors.build(shape, lambda s: arrays.like(like, s)), 1)

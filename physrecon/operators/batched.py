@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from physrecon.arrays.vectors import Axis, Shape, first_of_three, with_one
+from physrecon.arrays.vectors import Axis, Shape, default_slice_axis, shape_of_one_slice
 from physrecon.operators.base import Operator, view_indices
 
 
-class Slicewise(Operator):
+class BatchedOperator(Operator):
     """An operator with axes that it leaves alone, the same ones in its domain and its range.
 
     Slices lie along the first of three axes unless the operator composed with this one has them
@@ -24,18 +24,18 @@ class Slicewise(Operator):
         """The same operator on a domain of another length along the axes left alone."""
         raise NotImplementedError
 
-    def _leave_alone(self, axes: Collection[int]) -> None:
-        self._alone = frozenset(axes)
-        if first_of_three(self.in_shape) in self._alone:
+    def _set_batch_axes(self, axes: Collection[int]) -> None:
+        self._batch_axes = frozenset(axes)
+        if default_slice_axis(self.in_shape) in self._batch_axes:
             self.slices = (0, 0)
 
-    def along(self, axis: Axis) -> Any:
-        if axis not in self._alone or self.slices == (axis, axis):
+    def with_slice_axis(self, axis: Axis) -> Any:
+        if axis not in self._batch_axes or self.slices == (axis, axis):
             return self
         return self._with_slices(self.in_shape, axis)
 
-    def on_views(self, views: Any) -> Any:
-        if 0 not in self._alone:
+    def restricted_to_views(self, views: Any) -> Any:
+        if 0 not in self._batch_axes:
             return None
         count, *rest = self.in_shape
         chosen = view_indices(type(self).__name__, count, views)
@@ -45,7 +45,7 @@ class Slicewise(Operator):
         if self.slices is None:
             return None
         axis: Any = self.slices[0]
-        return self._with_slices(with_one(self.in_shape, axis), axis)
+        return self._with_slices(shape_of_one_slice(self.in_shape, axis), axis)
 
     def _with_slices(self, shape: Shape, axis: Axis) -> Any:
         other = self._resized(shape)

@@ -147,9 +147,9 @@ class _Differences(LinearOperator):
             return None
         axis = next(a for a in range(len(self.shape)) if self._slices_along(a) == self.slices)
         shape = tuple(1 if a == axis else n for a, n in enumerate(self.shape))
-        return type(self)(shape, self.spacing, self.axes).along(axis)
+        return type(self)(shape, self.spacing, self.axes).with_slice_axis(axis)
 
-    def along(self, axis: Axis) -> LinearOperator:
+    def with_slice_axis(self, axis: Axis) -> LinearOperator:
         other = copy.copy(self)
         other.slices = self._slices_along(axis) or self.slices
         other._transpose = None

@@ -13,7 +13,14 @@ import numpy as np
 
 from physrecon import arrays
 from physrecon.arrays import vectors
-from physrecon.arrays.vectors import Axis, Numbers, Shape, Vector, first_of_three, with_one
+from physrecon.arrays.vectors import (
+    Axis,
+    Numbers,
+    Shape,
+    Vector,
+    default_slice_axis,
+    shape_of_one_slice,
+)
 from physrecon.operators.base import LinearOperator, Operator, Symmetric, view_indices
 
 
@@ -40,10 +47,10 @@ class Elementwise(Operator):
     def _axis(self) -> Axis:
         return self.slices and self.slices[0]
 
-    def along(self, axis: Axis) -> Any:
+    def with_slice_axis(self, axis: Axis) -> Any:
         return self if axis == self._axis else self._cut(self.in_shape, axis, self._parameters)
 
-    def on_views(self, views: Any) -> Any:
+    def restricted_to_views(self, views: Any) -> Any:
         if vectors.is_product(self.in_shape) or not self.in_shape:
             return None
         count, *rest = self.in_shape
@@ -59,7 +66,7 @@ class Elementwise(Operator):
     def one_slice(self) -> Any:
         if not isinstance(self._axis, int):
             return None
-        shape = with_one(self.in_shape, self._axis)
+        shape = shape_of_one_slice(self.in_shape, self._axis)
         alike = all(np.broadcast_shapes(p.shape, shape) == shape for p in self._parameters)
         return self._cut(shape, self._axis, self._parameters) if alike else None
 
@@ -114,7 +121,7 @@ class Identity(Elementwise, Symmetric):
 
     def __init__(self, shape: int | Shape, axis: Axis = None) -> None:
         shape = (shape,) if isinstance(shape, int) else tuple(shape)
-        self._set(shape, first_of_three(shape) if axis is None else axis)
+        self._set(shape, default_slice_axis(shape) if axis is None else axis)
 
     def _forward(self, x: Vector, out: Vector) -> None:
         for a, b in zip(vectors.leaves(x), vectors.leaves(out), strict=True):

@@ -18,12 +18,12 @@ from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Shape
 from physrecon.errors import ArgumentError
 from physrecon.operators.base import LinearOperator
-from physrecon.operators.batched import Slicewise
+from physrecon.operators.batched import BatchedOperator
 
 Index = tuple[slice, ...]
 
 
-class Downsample(Slicewise, LinearOperator):
+class Downsample(BatchedOperator, LinearOperator):
     """y = (PSF ∗ x) once per cell: x of `shape` → y of shape / factor.
 
     factor: elements of a cell along each axis, one number or one per axis, ≥ 1, dividing the shape.
@@ -50,7 +50,7 @@ class Downsample(Slicewise, LinearOperator):
         self.out_shape = tuple(n // f for n, f in zip(self.in_shape, self.factor, strict=True))
         self.nonnegative = bool((self.psf >= 0).all())
         both = enumerate(zip(self.factor, self.psf.shape, strict=True))
-        self._leave_alone([axis for axis, pair in both if pair == (1, 1)])
+        self._set_batch_axes([axis for axis, pair in both if pair == (1, 1)])
 
     def _check(self) -> None:
         shape, factor = self.in_shape, self.factor

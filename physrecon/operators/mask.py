@@ -9,7 +9,7 @@ import numpy as np
 
 from physrecon import arrays
 from physrecon.arrays import vectors
-from physrecon.arrays.vectors import Axis, Shape, first_of_three
+from physrecon.arrays.vectors import Axis, Shape, default_slice_axis
 from physrecon.errors import ArgumentError
 from physrecon.operators.base import LinearOperator, Symmetric
 from physrecon.operators.diagonal import Elementwise
@@ -38,7 +38,7 @@ class Mask(Elementwise, Symmetric):
             )
         shape = tuple(keep.shape if shape is None else shape)
         vectors.broadcastable("Mask.keep", keep, shape)
-        self._set(shape, first_of_three(shape) if axis is None else axis, (keep,))
+        self._set(shape, default_slice_axis(shape) if axis is None else axis, (keep,))
 
     def _forward(self, x: Any, out: Any) -> None:
         (keep,) = self._near(x)

@@ -11,7 +11,7 @@ from typing import Any
 
 from physrecon import arrays
 from physrecon.arrays import vectors
-from physrecon.arrays.vectors import Axis, Shape, Vector, first_of_three
+from physrecon.arrays.vectors import Axis, Shape, Vector, default_slice_axis
 from physrecon.errors import ArgumentError
 from physrecon.operators.base import LinearOperator, Operator
 from physrecon.operators.diagonal import Diagonal, Elementwise
@@ -160,7 +160,7 @@ def _set_elementwise(
     if vectors.is_product(shape):
         raise ArgumentError(f"{where}: expected one shape, got {shape}; use block_diagonal")
     arrays_of = tuple(vectors.broadcastable(where, p, shape) for p in parameters)
-    F._set(shape, first_of_three(shape) if axis is None else axis, arrays_of)
+    F._set(shape, default_slice_axis(shape) if axis is None else axis, arrays_of)
 
 
 def _write(where: str, result: Vector, out: Vector) -> None:

@@ -78,8 +78,8 @@ class Stack(Operator):
         parts = zip(self._operators, self._parts(out), strict=True)
         return out, self._like([F.forward_and_linearize(x, part)[1] for F, part in parts])
 
-    def along(self, axis: Axis) -> Any:
-        other = self._like([A.along(axis) for A in self._operators])
+    def with_slice_axis(self, axis: Axis) -> Any:
+        other = self._like([A.with_slice_axis(axis) for A in self._operators])
         return other if other.out_shape == self.out_shape else self  # joined no longer
 
     def one_slice(self) -> Any:

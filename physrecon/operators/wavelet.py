@@ -18,13 +18,13 @@ from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Shape
 from physrecon.errors import ArgumentError, DeviceError
 from physrecon.operators.base import LinearOperator
-from physrecon.operators.batched import Slicewise
+from physrecon.operators.batched import BatchedOperator
 
 ORTHONORMAL = 1e-10  # what the filters may be off: tables of some have 11 digits
 BORDER = 8  # levels=None: a border of at most one in so many
 
 
-class Wavelet(Slicewise, LinearOperator):
+class Wavelet(BatchedOperator, LinearOperator):
     """Coefficients of x in one array; the coarse ones in its first corner, `coarse`.
 
     shape: of x.  wavelet: the name of an orthogonal one: haar, db1…db38, sym2…sym20, coif1…coif17.
@@ -64,7 +64,7 @@ class Wavelet(Slicewise, LinearOperator):
         )
         self.orthogonal = self.in_shape == self.out_shape
         self._inside = tuple(slice(n) for n in self.in_shape)
-        self._leave_alone(set(range(len(self.in_shape))) - set(self.axes))
+        self._set_batch_axes(set(range(len(self.in_shape))) - set(self.axes))
 
     def _resized(self, shape: Shape) -> Wavelet:
         return Wavelet(shape, self.wavelet, self.levels, self.axes)

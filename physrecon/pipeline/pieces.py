@@ -23,17 +23,17 @@ def split_rows(count: int, size: int) -> list[slice]:
     return [slice(start, min(start + size, count)) for start in range(0, count, size)]
 
 
-def slab_rows(budget: int, cost: Callable[[int], int], rows: int) -> int:
+def slab_rows(budget: int, peak_bytes: Callable[[int], int], rows: int) -> int:
     """The most of `rows` that a slab can have in a budget of bytes, a multiple of 16 if it can be.
 
     cost(n): bytes that a slab of n rows needs, rising with n.
     Raises ArgumentError when not even one row fits."""
     whole = range(rows // LANES * LANES, 0, -LANES)
     for n in (rows, *whole, *range(min(rows, LANES) - 1, 0, -1)):
-        if cost(n) <= budget:
+        if peak_bytes(n) <= budget:
             return n
     raise ArgumentError(
-        f"memory: expected at least {format_bytes(cost(1))} for one row, got "
+        f"memory: expected at least {format_bytes(peak_bytes(1))} for one row, got "
         f"{format_bytes(budget)}; raise --memory"
     )
 

@@ -1,11 +1,11 @@
 """What is known of x before it is measured, as a penalty  weight · R(x).
 
-A prior says in `kinds` what a solver may ask of it:
+A prior says in `capabilities` what a solver may ask of it:
 
-    "quadratic"  ½ ‖L x‖²                 `root`: conjugate gradients solve it with the data
+    "quadratic"  ½ ‖L x‖²                 `quadratic_operator` is L; solved with the data
     "smooth"     has a gradient           `values_and_gradient`, `lipschitz`
     "prox"       has a proximal map       `prox`:  argmin_u  step · prior(u) + ½ ‖u − x‖²
-    "split"      g(K x), K linear         `operator` is K, `conjugate_prox` belongs to g
+    "composed"   g(K x), K linear         `operator` is K, `conjugate_prox` belongs to g
     "surrogate"  lies below a parabola    `surrogate`: one for every voxel alone, which touches at x
 
 By Moreau's identity  z = prox_{t g}(z) + t prox_{g*/t}(z/t)  one of the two proximal maps of g
@@ -33,7 +33,7 @@ from physrecon.operators.base import LinearOperator
 from physrecon.operators.stacks import LinearStack
 from physrecon.priors.constraints import Constraint
 
-SUMMABLE = ("quadratic", "smooth", "split", "surrogate")
+SUMMABLE = ("quadratic", "smooth", "composed", "surrogate")
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Prior:
 
     holds: ClassVar[int]
     solver: ClassVar[str]
-    kinds: ClassVar[tuple[str, ...]] = ()
+    capabilities: ClassVar[tuple[str, ...]] = ()
     convex: ClassVar[bool] = True
     elementwise: ClassVar[bool] = False  # a sum over the elements of x: see `clip_to`
 
@@ -95,7 +95,7 @@ class Prior:
 
     # "quadratic"
 
-    def root(self, shape: Shape) -> LinearOperator:
+    def quadratic_operator(self, shape: Shape) -> LinearOperator:
         """L in  prior(x) = ½ ‖L x‖²."""
         raise NotImplementedError
 
@@ -119,9 +119,9 @@ class Prior:
 
     def has_prox(self, shape: Shape, constraint: Constraint | None) -> bool:
         """Whether `prox`, or a gradient in its place, serves x of this shape in the constraint."""
-        return "prox" in self.kinds or "smooth" in self.kinds
+        return "prox" in self.capabilities or "smooth" in self.capabilities
 
-    # "split"
+    # "composed"
 
     def operator(self, shape: Shape) -> LinearOperator:
         """K in  prior(x) = g(K x)."""
@@ -133,7 +133,7 @@ class Prior:
         Elements that g takes together, as the components of a gradient, must have the same σ."""
         raise NotImplementedError
 
-    def split_prox(self, z: Vector, step: Any) -> Vector:
+    def composed_prox(self, z: Vector, step: Any) -> Vector:
         """z ← prox_{t g}(z)"""
         return moreau(self.conjugate_prox, z, step)
 
@@ -179,15 +179,15 @@ class PriorSum(Prior):
         terms = [t for p in priors for t in (p.priors if isinstance(p, PriorSum) else (p,))]
         object.__setattr__(self, "priors", tuple(terms))
         object.__setattr__(self, "weight", terms[0].weight)
-        if not self.kinds:
+        if not self.capabilities:
             raise ArgumentError(
                 f"PriorSum: expected priors that are all one of {', '.join(SUMMABLE)}, got "
-                + ", ".join(f"{type(t).__name__} ({', '.join(t.kinds)})" for t in terms)
+                + ", ".join(f"{type(t).__name__} ({', '.join(t.capabilities)})" for t in terms)
             )
 
     @property
-    def kinds(self) -> tuple[str, ...]:  # type: ignore[override]
-        return tuple(kind for kind in SUMMABLE if all(kind in p.kinds for p in self.priors))
+    def capabilities(self) -> tuple[str, ...]:  # type: ignore[override]
+        return tuple(kind for kind in SUMMABLE if all(kind in p.capabilities for p in self.priors))
 
     @property
     def convex(self) -> bool:  # type: ignore[override]
@@ -212,8 +212,8 @@ class PriorSum(Prior):
     def lipschitz(self, shape: Shape) -> float:
         return sum(prior.lipschitz(shape) for prior in self.priors)
 
-    def root(self, shape: Shape) -> LinearOperator:
-        return LinearStack([prior.root(shape) for prior in self.priors], join=False)
+    def quadratic_operator(self, shape: Shape) -> LinearOperator:
+        return LinearStack([prior.quadratic_operator(shape) for prior in self.priors], join=False)
 
     def operator(self, shape: Shape) -> LinearOperator:
         return LinearStack([prior.operator(shape) for prior in self.priors], join=False)
@@ -223,9 +223,9 @@ class PriorSum(Prior):
             prior.conjugate_prox(part, s)
         return q
 
-    def split_prox(self, z: Vector, step: Any) -> Vector:
+    def composed_prox(self, z: Vector, step: Any) -> Vector:
         for prior, part, t in self._parts(z, step):
-            prior.split_prox(part, t)
+            prior.composed_prox(part, t)
         return z
 
     def surrogate(

@@ -48,7 +48,7 @@ class NuclearNorm(Prior):
 
     channel_axis: int = 0
 
-    kinds: ClassVar[tuple[str, ...]] = ("prox", "split")
+    capabilities: ClassVar[tuple[str, ...]] = ("prox", "composed")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -70,13 +70,13 @@ class NuclearNorm(Prior):
 
     def prox(self, x: Any, step: Any, constraint: Constraint | None = None) -> Any:
         refuse_constraint("NuclearNorm", constraint)
-        return self.split_prox(x, step)
+        return self.composed_prox(x, step)
 
     def conjugate_prox(self, q: Any, sigma: Any) -> Any:
         """The nearest matrix without singular values above `weight`, whatever σ."""
         return self._change(q, lambda s: _cut(s, self.weight))
 
-    def split_prox(self, z: Any, step: Any) -> Any:
+    def composed_prox(self, z: Any, step: Any) -> Any:
         """The matrix with singular values smaller by step · weight.  step: one number."""
         if np.size(step) != 1:
             raise ArgumentError(
@@ -133,7 +133,7 @@ class NuclearTotalVariation(Prior):
     axes: tuple[int, ...] | None = None
     spacing: float | tuple[float, ...] = 1.0
 
-    kinds: ClassVar[tuple[str, ...]] = ("split",)
+    capabilities: ClassVar[tuple[str, ...]] = ("composed",)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -50,7 +50,7 @@ class PlugAndPlay(Prior):
     denoiser: Callable[[Any, float], Any]
     axis: int | None = None
 
-    kinds: ClassVar[tuple[str, ...]] = ("prox",)
+    capabilities: ClassVar[tuple[str, ...]] = ("prox",)
     convex: ClassVar[bool] = False
 
     def __init__(

@@ -34,7 +34,7 @@ class L1(Prior):
 
     holds: ClassVar[int] = 3
     solver: ClassVar[str] = "fista"
-    kinds: ClassVar[tuple[str, ...]] = ("prox", "split", "surrogate")
+    capabilities: ClassVar[tuple[str, ...]] = ("prox", "composed", "surrogate")
     elementwise: ClassVar[bool] = True
 
     def couples(self, axis: Axis, shape: Shape) -> bool:
@@ -47,14 +47,14 @@ class L1(Prior):
         return self.weight * sum_of_magnitudes(x, axis)
 
     def prox(self, x: Vector, step: Any, constraint: Constraint | None = None) -> Vector:
-        return clip_to("L1", self.split_prox(x, step), constraint)
+        return clip_to("L1", self.composed_prox(x, step), constraint)
 
     def conjugate_prox(self, q: Vector, sigma: Any) -> Vector:
         for leaf in vectors.leaves(q):
             arrays.namespace(leaf).clip(leaf, -self.weight, self.weight, out=leaf)
         return q
 
-    def split_prox(self, z: Vector, step: Any) -> Vector:
+    def composed_prox(self, z: Vector, step: Any) -> Vector:
         for leaf, t in zip(vectors.leaves(z), per_leaf(step, z), strict=True):
             shrink(leaf, t * self.weight)
         return z
@@ -87,7 +87,7 @@ class WaveletL1(Prior):
 
     holds: ClassVar[int] = 5
     solver: ClassVar[str] = "pdhg"
-    kinds: ClassVar[tuple[str, ...]] = ("prox", "split")
+    capabilities: ClassVar[tuple[str, ...]] = ("prox", "composed")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -121,14 +121,14 @@ class WaveletL1(Prior):
                 f"WaveletL1.prox: expected sides of x that are multiples of {2**W.levels}, got "
                 f"{x.shape}; choose fewer levels, or use PDHG or ADMM, which split the prior"
             )
-        return W.adjoint(self.split_prox(W.forward(x), step), out=x)
+        return W.adjoint(self.composed_prox(W.forward(x), step), out=x)
 
     def conjugate_prox(self, q: Any, sigma: Any) -> Any:
         arrays.namespace(q).clip(q, -self.weight, self.weight, out=q)
         q[self._coarse(q)] = 0
         return q
 
-    def split_prox(self, z: Any, step: Any) -> Any:
+    def composed_prox(self, z: Any, step: Any) -> Any:
         coarse = self._coarse(z)
         kept = z[coarse].copy()
         (t,) = per_leaf(step, z)

@@ -53,7 +53,7 @@ class TGV(IteratedVariation):
 
     holds: ClassVar[int] = 24
     solver: ClassVar[str] = "fista"
-    kinds: ClassVar[tuple[str, ...]] = ("prox",)
+    capabilities: ClassVar[tuple[str, ...]] = ("prox",)
 
     def __post_init__(self) -> None:
         super().__post_init__()

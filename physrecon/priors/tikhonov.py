@@ -23,7 +23,7 @@ from physrecon.operators.diagonal import Identity
 from physrecon.priors.base import Prior, clip_to, per_leaf
 from physrecon.priors.constraints import Constraint
 
-KINDS = ("quadratic", "smooth", "split", "surrogate")  # for any K
+KINDS = ("quadratic", "smooth", "composed", "surrogate")  # for any K
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,12 @@ class Tikhonov(Prior):
 
     holds: ClassVar[int] = 3
     solver: ClassVar[str] = "fista"
-    kinds: ClassVar[tuple[str, ...]] = (*KINDS, "prox")
+    capabilities: ClassVar[tuple[str, ...]] = (*KINDS, "prox")
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.K is not None:
-            object.__setattr__(self, "kinds", KINDS)
+            object.__setattr__(self, "capabilities", KINDS)
         if not (self.K is None or isinstance(self.K, LinearOperator) or callable(self.K)):
             raise ArgumentError(
                 "Tikhonov.K: expected a LinearOperator, or a function that makes one from the "
@@ -68,13 +68,13 @@ class Tikhonov(Prior):
             )
         return K
 
-    def root(self, shape: Shape) -> LinearOperator:
+    def quadratic_operator(self, shape: Shape) -> LinearOperator:
         return math.sqrt(self.weight) * self.operator(shape)
 
     def couples(self, axis: Axis, shape: Shape) -> bool:
         if self.K is None:
             return False
-        slices = self.operator(shape).along(axis).slices
+        slices = self.operator(shape).with_slice_axis(axis).slices
         return slices is None or slices[0] != axis
 
     def values(self, x: Vector, axis: Axis = None) -> Numbers:
@@ -95,7 +95,7 @@ class Tikhonov(Prior):
 
     def _operator_on(self, x: Vector, axis: Axis) -> LinearOperator:
         K = self.operator(vectors.transform(np.shape, x))
-        return K if axis is None else K.along(axis)
+        return K if axis is None else K.with_slice_axis(axis)
 
     def _values_of(self, K: LinearOperator, z: Vector, axis: Axis) -> Numbers:
         along = K.slices[1] if axis is not None and K.slices else None
@@ -125,7 +125,7 @@ class Tikhonov(Prior):
                 f"Tikhonov.prox: expected K=None (the identity), got {self.K!r}; use a solver for "
                 "quadratic or smooth priors, such as ConjugateGradient"
             )
-        self.split_prox(x, step)
+        self.composed_prox(x, step)
         return clip_to("Tikhonov", x, constraint)
 
     def conjugate_prox(self, q: Vector, sigma: Any) -> Vector:
@@ -134,7 +134,7 @@ class Tikhonov(Prior):
             leaf /= 1 + s / self.weight
         return q
 
-    def split_prox(self, z: Vector, step: Any) -> Vector:
+    def composed_prox(self, z: Vector, step: Any) -> Vector:
         """z / (1 + step · weight)"""
         for leaf, t in zip(vectors.leaves(z), per_leaf(step, z), strict=True):
             leaf /= 1 + t * self.weight
@@ -152,7 +152,7 @@ class Smooth(Tikhonov):
     spacing: float | tuple[float, ...] = 1.0
 
     holds: ClassVar[int] = 5
-    kinds: ClassVar[tuple[str, ...]] = KINDS
+    capabilities: ClassVar[tuple[str, ...]] = KINDS
 
     def __post_init__(self) -> None:
         K = partial(Gradient, spacing=self.spacing, axes=self.axes)

@@ -198,7 +198,7 @@ class TotalVariation(IteratedVariation):
 
     holds: ClassVar[int] = 8
     solver: ClassVar[str] = "fista"
-    kinds: ClassVar[tuple[str, ...]] = ("prox", "split", "surrogate")
+    capabilities: ClassVar[tuple[str, ...]] = ("prox", "composed", "surrogate")
 
     def values(self, x: Any, axis: Axis = None) -> Numbers:
         steps = self.steps(x.shape)
@@ -259,7 +259,7 @@ class HuberTV(Variation):
 
     holds: ClassVar[int] = 7
     solver: ClassVar[str] = "fista"
-    kinds: ClassVar[tuple[str, ...]] = ("smooth", "split", "surrogate")
+    capabilities: ClassVar[tuple[str, ...]] = ("smooth", "composed", "surrogate")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -315,7 +315,7 @@ class JointTotalVariation(Variation):
     """
 
     first_axis: ClassVar[int] = 1
-    kinds: ClassVar[tuple[str, ...]] = ("split",)
+    capabilities: ClassVar[tuple[str, ...]] = ("composed",)
 
     def values(self, x: Any, axis: Axis = None) -> Numbers:
         steps = self.steps(x.shape)

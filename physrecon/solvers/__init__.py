@@ -4,7 +4,7 @@ from physrecon.solvers.adam import Adam, RMSprop
 from physrecon.solvers.admm import ADMM
 from physrecon.solvers.base import Record, Result, Stop, iterate, solve
 from physrecon.solvers.blind_richardson_lucy import BlindRichardsonLucy
-from physrecon.solvers.choose_solver import suited
+from physrecon.solvers.choose_solver import choose_solver
 from physrecon.solvers.conjugate_gradient import ConjugateGradient
 from physrecon.solvers.fista import FISTA
 from physrecon.solvers.gauss_newton import GaussNewton

@@ -21,7 +21,7 @@ from physrecon.arrays.vectors import Numbers, Vector
 from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
 from physrecon.solvers.line_search import first_step, projected
-from physrecon.solvers.state import VECTOR, ArraysHeld, Solver, State, fresh, move, ratio
+from physrecon.solvers.state import VECTOR, ArraysHeld, Solver, State, initial_fields, ratio, step_x
 
 EPSILON = 1e-8  # ε, where 1 is the root mean square of the first gradient
 SHARE = 0.1  # of the first step to the minimum along the gradient: the step when none is given
@@ -62,7 +62,7 @@ class Adam(Solver):
 
     iterations = 200
     state_type = AdamState
-    takes_prior = ("smooth",)
+    accepts = ("smooth",)
     certified = False
     holds = ArraysHeld(data=2, volumes=5)
 
@@ -101,7 +101,7 @@ class RMSprop(Solver):
 
     iterations = 200
     state_type = AdamState
-    takes_prior = ("smooth",)
+    accepts = ("smooth",)
     certified = False
     holds = ArraysHeld(data=2, volumes=4)
 
@@ -124,7 +124,7 @@ def _check(where: str, step: float | None, **decays: float) -> None:
 
 
 def _start(problem: Problem, x0: Vector, step: float | None, share: float = 1.0) -> AdamState:
-    fields = fresh(problem, x0)
+    fields = initial_fields(problem, x0)
     objective, fields["value"], gradient = problem.objective_and_gradient(fields["x"])
     squares = vectors.dots(gradient, gradient, problem.axis)
     count = vectors.size(problem.f.A.in_shape) / max(problem.count, 1)
@@ -173,6 +173,6 @@ def _advance(
         out += EPSILON
         arrays.namespace(out).divide(mean, out, out=out)
     state.taken = np.where(active, state.taken + 1, state.taken)
-    move(problem, state, -state.step * correction, direction)
+    step_x(problem, state, -state.step * correction, direction)
     _, state.value = problem.gradient_and_free_values(state.x, out=state.gradient)
     return state

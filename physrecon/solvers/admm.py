@@ -35,9 +35,17 @@ from physrecon.solvers.proximal import (
     typical_curvature,
     use_of,
 )
-from physrecon.solvers.state import VECTOR, ArraysHeld, Solver, State, fresh, ratio, replace_x
+from physrecon.solvers.state import (
+    VECTOR,
+    ArraysHeld,
+    Solver,
+    State,
+    assign_x,
+    initial_fields,
+    ratio,
+)
 
-AGES = 2 ** np.arange(1, 11)  # iterations of a slice after which its ρ are looked at
+BALANCE_AT = 2 ** np.arange(1, 11)  # iterations of a slice after which its ρ are looked at
 MOST = 10.0  # times that ρ may change at once
 TINY = 1e-15  # instead of a ratio that is zero
 OVER = 1.6  # over-relaxation: 1.5 to 1.8 is what the field uses
@@ -58,7 +66,8 @@ class Term(NamedTuple):
 @dataclass
 class ADMMState(State):
     """w: x before the last proximal map.  misfit: W^½ (A w − y), () where f is not least squares.
-    Of each copy, z, d, and images: B w.  rho: (copies, slices).  age: iterations of each slice."""
+    Of each split variable, z, d, and images: B w.  rho: (split variables, slices).
+    iterations_in_slice: (slices,)."""
 
     w: Vector = field(metadata=VECTOR)
     misfit: Vector = field(metadata=VECTOR)
@@ -66,7 +75,7 @@ class ADMMState(State):
     z: tuple[Vector, ...] = field(metadata=VECTOR)
     d: tuple[Vector, ...] = field(metadata=VECTOR)
     rho: Numbers
-    age: Numbers
+    iterations_in_slice: Numbers
 
 
 @dataclass(frozen=True)
@@ -91,7 +100,7 @@ class ADMM(Solver):
 
     iterations = 50
     state_type = ADMMState
-    takes_prior = ("split", "prox")
+    accepts = ("composed", "prox")
     certified = False
     holds = ArraysHeld(data=6, volumes=10)
 
@@ -105,67 +114,84 @@ class ADMM(Solver):
                 f"such as LeastSquares or PoissonLikelihood, got {type(problem.f).__name__} of "
                 f"{problem.f.A}; use PDHG or LBFGS"
             )
-        fields, squares, copies = fresh(problem, x0), *self._terms(problem)
+        fields, least_squares_terms, split_variables = (
+            initial_fields(problem, x0),
+            *self._terms(problem),
+        )
         x = fields["x"]
-        images = tuple(c.forward(x, vectors.empty(c.shape, x)) for c in copies)
+        images = tuple(c.forward(x, vectors.empty(c.shape, x)) for c in split_variables)
         state = ADMMState(
             **fields,
             w=vectors.copy(x),
-            misfit=problem.f.residual(x) if squares else (),
+            misfit=problem.f.residual(x) if least_squares_terms else (),
             images=images,
             z=tuple(vectors.copy(image) for image in images),
             d=tuple(vectors.fill(vectors.copy(image), 0) for image in images),
-            rho=first_rho(problem, squares, copies),
-            age=np.zeros(problem.count),
+            rho=first_rho(problem, least_squares_terms, split_variables),
+            iterations_in_slice=np.zeros(problem.count),
         )
-        self._split(state, copies)
+        self._update_split_variables(state, split_variables)
         return state
 
     def advance(self, problem: Problem, state: ADMMState) -> ADMMState:
-        squares, copies = self._terms(problem)
-        self._descend(problem, state, squares, copies)
-        state.age = state.age + state.active
-        self._split(state, copies)
+        least_squares_terms, split_variables = self._terms(problem)
+        self._descend(problem, state, least_squares_terms, split_variables)
+        state.iterations_in_slice = state.iterations_in_slice + state.active
+        self._update_split_variables(state, split_variables)
         clear = proximal_map(problem, use_of(self, problem)) is None
-        replace_x(problem, state, state.w if clear else state.z[-1])
+        assign_x(problem, state, state.w if clear else state.z[-1])
         if (state.change == 0).any():
-            gaps = map(gap, copies, state.images, state.z)
+            gaps = map(gap, split_variables, state.images, state.z)
             note_standstill(state, np.max([np.zeros(problem.count), *gaps], axis=0))
         state.value = None
-        if clear and squares:
+        if clear and least_squares_terms:
             state.value = problem.gather(problem.f.values_of(state.misfit))
         return state
 
     def _terms(self, problem: Problem) -> tuple[list[Term], list[Term]]:
         """Least squares, if it is that; and what is copied, x itself last."""
         f, use = problem.f, use_of(self, problem)
-        A, axis, squares, copies = f.A, problem.data_axis, [], []
+        A, axis, least_squares_terms, split_variables = f.A, problem.data_axis, [], []
         if f.quadratic:
-            squares = [Term(partial(weighted, f), partial(pulled, f), A.out_shape, axis, None)]
+            least_squares_terms = [
+                Term(partial(weighted, f), partial(pulled, f), A.out_shape, axis, None)
+            ]
         else:
             prox = partial(moreau, f.conjugate_prox)
-            copies = [Term(A.forward, A.adjoint, A.out_shape, axis, prox)]
-        if use == "split":
-            K, g = problem.split, problem.prior.split_prox  # type: ignore[union-attr]
-            copies.append(Term(K.forward, K.adjoint, K.out_shape, problem.split_axis, g))
+            split_variables = [Term(A.forward, A.adjoint, A.out_shape, axis, prox)]
+        if use == "composed":
+            K, g = problem.prior_operator, problem.prior.composed_prox  # type: ignore[union-attr]
+            split_variables.append(
+                Term(K.forward, K.adjoint, K.out_shape, problem.prior_operator_axis, g)
+            )
         if own := proximal_map(problem, use):
-            copies.append(Term(assigned, assigned, A.in_shape, problem.axis, own))
-        return squares, copies
+            split_variables.append(Term(assigned, assigned, A.in_shape, problem.axis, own))
+        return least_squares_terms, split_variables
 
     def _descend(
-        self, problem: Problem, state: ADMMState, squares: list[Term], copies: list[Term]
+        self,
+        problem: Problem,
+        state: ADMMState,
+        least_squares_terms: list[Term],
+        split_variables: list[Term],
     ) -> None:
         """Steps of conjugate gradient on w, which take the misfit and the images along."""
         axis, active, shape = problem.axis, state.active, problem.f.A.in_shape
         one = np.ones(len(active))
-        terms, weights = squares + copies, [one] * len(squares) + list(state.rho)
-        images = ([state.misfit] if squares else []) + list(state.images)
+        terms, weights = (
+            least_squares_terms + split_variables,
+            [one] * len(least_squares_terms) + list(state.rho),
+        )
+        images = ([state.misfit] if least_squares_terms else []) + list(state.images)
         s, p = state.scratch("gradient", shape), state.scratch("direction", shape)
-        gamma = self._gradient(state, squares, copies, s, axis)
+        gamma = self._gradient(state, least_squares_terms, split_variables, s, axis)
         vectors.assign(p, s)
         for step in range(self.steps):
             if step:
-                previous, gamma = gamma, self._gradient(state, squares, copies, s, axis)
+                previous, gamma = (
+                    gamma,
+                    self._gradient(state, least_squares_terms, split_variables, s, axis),
+                )
                 vectors.scale_add(p, ratio(gamma, previous), one, s, axis, active)
             moves = [
                 term.forward(p, state.scratch(f"image {i}", term.shape))
@@ -181,35 +207,40 @@ class ADMM(Solver):
                 vectors.scale_add(image, one, -alpha, move, term.axis, active)
 
     def _gradient(
-        self, state: ADMMState, squares: list[Term], copies: list[Term], out: Vector, axis: Axis
+        self,
+        state: ADMMState,
+        least_squares_terms: list[Term],
+        split_variables: list[Term],
+        out: Vector,
+        axis: Axis,
     ) -> Numbers:
         """out ← Aᵀ W (A w − y) + Σ ρ Bᵀ (B w − z + d), and its ‖·‖² of each slice."""
         vectors.fill(out, 0)
         one, every = np.ones(len(state.active)), np.ones(len(state.active), bool)
-        pull = state.scratch("pull", vectors.transform(lambda leaf: leaf.shape, out))
-        for term in squares:
+        pull = state.scratch("adjoint_of_residual", vectors.transform(lambda leaf: leaf.shape, out))
+        for term in least_squares_terms:
             vectors.add(out, term.adjoint(state.misfit, pull))
-        for i, (term, rho) in enumerate(zip(copies, state.rho, strict=True)):
-            r = state.scratch(f"image {len(squares) + i}", term.shape)
+        for i, (term, rho) in enumerate(zip(split_variables, state.rho, strict=True)):
+            r = state.scratch(f"image {len(least_squares_terms) + i}", term.shape)
             vectors.assign(r, state.images[i])
             vectors.subtract(r, state.z[i])
             vectors.add(r, state.d[i])
             vectors.scale_add(out, one, rho, term.adjoint(r, pull), axis, every)
         return vectors.dots(out, out, axis)
 
-    def _split(self, state: ADMMState, copies: list[Term]) -> None:
+    def _update_split_variables(self, state: ADMMState, split_variables: list[Term]) -> None:
         """z, d and ρ of every copy."""
-        due, rho = state.active & np.isin(state.age, AGES), state.rho.copy()
+        due, rho = state.active & np.isin(state.iterations_in_slice, BALANCE_AT), state.rho.copy()
         one = np.ones(len(due))
         for i, (copy, image, z, d) in enumerate(
-            zip(copies, state.images, state.z, state.d, strict=True)
+            zip(split_variables, state.images, state.z, state.d, strict=True)
         ):
             axis, new = copy.axis, state.scratch(f"new {i}", copy.shape)
             vectors.scale_add(d, one, OVER * one, image, axis, state.active)
             vectors.scale_add(d, one, (1 - OVER) * one, z, axis, state.active)  # d + h
             vectors.assign(new, d)
             assert copy.prox is not None
-            copy.prox(new, vectors.across(1 / rho[i], copy.shape, axis))
+            copy.prox(new, vectors.per_slice_broadcast(1 / rho[i], copy.shape, axis))
             moved = vectors.distances(new, z, axis) if due.any() else one
             vectors.assign(z, new, axis, state.active)
             length = vectors.scale_add(d, one, -one, z, axis, state.active)
@@ -225,11 +256,13 @@ class ADMM(Solver):
 
 def gap(copy: Term, image: Vector, z: Vector) -> Numbers:
     """‖B w − z‖ of each slice, in units of the longer of the two."""
-    squares = [vectors.dots(v, v, copy.axis) for v in (image, z)]
-    return np.sqrt(ratio(vectors.distances(image, z, copy.axis), np.maximum(*squares)))
+    least_squares_terms = [vectors.dots(v, v, copy.axis) for v in (image, z)]
+    return np.sqrt(ratio(vectors.distances(image, z, copy.axis), np.maximum(*least_squares_terms)))
 
 
-def first_rho(problem: Problem, squares: list[Term], copies: list[Term]) -> Numbers:
+def first_rho(
+    problem: Problem, least_squares_terms: list[Term], split_variables: list[Term]
+) -> Numbers:
     """(copies, slices): the ρ with which a copy weighs as much as the data, in sums of squares of
     all entries, which noise tells (Hutchinson 1990)."""
     v = noise(problem.f.A.in_shape, problem.axis, problem.f.y)
@@ -238,9 +271,13 @@ def first_rho(problem: Problem, squares: list[Term], copies: list[Term]) -> Numb
         image = term.forward(v, vectors.empty(term.shape, v))
         return vectors.dots(image, image, term.axis)
 
-    own = energy(squares[0]) if squares else typical_curvature(problem) * energy(copies[0])
-    rho = np.ones((len(copies), problem.count))
-    for i, copy in enumerate(copies):
+    own = (
+        energy(least_squares_terms[0])
+        if least_squares_terms
+        else typical_curvature(problem) * energy(split_variables[0])
+    )
+    rho = np.ones((len(split_variables), problem.count))
+    for i, copy in enumerate(split_variables):
         each = ratio(own, energy(copy))
         rho[i] = np.where((each > 0) & np.isfinite(each), each, 1)
     return rho
@@ -264,7 +301,7 @@ def weighted(f: Any, x: Vector, out: Vector) -> Vector:
 
 def pulled(f: Any, r: Vector, out: Vector) -> Vector:
     """Aᵀ W^½ r"""
-    return f.pull(r, out=out)
+    return f.adjoint_of_residual(r, out=out)
 
 
 def assigned(x: Vector, out: Vector) -> Vector:

@@ -17,7 +17,7 @@ from physrecon.arrays.vectors import Numbers, Vector
 from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
 from physrecon.solvers.line_search import Step, first_step, projected, search
-from physrecon.solvers.state import VECTOR, ArraysHeld, State, fresh
+from physrecon.solvers.state import VECTOR, ArraysHeld, State, initial_fields
 
 
 @dataclass
@@ -48,7 +48,7 @@ class Armijo:
             raise ArgumentError(f"GradientDescent.step: expected a number > 0, got {self.step}")
 
     def start(self, problem: Problem, x0: Vector = None) -> ArmijoState:
-        fields = fresh(problem, x0)
+        fields = initial_fields(problem, x0)
         objective, fields["value"], gradient = problem.objective_and_gradient(fields["x"])
         step = self.step * first_step(objective, vectors.dots(gradient, gradient, problem.axis))
         recent = np.full((problem.count, self.memory), -np.inf)

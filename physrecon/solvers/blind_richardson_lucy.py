@@ -93,7 +93,7 @@ class BlindRichardsonLucy(Solver):
         before = state.scratch("before", f.A.in_shape)
         vectors.assign(before, x)
         A = f.A.with_psf(state.psf)
-        columns = without_noise(A.column_sums(f.y), None, A.faint)
+        columns = without_noise(A.column_sums(f.y), None, A.min_column_sum)
         place = (bounds_of(problem), problem.axis, state.active)
         for _ in range(self.image_updates):
             factor = A.adjoint(state.ratio, state.scratch("factor", A.in_shape))

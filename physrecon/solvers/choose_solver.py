@@ -7,10 +7,10 @@ from typing import Any
 from physrecon.catalog import SOLVERS, find, find_all
 from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
-from physrecon.solvers.state import Solver, suits
+from physrecon.solvers.state import Solver, can_use
 
 
-def suited(problem: Problem) -> Solver:
+def choose_solver(problem: Problem) -> Solver:
     """A solver that can honour the prior and the constraint, the fastest by our measurements.
 
     Conjugate gradient for unconstrained least squares with quadratic priors, FISTA where the prior
@@ -19,7 +19,7 @@ def suited(problem: Problem) -> Solver:
     f, prior, constraint = problem.f, problem.prior, problem.constraint
     for name in ("cgls", "fista", "pdhg", "lbfgs"):
         solver = find(SOLVERS, name)()
-        if prior is not None and not suits(solver, prior):
+        if prior is not None and not can_use(solver, prior):
             continue
         if constraint is not None and not solver.takes_constraint:
             continue
@@ -50,8 +50,8 @@ def refuse_unsuited(problem: Problem, solver: Solver) -> None:
             f"solvers that take one: {', '.join(able) or 'none'}"
         )
 
-    if problem.prior is not None and not suits(solver, problem.prior):
-        able = [m.__name__ for m in solvers if suits(m, problem.prior)]
+    if problem.prior is not None and not can_use(solver, problem.prior):
+        able = [m.__name__ for m in solvers if can_use(m, problem.prior)]
         refuse(f"a {type(problem.prior).__name__} prior", problem.prior, able)
     if problem.constraint is not None and not solver.takes_constraint:
         able = [m.__name__ for m in solvers if m.takes_constraint]

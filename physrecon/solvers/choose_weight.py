@@ -33,7 +33,7 @@ from physrecon.arrays.vectors import Vector
 from physrecon.catalog import WEIGHT_RULES
 from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
-from physrecon.solvers import Result, Solver, Stop, solve, suited
+from physrecon.solvers import Result, Solver, Stop, choose_solver, solve
 
 FACTOR = 4.0  # between neighbouring weights of the first look
 PRECISION = 1.15  # the factor to which the weight is found: scores are flat where they are least
@@ -115,7 +115,7 @@ def choose_weight(
         )
     if problem.prior is None:
         raise ArgumentError("choose_weight: expected a problem with a prior, got none; set one")
-    return _Search(problem, rule, solver or suited(problem), stop or DEFAULT).run()
+    return _Search(problem, rule, solver or choose_solver(problem), stop or DEFAULT).run()
 
 
 class _Search:
@@ -125,7 +125,7 @@ class _Search:
         self.problem, self.rule, self.solver, self.stop = problem, rule, solver, stop
         self.points: dict[float, Point] = {}
         self.results: dict[float, Result] = {}
-        self.shaken: dict[float, Result] = {}  # solutions for data that are shaken
+        self.perturbed: dict[float, Result] = {}  # solutions for data that are shaken
         f = problem.f
         self.count = int(f.counted().sum())
         self.expected = math.sqrt(float((f.expected_norms() ** 2).sum()))
@@ -139,7 +139,7 @@ class _Search:
             data = math.sqrt(float(vectors.dots(f.y, f.y)[0]))
             norm = max(self.expected * SHAKE, data * LEAST_SHAKE * SHAKE)
             self.size = norm / math.sqrt(max(self.count, 1))
-            self.f_shaken = f.shaken(self.signs, self.size)
+            self.f_perturbed = f.perturbed(self.signs, self.size)
 
     def run(self) -> WeightChoice:
         weight = {"discrepancy": self._root, "l-curve": self._corner}.get(self.rule, self._lowest)()
@@ -227,7 +227,7 @@ class _Search:
         """A weight with which the prior of a rough solution outweighs what noise leaves in f."""
         f, constraint = self.problem.f, self.problem.constraint
         free = Problem(f, constraint=constraint)
-        rough = solve(free, suited(free), stop=Stop(iterations=10)).x
+        rough = solve(free, choose_solver(free), stop=Stop(iterations=10)).x
         size = float(self._prior(1.0).values(rough).sum())
         noise = self.expected**2 / 2 or float(f.values(rough).sum())
         if not (size > 0 and math.isfinite(size) and noise > 0 and math.isfinite(noise)):
@@ -263,8 +263,8 @@ class _Search:
     def _freedom(self, x: Vector, weight: float) -> float:
         """df/m: how the predicted data follow data that are shaken."""
         f = self.problem.f
-        moved = self._solve(self.f_shaken, weight, self.shaken)
-        before, after = f.standardised(f.A.forward(x)), f.standardised(f.A.forward(moved))
+        moved = self._solve(self.f_perturbed, weight, self.perturbed)
+        before, after = f.whitened(f.A.forward(x)), f.whitened(f.A.forward(moved))
         vectors.subtract(after, before)
         return float(vectors.dots(after, self.signs)[0]) / self.size / self.count
 

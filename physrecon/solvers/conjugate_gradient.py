@@ -19,7 +19,15 @@ from physrecon.arrays.vectors import Numbers, Vector
 from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
 from physrecon.solvers.refusals import refuse_likelihood
-from physrecon.solvers.state import VECTOR, ArraysHeld, Solver, State, fresh, ratio, record_change
+from physrecon.solvers.state import (
+    VECTOR,
+    ArraysHeld,
+    Solver,
+    State,
+    initial_fields,
+    ratio,
+    record_change,
+)
 
 PRECONDITIONERS = ("none", "jacobi")
 
@@ -59,7 +67,7 @@ class ConjugateGradient(Solver):
 
     iterations = 20
     state_type = ConjugateGradientState
-    takes_prior = ("quadratic",)
+    accepts = ("quadratic",)
     takes_constraint = False
     holds = ArraysHeld(data=3, volumes=4)
 
@@ -72,7 +80,7 @@ class ConjugateGradient(Solver):
 
     def start(self, problem: Problem, x0: Vector = None) -> ConjugateGradientState:
         refuse_likelihood(problem, self)
-        f, axis, fields = problem.f, problem.axis, fresh(problem, x0)
+        f, axis, fields = problem.f, problem.axis, initial_fields(problem, x0)
         x, rows, squares = fields["x"], (), np.full(problem.count, np.inf)
         if f.fast_normal:
             r, _ = problem.gradient_and_free_values(x)
@@ -80,10 +88,10 @@ class ConjugateGradient(Solver):
         else:
             r = f.residual(x)
             fields["value"] = problem.gather(f.values_of(r))
-            s = f.pull(r)
-            if problem.root is not None:
-                rows = problem.root.forward(x)
-                vectors.add(s, problem.root.adjoint(rows))
+            s = f.adjoint_of_residual(r)
+            if problem.quadratic_operator is not None:
+                rows = problem.quadratic_operator.forward(x)
+                vectors.add(s, problem.quadratic_operator.adjoint(rows))
         inverse = self._inverse(problem, x)
         p = _preconditioned(s, inverse, vectors.empty(f.A.in_shape, x))
         p = vectors.copy(s) if p is s else p
@@ -110,9 +118,9 @@ class ConjugateGradient(Solver):
             q = f.A.forward(state.p, state.scratch("q", f.A.out_shape))
             f.weigh(q)
             curvature = vectors.dots(q, q, problem.data_axis)
-            if problem.root is not None:
-                across = problem.root.forward(state.p)
-                curvature = curvature + vectors.dots(across, across, problem.root_axis)
+            if problem.quadratic_operator is not None:
+                across = problem.quadratic_operator.forward(state.p)
+                curvature = curvature + vectors.dots(across, across, problem.quadratic_axis)
         alpha = ratio(state.gamma, curvature)
         size = vectors.scale_add(state.x, one, -alpha, state.p, axis, active)
         record_change(state, alpha**2 * state.length, size)
@@ -122,12 +130,12 @@ class ConjugateGradient(Solver):
         else:
             squares = vectors.scale_add(state.r, one, -alpha, q, problem.data_axis, active)
             state.value = 0.5 * squares
-            f.pull(state.r, scratch=q, out=s)
-            if problem.root is not None:
+            f.adjoint_of_residual(state.r, scratch=q, out=s)
+            if problem.quadratic_operator is not None:
                 squares = squares + vectors.scale_add(
-                    state.rows, one, -alpha, across, problem.root_axis, active
+                    state.rows, one, -alpha, across, problem.quadratic_axis, active
                 )
-                vectors.add(s, problem.root.adjoint(state.rows))
+                vectors.add(s, problem.quadratic_operator.adjoint(state.rows))
             spent = squares > state.squares
             state.squares = np.where(active, squares, state.squares)
         self._turn(problem, state, s, spent)

@@ -18,7 +18,15 @@ from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Numbers, Vector
 from physrecon.problem import Problem
 from physrecon.solvers.proximal import proximal_map, use_of
-from physrecon.solvers.state import VECTOR, ArraysHeld, Solver, State, fresh, record_change, shift
+from physrecon.solvers.state import (
+    VECTOR,
+    ArraysHeld,
+    Solver,
+    State,
+    initial_fields,
+    record_change,
+    step_vector,
+)
 
 
 @dataclass
@@ -45,11 +53,11 @@ class FISTA(Solver):
 
     iterations = 200
     state_type = FISTAState
-    takes_prior = ("smooth", "prox")
+    accepts = ("smooth", "prox")
     holds = ArraysHeld(data=2, volumes=3)
 
     def start(self, problem: Problem, x0: Vector = None) -> FISTAState:
-        fields = fresh(problem, x0)
+        fields = initial_fields(problem, x0)
         return FISTAState(**fields, y=vectors.copy(fields["x"]), t=np.ones(problem.count))
 
     def advance(self, problem: Problem, state: FISTAState) -> FISTAState:
@@ -60,13 +68,13 @@ class FISTA(Solver):
         problem.gradient_and_free_values(y, new)
         vectors.scale_add(new, -step, one, y, axis, active)
         if prox := proximal_map(problem, use_of(self, problem)):
-            prox(new, vectors.across(step, problem.f.A.in_shape, axis))
+            prox(new, vectors.per_slice_broadcast(step, problem.f.A.in_shape, axis))
         moved = vectors.scale_add(x, -one, one, new, axis, active)  # x⁺ − x, in the memory of x
         uphill = vectors.dots(y, x, axis) > vectors.dots(new, x, axis)
         t = np.where(uphill, 1, state.t)
         following = (1 + np.sqrt(1 + 4 * t**2)) / 2
         vectors.assign(y, new, axis, active)
-        shift(problem, y, (t - 1) / following, x, active)
+        step_vector(problem, y, (t - 1) / following, x, active)
         vectors.assign(x, new, axis, active)
         state.t = np.where(active, following, state.t)
         record_change(state, moved, vectors.dots(x, x, axis))

@@ -24,7 +24,7 @@ from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
 from physrecon.solvers.line_search import Step, descent, first_step, inside, keep, projected, search
 from physrecon.solvers.refusals import refuse_likelihood
-from physrecon.solvers.state import VECTOR, ArraysHeld, Solver, State, fresh, ratio
+from physrecon.solvers.state import VECTOR, ArraysHeld, Solver, State, initial_fields, ratio
 
 WORSE = 4.0  # times the damping where the full step failed …
 LEAST = 1e-3  # … and at least so much of the curvature along it
@@ -58,17 +58,17 @@ class Model:
         self.jacobian.forward(p, self.q)
         vectors.multiply(self.q, self.roots)
         total = vectors.dots(self.q, self.q, problem.data_axis)
-        if problem.root is not None:
-            self.rows = problem.root.forward(p)
-            total = total + vectors.dots(self.rows, self.rows, problem.root_axis)
+        if problem.quadratic_operator is not None:
+            self.rows = problem.quadratic_operator.forward(p)
+            total = total + vectors.dots(self.rows, self.rows, problem.quadratic_axis)
         return total
 
     def times(self, out: Vector) -> Vector:
         """H p in `out`, for the p of the last call of `curvature`."""
         vectors.multiply(self.q, self.roots)
         self.jacobian.adjoint(self.q, out)
-        if self.problem.root is not None:
-            vectors.add(out, self.problem.root.adjoint(self.rows))
+        if self.problem.quadratic_operator is not None:
+            vectors.add(out, self.problem.quadratic_operator.adjoint(self.rows))
         return out
 
 
@@ -92,7 +92,7 @@ class GaussNewton(Solver):
 
     iterations = 5
     state_type = GaussNewtonState
-    takes_prior = ("quadratic",)
+    accepts = ("quadratic",)
     holds = ArraysHeld(data=4, volumes=7)
 
     def __post_init__(self) -> None:
@@ -104,7 +104,7 @@ class GaussNewton(Solver):
 
     def start(self, problem: Problem, x0: Vector = None) -> GaussNewtonState:
         refuse_likelihood(problem, self, "data_curvatures")
-        fields = fresh(problem, x0)
+        fields = initial_fields(problem, x0)
         objective, fields["value"], gradient = problem.objective_and_gradient(fields["x"])
         state = GaussNewtonState(
             **fields, gradient=gradient, objective=objective, damping=np.zeros(problem.count)

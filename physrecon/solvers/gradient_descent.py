@@ -16,7 +16,7 @@ from physrecon.problem import Problem
 from physrecon.solvers.armijo import Armijo
 from physrecon.solvers.barzilai_borwein import BarzilaiBorwein
 from physrecon.solvers.nesterov import Nesterov
-from physrecon.solvers.state import VECTOR, ArraysHeld, Solver, State, fresh, move, ratio
+from physrecon.solvers.state import VECTOR, ArraysHeld, Solver, State, initial_fields, ratio, step_x
 
 
 @dataclass
@@ -40,12 +40,12 @@ class Certified:
             raise ArgumentError(f"GradientDescent.step: expected 0 < step < 2, got {self.step}")
 
     def start(self, problem: Problem, x0: Vector = None) -> GradientDescentState:
-        fields = fresh(problem, x0)
+        fields = initial_fields(problem, x0)
         gradient, fields["value"] = problem.gradient_and_free_values(fields["x"])
         return GradientDescentState(**fields, gradient=gradient)
 
     def advance(self, problem: Problem, state: GradientDescentState) -> GradientDescentState:
-        move(problem, state, ratio(-self.step, problem.lipschitz), state.gradient)
+        step_x(problem, state, ratio(-self.step, problem.lipschitz), state.gradient)
         _, state.value = problem.gradient_and_free_values(state.x, out=state.gradient)
         return state
 
@@ -82,7 +82,7 @@ class GradientDescent(Solver):
     rule: str = "certified"
 
     iterations = 100
-    takes_prior = ("smooth",)
+    accepts = ("smooth",)
     holds = ArraysHeld(data=2, volumes=2)
 
     def __post_init__(self) -> None:

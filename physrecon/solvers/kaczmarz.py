@@ -23,7 +23,7 @@ from physrecon.arrays.vectors import Vector
 from physrecon.problem import Problem
 from physrecon.solvers import subsets
 from physrecon.solvers.refusals import refuse_likelihood
-from physrecon.solvers.state import VECTOR, ArraysHeld, State, fresh, shift
+from physrecon.solvers.state import VECTOR, ArraysHeld, State, initial_fields, step_vector
 
 
 @dataclass
@@ -80,7 +80,7 @@ class Kaczmarz(subsets.SubsetSolver):
             weights = vectors.fill(vectors.empty(f.A.out_shape, f.y), 1)
             f.weigh(weights)
             inverse = inverse * (weights > 0)
-        return KaczmarzState(**fresh(problem, x0), inverse=inverse)
+        return KaczmarzState(**initial_fields(problem, x0), inverse=inverse)
 
     def advance(self, problem: Problem, state: KaczmarzState) -> KaczmarzState:
         f, views = problem.f, subsets.count(self, problem)
@@ -98,7 +98,7 @@ class Kaczmarz(subsets.SubsetSolver):
                 vectors.multiply(r, state.inverse[view])
                 _keep(group, r, some, problem.data_axis)
                 A.adjoint(some, direction)
-                shift(problem, state.x, -step, direction, state.active)
+                step_vector(problem, state.x, -step, direction, state.active)
         subsets.finish(problem, state, before)
         return state
 

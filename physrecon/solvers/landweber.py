@@ -16,7 +16,7 @@ from physrecon.arrays.vectors import Vector
 from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
 from physrecon.solvers.refusals import refuse_likelihood
-from physrecon.solvers.state import VECTOR, ArraysHeld, Solver, State, fresh, move, ratio
+from physrecon.solvers.state import VECTOR, ArraysHeld, Solver, State, initial_fields, ratio, step_x
 
 PRECONDITIONERS = ("none", "jacobi")
 
@@ -61,7 +61,7 @@ class Landweber(Solver):
 
     def start(self, problem: Problem, x0: Vector = None) -> LandweberState:
         refuse_likelihood(problem, self)
-        fields, inverse = fresh(problem, x0), ()
+        fields, inverse = initial_fields(problem, x0), ()
         if self.preconditioner == "jacobi":
             self._refuse_constraint(problem)
             inverse = vectors.reciprocal(problem.f.curvature(fields["x"]))
@@ -83,6 +83,6 @@ class Landweber(Solver):
         else:
             step = np.full(1, -2 * self.step)
             vectors.multiply(state.gradient, state.inverse)
-        move(problem, state, step, state.gradient)
+        step_x(problem, state, step, state.gradient)
         _, state.value = problem.gradient_and_free_values(state.x, out=state.gradient)
         return state

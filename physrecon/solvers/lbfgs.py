@@ -20,7 +20,7 @@ from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Numbers, Vector
 from physrecon.problem import Problem
 from physrecon.solvers.line_search import descent, first_step, inside, keep, projected, search
-from physrecon.solvers.state import VECTOR, ArraysHeld, Solver, State, fresh, ratio
+from physrecon.solvers.state import VECTOR, ArraysHeld, Solver, State, initial_fields, ratio
 
 
 @dataclass
@@ -57,7 +57,7 @@ class LBFGS(Solver):
 
     iterations = 30
     state_type = LBFGSState
-    takes_prior = ("smooth",)
+    accepts = ("smooth",)
     holds = ArraysHeld(data=2, volumes=24)
 
     def __post_init__(self) -> None:
@@ -65,7 +65,7 @@ class LBFGS(Solver):
         object.__setattr__(self, "holds", ArraysHeld(2, 4 + 2 * int(self.memory)))
 
     def start(self, problem: Problem, x0: Vector = None) -> LBFGSState:
-        fields = fresh(problem, x0)
+        fields = initial_fields(problem, x0)
         objective, fields["value"], gradient = problem.objective_and_gradient(fields["x"])
         return LBFGSState(
             **fields,

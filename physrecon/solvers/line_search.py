@@ -25,7 +25,7 @@ from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Numbers, Vector
 from physrecon.priors.constraints import FREE
 from physrecon.problem import Problem
-from physrecon.solvers.state import ratio, replace_x
+from physrecon.solvers.state import assign_x, ratio
 
 DECREASE, CURVATURE = 1e-4, 0.9  # c₁ and c₂ of Nocedal and Wright (2006), section 3.1
 TRIALS = 25  # evaluations before a direction is given up
@@ -77,7 +77,7 @@ def search(
         high, low = np.where(long, alpha, high), np.where(short, alpha, low)
         turn = _between(low, high, alpha, slope, end, short) if left > 1 else low
         alpha = np.where(pending, turn, alpha)
-    replace_x(problem, state, trial)
+    assign_x(problem, state, trial)
     state.change = np.where(state.active & ~np.isfinite(slope), np.nan, state.change)
     return Step(alpha, objective, end)
 

@@ -21,7 +21,15 @@ from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Numbers, Vector
 from physrecon.problem import Problem
 from physrecon.solvers.refusals import refuse_likelihood
-from physrecon.solvers.state import VECTOR, ArraysHeld, Solver, State, fresh, ratio, record_change
+from physrecon.solvers.state import (
+    VECTOR,
+    ArraysHeld,
+    Solver,
+    State,
+    initial_fields,
+    ratio,
+    record_change,
+)
 
 
 @dataclass
@@ -60,26 +68,26 @@ class LSQR(Solver):
 
     iterations = 20
     state_type = LSQRState
-    takes_prior = ("quadratic",)
+    accepts = ("quadratic",)
     takes_constraint = False
     holds = ArraysHeld(data=3, volumes=4)
 
     def start(self, problem: Problem, x0: Vector = None) -> LSQRState:
         refuse_likelihood(problem, self)
-        f, fields, count = problem.f, fresh(problem, x0), problem.count
+        f, fields, count = problem.f, initial_fields(problem, x0), problem.count
         u, rows = f.residual(fields["x"]), ()
         one = np.ones(count)
         squares = _scale(u, -one, problem.data_axis)
-        v = f.pull(u)
-        if problem.root is not None:
-            rows = problem.root.forward(fields["x"])
-            squares = squares + _scale(rows, -one, problem.root_axis)
-            vectors.add(v, problem.root.adjoint(rows))
+        v = f.adjoint_of_residual(u)
+        if problem.quadratic_operator is not None:
+            rows = problem.quadratic_operator.forward(fields["x"])
+            squares = squares + _scale(rows, -one, problem.quadratic_axis)
+            vectors.add(v, problem.quadratic_operator.adjoint(rows))
         beta = np.sqrt(squares)
         alpha = np.sqrt(_scale(v, ratio(1.0, beta), problem.axis))
         w = vectors.copy(v)
         length = _scale(w, ratio(1.0, alpha), problem.axis)
-        fields["value"] = 0.5 * squares if problem.root is None else None
+        fields["value"] = 0.5 * squares if problem.quadratic_operator is None else None
         return LSQRState(
             **fields,
             u=u,
@@ -119,7 +127,7 @@ class LSQR(Solver):
         for name, new in news.items():
             setattr(state, name, np.where(moving, new, getattr(state, name)))
         self._look_for_the_end(state, cosine, moving)
-        state.value = 0.5 * state.phi_bar**2 if problem.root is None else None
+        state.value = 0.5 * state.phi_bar**2 if problem.quadratic_operator is None else None
         return state
 
     @staticmethod
@@ -130,10 +138,10 @@ class LSQR(Solver):
         q = f.A.forward(state.v, state.scratch("q", f.A.out_shape))
         f.weigh(q)
         squares = vectors.scale_add(state.u, old, new, q, problem.data_axis, moving)
-        if problem.root is not None:
-            across = problem.root.forward(state.v)
+        if problem.quadratic_operator is not None:
+            across = problem.quadratic_operator.forward(state.v)
             squares = squares + vectors.scale_add(
-                state.rows, old, new, across, problem.root_axis, moving
+                state.rows, old, new, across, problem.quadratic_axis, moving
             )
         return np.sqrt(squares)
 
@@ -142,9 +150,9 @@ class LSQR(Solver):
         """α v ← Aᵀ u − β v, and its norm."""
         f = problem.f
         q = state.scratch("q", f.A.out_shape)
-        s = f.pull(state.u, scratch=q, out=state.scratch("s", f.A.in_shape))
-        if problem.root is not None:
-            vectors.add(s, problem.root.adjoint(state.rows))
+        s = f.adjoint_of_residual(state.u, scratch=q, out=state.scratch("s", f.A.in_shape))
+        if problem.quadratic_operator is not None:
+            vectors.add(s, problem.quadratic_operator.adjoint(state.rows))
         old, new = -ratio(beta, state.alpha), ratio(1.0, beta)
         return np.sqrt(vectors.scale_add(state.v, old, new, s, problem.axis, moving))
 

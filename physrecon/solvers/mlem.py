@@ -24,7 +24,7 @@ from physrecon.likelihoods.expectation import multiply
 from physrecon.priors.constraints import FREE
 from physrecon.problem import Problem
 from physrecon.solvers.refusals import refuse_negative
-from physrecon.solvers.state import VECTOR, ArraysHeld, Solver, State, fresh, record_change
+from physrecon.solvers.state import VECTOR, ArraysHeld, Solver, State, initial_fields, record_change
 
 UNSEEN = 100  # roundings: what a transform leaves where a PSF is 0 is no light
 
@@ -89,16 +89,16 @@ def column_sums(solver: Any, problem: Problem) -> Vector:
             f"{name}: expected NonNegative() or Box(...), got {problem.constraint!r}; use PDHG"
         )
     A: Any = f.A
-    return without_noise(A.column_sums(vectors.leaves(f.y)[0]), problem.axis, A.faint)
+    return without_noise(A.column_sums(vectors.leaves(f.y)[0]), problem.axis, A.min_column_sum)
 
 
-def without_noise(columns: Vector, axis: Axis, faint: float) -> Vector:
+def without_noise(columns: Vector, axis: Axis, min_column_sum: float) -> Vector:
     """columns, 0 where they are faint, or rounding, beside the largest of their slice."""
     for leaf, where in zip(vectors.leaves(columns), vectors.leaf_axes(axis, columns), strict=True):
         if leaf.size:
             others = tuple(i for i in range(leaf.ndim) if i != where)
             most = leaf.max(axis=others, keepdims=True)
-            leaf *= leaf > max(faint, UNSEEN * float(np.finfo(leaf.dtype).eps)) * most
+            leaf *= leaf > max(min_column_sum, UNSEEN * float(np.finfo(leaf.dtype).eps)) * most
     return columns
 
 
@@ -106,7 +106,7 @@ def first(
     solver: Any, problem: Problem, x0: Vector, columns: Vector, level: Numbers | float = 1.0
 ) -> dict[str, Any]:
     """The fields of a state at x0, or at `level` in the voxels that some datum sees, else 0."""
-    fields = fresh(problem, x0)
+    fields = initial_fields(problem, x0)
     x, axis = fields["x"], problem.axis
     if x0 is None:
         vectors.assign(x, columns)

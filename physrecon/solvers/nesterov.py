@@ -19,7 +19,15 @@ from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Numbers, Vector
 from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
-from physrecon.solvers.state import VECTOR, ArraysHeld, State, fresh, ratio, record_change, shift
+from physrecon.solvers.state import (
+    VECTOR,
+    ArraysHeld,
+    State,
+    initial_fields,
+    ratio,
+    record_change,
+    step_vector,
+)
 
 
 @dataclass
@@ -49,7 +57,7 @@ class Nesterov:
             )
 
     def start(self, problem: Problem, x0: Vector = None) -> NesterovState:
-        fields = fresh(problem, x0)
+        fields = initial_fields(problem, x0)
         return NesterovState(**fields, z=vectors.copy(fields["x"]), theta=np.ones(problem.count))
 
     def advance(self, problem: Problem, state: NesterovState) -> NesterovState:
@@ -59,9 +67,9 @@ class Nesterov:
         vectors.scale_add(y, 1 - theta, theta, state.z, axis, active)
         gradient, _ = problem.gradient_and_free_values(y, state.scratch("gradient", shape))
         step = ratio(-self.step, problem.lipschitz)
-        shift(problem, state.z, step / theta, gradient, active)
+        step_vector(problem, state.z, step / theta, gradient, active)
         from_x = vectors.distances(y, state.x, axis)
-        from_y, _ = shift(problem, y, step, gradient, active)  # y is x⁺ now
+        from_y, _ = step_vector(problem, y, step, gradient, active)  # y is x⁺ now
         moved = vectors.distances(y, state.x, axis)
         vectors.assign(state.x, y, axis, active)
         record_change(state, moved, vectors.dots(y, y, axis))

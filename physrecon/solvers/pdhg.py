@@ -30,9 +30,18 @@ from physrecon.solvers.proximal import (
     typical_curvature,
     use_of,
 )
-from physrecon.solvers.state import VECTOR, ArraysHeld, Solver, State, fresh, move, ratio, replace_x
+from physrecon.solvers.state import (
+    VECTOR,
+    ArraysHeld,
+    Solver,
+    State,
+    assign_x,
+    initial_fields,
+    ratio,
+    step_x,
+)
 
-AGES = 2 ** np.arange(3, 11)  # iterations of a slice after which its rates are looked at
+BALANCE_AT = 2 ** np.arange(3, 11)  # iterations of a slice after which its rates are looked at
 EMPHASIS = 6.0  # times the s and t above: x is soon as long as x*, but not as detailed; measured
 # The rate of the data, in units of ‖A‖² φ'', that of gradient descent: a larger one makes its steps
 # smaller and no better, a tiny one does not use that φ* curves.
@@ -53,7 +62,7 @@ class Dual(NamedTuple):
         """image ← u⁺ = prox(u + σ image), u ← 2u⁺ − u in the active slices; ‖2u⁺ − u‖² of each."""
         one, shape = np.ones(len(rate)), self.operator.out_shape
         steps = ratio(rate, self.norms**2) if self.diagonal is None else rate
-        sigma = vectors.across(steps, shape, self.axis)
+        sigma = vectors.per_slice_broadcast(steps, shape, self.axis)
         if self.diagonal is not None:
             vectors.multiply(image, self.diagonal)
             each = iter(per_leaf(sigma, image))
@@ -68,7 +77,7 @@ class PDHGState(State):
     """u: the dual variables.  images: A x, K x.  gradient: of what enters by it, else ().
 
     rates: (duals, slices), s and t; lengths: ‖2u⁺ − u‖² of each.  Of each slice, natural: the rate
-    1/τ of gradient descent; age: iterations."""
+    1/τ of gradient descent; iterations_in_slice: iterations."""
 
     u: tuple[Vector, ...] = field(metadata=VECTOR)
     images: tuple[Vector, ...] = field(metadata=VECTOR)
@@ -76,7 +85,7 @@ class PDHGState(State):
     rates: Numbers
     lengths: Numbers
     natural: Numbers
-    age: Numbers
+    iterations_in_slice: Numbers
 
 
 @dataclass(frozen=True)
@@ -97,11 +106,11 @@ class PDHG(Solver):
 
     iterations = 300
     state_type = PDHGState
-    takes_prior = ("split", "prox", "smooth")
+    accepts = ("composed", "prox", "smooth")
     holds = ArraysHeld(data=6, volumes=3)
 
     def start(self, problem: Problem, x0: Vector = None) -> PDHGState:
-        fields, duals, gradient = fresh(problem, x0), self._duals(problem), ()
+        fields, duals, gradient = initial_fields(problem, x0), self._duals(problem), ()
         x, count = fields["x"], problem.count
         if self._has_gradient(problem):
             gradient = vectors.empty(problem.f.A.in_shape, x)
@@ -116,7 +125,7 @@ class PDHG(Solver):
             rates=np.reshape(rates[: len(duals)], (len(duals), count)),
             lengths=np.zeros((len(duals), count)),
             natural=natural,
-            age=np.zeros(count),
+            iterations_in_slice=np.zeros(count),
         )
         self._look(problem, state, duals)
         return state
@@ -130,12 +139,12 @@ class PDHG(Solver):
             one = np.ones(len(step))
             vectors.scale_add(direction, -step, one, state.x, problem.axis, state.active)
             prox = proximal_map(problem, use)
-            prox(direction, vectors.across(step, problem.f.A.in_shape, problem.axis))  # type: ignore[misc]
-            replace_x(problem, state, direction)
+            prox(direction, vectors.per_slice_broadcast(step, problem.f.A.in_shape, problem.axis))  # type: ignore[misc]
+            assign_x(problem, state, direction)
         else:
-            move(problem, state, -step, direction)
+            step_x(problem, state, -step, direction)
         note_standstill(state, gap)
-        state.age = state.age + state.active
+        state.iterations_in_slice = state.iterations_in_slice + state.active
         self._look(problem, state, duals)
         self._balance(problem, state, duals)
         return state
@@ -145,9 +154,17 @@ class PDHG(Solver):
         if problem.has_dual:
             norms, diagonal = problem.data_norms, problem.data_diagonal
             duals = [Dual(f.A, problem.data_axis, norms, diagonal, f.conjugate_prox)]
-        if use_of(self, problem) == "split":
+        if use_of(self, problem) == "composed":
             prox = problem.prior.conjugate_prox  # type: ignore[union-attr]
-            duals += [Dual(problem.split, problem.split_axis, problem.split_norms, None, prox)]
+            duals += [
+                Dual(
+                    problem.prior_operator,
+                    problem.prior_operator_axis,
+                    problem.prior_operator_norms,
+                    None,
+                    prox,
+                )
+            ]
         return duals
 
     def _has_gradient(self, problem: Problem) -> bool:
@@ -195,7 +212,7 @@ class PDHG(Solver):
 
     def _balance(self, problem: Problem, state: PDHGState, duals: list[Dual]) -> None:
         """Let the rates follow the norms, halfway on a logarithmic scale."""
-        due = state.active & np.isin(state.age, AGES)
+        due = state.active & np.isin(state.iterations_in_slice, BALANCE_AT)
         if not due.any():
             return
         size, rates = vectors.dots(state.x, state.x, problem.axis), state.rates.copy()

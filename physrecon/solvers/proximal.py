@@ -16,15 +16,15 @@ ProximalMap = Callable[[Vector, Any], Vector]  # of (x, step), in place
 
 
 def use_of(solver: Any, problem: Problem) -> str | None:
-    """The one way in which the prior is used: the first kind in `takes_prior` that it is of.
+    """The one way in which the prior is used: the first kind in `accepts` that it is of.
 
     What need not be split is not: a sum over the elements of x has a closed proximal map."""
     prior = problem.prior
     if prior is None:
         return None
-    kind = next(kind for kind in solver.takes_prior if kind in prior.kinds)
+    kind = next(kind for kind in solver.accepts if kind in prior.capabilities)
     boxed = problem.bounds is not None
-    return "prox" if kind == "split" and prior.elementwise and boxed else kind
+    return "prox" if kind == "composed" and prior.elementwise and boxed else kind
 
 
 def proximal_map(problem: Problem, use: str | None) -> ProximalMap | None:

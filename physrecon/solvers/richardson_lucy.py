@@ -76,7 +76,7 @@ class RichardsonLucy(Solver):
 
     iterations = 20
     state_type = RichardsonLucyState
-    takes_prior = ("surrogate",)
+    accepts = ("surrogate",)
     counts_only = True
     holds = ArraysHeld(data=2, volumes=5)
 
@@ -158,7 +158,7 @@ def flat_level(problem: Problem, columns: Vector) -> Numbers:
     """The x of each slice that is the same everywhere and explains its counts:  Σ A x + b = Σ y."""
     f, axis = problem.f, problem.data_axis
     nothing = vectors.fill(vectors.empty(f.A.out_shape, f.y), 0)
-    background, counts = vectors.sums(f.predicted(nothing), axis), vectors.sums(f.y, axis)
+    background, counts = vectors.sums(f.expected_data(nothing), axis), vectors.sums(f.y, axis)
     del nothing
     response = vectors.empty(f.A.in_shape, f.y)
     vectors.assign(response, columns)

@@ -22,7 +22,7 @@ from physrecon.arrays.vectors import Numbers, Vector
 from physrecon.problem import Problem
 from physrecon.solvers import subsets
 from physrecon.solvers.refusals import refuse_likelihood
-from physrecon.solvers.state import VECTOR, ArraysHeld, State, fresh, ratio, shift
+from physrecon.solvers.state import VECTOR, ArraysHeld, State, initial_fields, ratio, step_vector
 
 
 @dataclass
@@ -59,13 +59,13 @@ class SAGA(subsets.SubsetSolver):
 
     iterations = 20
     state_type = SAGAState
-    takes_prior = ("smooth", "prox")
+    accepts = ("smooth", "prox")
     holds = ArraysHeld(data=3, volumes=4)
 
     def start(self, problem: Problem, x0: Vector = None) -> SAGAState:
         refuse_likelihood(problem, self, "data_slopes")
         count = subsets.count(self, problem)
-        parts, fields = subsets.likelihoods(problem, count), fresh(problem, x0)
+        parts, fields = subsets.likelihoods(problem, count), initial_fields(problem, x0)
         slopes, total = [], vectors.fill(vectors.empty(problem.f.A.in_shape, fields["x"]), 0)
         values = np.zeros(problem.count)
         for f in parts:
@@ -116,9 +116,9 @@ def _descend(problem: Problem, state: SAGAState, step: Numbers, d: Vector) -> No
     if problem.smooth_prior is not None:
         problem.smooth_prior.values_and_gradient(state.x, problem.axis, d)
     if problem.prior is None or problem.smooth_prior is not None:
-        shift(problem, state.x, -step, d, state.active)
+        step_vector(problem, state.x, -step, d, state.active)
         return
     vectors.scale_add(d, -step, np.ones(len(step)), state.x, problem.axis, state.active)
-    steps = vectors.across(step, problem.f.A.in_shape, problem.axis)
+    steps = vectors.per_slice_broadcast(step, problem.f.A.in_shape, problem.axis)
     problem.prior.prox(d, steps, problem.constraint)
     vectors.assign(state.x, d, problem.axis, state.active)

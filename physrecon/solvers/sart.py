@@ -22,7 +22,7 @@ from physrecon.arrays.vectors import Vector
 from physrecon.problem import Problem
 from physrecon.solvers import subsets
 from physrecon.solvers.refusals import refuse_likelihood, refuse_negative
-from physrecon.solvers.state import VECTOR, ArraysHeld, State, fresh, shift
+from physrecon.solvers.state import VECTOR, ArraysHeld, State, initial_fields, step_vector
 
 
 @dataclass
@@ -78,7 +78,7 @@ class SART(subsets.SubsetSolver):
             f.weigh(weights)
             rows = weights * rows
         columns = self._columns(problem, count, weights)
-        return SARTState(**fresh(problem, x0), rows=rows, columns=columns)
+        return SARTState(**initial_fields(problem, x0), rows=rows, columns=columns)
 
     @staticmethod
     def _columns(problem: Problem, count: int, weights: Any) -> Any:
@@ -103,6 +103,6 @@ class SART(subsets.SubsetSolver):
             vectors.multiply(r, rows[views])
             direction = A.adjoint(r, state.scratch("direction", A.in_shape))
             vectors.multiply(direction, state.columns)
-            shift(problem, state.x, -step, direction, state.active)
+            step_vector(problem, state.x, -step, direction, state.active)
         subsets.finish(problem, state, before)
         return state

@@ -15,7 +15,7 @@ from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Vector
 from physrecon.problem import Problem
 from physrecon.solvers.refusals import refuse_likelihood, refuse_negative
-from physrecon.solvers.state import VECTOR, ArraysHeld, Solver, State, fresh, move
+from physrecon.solvers.state import VECTOR, ArraysHeld, Solver, State, initial_fields, step_x
 
 
 @dataclass
@@ -51,7 +51,7 @@ class SIRT(Solver):
         refuse_likelihood(problem, self)
         refuse_negative(problem, self, "Landweber")
         f = problem.f
-        fields = fresh(problem, x0)
+        fields = initial_fields(problem, x0)
         rows, columns = self._sums(f, vectors.leaves(f.y)[0])
         r = f.residual(fields["x"])
         fields["value"] = problem.gather(f.values_of(r))
@@ -62,7 +62,7 @@ class SIRT(Solver):
         vectors.multiply(state.r, state.rows)
         direction = f.A.adjoint(state.r, state.scratch("direction", f.A.in_shape))
         vectors.multiply(direction, state.columns)
-        move(problem, state, np.full(1, -1.0), direction)
+        step_x(problem, state, np.full(1, -1.0), direction)
         f.residual(state.x, out=state.r)
         state.value = problem.gather(f.values_of(state.r))
         return state

@@ -65,7 +65,7 @@ class ArraysHeld(NamedTuple):
 class Solver:
     """Settings of an algorithm: a frozen dataclass derived from this class.
 
-    state_type: of what `start` gives and `advance` goes on from.  takes_prior: the kinds of prior
+    state_type: of what `start` gives and `advance` goes on from.  accepts: the kinds of prior
     it can use (see `priors.base`).  certified: its steps come from bounds that hold, so that it
     cannot diverge on a convex problem.  holds: arrays in memory at the same time, those of the
     problem and the result included.  iterations: for a job that gives no number.  needs_views: it
@@ -74,7 +74,7 @@ class Solver:
 
     iterations: ClassVar[int]
     state_type: ClassVar[type[State]]
-    takes_prior: ClassVar[tuple[str, ...]] = ()
+    accepts: ClassVar[tuple[str, ...]] = ()
     takes_constraint: ClassVar[bool] = True
     needs_views: ClassVar[bool] = False
     counts_only: ClassVar[bool] = False
@@ -105,12 +105,12 @@ class Solver:
         raise NotImplementedError
 
 
-def suits(solver: Any, prior: Any) -> bool:
+def can_use(solver: Any, prior: Any) -> bool:
     """Whether the solver can use any of the ways in which the prior can be used."""
-    return any(kind in solver.takes_prior for kind in prior.kinds)
+    return any(kind in solver.accepts for kind in prior.capabilities)
 
 
-def fresh(problem: Problem, x0: Vector, default: float = 0.0) -> dict[str, Any]:
+def initial_fields(problem: Problem, x0: Vector, default: float = 0.0) -> dict[str, Any]:
     """The fields every state starts with: x, a copy of x0 or all `default`, in the constraint."""
     f = problem.f
     model = vectors.leaves(f.y)[0]
@@ -136,12 +136,12 @@ def fresh(problem: Problem, x0: Vector, default: float = 0.0) -> dict[str, Any]:
     }
 
 
-def move(problem: Problem, state: State, step: Numbers, direction: Vector) -> None:
+def step_x(problem: Problem, state: State, step: Numbers, direction: Vector) -> None:
     """x ← P(x + step · direction) in the active slices."""
-    record_change(state, *shift(problem, state.x, step, direction, state.active))
+    record_change(state, *step_vector(problem, state.x, step, direction, state.active))
 
 
-def shift(
+def step_vector(
     problem: Problem, x: Vector, step: Numbers, direction: Vector, active: Any
 ) -> tuple[Numbers, Numbers]:
     """x ← P(x + step · direction) in the active slices, for any vector of the volume.
@@ -160,7 +160,7 @@ def shift(
     return moved, vectors.dots(x, x, axis)
 
 
-def replace_x(problem: Problem, state: State, new: Vector) -> None:
+def assign_x(problem: Problem, state: State, new: Vector) -> None:
     """x ← new in the active slices; `new` is used up."""
     axis = problem.axis
     moved = vectors.distances(new, state.x, axis)

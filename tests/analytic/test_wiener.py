@@ -81,7 +81,7 @@ def test_unknown_surroundings_are_part_of_the_solution(monkeypatch):
     monkeypatch.setattr(periodic_image, "ROUNDS", 500)
     monkeypatch.setattr(periodic_image, "ENOUGH", 1e-28)
     y, psf, w = RNG.standard_normal((9, 8)), RNG.random((3, 4)), 0.02
-    lengths = periodic_image.Circle("test", y, psf, "unknown", None, False, False).lengths
+    lengths = periodic_image.PeriodicImage("test", y, psf, "unknown", None, False, False).lengths
     assert lengths[0] >= 9 + 2 * 2
     assert lengths[1] >= 8 + 2 * 3
     frame = np.zeros(lengths, bool)

@@ -119,9 +119,9 @@ def test_losses(twin, parameters, numbers, whats, dtype, simulated_device):
     shape = (2, 3, 70)
     p, y = 3 * abs(random(shape, dtype)), np.round(3 * abs(random(shape, dtype, 1)))
     p[0, 0, :3] = 0, 90, 1e-3
-    beside = [1 + abs(random((1, 3, 70), dtype, 2)), abs(random((2, 1, 70), dtype, 3))]
+    like = [1 + abs(random((1, 3, 70), dtype, 2)), abs(random((2, 1, 70), dtype, 3))]
     for what in whats:
-        args = [*beside[:parameters], *map(dtype, numbers), what]
+        args = [*like[:parameters], *map(dtype, numbers), what]
         cpu, partial = p.copy(), np.empty((2, 3, 1))
         twin(cpu, y, *args, partial)
         gpu, few = simulated_device(p.copy()), simulated_device(np.empty((2, 3, 2), dtype))

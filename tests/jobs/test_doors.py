@@ -226,7 +226,7 @@ def test_one_line_makes_a_field(here):
     assert re.search(r"passes over the data\s+\(default: 1\)", command.format_help())
     values = values_of(vars(command.parse_args(["s.h5", "-o", "v.h5", "--passes", "3"])))
     job = Longer.build(values, "argv")
-    assert job.passes == 3 and "\npasses = 3\n" in job.identity().to_toml()
+    assert job.passes == 3 and "\npasses = 3\n" in job.fingerprinted().to_toml()
     Path("job.toml").write_text(job.to_toml())
     assert Longer.from_toml("job.toml") == job
     with pytest.raises(ArgumentError, match=r"argv --passes: expected a number >= 1, got '0'"):
@@ -238,6 +238,6 @@ def test_one_line_makes_a_field(here):
 def test_a_field_of_execution_does_not_change_the_job():
     values = {"input": "s.h5", "output": "v.h5"}
     same = {"threads": 2, "memory": "3GB", "overwrite": True, "slab_rows": 2, "allow_root": "raw"}
-    plain = ScanJob.build(values, "job").identity()
-    assert ScanJob.build({**values, **same}, "job").identity() == plain
-    assert ScanJob.build({**values, "center": 3}, "job").identity() != plain
+    plain = ScanJob.build(values, "job").fingerprinted()
+    assert ScanJob.build({**values, **same}, "job").fingerprinted() == plain
+    assert ScanJob.build({**values, "center": 3}, "job").fingerprinted() != plain

@@ -129,8 +129,8 @@ def test_paths_start_from_the_folder_of_the_job_but_models_are_no_paths(here):
 
 def test_what_does_not_change_the_result_does_not_change_the_job():
     job = make(memory="3GB", threads=2, overwrite=True)
-    assert job.identity() == make().identity()
-    assert make(boundary="zero").identity() != make().identity()
+    assert job.fingerprinted() == make().fingerprinted()
+    assert make(boundary="zero").fingerprinted() != make().fingerprinted()
 
 
 @pytest.mark.parametrize(

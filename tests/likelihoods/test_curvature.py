@@ -49,12 +49,12 @@ def test_parabolas_of_the_curvature_lie_above_the_loss(kind, dtype):
     f, points = scalars(kind, dtype)
     exact = scalars(kind)[0]
     of = {t: exact.data_values(np.full(f.A.out_shape, t)) for t in points}
-    steepest, tight = exact._steepest(), []
+    steepest, tight = exact._max_curvature(), []
     for t in points:
         c = np.full(f.A.out_shape, t, dtype)
         f.data_curvatures(c)
         assert (c >= 0).all()
-        assert (c <= f._steepest().max() * (1 + 1e-5)).all()
+        assert (c <= f._max_curvature().max() * (1 + 1e-5)).all()
         slopes = np.full(f.A.out_shape, t)
         value = exact.data_slopes(slopes)
         c, slopes = c.ravel().astype(float), slopes.ravel()
@@ -78,7 +78,7 @@ def test_no_second_difference_exceeds_the_bound(kind):
         f.data_slopes(ahead)
         f.data_slopes(behind)
         second = abs(ahead - behind) / 1e-6
-        assert (second.ravel() <= f._steepest() * (1 + 1e-5) + 1e-6).all()
+        assert (second.ravel() <= f._max_curvature() * (1 + 1e-5) + 1e-6).all()
 
 
 @every_likelihood

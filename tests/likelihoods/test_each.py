@@ -65,7 +65,7 @@ def test_outliers_pull_less():
         lambda A, y: pr.LeastSquares(A, y, "heavy"),
         lambda A, y: pr.LeastSquares(A, y).value(np.full(A.in_shape, np.nan)),
         lambda A, y: pr.LeastSquares(A, y).gradient(np.ones(12)),
-        lambda A, y: pr.LeastSquares(zoo.bent(), y).pull(y),
+        lambda A, y: pr.LeastSquares(zoo.bent(), y).adjoint_of_residual(y),
         lambda A, y: pr.LeastSquares(zoo.bent(), y).lipschitz,
         lambda A, y: pr.PoissonLikelihood(A, y),
         lambda A, y: pr.PoissonLikelihood(A, abs(y), -1),

@@ -85,7 +85,7 @@ def test_the_weighted_residual_comes_with_its_square(weights):
     r, values = f.residual_and_values(x)
     np.testing.assert_allclose(r, root * (A @ x - f.y), rtol=1e-13, atol=1e-15)
     assert values == pytest.approx((r**2).sum() / 2, rel=1e-13)
-    np.testing.assert_allclose(f.pull(r), f.gradient(x), rtol=1e-12)
+    np.testing.assert_allclose(f.adjoint_of_residual(r), f.gradient(x), rtol=1e-12)
 
 
 def test_a_likelihood_is_zero_where_the_data_are_met():

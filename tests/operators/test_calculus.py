@@ -103,8 +103,8 @@ def test_slices_lie_along_an_axis_that_is_left_out():
     assert pr.Gradient((1, 4, 5)).slices == (0, 1)  # one slice has no neighbours
     free = pr.Gradient((3, 4, 5, 2), axes=(2, 3))
     assert free.slices == (0, 1)
-    assert free.along(1).slices == (1, 2)
-    assert free.along(2).slices == (0, 1)
+    assert free.with_slice_axis(1).slices == (1, 2)
+    assert free.with_slice_axis(2).slices == (0, 1)
     assert pr.SymmetricGradient((3, 4, 5), axes=(1, 2)).slices == (1, 1)
 
 

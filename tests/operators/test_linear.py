@@ -189,10 +189,10 @@ def test_one_slice_is_what_happens_to_each(make):
 def test_row_and_column_sums(make):
     A, M = make()
     M = M.reshape(arrays_vectors.size(A.out_shape), arrays_vectors.size(A.in_shape))
-    beside = np.empty(0)
+    like = np.empty(0)
     for sums, shape, wanted in (
-        (A.row_sums(beside), A.out_shape, M.sum(1)),
-        (A.column_sums(beside), A.in_shape, M.sum(0)),
+        (A.row_sums(like), A.out_shape, M.sum(1)),
+        (A.column_sums(like), A.in_shape, M.sum(0)),
     ):
         pairs = zip(arrays_vectors.leaves(sums), arrays_vectors.leaf_shapes(shape), strict=True)
         full = tuple(np.broadcast_to(s, t) for s, t in pairs)

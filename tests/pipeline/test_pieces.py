@@ -18,15 +18,15 @@ def test_slabs_cover_every_row_once_and_in_order(count, size):
 @pytest.mark.parametrize("rows", [1, 15, 16, 17, 100, 1000])
 @pytest.mark.parametrize("budget", [1_000, 1_700, 5_000, 10**6])
 def test_a_slab_stays_within_the_budget_and_wastes_no_lane(rows, budget):
-    def cost(n):
+    def peak_bytes(n):
         return 100 + 50 * n
 
-    n = slab_rows(budget, cost, rows)
+    n = slab_rows(budget, peak_bytes, rows)
     assert 1 <= n <= rows
-    assert cost(n) <= budget
+    assert peak_bytes(n) <= budget
     assert n == rows or n % 16 == 0
     larger = n + 16 if n < rows else None
-    assert larger is None or larger > rows or cost(larger) > budget
+    assert larger is None or larger > rows or peak_bytes(larger) > budget
 
 
 def test_a_slab_narrower_than_the_lanes_is_taken_when_memory_allows_no_more():

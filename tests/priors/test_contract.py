@@ -19,7 +19,7 @@ SHAPE = zoo.PRIOR_SHAPE
 
 every_prior = pytest.mark.parametrize("make", zoo.PRIORS)
 every_proximable = pytest.mark.parametrize("make", zoo.priors_of("prox"))
-every_split = pytest.mark.parametrize("make", zoo.priors_of("split"))
+every_split = pytest.mark.parametrize("make", zoo.priors_of("composed"))
 every_smooth = pytest.mark.parametrize("make", zoo.priors_of("smooth"))
 every_quadratic = pytest.mark.parametrize("make", zoo.priors_of("quadratic"))
 both_dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -69,7 +69,7 @@ def test_values_of_slices_sum_to_the_value(make):
 def test_slices_that_are_not_coupled_add_up(make):
     """R(x) = Σ R(slice) has no mixed differences of two slices."""
     prior, x = make(), with_zeros()
-    if prior.kinds == ("prox",) and not prior.convex:
+    if prior.capabilities == ("prox",) and not prior.convex:
         return  # nobody knows its value
     y, z = x.copy(), x.copy()
     y[0] += with_zeros(SHAPE[1:], 1)
@@ -91,9 +91,9 @@ def test_weight_is_a_factor(make):
     prior, x = make(), with_zeros()
     other = prior.with_weight(3 * prior.weight)
     assert type(other) is type(prior) and other.weight == 3 * prior.weight
-    assert other.kinds == prior.kinds
+    assert other.capabilities == prior.capabilities
     assert other.value(x) == pytest.approx(3 * prior.value(x), rel=1e-13)
-    if "prox" in prior.kinds:
+    if "prox" in prior.capabilities:
         atol = 1e-12 + 2 * uncertainty(other, x)
         np.testing.assert_allclose(prox(other, x), prox(prior, x, 3 * STEP), atol=atol)
 
@@ -205,7 +205,7 @@ def test_moreau_identity(make):
     """z = prox_{t g}(z) + t prox_{g*/t}(z / t)"""
     prior = make()
     z = with_zeros(prior.operator(SHAPE).out_shape)
-    ahead = prior.split_prox(vectors.copy(z), STEP)
+    ahead = prior.composed_prox(vectors.copy(z), STEP)
     back = prior.conjugate_prox(vectors.transform(lambda a: a / STEP, z), 1 / STEP)
     np.testing.assert_allclose(flat(ahead) + STEP * flat(back), flat(z), atol=1e-12)
 
@@ -218,7 +218,7 @@ def test_both_proximal_maps_are_firmly_nonexpansive(make):
         x = vectors.transform(lambda a: 3 * a, with_zeros(shape, seed))
         y = with_zeros(shape, seed + 10)
         apart = flat(x) - flat(y)
-        for call in (prior.split_prox, prior.conjugate_prox):
+        for call in (prior.composed_prox, prior.conjugate_prox):
             moved = flat(call(vectors.copy(x), STEP)) - flat(call(vectors.copy(y), STEP))
             assert moved @ moved <= moved @ apart + 1e-12
 
@@ -253,7 +253,7 @@ def test_steps_may_be_one_a_slice(make):
     axes = vectors.leaf_axes(K.slices[1], z)
     each = [steps(a, axis) for a, axis in zip(vectors.leaves(z), axes, strict=True)]
     each = tuple(each) if isinstance(z, tuple) else each[0]
-    for name in ("split_prox", "conjugate_prox"):
+    for name in ("composed_prox", "conjugate_prox"):
         whole = getattr(prior, name)(vectors.copy(z), each)
         for i, step in enumerate(STEPS.ravel().tolist()):
             alone = getattr(prior, name)(vectors.copy(z), step)
@@ -311,8 +311,8 @@ def test_lipschitz_bounds_the_curvature(make):
 @every_quadratic
 def test_root_is_the_root(make):
     prior, x = make(), with_zeros()
-    L = prior.root(SHAPE)
+    L = prior.quadratic_operator(SHAPE)
     assert prior.value(x) == pytest.approx(0.5 * np.sum(flat(L @ x) ** 2), rel=1e-13)
     gradient = prior.values_and_gradient(x, None, np.zeros(SHAPE))[1]
     np.testing.assert_allclose(gradient, L.T @ (L @ x), atol=1e-13)
-    assert {"smooth", "split"} <= set(prior.kinds)
+    assert {"smooth", "composed"} <= set(prior.capabilities)

@@ -21,7 +21,7 @@ def test_nuclear_norm_shrinks_singular_values(axis):
     U, s, V = np.linalg.svd(M, full_matrices=False)
     assert prior.value(x) == pytest.approx(0.8 * s.sum())
     for call, new in (
-        (prior.split_prox, np.maximum(s - 0.8 * STEP, 0)),
+        (prior.composed_prox, np.maximum(s - 0.8 * STEP, 0)),
         (prior.conjugate_prox, np.minimum(s, 0.8)),
     ):
         result = np.moveaxis(call(x.copy(), STEP), axis, 0).reshape(M.shape)

@@ -18,7 +18,7 @@ def test_a_sum_is_the_sum_of_its_terms():
     total, x = a + (b + c), with_zeros()
     assert total.priors == (a, b, c) == ((a + b) + c).priors
     assert total.value(x) == pytest.approx(a.value(x) + b.value(x) + c.value(x))
-    assert total.kinds == ("split", "surrogate") and (b + c).kinds == SUMMABLE
+    assert total.capabilities == ("composed", "surrogate") and (b + c).capabilities == SUMMABLE
     K = total.operator(zoo.PRIOR_SHAPE)
     assert K.out_shape == (
         zoo.PRIOR_SHAPE,

@@ -53,7 +53,11 @@ def test_tikhonov_refuses_what_is_no_operator(K):
 
 def test_tikhonov_refuses_an_operator_of_another_shape():
     prior = pr.Tikhonov(1, zoo.differences((3, 2, 3)))
-    for call in (prior.value, lambda x: prior.root(x.shape), lambda x: prior.couples(0, x.shape)):
+    for call in (
+        prior.value,
+        lambda x: prior.quadratic_operator(x.shape),
+        lambda x: prior.couples(0, x.shape),
+    ):
         with pytest.raises(ArgumentError, match=r"expected a linear operator on x of \(3, 4, 2\)"):
             call(with_zeros())
     with pytest.raises(ArgumentError, match="expected a linear operator"):

@@ -277,7 +277,7 @@ def test_conjugate_of_huber_in_closed_form():
     """One difference d: prox_{t w h}(d) = d δ/(δ + t w) inside |d| ≤ δ + t w, else d ∓ t w."""
     d = np.linspace(-3, 3, 61).reshape(1, -1)
     w, delta, t = 0.7, 0.4, 0.9
-    z = pr.HuberTV(w, delta).split_prox(d.copy(), t)
+    z = pr.HuberTV(w, delta).composed_prox(d.copy(), t)
     inside = d * delta / (delta + t * w)
     expected = np.where(abs(d) <= delta + t * w, inside, d - t * w * np.sign(d))
     np.testing.assert_allclose(z, expected, atol=1e-14)

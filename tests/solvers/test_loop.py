@@ -245,7 +245,7 @@ def test_constraints_are_refused_with_the_names_of_those_that_take_them():
 @pytest.mark.parametrize("solver", zoo.ALL_SOLVERS, ids=lambda solver: solver.name)
 def test_priors_that_a_solver_cannot_use_are_refused(solver):
     class Odd(pr.Prior):
-        kinds = ("odd",)
+        capabilities = ("odd",)
 
         def couples(self, axis, shape):
             return False

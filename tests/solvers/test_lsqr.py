@@ -55,12 +55,12 @@ def test_a_quadratic_prior_adds_rows(coupled):
     class Rows(pr.Prior):
         """½ weight ‖L x‖² with an L that couples the slices or not."""
 
-        kinds = ("quadratic",)
+        capabilities = ("quadratic",)
 
         def couples(self, axis, shape):
             return coupled
 
-        def root(self, shape):
+        def quadratic_operator(self, shape):
             L = np.eye(12) + 0.3 * np.eye(12, k=6 if coupled else 0)
             if coupled:
                 return np.sqrt(self.weight) * zoo.Dense(L, shape, (12,))

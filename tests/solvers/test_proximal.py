@@ -176,7 +176,7 @@ def test_pdhg_takes_likelihoods_by_their_gradient(prior):
 class Smooth(pr.Prior):
     """weight/2 ‖x‖² of which only the gradient is known."""
 
-    kinds = ("smooth",)
+    capabilities = ("smooth",)
 
     def couples(self, axis, shape):
         return False

@@ -250,9 +250,9 @@ def test_projectors_of_some_views_share_the_memory_of_the_whole():
         np.testing.assert_allclose(back.reshape(3, -1), rays @ flat, rtol=1e-10, atol=1e-11)
         assert A[views]._engine._free is A._engine._free
     assert len(A._engine._free) == 1
-    fresh, _, _ = beam(views=6, nz=3)
-    np.testing.assert_array_equal(fresh[[2]] @ x, wanted[[2]])
-    np.testing.assert_array_equal(fresh @ x, wanted)
+    initial_fields, _, _ = beam(views=6, nz=3)
+    np.testing.assert_array_equal(initial_fields[[2]] @ x, wanted[[2]])
+    np.testing.assert_array_equal(initial_fields @ x, wanted)
 
 
 # Landweber with a preconditioner ------------------------------------------------------------------

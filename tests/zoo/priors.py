@@ -62,7 +62,7 @@ PRIORS = [pytest.param(make, id=name) for name, make in _PRIORS.items()]
 
 def priors_of(kind: str) -> list[Any]:
     """The priors of a kind."""
-    return [pytest.param(m, id=n) for n, m in _PRIORS.items() if kind in m().kinds]
+    return [pytest.param(m, id=n) for n, m in _PRIORS.items() if kind in m().capabilities]
 
 
 # What proximal maps are tried with.

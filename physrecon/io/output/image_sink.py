@@ -88,7 +88,7 @@ class ImageSink(Closing):
         if several:
             self._kept.keep(piece, values)
         else:
-            put(self._out, self._places[piece], slice(0, len(values)), values)
+            write_planes_of(self._out, self._places[piece], slice(0, len(values)), values)
         self._finished.add(piece)
 
     def finish_if_complete(self) -> bool:
@@ -100,7 +100,7 @@ class ImageSink(Closing):
             return False
         for piece in pieces if len(self._places) > 1 else ():
             for planes, values in self._kept.read(piece):
-                put(self._out, self._places[piece], planes, values)
+                write_planes_of(self._out, self._places[piece], planes, values)
         self._out.finish()
         discard(self._kept.folder)
         return True
@@ -157,14 +157,14 @@ class KeptFrames:
         self.claim()
         settings = (values.shape, values.dtype, self._axes)
         with ImageWriter(self._file(frame), *settings, overwrite=True) as out:
-            put(out, (), slice(0, len(values)), values)
+            write_planes_of(out, (), slice(0, len(values)), values)
             out.finish()
 
     def _file(self, frame: int) -> Path:
         return self.folder / slab_name(frame)
 
 
-def put(out: ImageWriter, index: tuple[int, ...], planes: slice, values: Any) -> None:
+def write_planes_of(out: ImageWriter, index: tuple[int, ...], planes: slice, values: Any) -> None:
     """Write planes, or the whole of a flat frame, a few at a time: they may lie on the disk."""
     if len(out.layout.frame_axes) == 2:
         out.write(index, values)

@@ -118,7 +118,7 @@ class ImageWriter(Closing):
         sink, self._sink = self._sink, None
         with atomic_file.write_errors(self.path, kept=""):
             sink.finish()
-            atomic_file.take_name(self._temporary, self.path)
+            atomic_file.rename_durably(self._temporary, self.path)
             if self._replaces:
                 discard(slab_folder(self.path))  # of the volume that this one has replaced
 

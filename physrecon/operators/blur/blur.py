@@ -23,7 +23,7 @@ from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Shape
 from physrecon.errors import ArgumentError
 from physrecon.operators.base import LinearOperator
-from physrecon.operators.batched import Slicewise
+from physrecon.operators.batched import BatchedOperator
 from physrecon.operators.blur.arguments import check_words, checked_center, checked_psf
 from physrecon.operators.blur.boundary import Extension
 from physrecon.operators.blur.direct import direct_engine
@@ -33,11 +33,11 @@ from physrecon.operators.blur.tiled import TiledConvolution
 
 # A voxel that sends less of its light to the frame is not told from the rounding of transforms, and
 # would grow to whatever size explains it.
-FAINT = 1e-3
+MIN_COLUMN_SUM = 1e-3
 CLOSE = 1.05  # bounds of the norm that are no farther apart need no iteration
 
 
-class Blur(Slicewise, LinearOperator):
+class Blur(BatchedOperator, LinearOperator):
     """y = psf ∗ x, of the shape of the frame.
 
     psf: array of one to three axes, which are the last ones of the image; along others every image
@@ -52,8 +52,8 @@ class Blur(Slicewise, LinearOperator):
     relative to the sum of its absolute values; None is the rounding of its numbers.
     memory: bytes for work arrays; transforms that would take more are cut into tiles.
 
-    Voxels of an unknown world are `faint` where less than a thousandth of their light reaches the
-    frame.
+    Voxels of an unknown world count as unseen where less than a thousandth of their light reaches
+    the frame (`min_column_sum`).
 
     Besides x and y it holds about two arrays of the padded frame (`work_bytes`), and with "reflect"
     or "periodic" in tiles or direct one more of the extended frame.
@@ -66,7 +66,7 @@ class Blur(Slicewise, LinearOperator):
     (True, '1.000')
     """
 
-    faint = FAINT
+    min_column_sum = MIN_COLUMN_SUM
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class Blur(Slicewise, LinearOperator):
         self.nonnegative = bool((self.psf >= 0).all())
         self._extension: Extension | None = None
         self._engine: Any = None if 0 in self.in_shape else self._make_engine(plane)
-        self._leave_alone(range(len(lead) + (k[0] == 1 < rank)))
+        self._set_batch_axes(range(len(lead) + (k[0] == 1 < rank)))
 
     def _make_engine(self, plane: Shape) -> Any:
         """What convolves: x itself, or x̃ where that is more than x and zeros."""

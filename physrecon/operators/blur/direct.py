@@ -76,10 +76,10 @@ class _InSpace:
     def _apply(self, source: Any, adjoint: bool, target: Any) -> None:
         raise NotImplementedError
 
-    def _made(self, beside: Any, adjoint: bool) -> tuple[list[Any], Lengths]:
+    def _made(self, like: Any, adjoint: bool) -> tuple[list[Any], Lengths]:
         """The taps of every term, turned round for the transpose, and the shift."""
-        device = "cuda" if arrays.is_device(beside) else "cpu"
-        kind = (np.dtype(beside.dtype), device, adjoint)
+        device = "cuda" if arrays.is_device(like) else "cpu"
+        kind = (np.dtype(like.dtype), device, adjoint)
         if kind not in self._tables:
             turned = np.flip if adjoint else np.asarray
             self._tables[kind] = [

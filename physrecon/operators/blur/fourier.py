@@ -92,12 +92,12 @@ class FourierConvolution:
         _on_host(source, S, otf, self.lengths, adjoint, target, offset)
         self._work.append(S)
 
-    def _otf(self, beside: Any) -> Any:
+    def _otf(self, like: Any) -> Any:
         """The transform of the PSF, its element `shift` at the origin of the circle."""
-        device = arrays.is_device(beside)
-        kind = (np.dtype(beside.dtype), device)
+        device = arrays.is_device(like)
+        kind = (np.dtype(like.dtype), device)
         if kind not in self._otfs:
-            circle = np.zeros(self.lengths, beside.dtype)
+            circle = np.zeros(self.lengths, like.dtype)
             places = zip(self._psf.shape, self._shift, self.lengths, strict=True)
             np.add.at(circle, np.ix_(*((np.arange(k) - s) % n for k, s, n in places)), self._psf)
             circle = arrays.to_device(circle, "cuda" if device else "cpu")
@@ -128,9 +128,9 @@ def needed(
     return psf[tuple(cut)], tuple(rest)
 
 
-def transforms(beside: Any) -> tuple[Any, dict[str, int]]:
+def transforms(like: Any) -> tuple[Any, dict[str, int]]:
     """The transforms of the machine of an array, and how many threads to give them."""
-    if arrays.is_device(beside):
+    if arrays.is_device(like):
         from cupyx.scipy import fft
 
         return fft, {}

@@ -23,7 +23,9 @@ BUFFERS = 4  # of that size: planes, what they become, and that mixed and back
 # Nanoseconds, measured on one core for PSFs of 5 to 31 elements along an axis.
 PAIR = 70.0  # a row of voxels meets a row of pixels
 PRODUCT = 0.045  # of a weight and a voxel
-PASSES = 6  # products that making a row ready takes as long as, for each of its elements
+SETUP_COST_PER_ELEMENT = (
+    6  # products that making a row ready takes as long as, for each of its elements
+)
 TRANSFORM = 0.25  # each of n log₂ n
 MIX = 0.5  # of an OTF and a frequency
 WINDOW = 8e4  # the calls for one window
@@ -69,9 +71,9 @@ class Engine:
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_made": {}}
 
-    def _tables(self, beside: Any) -> Any:
-        device = "cuda" if arrays.is_device(beside) else "cpu"
-        kind = (np.dtype(beside.dtype), device)
+    def _tables(self, like: Any) -> Any:
+        device = "cuda" if arrays.is_device(like) else "cpu"
+        kind = (np.dtype(like.dtype), device)
         if kind not in self._made:
             self._made[kind] = self._make(*kind)
         return self._made[kind]
@@ -120,7 +122,7 @@ class DirectBlur(Engine):
         columns, kx = p.psfs.shape[2], p.psfs.shape[5]
         pairs = math.prod(p.out_shape[:2]) * math.prod(p.psfs.shape[3:5])
         across = p.out_shape[2] * (2 if columns > 1 else 1)
-        return pairs * (columns * PAIR + across * (kx + PASSES) * PRODUCT)
+        return pairs * (columns * PAIR + across * (kx + SETUP_COST_PER_ELEMENT) * PRODUCT)
 
 
 @dataclass(frozen=True)

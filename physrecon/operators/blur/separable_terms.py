@@ -52,7 +52,7 @@ def separated(
     if not size:
         return [tuple(np.zeros(n) for n in psf.shape)]
     few = FEW if most is None else min(FEW, most)
-    terms = _oblique(psf / size, accuracy, few) if psf.ndim == 3 else None
+    terms = _cp_terms(psf / size, accuracy, few) if psf.ndim == 3 else None
     if terms is None and (psf.ndim == 2 or few == FEW):
         terms = _orthogonal(psf / size, accuracy, most)
     return None if terms is None else [_balanced(term, size) for term in terms]
@@ -99,16 +99,16 @@ def _expansion(psf: np.ndarray) -> list[Term]:
 # Terms at any angle ---------------------------------------------------------------------------
 
 
-def _oblique(psf: np.ndarray, accuracy: float, most: int) -> list[Term] | None:
+def _cp_terms(psf: np.ndarray, accuracy: float, most: int) -> list[Term] | None:
     """The fewest terms that are found to do, if no more than `most`."""
-    core, bases = _core(psf)
+    core, bases = _tucker_core(psf)
     if abs(psf - _expanded(core, bases)).sum() > accuracy:
         return None
     for count in range(1, most + 1):
-        factors = _start(core, count)
+        factors = _jennrich_factors(core, count)
         if factors is None:
             return None
-        _improve(core, factors)
+        _als_sweeps(core, factors)
         columns = [(basis @ f).T for basis, f in zip(bases, factors, strict=True)]
         terms: list[Term] = list(zip(*columns, strict=True))
         products = [product(term) for term in terms]
@@ -118,7 +118,7 @@ def _oblique(psf: np.ndarray, accuracy: float, most: int) -> list[Term] | None:
     return None
 
 
-def _core(psf: np.ndarray) -> tuple[np.ndarray, Term]:
+def _tucker_core(psf: np.ndarray) -> tuple[np.ndarray, Term]:
     """psf in the bases of the leading singular vectors of each axis, and these bases."""
     flat = [np.moveaxis(psf, axis, 0).reshape(n, -1) for axis, n in enumerate(psf.shape)]
     small = [
@@ -132,7 +132,7 @@ def _expanded(core: np.ndarray, bases: Term) -> np.ndarray:
     return np.einsum("abc,ia,jb,kc->ijk", core, *bases, optimize=True)
 
 
-def _start(core: np.ndarray, count: int) -> list[np.ndarray] | None:
+def _jennrich_factors(core: np.ndarray, count: int) -> list[np.ndarray] | None:
     """Factors whose products add up to the core, if that is possible; None if they are too many.
 
     Σ a ⊗ b ⊗ c has the slices A D Bᵀ, D diagonal: the eigenvectors of one times the inverse of
@@ -153,7 +153,7 @@ def _start(core: np.ndarray, count: int) -> list[np.ndarray] | None:
     return factors
 
 
-def _improve(core: np.ndarray, factors: list[np.ndarray]) -> None:
+def _als_sweeps(core: np.ndarray, factors: list[np.ndarray]) -> None:
     """Each axis in turn gets the best factors there are with those of the others."""
     order = sorted(range(core.ndim), key=lambda axis: bool(factors[axis].any()))
     error = np.inf

@@ -23,20 +23,20 @@ from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Shape
 from physrecon.errors import ArgumentError
 from physrecon.operators.base import LinearOperator
-from physrecon.operators.batched import Slicewise
+from physrecon.operators.batched import BatchedOperator
 from physrecon.operators.blur.arguments import check_words, checked_center, checked_psf
-from physrecon.operators.blur.blur import CLOSE, FAINT
+from physrecon.operators.blur.blur import CLOSE, MIN_COLUMN_SUM
 from physrecon.operators.blur.boundary import MODES, Extension
 from physrecon.operators.blur.patch_engines import DirectBlur, Engine, FourierBlur, Patches
 from physrecon.operators.checks import ROUNDINGS
 
 
-class _VariantBlur(LinearOperator):
+class _SpatiallyVaryingBlur(LinearOperator):
     """A lattice of PSFs over the last two or three axes of the frame; along others all is alike."""
 
     psfs: np.ndarray
     center: tuple[int, ...]
-    faint = FAINT
+    min_column_sum = MIN_COLUMN_SUM
 
     def _set(
         self, shape: Shape, places: list[np.ndarray], rank: int, boundary: str, method: str
@@ -131,8 +131,8 @@ class _VariantBlur(LinearOperator):
     def _norm_bounds(self, bounds: Callable[[LinearOperator], Any]) -> Any:
         """‖A‖² ≤ (largest row sum) · (largest column sum) of |A| (Schur 1911); ‖A 1‖ ≤ ‖A‖ ‖1‖."""
         positive = self if self.nonnegative else self._with(abs(self.psfs), self.out_shape)
-        beside = np.empty(0, self.dtype)
-        rows, columns = positive.row_sums(beside), positive.column_sums(beside)
+        like = np.empty(0, self.dtype)
+        rows, columns = positive.row_sums(like), positive.column_sums(like)
         axis = 0 if self.slices else None
         widen = 1 + ROUNDINGS * float(np.finfo(self.dtype).eps)
         upper = np.sqrt(vectors.peaks(rows, axis) * vectors.peaks(columns, axis)) * widen
@@ -143,7 +143,7 @@ class _VariantBlur(LinearOperator):
         return (lower, upper) if (upper <= CLOSE * lower).all() else None
 
 
-class PatchBlur(Slicewise, _VariantBlur):
+class PatchBlur(BatchedOperator, _SpatiallyVaryingBlur):
     """Blur by a grid of PSFs, blended over the patches between their places.
 
     psfs: (gy, gx, ky, kx) for images, the last two axes of `shape`, or (gz, gy, gx, kz, ky, kx) for
@@ -192,7 +192,7 @@ class PatchBlur(Slicewise, _VariantBlur):
         self.center = checked_center(where, psfs.shape[rank:], center)
         self.centers = _checked_centers(centers, psfs.shape[:rank], shape[-rank:])
         self._set(shape, list(self.centers), rank, boundary, method)
-        self._leave_alone(range(len(shape) - rank))
+        self._set_batch_axes(range(len(shape) - rank))
 
     @property
     def _places(self) -> dict[str, Any]:
@@ -203,7 +203,7 @@ class PatchBlur(Slicewise, _VariantBlur):
         return self._with(self.psfs, tuple(n - m for n, m in zip(shape, margins, strict=True)))
 
 
-class DepthBlur(_VariantBlur):
+class DepthBlur(_SpatiallyVaryingBlur):
     """Blur of a volume by PSFs that change with depth, as where refractive indices do not match
     (Gibson and Lanni, J. Opt. Soc. Am. A 8 (1991) 1601; Preza and Conchello, J. Opt. Soc. Am. A 21
     (2004) 1593).

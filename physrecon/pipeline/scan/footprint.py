@@ -21,7 +21,7 @@ from physrecon.pipeline.problem import make_solver
 FBP_HOLDS = (2, 1)  # data sets and volumes, the line integrals and the result included
 
 
-def cost(job: ScanJob, scan: Scan, grid: Grid, rows: int) -> int:
+def peak_bytes(job: ScanJob, scan: Scan, grid: Grid, rows: int) -> int:
     """Bytes in use while a slab of so many rows is worked on.
 
     The largest of three moments: counts and line integrals while they are corrected; data sets and
@@ -30,7 +30,7 @@ def cost(job: ScanJob, scan: Scan, grid: Grid, rows: int) -> int:
     views, _, columns = scan.shape
     itemsize = np.dtype(scan.dtype).itemsize
     data, plane = views * columns * F4, math.prod(grid.shape[1:]) * F4
-    sets, planes = held(job)
+    sets, planes = arrays_held(job)
     slab, geometry = slice(0, rows), scan.geometry
     seen = geometry.part(geometry.rows_seen(grid, slab))
     block = Projector(seen, grid.part(slab)).work_bytes(F4)
@@ -42,7 +42,7 @@ def cost(job: ScanJob, scan: Scan, grid: Grid, rows: int) -> int:
     return PROGRAM_BYTES + max(correcting, reconstructing, writing)
 
 
-def held(job: ScanJob) -> tuple[int, int]:
+def arrays_held(job: ScanJob) -> tuple[int, int]:
     """(data sets, volumes) in memory at the same time."""
     if job.method == "fbp":
         return FBP_HOLDS
@@ -54,9 +54,9 @@ def held(job: ScanJob) -> tuple[int, int]:
 def rows_that_fit(job: ScanJob, scan: Scan, grid: Grid, budget: int) -> int:
     """Rows of a slab within a budget of bytes.  Raises ArgumentError where they are too few."""
     count = grid.shape[0]
-    size = job.slab_rows or slab_rows(budget, partial(cost, job, scan, grid), count)
+    size = job.slab_rows or slab_rows(budget, partial(peak_bytes, job, scan, grid), count)
     if job.prior is not None and not job.prior.slicewise and size < count:
-        megabytes = -(-cost(job, scan, grid, count) // 10**6)
+        megabytes = -(-peak_bytes(job, scan, grid, count) // 10**6)
         way = "leave out --slab-rows" if job.slab_rows else f"give --memory {megabytes}MB"
         raise ArgumentError(
             f"prior: expected all {count} rows in one slab for a prior that couples slices, got "

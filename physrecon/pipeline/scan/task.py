@@ -24,7 +24,7 @@ from physrecon.pipeline.preflight import Outputs
 from physrecon.pipeline.problem import with_iterations, with_weight
 from physrecon.pipeline.provenance import provenance
 from physrecon.pipeline.scan.checks import scan_warnings
-from physrecon.pipeline.scan.footprint import chosen_rows, cost, rows_that_fit
+from physrecon.pipeline.scan.footprint import chosen_rows, peak_bytes, rows_that_fit
 from physrecon.pipeline.scan.measure import SlabData, measure
 from physrecon.pipeline.scan.problem import make_problem, reconstruct
 from physrecon.pipeline.scan.resolve import sample, with_center, with_settings
@@ -87,7 +87,7 @@ class ScanTask:
             stored_bytes(self.grid.shape, np.float32, len(slabs)),
             f"{self.grid.shape} float32, 1/{unit}",
             self._outputs(len(slabs)),
-            cost(job, self.scan, self.grid, largest(slabs)),
+            peak_bytes(job, self.scan, self.grid, largest(slabs)),
             found=slabs_done(job.output) if cut else 0,
             usable=cut == slabs,
             lines=(

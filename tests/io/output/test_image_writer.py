@@ -231,7 +231,7 @@ def test_slabs_go_with_nothing_but_their_volume(tmp_path):
     write_image(tmp_path / "i.tif", picture("ZYX"), "ZYX", overwrite=True)
     assert (camera / "00007.h5").read_text() == "a camera's"
     data = picture("ZYX")
-    with VolumeWriter(tmp_path / "v.h5", data.shape, "f4", [slice(0, 2), slice(2, 4)]) as out:
+    with VolumeWriter(tmp_path / "v.h5", Grid(data.shape), "f4", [slice(0, 2), slice(2, 4)]) as out:
         out.write(0, data[:2])
     before = (tmp_path / "v.h5.slabs/00000.h5").read_bytes()
     write_image(tmp_path / "v.h5", data, "ZYX")
