@@ -38,7 +38,7 @@ def make_prior(
     return kind(weight, **table.settings, **{k: v for k, v in placed.items() if k in known})
 
 
-def problem_of(job: Job, f: Any, voxel_size: tuple[float, ...], axes: tuple[int, ...]) -> Problem:
+def make_problem(job: Job, f: Any, voxel_size: tuple[float, ...], axes: tuple[int, ...]) -> Problem:
     """The likelihood f with the prior and the constraint that the job names.
 
     voxel_size: along the axes of the volume.  axes: those that the prior couples.

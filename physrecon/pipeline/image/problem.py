@@ -18,7 +18,7 @@ from physrecon.likelihoods import LeastSquares, PoissonLikelihood
 from physrecon.operators.blur.blur import Blur
 from physrecon.pipeline.image.survey import expected_deviance
 from physrecon.pipeline.messages import PieceProgress
-from physrecon.pipeline.problem import problem_of, solved
+from physrecon.pipeline.problem import make_problem, solved
 from physrecon.problem import Problem
 from physrecon.solvers import Result, Stop
 
@@ -40,7 +40,7 @@ def deconvolved(
     if job.method in IMAGE_DIRECT:
         y -= level
         return _filtered(job, A, y, voxel_size), "", {}
-    problem = make_problem(job, A, y, level, voxel_size)
+    problem = frame_problem(job, A, y, level, voxel_size)
     noise = noise_norms(job, problem)
     result = solved(job, problem, make_stop(job, noise), progress, first_guess(job, problem))
     x, reason = result.x[A.frame], _ending(job, problem, result, noise)
@@ -53,7 +53,7 @@ def deconvolved(
     return x, reason, {"psf": arrays.to_host(state.psf)} if job.blind else {}
 
 
-def make_problem(
+def frame_problem(
     job: ImageJob, A: Any, y: Any, level: float, voxel_size: tuple[float, ...]
 ) -> Problem:
     """The problem that the job names.  y is used up.  Raises ArgumentError for settings that do
@@ -65,7 +65,7 @@ def make_problem(
             y -= level
         f = LeastSquares(A, y)
     axes = (1, 2) if job.planewise else tuple(range(len(voxel_size)))
-    return problem_of(job, f, voxel_size, axes)
+    return make_problem(job, f, voxel_size, axes)
 
 
 def _filtered(job: ImageJob, A: Any, y: Any, voxel_size: tuple[float, ...]) -> Any:

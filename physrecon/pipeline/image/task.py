@@ -28,7 +28,7 @@ from physrecon.pipeline.image.problem import (
     WEIGHT_STOP,
     WEIGHT_VOXELS,
     deconvolved,
-    make_problem,
+    frame_problem,
     middle,
 )
 from physrecon.pipeline.image.psf import JobPSF, read_psf, voxel_size_of
@@ -128,7 +128,7 @@ class ImageTask:
         A = make_blur(self._any_size(), shape, JobPSF(psf, (1,) * psf.ndim))
         level = 0.0 if self.job.background == "auto" else self._level(0)
         y = np.full(shape, 1 + level, np.float32)
-        return make_problem(self.job, A, y, level, self.voxel_size)
+        return frame_problem(self.job, A, y, level, self.voxel_size)
 
     def survey(self) -> list[str]:
         check_data(self.job, self._statistics)
@@ -156,7 +156,7 @@ class ImageTask:
         A = make_blur(self._any_size(), y.shape, self.psf)
         where = f"{' × '.join(map(str, y.shape))} in the middle"
         y = arrays.to_device(y, self.job.device)
-        return make_problem(self.job, A, y, self._level(0), self.voxel_size), WEIGHT_STOP, where
+        return frame_problem(self.job, A, y, self._level(0), self.voxel_size), WEIGHT_STOP, where
 
     def make(self, footprint: Footprint, piece: Piece, progress: PieceProgress) -> Outcome:
         shape, output = self.image.frame_shape, self.job.output

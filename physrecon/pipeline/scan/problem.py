@@ -16,7 +16,7 @@ from physrecon.operators.base import LinearOperator
 from physrecon.operators.projection.projector import Projector
 from physrecon.pipeline.messages import PieceProgress
 from physrecon.pipeline.pieces import split_rows
-from physrecon.pipeline.problem import problem_of, solved
+from physrecon.pipeline.problem import make_problem, solved
 from physrecon.pipeline.scan.measure import Array, SlabData
 from physrecon.problem import Problem
 from physrecon.solvers import Stop
@@ -34,7 +34,7 @@ def reconstruct(
     if job.method == "fbp":
         volume, reason = _fbp_in_parts(job, data.line_integrals, scan, grid, progress), ""
     else:
-        problem = make_problem(job, Projector(scan, grid), data)
+        problem = slab_problem(job, Projector(scan, grid), data)
         result = solved(job, problem, _stop(job, grid, rows), progress)
         volume, reason = result.x, result.reason
     if not arrays.all_finite(volume):
@@ -52,10 +52,10 @@ def make_likelihood(job: ScanJob, A: LinearOperator, data: SlabData) -> Any:
     return kind.for_slab(A, data.y, blank=data.blank, dark=data.dark, **settings)
 
 
-def make_problem(job: ScanJob, A: Projector, data: SlabData) -> Problem:
+def slab_problem(job: ScanJob, A: Projector, data: SlabData) -> Problem:
     """The problem that the job names.  Raises ArgumentError for settings that do not fit."""
     axes = (1, 2) if job.prior is None or job.prior.slicewise else (0, 1, 2)
-    return problem_of(job, make_likelihood(job, A, data), A.grid.pitch, axes)
+    return make_problem(job, make_likelihood(job, A, data), A.grid.pitch, axes)
 
 
 def _fbp_in_parts(

@@ -26,7 +26,7 @@ from physrecon.pipeline.provenance import provenance
 from physrecon.pipeline.scan.checks import scan_warnings
 from physrecon.pipeline.scan.footprint import chosen_rows, peak_bytes, rows_that_fit
 from physrecon.pipeline.scan.measure import SlabData, measure
-from physrecon.pipeline.scan.problem import make_problem, reconstruct
+from physrecon.pipeline.scan.problem import reconstruct, slab_problem
 from physrecon.pipeline.scan.resolve import sample, with_center, with_settings
 from physrecon.pipeline.task import Footprint, Outcome, Piece, Words
 from physrecon.problem import Problem
@@ -116,7 +116,7 @@ class ScanTask:
         likelihood = find(LIKELIHOODS, self.job.likelihood)
         job = self.job.model_copy(update=dict.fromkeys(likelihood.settings, 1.0))
         data = SlabData(y, y if likelihood.raw_counts else None, blank=y, dark=y)
-        return make_problem(job, Projector(some), data)
+        return slab_problem(job, Projector(some), data)
 
     def survey(self) -> list[str]:
         """Whether light came through the rows; the search of the axis looks at them anyway."""
@@ -144,7 +144,7 @@ class ScanTask:
         where = (
             f"rows {rows.start}:{rows.stop}" if rows.stop > rows.start + 1 else f"row {rows.start}"
         )
-        return make_problem(self.job, A, data.to(self.job.device)), None, where
+        return slab_problem(self.job, A, data.to(self.job.device)), None, where
 
     def make(self, footprint: Footprint, piece: Piece, progress: PieceProgress) -> Outcome:
         job, part, first = self.job, piece.place, self.rows.start

@@ -135,10 +135,10 @@ def test_priors_know_that_planes_are_further_apart(here):
     A = Blur(np.ones((1, 1, 3)), (4, 5, 6))
     y = np.ones((4, 5, 6), np.float32)
     prior = {"name": "tv", "weight": 1.0}
-    problem = image_problem.make_problem(make(prior=prior), A, y, 0.0, (0.3, 0.1, 0.1))
+    problem = image_problem.frame_problem(make(prior=prior), A, y, 0.0, (0.3, 0.1, 0.1))
     assert problem.prior.spacing == pytest.approx((3, 1, 1)) and problem.prior.axes == (0, 1, 2)
     planes = make(prior=prior, planewise=True)
-    problem = image_problem.make_problem(planes, A, y, 0.0, (0.3, 0.1, 0.1))
+    problem = image_problem.frame_problem(planes, A, y, 0.0, (0.3, 0.1, 0.1))
     assert problem.prior.axes == (1, 2)
 
 
