@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from physrecon.errors import DataError, MissingInputError, PhysreconError
 
@@ -55,6 +58,15 @@ def content_of(path: Path, wanted: str = HDF5) -> Content:
             f"{path}: expected a readable file, got {error.strerror}; check its permissions."
         ) from error
     return Content(_kind(path, head), head)
+
+
+def first_reading(package: str, formats: Iterable[str], *arguments: Any) -> Any:
+    """The reading of the first of the formats that recognises the content, or None.
+
+    A format is a module of the package; its `read(*arguments)` returns None for content that is
+    not its own."""
+    readings = (import_module(f"{package}.{name}").read(*arguments) for name in formats)
+    return next((reading for reading in readings if reading is not None), None)
 
 
 def unrecognised(path: Path, content: Content, wanted: str, advice: str) -> PhysreconError:

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import h5py
 import hdf5plugin
@@ -75,6 +76,13 @@ def read_folder(path, content, options):
     )
 
 
+def register(monkeypatch, module, table, read):
+    """Put a format into a table of readers, as if its module `toy` lay beside the others."""
+    package = module.__name__.rpartition(".")[0]
+    monkeypatch.setitem(sys.modules, f"{package}.toy", SimpleNamespace(read=read))
+    monkeypatch.setattr(module, table, ("toy", *getattr(module, table)))
+
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """The scan of scan.h5, in the toy format, which `open_scan` knows."""
@@ -82,8 +90,7 @@ def folder(tmp_path, monkeypatch):
         (tmp_path / "scan").mkdir()
         for name in PARTS:
             np.save(tmp_path / "scan" / f"{name}.npy", file[f"exchange/{name}"][()])
-    readers = (*scan_module.SCAN_READERS, read_folder)
-    monkeypatch.setattr(scan_module, "SCAN_READERS", readers)
+    register(monkeypatch, scan_module, "SCAN_READERS", read_folder)
     return tmp_path / "scan"
 
 
@@ -116,7 +123,7 @@ def test_a_scan_whose_angles_have_no_unit_is_closed(folder, monkeypatch):
     def unitless(*arguments):
         return replace(read_folder(*arguments), angle_unit="")
 
-    monkeypatch.setattr(scan_module, "SCAN_READERS", (unitless,))
+    register(monkeypatch, scan_module, "SCAN_READERS", unitless)
     with pytest.raises(DataError, match="expected a unit"):
         open_scan(folder)
     assert (folder / "closed").exists()
@@ -152,7 +159,7 @@ def test_a_toy_image_format(tmp_path, monkeypatch):
         )
         return image.with_named_axes()
 
-    monkeypatch.setattr(image_module, "IMAGE_READERS", (*image_module.IMAGE_READERS, read))
+    register(monkeypatch, image_module, "IMAGE_READERS", read)
     np.save(tmp_path / "a.npy", counts())
     with open_image(tmp_path / "a.npy", axes="TYX") as image:
         assert image.axes == "TYX" and len(image.frames) == VIEWS

@@ -7,7 +7,7 @@ leading ones first, in the file's order, then Z, Y, X."""
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +16,14 @@ from numpy.typing import NDArray
 
 from physrecon import arrays
 from physrecon.errors import ArgumentError
-from physrecon.io.content import HDF5, Content, content_of, unrecognised
+from physrecon.io.content import HDF5, content_of, first_reading, unrecognised
 from physrecon.io.fingerprint import fingerprint
-from physrecon.io.images import hdf5, photo, tiff
 from physrecon.io.images.stored_image import ABSENT, StoredImage
 from physrecon.io.opened import Closing, LazyArray, bounded_key, key_for_each, undone_by
 
 FORMATS = "a TIFF, PNG, JPEG or HDF5 image"
-# A reader of (path, content, dataset) returns None for content that is not its own.
-IMAGE_READERS: tuple[Callable[[Path, Content, str | None], StoredImage | None], ...] = (
-    tiff.read,
-    photo.read,
-    hdf5.read,
-)
+# Modules of `io.images`, each with `read(path, content, dataset) -> StoredImage | None`.
+IMAGE_READERS = ("tiff", "photo", "hdf5")
 
 SPACE = "ZYX"
 BLOCK = 1 << 28  # bytes read at a time where the caller names no number
@@ -174,11 +169,8 @@ def open_image(path: str | Path, dataset: str | None = None, axes: str | None = 
         raise ArgumentError(
             f"{path}: expected no dataset with a file that is not HDF5, got {dataset!r}."
         )
-    for read in IMAGE_READERS:
-        image = read(path, content, dataset)
-        if image is not None:
-            break
-    else:
+    image = first_reading("physrecon.io.images", IMAGE_READERS, path, content, dataset)
+    if image is None:
         raise unrecognised(path, content, FORMATS, "convert it")
     with undone_by(image.close):
         return Image(image if axes is None else image.with_axes(axes))

@@ -15,15 +15,14 @@ from numpy.typing import DTypeLike, NDArray
 from physrecon.errors import ArgumentError, DataError
 from physrecon.geometry.parallel_beam import ANGLE_UNITS, ParallelBeam
 from physrecon.io import units
-from physrecon.io.content import HDF5, Content, content_of, unrecognised
+from physrecon.io.content import HDF5, content_of, first_reading, unrecognised
 from physrecon.io.fingerprint import fingerprint
 from physrecon.io.opened import Closing, undone_by
-from physrecon.io.scans import hdf5
 from physrecon.io.scans.frames import Frames
 from physrecon.io.scans.reading import ReadOptions, ScanReading
 
-# A reader returns None for content that is not its own; the first that returns a scan wins.
-SCAN_READERS: tuple[Callable[[Path, Content, ReadOptions], ScanReading | None], ...] = (hdf5.read,)
+# Modules of `io.scans`, each with `read(path, content, options) -> ScanReading | None`.
+SCAN_READERS = ("hdf5",)
 
 
 @dataclass(eq=False)
@@ -127,11 +126,8 @@ def open_scan(
         raise ArgumentError(f'open_scan: expected angle_unit "deg" or "rad", got {angle_unit!r}.')
     path, options = Path(path), ReadOptions(angle_unit, line_integrals, allow_root)
     content = content_of(path)
-    for read in SCAN_READERS:
-        reading = read(path, content, options)
-        if reading is not None:
-            break
-    else:
+    reading = first_reading("physrecon.io.scans", SCAN_READERS, path, content, options)
+    if reading is None:
         raise unrecognised(path, content, HDF5, "convert it to Data Exchange or NXtomo")
     with undone_by(reading.close):
         return _scan(path, reading, options)
