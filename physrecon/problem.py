@@ -1,7 +1,7 @@
 """The problem: minimise  f(x) + prior(x)  over the x that the constraint allows.
 
-Slices of a volume are separate problems when neither the operator nor the prior couples them; each
-then has its own numbers.  Where the prior couples them the whole is one problem with one number."""
+If neither the operator nor the prior couples the slices of a volume, every slice is a problem of
+its own, with its own scalars.  Otherwise the volume is one problem with one set of scalars."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from physrecon.priors.constraints import FREE
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """What is to be solved, apart from how.
+    """A likelihood, a prior and a constraint, independent of the solver.
 
     f: a likelihood, such as LeastSquares(A, y).  prior: such as TotalVariation(0.1).
     constraint: has `project(x)` and `bounds`, such as NonNegative().
@@ -57,7 +57,7 @@ class Problem:
 
     @property
     def bounds(self) -> tuple[float, float] | None:
-        """(lower, upper) between which x must lie; None where the constraint is no interval."""
+        """(lower, upper) bounds of the elements of x; None if the constraint is no interval."""
         return FREE if self.constraint is None else self.constraint.bounds
 
     # Slices -----------------------------------------------------------------------------------
@@ -72,7 +72,7 @@ class Problem:
 
     @property
     def axis(self) -> Axis:
-        """Axis of x along which the problem falls into slices, or None."""
+        """Axis of x along which the slices are separate problems, or None."""
         return self.f.axis if self.separable else None
 
     @property
@@ -81,18 +81,18 @@ class Problem:
 
     @property
     def count(self) -> int:
-        """Number of slices that are solved each on its own; 1 where they are coupled."""
+        """Number of slices solved separately; 1 if they are coupled."""
         return vectors.slice_count(self.f.A.in_shape, self.axis)
 
     def gather(self, numbers: Numbers) -> Numbers:
-        """Sums over slices of the likelihood as sums over those of the problem."""
+        """Convert one number per slice of f into one per slice of the problem, by summing."""
         return numbers if self.separable else numbers.sum(keepdims=True)
 
     # Values -----------------------------------------------------------------------------------
 
     @property
     def smooth_prior(self) -> Any:
-        """The prior where it has a gradient, else None."""
+        """The prior if it has a gradient, else None."""
         return (
             self.prior if self.prior is not None and "smooth" in self.prior.capabilities else None
         )
@@ -109,7 +109,7 @@ class Problem:
     def gradient_and_free_values(
         self, x: Vector, out: Vector = None
     ) -> tuple[Vector, Numbers | None]:
-        """∇(f + smooth prior), and the values of f if they came with it."""
+        """∇(f + smooth prior), and f of each slice, or None if it would cost extra."""
         gradient, values = self.f.gradient_and_free_values(x, out)
         if self.smooth_prior is not None:
             self.smooth_prior.values_and_gradient(x, self.axis, gradient)
@@ -118,7 +118,7 @@ class Problem:
     def objective_and_gradient(
         self, x: Vector, out: Vector = None
     ) -> tuple[Numbers, Numbers, Vector]:
-        """f + smooth prior, f alone, and the gradient of the sum."""
+        """f + smooth prior and f alone, of each slice, and the gradient of the sum."""
         values, gradient = self.f.values_and_gradient(x, out)
         values = self.gather(values)
         if self.smooth_prior is None:
@@ -138,7 +138,7 @@ class Problem:
 
     @property
     def quadratic_axis(self) -> Axis:
-        """Where the slices lie in the range of L."""
+        """Axis of the slices in the range of L, or None."""
         if not self.separable or self.quadratic_operator is None:
             return None
         assert self.quadratic_operator.slices is not None  # it does not couple them
@@ -158,9 +158,9 @@ class Problem:
 
     @cached_property
     def lipschitz(self) -> Numbers:
-        """Certified bounds of the curvature of f + smooth prior, one a slice.
+        """Certified upper bounds of the curvature of f + smooth prior, one per slice.
 
-        Raises ArgumentError where there is none, or none for x of both signs."""
+        Raises ArgumentError if no bound exists, or none without the constraint x >= 0."""
         if self.smooth_prior is None:
             return self.data_lipschitz
         return self.data_lipschitz + self.smooth_prior.lipschitz(self.f.A.in_shape)
@@ -177,7 +177,7 @@ class Problem:
         return self._each(self.f.lipschitz)
 
     def _each(self, bounds: Any) -> Numbers:
-        """Bounds of the slices of A as those of the problem."""
+        """Convert bounds per slice of A into bounds per slice of the problem."""
         count = vectors.slice_count(self.f.A.in_shape, self.f.axis)
         each = np.broadcast_to(np.asarray(bounds, np.float64), count)
         return each if self.separable else each.max(keepdims=True)
@@ -191,10 +191,10 @@ class Problem:
 
     @cached_property
     def data_diagonal(self) -> Vector | None:
-        """r > 0, or 0 for empty rows, with ‖r^½ A‖ <= 1, that broadcast against the data.
+        """Diagonal r with ‖r^½ A‖ <= 1, broadcastable against the data; 0 for empty rows of A.
 
-        r = 1 / (R max C) with the sums of rows R and columns C of A >= 0 (Pock and Chambolle,
-        ICCV 2011); None for A of both signs."""
+        r = 1 / (R max C) with the row sums R and the column sums C of A >= 0 (Pock and Chambolle,
+        ICCV 2011); None if A has negative entries."""
         A = self.f.A
         if not A.nonnegative:
             return None
@@ -203,7 +203,7 @@ class Problem:
             columns, A.out_shape, None if len(columns) == 1 else self.data_axis
         )
         factors = iter(per_leaf(largest, rows))
-        safe = 1 + 1e-4  # a little more, for rounding
+        safe = 1 + 1e-4  # margin for rounding
         return vectors.reciprocal(vectors.transform(lambda row: row * next(factors) * safe, rows))
 
     @cached_property
@@ -216,20 +216,20 @@ class Problem:
 
     @cached_property
     def _sums(self) -> tuple[Vector, Numbers]:
-        """The sums of rows, and the largest sum of columns of each slice."""
+        """The row sums of A, and the largest column sum of each slice."""
         model = vectors.leaves(self.f.y)[0]
         return self.f.A.row_sums(model), vectors.peaks(self.f.A.column_sums(model), self.axis)
 
     @cached_property
     def prior_operator(self) -> LinearOperator:
-        """K of a prior g(K x), its slices where those of the problem are."""
+        """K of a prior g(K x), with the slice axis of the problem."""
         assert self.prior is not None
         K = self.prior.operator(self.f.A.in_shape)
         return K.with_slice_axis(self.axis) if self.separable else K
 
     @property
     def prior_operator_axis(self) -> Axis:
-        """Where the slices lie in the range of K."""
+        """Axis of the slices in the range of K, or None."""
         if not self.separable:
             return None
         assert self.prior_operator.slices is not None  # it does not couple them
@@ -243,7 +243,9 @@ class Problem:
 
 
 def certified_norms(A: LinearOperator, others: str) -> Numbers:
-    """Upper bounds of ‖A‖ of each slice, or ArgumentError naming other solvers."""
+    """Upper bounds of ‖A‖ of each slice.
+
+    Raises ArgumentError if there are none; the message suggests the solvers `others`."""
     _, upper = slice_norm_bounds(A)
     if not np.isfinite(upper).all():
         raise ArgumentError(
