@@ -1,11 +1,11 @@
-"""Gradient descent with a step of its own for every element, from the size of its past gradients:
+"""Gradient descent with one step per element, scaled by the size of its past gradients:
 
     m ← β₁ m + (1 − β₁) g;    v ← β₂ v + (1 − β₂) g²;    x ← P(x − c m / (√v + ε))
 
 with c = step √(1 − β₂ᵗ) / (1 − β₁ᵗ) in Adam (Kingma and Ba, ICLR 2015, end of section 2), m = g and
-c = step in RMSprop (Tieleman and Hinton, Coursera lecture 6.5, 2012).  Made for parameters of
-unlike scale, as those of networks.  Nothing is promised: the objective may rise, and x ends by
-circling a minimum at a distance of about the step."""
+c = step in RMSprop (Tieleman and Hinton, Coursera lecture 6.5, 2012).  Both are made for parameters
+of different scale, such as those of networks.  Neither has a guarantee: the objective may rise, and
+x finally circles a minimum at a distance of about the step."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from physrecon.problem import Problem
 from physrecon.solvers.line_search import first_step, projected
 from physrecon.solvers.state import VECTOR, ArraysHeld, Solver, State, initial_fields, ratio, step_x
 
-EPSILON = 1e-8  # ε, where 1 is the root mean square of the first gradient
-SHARE = 0.1  # of the first step to the minimum along the gradient: the step when none is given
+EPSILON = 1e-8  # ε, in units of the root mean square of the first gradient
+SHARE = 0.1  # default step, in units of the step to the minimum along the first gradient
 
 
 @dataclass
 class AdamState(State):
     """gradient: ∇F(x).  m, v: the running means; RMSprop's m is ().
-    Of each slice, unit: g = unit · ∇F has the root mean square 1 at the start, step, and taken:
-    how many steps."""
+    Of each slice, unit: scale that gives g = unit · ∇F the root mean square 1 at the start; step;
+    taken: number of steps done."""
 
     gradient: Vector = field(metadata=VECTOR)
     m: Vector = field(metadata=VECTOR)
@@ -45,9 +45,9 @@ class AdamState(State):
 class Adam(Solver):
     """Any likelihood with a gradient, A linear or not; smooth priors, any constraint.
 
-    step: the first steps of every element, in units of x.  None: a tenth of the root mean square of
-    the step to the minimum along the first gradient, each slice its own, for one evaluation more.
-    beta1, beta2: memory of m and v.
+    step: size of the first steps of every element, in units of x.  None: for each slice a tenth of
+    the root mean square of the step to the minimum along the first gradient, at the cost of one
+    evaluation more.  beta1, beta2: memory of m and v.
     Holds x, ∇F, m, v and a volume of scratch, and one data set besides the measured one.
 
     >>> f = pr.Huber(pr.Identity(3), np.array([1.0, 2.0, 3.0]), delta=1)
@@ -84,10 +84,10 @@ class Adam(Solver):
 
 @dataclass(frozen=True)
 class RMSprop(Solver):
-    """As `Adam`, without m and without the correction of the first steps.
+    """`Adam` without m and without the correction of the first steps.
 
-    step: √(1 − decay) of the first steps, and what they come to as the gradient settles.  None: the
-    first steps are those of Adam.  decay: β₂.
+    step: the step of every element once its gradient is steady, in units of x; the first steps are
+    step / √(1 − decay).  None: the first steps are those of Adam.  decay: β₂.
     Holds x, ∇F, v and a volume of scratch, and one data set besides the measured one.
 
     >>> f = pr.Huber(pr.Identity(3), np.array([1.0, 2.0, 3.0]), delta=1)
@@ -145,7 +145,7 @@ def _start(problem: Problem, x0: Vector, step: float | None, share: float = 1.0)
 
 
 def _to_minimum(problem: Problem, state: AdamState, trial: Numbers) -> Numbers:
-    """⟨s, s⟩ / ⟨s, change of ∇F⟩ for the change s of x in a trial step along the gradient."""
+    """⟨s, s⟩ / ⟨s, change of ∇F⟩, where s is the change of x in a trial step along the gradient."""
     shape, axis = problem.f.A.in_shape, problem.axis
     s, change = vectors.empty(shape, state.x), state.scratch("scratch", shape)
     problem.objective_and_gradient(projected(problem, state, trial, s), change)

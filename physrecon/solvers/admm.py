@@ -1,17 +1,17 @@
 """The alternating direction method of multipliers, ADMM, on  f(x) + R(x)  with copies z = B x.
 
-B are those that the problem has of A (unless f is least squares), K of a prior g(K x), and 1 for a
-prior by its proximal map or a constraint; d are the multipliers of z = B x, divided by ρ:
+There is one split variable z per B: A, unless f is least squares; K of a prior g(K x); and 1 for a
+prior used by its proximal map or for a constraint.  d are the multipliers of z = B x, divided by ρ:
 
     w ← argmin  ½ ‖W^½ (A w − y)‖² + Σ ρ/2 ‖B w − z + d‖²       a few steps of conjugate gradient
     h = a B w + (1 − a) z;   z ← prox_{g/ρ}(h + d);   d ← d + h − z
 
-with over-relaxation a.  Boyd, Parikh, Chu, Peleato and Eckstein, Found. Trends Mach. Learn. 3
-(2011) 1; Eckstein and Bertsekas, Math. Program. 55 (1992) 293, who allow errors of w with a finite
-sum.  Here the steps go on from the last w, so that errors shrink as z settles; no number of them is
-proved to be enough (Eckstein and Yao, Math. Program. 170 (2018) 417, test the error each time).
+with over-relaxation a (Boyd, Parikh, Chu, Peleato and Eckstein, Found. Trends Mach. Learn. 3 (2011)
+1).  Eckstein and Bertsekas, Math. Program. 55 (1992) 293, allow errors of w with a finite sum.
+Here the steps start from the last w, so the errors shrink as z settles.  No number of steps is
+proved to suffice (Eckstein and Yao, Math. Program. 170 (2018) 417, test the error each time).
 ρ balances ‖B w − z‖/‖z‖ against ‖z − previous z‖/‖d‖ (He, Yang and Wang, J. Optim. Theory Appl. 106
-(2000) 337; Wohlberg, arXiv:1704.06209), a few times and not after iteration 1024."""
+(2000) 337; Wohlberg, arXiv:1704.06209), ten times, the last time at iteration 1024."""
 
 from __future__ import annotations
 
@@ -45,16 +45,16 @@ from physrecon.solvers.state import (
     ratio,
 )
 
-BALANCE_AT = 2 ** np.arange(1, 11)  # iterations of a slice after which its ρ are looked at
-MOST = 10.0  # times that ρ may change at once
-TINY = 1e-15  # instead of a ratio that is zero
-OVER = 1.6  # over-relaxation: 1.5 to 1.8 is what the field uses
+BALANCE_AT = 2 ** np.arange(1, 11)  # iterations of a slice after which its ρ are balanced
+MOST = 10.0  # largest factor by which ρ changes at once
+TINY = 1e-15  # lower bound of both residuals, against division by zero
+OVER = 1.6  # over-relaxation a; 1.5 to 1.8 is usual (Boyd et al.)
 
 
 class Term(NamedTuple):
-    """A square that w makes small: its B and Bᵀ into given memory, and the slices of its range.
+    """A quadratic term in w: B and Bᵀ into given memory, shape and slice axis of the range of B.
 
-    prox: (z, 1/ρ) of the copy z = B x; None for least squares, which need no copy."""
+    prox: proximal map (z, 1/ρ) of the copy z = B x; None for least squares, which need no copy."""
 
     forward: Callable[[Vector, Vector], Vector]
     adjoint: Callable[[Vector, Vector], Vector]
@@ -65,8 +65,8 @@ class Term(NamedTuple):
 
 @dataclass
 class ADMMState(State):
-    """w: x before the last proximal map.  misfit: W^½ (A w − y), () where f is not least squares.
-    Of each split variable, z, d, and images: B w.  rho: (split variables, slices).
+    """w: x before the last proximal map.  misfit: W^½ (A w − y), () if f is not least squares.
+    Of each split variable: z, d, and images, which are B w.  rho: (split variables, slices).
     iterations_in_slice: (slices,)."""
 
     w: Vector = field(metadata=VECTOR)
@@ -80,14 +80,14 @@ class ADMMState(State):
 
 @dataclass(frozen=True)
 class ADMM(Solver):
-    """Least squares, or another convex likelihood whose φ* has a closed proximal map, of linear A;
-    any constraint; split priors and proximal maps, those of denoisers too.  x is the copy that
-    meets the constraint, if there is one; of a split prior only K x is near what the prior wants.
+    """Convex likelihoods of linear A whose φ* has a closed proximal map; any constraint; composed
+    priors and proximal maps, those of denoisers too.
 
-    steps: of conjugate gradient in an iteration, each one A and one Aᵀ.  Needs no norms.  Holds x,
-    w, a direction, a gradient and one volume more, and two data sets besides y; five times the
-    range of K, five volumes for a proximal map or a constraint, and five data sets instead of two
-    where f is not least squares.
+    The result x meets the constraint exactly.  A composed prior acts on a copy of K x, which K x
+    only approximates.  Needs no norms.
+    steps: conjugate gradient steps per iteration; each costs one A and one Aᵀ.
+    Holds x, w, a direction, a gradient and one volume more, and two data sets besides y (five if f
+    is not least squares); five times the range of K; five volumes for a proximal map or constraint.
 
     >>> f = pr.LeastSquares(pr.Identity(4), np.array([0.0, 0.2, 4.8, 5.0]))
     >>> problem = pr.Problem(f, pr.TotalVariation(0.2))
@@ -149,7 +149,7 @@ class ADMM(Solver):
         return state
 
     def _terms(self, problem: Problem) -> tuple[list[Term], list[Term]]:
-        """Least squares, if it is that; and what is copied, x itself last."""
+        """The least-squares term, if f is one; and the split variables, x itself last."""
         f, use = problem.f, use_of(self, problem)
         A, axis, least_squares_terms, split_variables = f.A, problem.data_axis, [], []
         if f.quadratic:
@@ -175,7 +175,7 @@ class ADMM(Solver):
         least_squares_terms: list[Term],
         split_variables: list[Term],
     ) -> None:
-        """Steps of conjugate gradient on w, which take the misfit and the images along."""
+        """Conjugate gradient steps on w; they update the misfit and the images too."""
         axis, active, shape = problem.axis, state.active, problem.f.A.in_shape
         one = np.ones(len(active))
         terms, weights = (
@@ -229,7 +229,7 @@ class ADMM(Solver):
         return vectors.dots(out, out, axis)
 
     def _update_split_variables(self, state: ADMMState, split_variables: list[Term]) -> None:
-        """z, d and ρ of every copy."""
+        """Update z, d and ρ of every split variable."""
         due, rho = state.active & np.isin(state.iterations_in_slice, BALANCE_AT), state.rho.copy()
         one = np.ones(len(due))
         for i, (copy, image, z, d) in enumerate(
@@ -255,7 +255,7 @@ class ADMM(Solver):
 
 
 def gap(copy: Term, image: Vector, z: Vector) -> Numbers:
-    """‖B w − z‖ of each slice, in units of the longer of the two."""
+    """‖B w − z‖ / max(‖B w‖, ‖z‖) of each slice."""
     least_squares_terms = [vectors.dots(v, v, copy.axis) for v in (image, z)]
     return np.sqrt(ratio(vectors.distances(image, z, copy.axis), np.maximum(*least_squares_terms)))
 
@@ -263,8 +263,10 @@ def gap(copy: Term, image: Vector, z: Vector) -> Numbers:
 def first_rho(
     problem: Problem, least_squares_terms: list[Term], split_variables: list[Term]
 ) -> Numbers:
-    """(copies, slices): the ρ with which a copy weighs as much as the data, in sums of squares of
-    all entries, which noise tells (Hutchinson 1990)."""
+    """The ρ for which ρ ‖B‖² equals ‖W^½ A‖² in Frobenius norms; (split variables, slices).
+
+    Images of random noise estimate these norms (Hutchinson 1990).  If f is not least squares, W is
+    a typical curvature."""
     v = noise(problem.f.A.in_shape, problem.axis, problem.f.y)
 
     def energy(term: Term) -> Numbers:
@@ -284,7 +286,7 @@ def first_rho(
 
 
 def noise(shape: Shape, axis: Axis, beside: Vector) -> Vector:
-    """Normal noise, the same in every slice however many there are."""
+    """Normal noise, the same in every slice for any number of slices."""
     v, rng = vectors.empty(shape, beside), np.random.default_rng(0)
     for leaf, where in zip(vectors.leaves(v), vectors.leaf_axes(axis, v), strict=True):
         one = [1 if i == where else n for i, n in enumerate(leaf.shape)]

@@ -1,8 +1,8 @@
-"""Gradient descent whose step is found by trying:  x ← x + α d,  d = P(x − t ∇F(x)) − x.
+"""Gradient descent with a line search:  x ← x + α d,  d = P(x − t ∇F(x)) − x.
 
-α shrinks from 1 until the objective falls enough; t goes on from what was accepted, twice as long.
+α shrinks from 1 until the objective falls enough; the next t is twice the accepted step α t.
 No bound of the curvature is needed.  Armijo, Pacific J. Math. 16 (1966) 1; with a constraint the
-steps go along the segment to the projected point (Bertsekas, IEEE Trans. Autom. Control 21 (1976)
+steps follow the segment to the projected point (Bertsekas, IEEE Trans. Autom. Control 21 (1976)
 174; Birgin, Martínez and Raydan 2000)."""
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from physrecon.solvers.state import VECTOR, ArraysHeld, State, initial_fields
 
 @dataclass
 class ArmijoState(State):
-    """gradient: ∇F(x).  Of each slice, step: t of the next iteration, recent (slices, memory): the
+    """gradient: ∇F(x).  Of each slice, step: t of the next iteration; recent (slices, memory): the
     last objectives, the newest first."""
 
     gradient: Vector = field(metadata=VECTOR)
@@ -34,7 +34,7 @@ class ArmijoState(State):
 class Armijo:
     """The rule "armijo" of `GradientDescent`.
 
-    step: of the first trial, in units of F / ‖∇F‖² (see `first_step`).  Holds x, ∇F, d and
+    step: t of the first trial, in units of F / ‖∇F‖² (see `first_step`).  Holds x, ∇F, d and
     the trial point (volumes) and one data set besides y."""
 
     step: float = 1.0

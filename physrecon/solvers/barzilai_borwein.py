@@ -1,9 +1,9 @@
-"""The spectral step  t = ⟨s, s⟩ / ⟨s, y⟩,  s and y the last changes of x and of the gradient.
+"""The spectral step  t = ⟨s, s⟩ / ⟨s, y⟩  from the last changes s of x and y of the gradient.
 
-It is the inverse of a curvature that F has between the two points, which makes gradient descent as
-quick as conjugate gradients on many problems, though not downhill all the time: a step is accepted
-below the largest of the last ten objectives.  Barzilai and Borwein, IMA J. Numer. Anal. 8 (1988)
-141; Raydan (1997); with a constraint the spectral projected gradient of Birgin, Martínez and
+1/t is a curvature of F between the two points.  With this step gradient descent is as fast as
+conjugate gradients on many problems.  The objective may rise in between: a step is accepted below
+the largest of the last ten objectives.  Barzilai and Borwein, IMA J. Numer. Anal. 8 (1988) 141;
+Raydan (1997); with a constraint it is the spectral projected gradient of Birgin, Martínez and
 Raydan, SIAM J. Optim. 10 (2000) 1196."""
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from physrecon.solvers.armijo import Armijo
 from physrecon.solvers.line_search import Step
 from physrecon.solvers.state import ratio
 
-LONGEST = 1e4  # times the step before: more is rounding
+LONGEST = 1e4  # largest ratio to the step before; a larger one comes from rounding
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class BarzilaiBorwein(Armijo):
     memory: ClassVar[int] = 10
 
     def _next(self, step: Numbers, found: Step, slope: Numbers, length: Numbers) -> Numbers:
-        # s = α d, so that ⟨s, y⟩ is α times the rise of the slope: not positive where F bends down.
+        # s = α d, so ⟨s, y⟩ is α times the rise of the slope; it is <= 0 if F is concave along d.
         rise = found.slope - slope
         longer = np.where(rise > 0, found.alpha * ratio(length, rise), 10 * step)
         return np.minimum(longer, LONGEST * step)

@@ -1,10 +1,10 @@
-"""The one loop of all iterative solvers: advance, look at the stopping rules, note, go on.
+"""The one loop of all iterative solvers: advance, check the stopping rules, record, repeat.
 
-Every slice of a separable problem stops by itself, by the first rule that holds for it:
+Each slice of a separable problem stops on its own, by the first rule that it meets:
 
     ‖x − previous x‖ ≤ rtol ‖x‖      or      ‖W^½ (A x − y)‖ ≤ discrepancy     (Morozov 1966)
 
-Not converging is a result with a reason, not an exception."""
+A solver that does not converge returns a result with a reason and raises no exception."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ MOVING, CONVERGED, FITTED, DIVERGED = range(4)
 
 @dataclass(frozen=True)
 class Stop:
-    """When to stop; the first rule that holds wins.
+    """When to stop; the first rule that is met decides.
 
-    iterations: at most so many in all, those before a resume included.
-    rtol: relative change of x in one iteration (0: only when x no longer changes at all).
+    iterations: the most iterations in all, those before a resume included.
+    rtol: relative change of x in one iteration (0: stop only when x no longer changes at all).
     discrepancy: the norm ‖W^½ (A x − y)‖ expected from noise alone (for other likelihoods √(2f)).
-    One number is the norm of the whole data, of which n slices get 1/√n each; a sequence gives the
-    norm of each slice; "auto" is what the likelihood expects, estimated from the data.
-    seconds: of this call.
+    One number is the norm of the whole data; each of n slices gets 1/√n of it.  A sequence gives
+    the norm of each slice.  "auto" takes the likelihood's own estimate from the data.
+    seconds: time limit of this call.
 
     >>> problem = pr.Problem(pr.LeastSquares(pr.Diagonal([1, 2], (2,)), np.ones(2)))
     >>> pr.solve(problem, pr.Landweber(), stop=pr.Stop(iterations=3)).iterations
@@ -88,16 +88,19 @@ class Record(NamedTuple):
     """One line of the history."""
 
     iteration: int
-    value: float  # f(x), NaN where the solver does not know it
+    value: float  # f(x), NaN if the solver does not compute it
     change: float  # the largest relative change among the slices that moved
-    active: int  # how many slices moved
-    seconds: float  # since the call began
+    active: int  # number of slices that moved
+    seconds: float  # since the start of the call
 
 
 @dataclass
 class Result:
-    """x, why the loop ended (a sentence), the iterations done, one Record for each of this call,
-    and the state, which `solve(..., state=state)` takes to go on.
+    """The outcome of `solve`.
+
+    reason: why the loop ended, as a sentence.  iterations: all that were done, those before a
+    resume included.  history: one Record per iteration of this call.  state: `solve(...,
+    state=state)` continues from it.
 
     >>> problem = pr.Problem(pr.LeastSquares(pr.Diagonal([1, 2], (2,)), np.array([3.0, 4.0])))
     >>> result = pr.solve(problem, pr.ConjugateGradient(), stop=pr.Stop(iterations=2))
@@ -120,12 +123,12 @@ def solve(
     callback: Callable[[State], Any] | None = None,
     state: State | None = None,
 ) -> Result:
-    """Iterate until a stopping rule holds.
+    """Iterate until a stopping rule is met.
 
-    x0: where to start, of A.in_shape, left as it is; zeros when None.  The volume has the dtype
-    of the data.  callback(state): called after each iteration; a true answer stops.
-    state: a state to go on from instead of x0, bit for bit as if there had been no break; it is
-    used up.  Raises ArgumentError where the solver cannot honour the prior or the constraint.
+    x0: starting point of shape A.in_shape, not modified; None means zeros.  x has the dtype of the
+    data.  callback(state): called after each iteration; a true return value stops the loop.
+    state: continue from this state instead of x0, bit for bit as without a break; it is modified.
+    Raises ArgumentError if the solver cannot use the prior or the constraint.
 
     >>> A = pr.Diagonal([1, 2], (2,))
     >>> problem = pr.Problem(pr.LeastSquares(A, np.array([3.0, -4.0])), constraint=pr.NonNegative())
@@ -161,9 +164,9 @@ def solve(
 
 
 def iterate(problem: Problem, solver: Solver, x0: Vector = None) -> Iterator[State]:
-    """The states after iteration 1, 2, 3, … without end: the caller owns the loop.
+    """Yield the states after iterations 1, 2, 3, … without end; the caller breaks the loop.
 
-    Arrays of a state are reused by the next; copy what is to be kept.
+    The next state reuses the arrays of the last; copy those you want to keep.
 
     >>> problem = pr.Problem(pr.LeastSquares(pr.Identity(2), np.array([4.0, 8.0])))
     >>> for state in pr.iterate(problem, pr.Landweber(step=0.25)):  # half of the way each time
@@ -182,15 +185,15 @@ def iterate(problem: Problem, solver: Solver, x0: Vector = None) -> Iterator[Sta
 
 
 def _advance(problem: Problem, solver: Solver, state: State) -> State:
-    with np.errstate(over="ignore", invalid="ignore"):  # overflow is seen and named by _judge
+    with np.errstate(over="ignore", invalid="ignore"):  # _judge detects and reports overflow
         return solver.advance(problem, state)
 
 
 def _judge(problem: Problem, state: State, stop: Stop, norms: Numbers | None) -> Any:
-    """What has become of each slice.
+    """The verdict on each slice: MOVING, CONVERGED, FITTED or DIVERGED.
 
-    A pure function of the state: a resumed run judges as the uninterrupted one, and a stricter
-    rule sets slices moving again exactly where they stood."""
+    It depends on the state alone.  A resumed run therefore judges as an uninterrupted one, and
+    under a stricter rule the stopped slices continue exactly where they stopped."""
     verdict = np.full(len(state.active), MOVING)
     if state.iteration > 0:
         verdict[state.change <= stop.rtol] = CONVERGED
@@ -200,7 +203,7 @@ def _judge(problem: Problem, state: State, stop: Stop, norms: Numbers | None) ->
         verdict[problem.f.residual_norms(state.value) <= norms] = FITTED
     if state.iteration > 0:
         verdict[~np.isfinite(state.change)] = DIVERGED
-    if state.value is not None:  # infinite where no counts are expected but some were counted
+    if state.value is not None:  # f = ∞ is legal: counts where none are expected
         verdict[np.isnan(state.value)] = DIVERGED
     return verdict
 
@@ -216,7 +219,7 @@ def _norms(problem: Problem, stop: Stop) -> Numbers:
 
 
 def _limit(state: State, stop: Stop, seconds: float) -> str:
-    """The sentence of the limit that is reached, or nothing."""
+    """A sentence on the limit that is reached, or ""."""
     if state.iteration >= stop.iterations:
         return f"stopped at the limit of {stop.iterations} iterations"
     if stop.seconds is not None and seconds >= stop.seconds:
@@ -231,7 +234,7 @@ def _record(state: State, seconds: float) -> Record:
 
 
 def _reason(state: State, stop: Stop, verdict: Any, ending: str) -> str:
-    """Why the loop ended, in a sentence."""
+    """Why the loop ended, as a sentence."""
     after = f"after {state.iteration} iterations"
     sentences = {
         CONVERGED: f"converged {after}: x changes by no more than rtol = {stop.rtol:g}",

@@ -1,10 +1,10 @@
-"""Richardson–Lucy for an image and its PSF by turns:
+"""Richardson–Lucy updates of an image x and its PSF h in alternation:
 
     x ← x ∘ Aᵀ r / (Aᵀ 1),  A = blur with h;     h ← h ∘ Bᵀ r / (Bᵀ 1 + λ),  B = (h ↦ h ∗ x),
 
-with r = y / (h ∗ x + b) and the λ that keeps Σ h as it was: what maximisation asks for under this
-constraint, so that neither half ever makes the likelihood worse.  Fish, Brinicombe, Pike and
-Walker, J. Opt. Soc. Am. A 12 (1995) 58; Holmes, J. Opt. Soc. Am. A 9 (1992) 1052."""
+with r = y / (h ∗ x + b).  λ is the Lagrange multiplier that preserves Σ h; neither half ever lowers
+the likelihood.  Fish, Brinicombe, Pike and Walker, J. Opt. Soc. Am. A 12 (1995) 58; Holmes, J. Opt.
+Soc. Am. A 9 (1992) 1052."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from physrecon.solvers.mlem import bounds_of, column_sums, first, first_ratio, w
 from physrecon.solvers.richardson_lucy import flat_level
 from physrecon.solvers.state import VECTOR, ArraysHeld, Solver, State, record_change
 
-BISECTIONS = 80  # halvings that bring λ to the last bit of float64
+BISECTIONS = 80  # number of halvings: enough for λ to the last bit of float64
 
 
 @dataclass
@@ -36,21 +36,21 @@ class BlindRichardsonLucyState(State):
 
 @dataclass(frozen=True)
 class BlindRichardsonLucy(Solver):
-    """A pr.Blur whose PSF is where to start from; PoissonLikelihood, x ≥ 0, bounds on x.
+    """A pr.Blur with a first guess of the PSF; PoissonLikelihood, x ≥ 0, bounds on x.
 
-    psf_updates, image_updates: of one iteration, which does the image first: a flat one tells
-    nothing of the PSF.  symmetric: the PSF is the same when turned by 180°; its sides are odd and
-    its centre is in the middle.
+    psf_updates, image_updates: updates per iteration; the image comes first because a flat image
+    does not determine the PSF.  symmetric: the PSF equals itself turned by 180°; its sides are odd
+    and its centre is in the middle.
 
-    The PSF stays ≥ 0, keeps its shape and its sum, and is zero where it was zero: leave room around
-    a first guess, and let it be a wide one.  It ends in `result.state.psf`.
+    The PSF stays ≥ 0, its shape and sum are preserved, and its zeros remain zero: pad the first
+    guess, and make it rather wide.  The result is `result.state.psf`.
 
-    Not certified: the likelihood never gets worse, but it is not convex in both.  Blurred image and
-    a PSF of one pixel explain the data too, PSF and image may be shifted against each other, and
-    what comes out depends on the start.
+    Not certified: the likelihood never falls, but the problem is not convex in both.  A PSF of one
+    pixel with the blurred image explains the data too, PSF and image may be shifted against each
+    other, and the result depends on the start.
 
-    Holds x, x before the iteration, F and Aᵀ 1, y and the ratio, and for the PSF what `BlurOfPSF`
-    does: about three arrays of the padded frame.
+    Holds x, x before the iteration, F and Aᵀ 1, y and the ratio, and the memory of `BlurOfPSF`:
+    about three arrays of the padded frame.
 
     >>> true, guess = pr.psf.gaussian((5, 5), sigma=0.7), pr.psf.gaussian((5, 5), sigma=1.2)
     >>> x = np.ones((15, 15))
@@ -137,7 +137,7 @@ class BlindRichardsonLucy(Solver):
 def likeliest_of_sum(e: np.ndarray, a: np.ndarray, total: float) -> np.ndarray:
     """h ≥ 0 that minimises  Σ a h − e log h  with Σ h = total:  h = e / (a + λ).
 
-    λ lies where h would be if all a were the largest, or the smallest, of them."""
+    λ lies between Σ e / total − max a and Σ e / total − min a, the solutions for constant a."""
     seen = e > 0
     if not seen.any():
         return e

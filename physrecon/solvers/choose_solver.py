@@ -1,4 +1,4 @@
-"""Which solver suits a problem."""
+"""The choice of a solver for a problem, and the check that a solver can use it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from physrecon.solvers.state import Solver, can_use
 
 
 def choose_solver(problem: Problem) -> Solver:
-    """A solver that can honour the prior and the constraint, the fastest by our measurements.
+    """The solver that was fastest in our measurements among those that suit the problem.
 
-    Conjugate gradient for unconstrained least squares with quadratic priors, FISTA where the prior
-    has a proximal map and f a Lipschitz bound, PDHG for other convex problems, L-BFGS for smooth
-    ones.  ArgumentError where none fits."""
+    Conjugate gradient for unconstrained least squares with quadratic priors; FISTA if the prior has
+    a proximal map and f a Lipschitz bound; PDHG for other convex problems; L-BFGS for smooth ones.
+    Raises ArgumentError if none suits."""
     f, prior, constraint = problem.f, problem.prior, problem.constraint
     for name in ("cgls", "fista", "pdhg", "lbfgs"):
         solver = find(SOLVERS, name)()
@@ -41,7 +41,7 @@ def choose_solver(problem: Problem) -> Solver:
 
 
 def refuse_unsuited(problem: Problem, solver: Solver) -> None:
-    """Complain about a prior or constraint the solver cannot honour, and name those that can."""
+    """Raise ArgumentError if the solver cannot use the prior or constraint; list those that can."""
     solvers = find_all(SOLVERS).values()
 
     def refuse(part: str, given: Any, able: list[str]) -> None:

@@ -1,21 +1,20 @@
-"""How much a prior shall count: the weight w of  f(x) + w R(x), chosen from the data.
+"""The weight w of a prior in  f(x) + w R(x), chosen from the data.
 
-x_w is the solution for a weight and ρ = √(2 f(x_w)) what it leaves of the data: ‖W^½ (A x − y)‖ for
-least squares.  m is the number of data and σ their noise, both of which `f.expected_norms` knows as
-δ = σ √m.  df, the degrees of freedom, is how far the solution follows the data: the trace of the
-map from W^½ y to W^½ A x_w.
+x_w is the solution for the weight w.  ρ = √(2 f(x_w)) is its residual norm: ‖W^½ (A x_w − y)‖ for
+least squares.  m is the number of data, σ their noise level, δ = σ √m the expected norm of the
+noise (`f.expected_norms`).  df is the degrees of freedom of the solution: the trace of the map from
+W^½ y to W^½ A x_w.
 
 "gcv"          the least ρ² / (1 − df/m)²; needs no σ (Golub, Heath and Wahba 1979)
 "risk"         the least ρ² + 2 σ² df, which estimates the error of A x_w without bias
                (Mallows 1973, Stein 1981)
-"discrepancy"  ρ = δ, all that noise alone would leave (Morozov 1966): too smooth as a rule, for it
-               takes nothing off for df, but hardly misled by a wrong σ
-"l-curve"      the sharpest corner of (log ρ, log R); needs neither (Hansen and O'Leary 1993)
+"discrepancy"  ρ = δ, the residual of noise alone (Morozov 1966): usually too smooth, since it does
+               not subtract df from m; insensitive to a wrong σ
+"l-curve"      the sharpest corner of (log ρ, log R); needs no σ, no df (Hansen and O'Leary 1993)
 
-df is measured by shaking the data once with random signs (Girard 1989; for solutions that are not
-linear in the data Ramani, Blu and Unser 2008).  The shaken problem is solved along with the other,
-from weight to weight in as many iterations, so that df is that of the solution as it is found,
-whether or not it has converged."""
+df is measured by one perturbation of the data with random signs (Girard 1989; for solutions that
+are not linear in the data Ramani, Blu and Unser 2008).  The perturbed problem is solved at the same
+weights with the same number of iterations, so df belongs to the computed x_w, converged or not."""
 
 from __future__ import annotations
 
@@ -35,20 +34,21 @@ from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
 from physrecon.solvers import Result, Solver, Stop, choose_solver, solve
 
-FACTOR = 4.0  # between neighbouring weights of the first look
-PRECISION = 1.15  # the factor to which the weight is found: scores are flat where they are least
-MOST = 12  # weights of the first look, and LAST of the second
-LAST = 6
-SHAKE = 0.1  # of the noise: how far the data are moved for df
-LEAST_SHAKE = 1e-3  # of the data, where there seems to be no noise
+FACTOR = 4.0  # ratio of neighbouring weights in the coarse scan
+PRECISION = 1.15  # factor to which the weight is determined; scores are flat at their minimum
+MOST = 12  # largest number of weights in the coarse scan
+LAST = 6  # largest number of weights in the refinement
+SHAKE = 0.1  # perturbation of the data for df, in units of the noise
+LEAST_SHAKE = 1e-3  # least noise assumed for SHAKE, in units of the norm of the data
 SEED = 1990
-DEFAULT = Stop(iterations=100)  # no rtol: where two weights are near, the first step is small
-COLD = 2  # times as many iterations for the first solution, which starts from nothing
+DEFAULT = Stop(iterations=100)  # no rtol: a start from a near weight makes a small first step
+COLD = 2  # factor of the iterations of the first solution, which has no neighbour to start from
 
 
 class Point(NamedTuple):
-    """One weight of the curve.  residual: ρ.  prior: R(x_w).  freedom: df/m, NaN where it was not
-    needed.  score: what the rule makes small; for "l-curve" minus the curvature."""
+    """One weight of the curve.  residual: ρ.  prior: R(x_w).  freedom: df/m, NaN if the rule does
+    not need it.  score: the function that the rule minimises, for "l-curve" minus the curvature;
+    for "discrepancy" log(ρ/δ), of which it finds the root."""
 
     weight: float
     residual: float
@@ -59,9 +59,9 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class WeightChoice:
-    """The weight, the rule that chose it, the curve by weight, and the solution for the weight.
+    """The chosen weight, the rule, the curve by increasing weight, and the solution.
 
-    problem: the problem with a prior of that weight.  expected: δ."""
+    problem: the problem with the chosen weight.  expected: δ."""
 
     weight: float
     rule: str
@@ -71,7 +71,7 @@ class WeightChoice:
     result: Result
 
     def plot(self, path: str | Path) -> None:
-        """Draw the residual, the degrees of freedom and the score over the weight, as PNG."""
+        """Draw residual, prior, degrees of freedom and score over the weight, as a PNG file."""
         from physrecon.pictures.weight_curve import draw
 
         weights, residuals, priors, freedoms, scores = np.transpose(self.curve)
@@ -92,13 +92,13 @@ def choose_weight(
     solver: Solver | None = None,
     stop: Stop | None = None,
 ) -> WeightChoice:
-    """The weight of problem.prior that `rule` prefers; the weight it has is not looked at.
+    """Choose the weight of problem.prior by `rule`; the weight that it has is ignored.
 
-    One weight for the whole of x.  Solves the problem ten to twenty times, twice for "gcv" and
-    "risk", each from the solution for the weight before: make it small (some slices) where it is
-    large.  solver: None is what suits the problem.  stop: of each solution (the first takes twice
-    as many iterations); None is 100 iterations.  Raises ArgumentError for a problem without a
-    prior, or data that do not tell what the rule asks.
+    All of x gets one weight.  The problem is solved for ten to twenty weights, twice each for "gcv"
+    and "risk", each time from the solution for the nearest weight: pass few slices of a large x.
+    solver: None takes `choose_solver(problem)`.  stop: of each solution (the first takes twice as
+    many iterations); None means 100 iterations.  Raises ArgumentError for a problem without a
+    prior, and for data from which the rule cannot be evaluated.
 
     >>> y = np.sin(np.linspace(0, 6, 257))
     >>> data = pr.GaussianNoise(0.5).sample(y, seed=0)
@@ -119,13 +119,13 @@ def choose_weight(
 
 
 class _Search:
-    """The curve as far as it is known, and how to find the weight on it."""
+    """The points of the curve computed so far, and the search for the weight."""
 
     def __init__(self, problem: Problem, rule: str, solver: Solver, stop: Stop) -> None:
         self.problem, self.rule, self.solver, self.stop = problem, rule, solver, stop
         self.points: dict[float, Point] = {}
         self.results: dict[float, Result] = {}
-        self.perturbed: dict[float, Result] = {}  # solutions for data that are shaken
+        self.perturbed: dict[float, Result] = {}  # solutions for the perturbed data
         f = problem.f
         self.count = int(f.counted().sum())
         self.expected = math.sqrt(float((f.expected_norms() ** 2).sum()))
@@ -156,7 +156,7 @@ class _Search:
     # Finding ----------------------------------------------------------------------------------
 
     def _lowest(self) -> float:
-        """Where the score is least."""
+        """The weight with the least score."""
         from scipy.optimize import minimize_scalar
 
         seen = self._look(up=lambda p: p[-1].score <= p[-2].score, down=_has_risen)
@@ -171,12 +171,12 @@ class _Search:
         return min(self.points.values(), key=lambda p: p.score).weight
 
     def _root(self) -> float:
-        """Where the score, which grows with the weight, is zero."""
+        """The weight with score zero; the score grows with the weight."""
         from scipy.optimize import brentq
 
         seen = self._look(up=lambda p: p[-1].score < 0, down=lambda p: p[-1].score <= 0)
         if seen[-1].score > 0 or seen[0].score < 0:
-            return min(seen, key=lambda p: abs(p.score)).weight  # no weight, or any, fits the noise
+            return min(seen, key=lambda p: abs(p.score)).weight  # no root in the scanned range
         below = next(i for i, p in enumerate(seen) if p.score <= 0)
         return math.exp(
             brentq(
@@ -188,7 +188,7 @@ class _Search:
         )
 
     def _corner(self) -> float:
-        """Where the curve (log ρ, log R) bends most: the curvature of splines through it."""
+        """The weight at which splines through the curve (log ρ, log R) bend most."""
         from scipy.interpolate import make_interp_spline
 
         seen = self._look(up=_is_steep, down=_is_flat)[::-1]
@@ -204,16 +204,16 @@ class _Search:
 
         for point, curvature in zip(seen, bend(s), strict=True):
             self.points[point.weight] = point._replace(score=-float(curvature))
-        fine = np.linspace(s[1], s[-2], 50 * len(s))  # at the ends splines bend as they like
+        fine = np.linspace(s[1], s[-2], 50 * len(s))  # spline ends are unreliable
         return float(np.exp(fine[int(np.argmax(bend(fine)))]))
 
     def _look(
         self, up: Callable[[list[Point]], bool], down: Callable[[list[Point]], bool]
     ) -> list[Point]:
-        """Points by falling weight, from one where the prior prevails.
+        """Coarse scan: points by decreasing weight, from one at which the prior dominates.
 
-        up(rising points): whether the weight must still grow.  down(falling points): whether it
-        need not fall any more."""
+        up(points by increasing weight): whether the scan must go to larger weights.
+        down(points by decreasing weight): whether the scan may end."""
         first = self._first()
         rising = [self.at(first), self.at(first / FACTOR)][::-1]
         while up(rising) and len(rising) < MOST:
@@ -224,7 +224,7 @@ class _Search:
         return seen
 
     def _first(self) -> float:
-        """A weight with which the prior of a rough solution outweighs what noise leaves in f."""
+        """The weight for which w R of a rough solution is FACTOR times the noise in f."""
         f, constraint = self.problem.f, self.problem.constraint
         free = Problem(f, constraint=constraint)
         rough = solve(free, choose_solver(free), stop=Stop(iterations=10)).x
@@ -240,7 +240,7 @@ class _Search:
     # One point --------------------------------------------------------------------------------
 
     def at(self, weight: float) -> Point:
-        """The solution for a weight, from that for the nearest weight that is known."""
+        """The point of a weight; its solution starts from that of the nearest weight."""
         if weight not in self.points:
             x = self._solve(self.problem.f, weight, self.results)
             residual = math.sqrt(2 * float(self.problem.f.values(x).sum()))
@@ -261,7 +261,7 @@ class _Search:
         return known[weight].x
 
     def _freedom(self, x: Vector, weight: float) -> float:
-        """df/m: how the predicted data follow data that are shaken."""
+        """df/m, from the response of the predicted data to the perturbation."""
         f = self.problem.f
         moved = self._solve(self.f_perturbed, weight, self.perturbed)
         before, after = f.whitened(f.A.forward(x)), f.whitened(f.A.forward(moved))
@@ -280,7 +280,7 @@ class _Search:
 
 
 def _has_risen(points: list[Point]) -> bool:
-    """Whether the last two scores lie above the least."""
+    """Whether the last two scores are larger than the least."""
     least = min(p.score for p in points)
     return len(points) > 2 and min(points[-1].score, points[-2].score) > least
 

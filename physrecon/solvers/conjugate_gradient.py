@@ -1,10 +1,10 @@
-"""Conjugate gradient on least squares, CGLS: the fastest way down while nothing constrains x.
+"""Conjugate gradient on least squares, CGLS: the fastest method without a constraint.
 
     q = A p;  α = ⟨s, z⟩ / ‖q‖²;  x ← x − α p;  r ← r − α q;  s = Aᵀ r;  z = M s;
     p ← z + (⟨s, z⟩ / previous ⟨s, z⟩) p
 
-with r = W^½ (A x − y) and W^½ A in place of A.  A prior ½ ‖L x‖² adds rows of its own, [W^½ A; L].
-M is a preconditioner, diagonal and positive.  Hestenes and Stiefel (1952), section 10; Björck,
+with r = W^½ (A x − y) and W^½ A in place of A.  A prior ½ ‖L x‖² appends its rows, [W^½ A; L].
+M is a positive diagonal preconditioner.  Hestenes and Stiefel (1952), section 10; Björck,
 Numerical Methods for Least Squares Problems (1996), algorithms 7.4.1 and 7.4.3."""
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ PRECONDITIONERS = ("none", "jacobi")
 
 @dataclass
 class ConjugateGradientState(State):
-    """r: the weighted residual (with a fast AᵀWA: the gradient s).  p: the direction.  rows: L x.
-    inverse: the diagonal of M.  The last two are () where there are none.
-    Of each slice, gamma: ⟨s, M s⟩, length: ‖p‖², squares: ‖r‖² + ‖L x‖²."""
+    """r: the weighted residual (with a fast AᵀWA: the gradient s).  p: the direction.
+    rows: L x, () without a prior.  inverse: the diagonal of M, () for M = 1.
+    Of each slice, gamma: ⟨s, M s⟩; length: ‖p‖²; squares: ‖r‖² + ‖L x‖²."""
 
     r: Vector = field(metadata=VECTOR)
     p: Vector = field(metadata=VECTOR)
@@ -51,11 +51,11 @@ class ConjugateGradientState(State):
 class ConjugateGradient(Solver):
     """CGLS on LeastSquares, weights included, with a quadratic prior; no constraint.
 
-    preconditioner: "none", or "jacobi" for A ≥ 0: M = 1 / (AᵀWA 1 + bound of ‖L‖²), which helps
-    where rays cross the voxels unequally.  Holds x, p, s (volumes), r and A p (data sets) besides
-    y; with jacobi one volume more, with a prior twice the range of L.  Stop early: on noisy data
-    the error of x falls first and rises later, so give a discrepancy or few iterations.  An
-    operator with a `normal` of its own is iterated as (AᵀWA) x = AᵀWy, without any data set.
+    preconditioner: "none", or "jacobi" for A ≥ 0: M = 1 / (AᵀWA 1 + bound of ‖L‖²), which helps if
+    the rays cover the voxels unevenly.  Holds x, p, s (volumes), r and A p (data sets) besides y;
+    with jacobi one volume more, with a prior twice the range of L.  Stop early: on noisy data the
+    error of x falls first and rises later, so give a discrepancy or few iterations.  If A has its
+    own `normal`, the solver iterates on (AᵀWA) x = AᵀWy and holds no data set.
 
     >>> f = pr.LeastSquares(pr.Diagonal([1, 2, 5], (3,)), np.array([3.0, 4.0, 5.0]))
     >>> result = pr.solve(pr.Problem(f), pr.ConjugateGradient(), stop=pr.Stop(iterations=3))
@@ -145,8 +145,8 @@ class ConjugateGradient(Solver):
     def _turn(problem: Problem, state: ConjugateGradientState, s: Vector, spent: Any) -> None:
         """The next direction, from the gradient s.
 
-        The residual falls in every iteration; where it rises, rounding has taken over, and a slice
-        that is `spent` stays where it is: further directions would be noise, and grow."""
+        In exact arithmetic the residual always falls.  If it rises, rounding dominates: the slice
+        is `spent` and does not move any more, since further directions would be growing noise."""
         axis, active = problem.axis, state.active
         z = _preconditioned(s, state.inverse, state.scratch("z", problem.f.A.in_shape))
         gamma = np.where(spent, 0, vectors.dots(s, z, axis))

@@ -3,10 +3,11 @@
     x⁺ = prox_{R/L}(y − ∇f(y)/L);   t⁺ = (1 + √(1 + 4t²)) / 2;   y ← P(x⁺ + (t − 1)/t⁺ (x⁺ − x))
 
 f + R falls to its minimum like 1/k² (Beck and Teboulle, SIAM J. Imaging Sci. 2 (2009) 183).  P
-projects onto the constraint, where alone gradients are asked for: it takes y nearer to every point
-of the set, so their proof stands.  Where momentum leads uphill, ⟨y − x⁺, x⁺ − x⟩ > 0, it starts
-anew, t = 1 (O'Donoghue and Candès, Found. Comput. Math. 15 (2015) 715), which makes the tail as
-fast as the curvature near the solution allows; f + R need not fall in every iteration."""
+projects y onto the constraint, so gradients are evaluated inside the set only.  The projection
+brings y nearer to every point of the set, so their proof still holds.  If momentum leads uphill,
+⟨y − x⁺, x⁺ − x⟩ > 0, it restarts with t = 1 (O'Donoghue and Candès, Found. Comput. Math. 15 (2015)
+715).  The last iterations then converge as fast as the curvature near the solution allows.  f + R
+need not fall in every iteration."""
 
 from __future__ import annotations
 
@@ -31,7 +32,7 @@ from physrecon.solvers.state import (
 
 @dataclass
 class FISTAState(State):
-    """y: where the gradient is taken next.  t: of each slice, 1 at a start."""
+    """y: the point of the next gradient.  t: of each slice, 1 at a start or restart."""
 
     y: Vector = field(metadata=VECTOR)
     t: Numbers
@@ -41,9 +42,9 @@ class FISTAState(State):
 class FISTA(Solver):
     """Any likelihood with a Lipschitz bound, any constraint, smooth priors and proximal maps.
 
-    A prior that has both is used by its gradient.  Without one it is Nesterov's projected gradient.
-    Holds x, y and x⁺ (volumes), one data set besides the measured one, and what the proximal map
-    holds; f(x) itself is not computed.
+    A prior that has both is used by its gradient.  Without a prior this is Nesterov's projected
+    gradient method.  Holds x, y and x⁺ (volumes), one data set besides the measured one, and the
+    memory of the proximal map; f(x) is not computed.
 
     >>> f = pr.LeastSquares(pr.Diagonal([1, 2], (2,)), np.array([0.3, 4.0]))
     >>> result = pr.solve(pr.Problem(f, pr.L1(0.4)), pr.FISTA(), stop=pr.Stop(iterations=100))
@@ -63,13 +64,13 @@ class FISTA(Solver):
     def advance(self, problem: Problem, state: FISTAState) -> FISTAState:
         axis, active, x, y = problem.axis, state.active, state.x, state.y
         one, bound = np.ones(len(active)), problem.lipschitz
-        step = 1 / np.where(bound > 0, bound, 1)  # any step, where there is no slope
+        step = 1 / np.where(bound > 0, bound, 1)  # any step if ∇f is constant
         new = state.scratch("new", problem.f.A.in_shape)
         problem.gradient_and_free_values(y, new)
         vectors.scale_add(new, -step, one, y, axis, active)
         if prox := proximal_map(problem, use_of(self, problem)):
             prox(new, vectors.per_slice_broadcast(step, problem.f.A.in_shape, axis))
-        moved = vectors.scale_add(x, -one, one, new, axis, active)  # x⁺ − x, in the memory of x
+        moved = vectors.scale_add(x, -one, one, new, axis, active)  # x now holds x⁺ − x
         uphill = vectors.dots(y, x, axis) > vectors.dots(new, x, axis)
         t = np.where(uphill, 1, state.t)
         following = (1 + np.sqrt(1 + 4 * t**2)) / 2

@@ -1,12 +1,12 @@
-"""Gauss–Newton with damping, for operators that are not linear and likelihoods that are curved:
+"""Damped Gauss–Newton for nonlinear operators and likelihoods that are not quadratic:
 
     (Jᵀ C J + Lᵀ L + λ) d = −∇F(x),    x ← x + α d
 
 J is the Jacobian of A at x, C the curvature of the likelihood there (for least squares W), L the
-root of a quadratic prior.  Conjugate gradients find d; elements that the gradient holds at a bound
-are left out.  λ falls as far as the quadratic model foretells the objective, by the rule of Madsen,
-Nielsen and Tingleff, Methods for Non-Linear Least Squares Problems (2004), section 3.2; where the
-full step fails, shorter ones are tried at once, and the next λ is larger.  Levenberg, Q. Appl.
+operator of a prior ½ ‖L x‖².  Conjugate gradients find d; elements that the gradient holds at a
+bound are excluded.  The better the quadratic model predicts the objective, the smaller is the next
+λ (Madsen, Nielsen and Tingleff, Methods for Non-Linear Least Squares Problems (2004), section 3.2).
+If the full step fails, a line search shortens it and the next λ is larger.  Levenberg, Q. Appl.
 Math. 2 (1944) 164; Marquardt, SIAM J. Appl. Math. 11 (1963) 431."""
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from physrecon.solvers.line_search import Step, descent, first_step, inside, kee
 from physrecon.solvers.refusals import refuse_likelihood
 from physrecon.solvers.state import VECTOR, ArraysHeld, Solver, State, initial_fields, ratio
 
-WORSE = 4.0  # times the damping where the full step failed …
-LEAST = 1e-3  # … and at least so much of the curvature along it
+WORSE = 4.0  # factor of λ after a failed full step
+LEAST = 1e-3  # least λ after it, in units of the curvature along the step
 
 
 @dataclass
 class GaussNewtonState(State):
-    """gradient: ∇F(x).  Of each slice, objective: F(x), damping: λ of the next iteration."""
+    """gradient: ∇F(x).  Of each slice, objective: F(x); damping: λ of the next iteration."""
 
     gradient: Vector = field(metadata=VECTOR)
     objective: Numbers
@@ -64,7 +64,7 @@ class Model:
         return total
 
     def times(self, out: Vector) -> Vector:
-        """H p in `out`, for the p of the last call of `curvature`."""
+        """out ← H p for the p of the last call of `curvature`."""
         vectors.multiply(self.q, self.roots)
         self.jacobian.adjoint(self.q, out)
         if self.problem.quadratic_operator is not None:
@@ -76,10 +76,10 @@ class Model:
 class GaussNewton(Solver):
     """Likelihoods with a curvature, A linear or not; quadratic priors, constraints.
 
-    damping: λ at the start, in units of the curvature along the first gradient; it then adapts by
-    itself, each slice its own.  inner: iterations of conjugate gradients for one step.  The
-    objective never rises.  Holds x, ∇F, d, the trial point, and three volumes of the conjugate
-    gradients; √C, J d and the gradient's data set besides y, and what a Jacobian holds.
+    damping: λ at the start, in units of the curvature along the first gradient; λ then adapts in
+    each slice.  inner: conjugate gradient iterations per step.  The objective never rises.  Holds
+    x, ∇F, d, the trial point, and three volumes of the conjugate gradients; √C, J d and the
+    gradient's data set besides y, and the memory of a Jacobian.
 
     >>> f = pr.LeastSquares(pr.Exponential(2, scale=8.0), np.array([4.0, 2.0]))
     >>> result = pr.solve(pr.Problem(f), pr.GaussNewton(), stop=pr.Stop(iterations=20))
@@ -133,7 +133,7 @@ class GaussNewton(Solver):
         return state
 
     def _solve(self, problem: Problem, state: GaussNewtonState, model: Model, free: Any) -> Vector:
-        """d with (H + λ) d = −∇F on the elements that are free, 0 on the others."""
+        """Solve (H + λ) d = −∇F for d on the free elements; d = 0 on the others."""
         axis, shape, going = problem.axis, problem.f.A.in_shape, state.active
         names = ("direction", "residual", "p", "product")
         d, r, p, product = (state.scratch(name, shape) for name in names)
@@ -161,10 +161,10 @@ class GaussNewton(Solver):
     def _trust(
         state: GaussNewtonState, found: Step, slope: Numbers, curvature: Numbers, mean: Numbers
     ) -> None:
-        """λ of the next iteration, from the decrease of the objective over that of the model.
+        """λ of the next iteration, from the ratio of the actual to the predicted decrease.
 
-        The decrease is taken from the slopes at both ends: the same for a quadratic, and not lost
-        in the rounding of two objectives.  mean: the curvature per length of the step."""
+        The slopes at both ends of the step give the actual decrease.  This is exact for a quadratic
+        and avoids the rounding of a difference of objectives.  mean: ⟨d, H d⟩ / ‖d‖²."""
         gain = ratio(slope + found.slope, 2 * slope + found.alpha * curvature)
         good = (found.alpha == 1) & (gain > 0)
         better = state.damping * np.maximum(1 / 3, 1 - (2 * gain - 1) ** 3)

@@ -1,8 +1,9 @@
 """Gradient descent:  x ← P(x − t ∇F(x)).
 
-With L a certified bound of the curvature of F (for least squares max W · ‖A‖²), t = step / L lets F
-fall in every iteration for 0 < step < 2; P projects onto the constraint (Goldstein 1964, Levitin
-and Polyak 1966).  Other rules find t by trying, from the last change, or add momentum."""
+L is a certified bound of the curvature of F (for least squares max W · ‖A‖²).  With t = step / L
+and 0 < step < 2, F falls in every iteration; P projects onto the constraint (Goldstein 1964,
+Levitin and Polyak 1966).  Other rules find t by a line search or from the last change of x, or add
+momentum."""
 
 from __future__ import annotations
 
@@ -60,14 +61,14 @@ RULES: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class GradientDescent(Solver):
-    """Any likelihood with a gradient, any constraint, smooth priors; F is their sum.
+    """Any likelihood with a gradient, any constraint, smooth priors; F = likelihood + prior.
 
-    rule: how far to go.
+    rule: choice of the step t.
       "certified"  t = step / L, 0 < step < 2: F falls in every iteration
-      "nesterov"   the same with momentum, 0 < step <= 1: the best where L is known
-      "armijo"     tries until F falls enough: no L needed, for nonlinear A too
-      "bb"         Barzilai and Borwein's step, tried likewise: quicker, F may rise in between
-    step: for armijo and bb in units of F / ‖∇F‖², of the first trial only.
+      "nesterov"   the same with momentum, 0 < step <= 1: the best if L is known
+      "armijo"     line search until F falls enough: needs no L, works for nonlinear A too
+      "bb"         Barzilai and Borwein's step with a line search: faster, F may rise in between
+    step: for armijo and bb of the first trial only, in units of F / ‖∇F‖².
 
     Holds x and the gradient (volumes), and one data set while the gradient is computed; two more
     volumes with the other rules.
@@ -92,7 +93,7 @@ class GradientDescent(Solver):
             )
         if not isinstance(self.step, Real):
             raise ArgumentError(f"GradientDescent.step: expected a number, got {self.step!r}")
-        object.__setattr__(self, "holds", self._rule.holds)  # which checks the step, too
+        object.__setattr__(self, "holds", self._rule.holds)  # `_rule` checks the step too
 
     @property
     def state_type(self) -> type[State]:  # type: ignore[override]

@@ -2,12 +2,13 @@
 
     x ← P(x + λ aᵢ (yᵢ − ⟨aᵢ, x⟩) / ‖aᵢ‖²).
 
-From 0 it comes to the solution of least norm, if there is a solution; the error falls with every
-row (Kaczmarz 1937; Tanabe, Numer. Math. 17 (1971) 203).  Of noisy data it ends in a cycle, one
-point per row, which a small λ draws to the solution of least squares weighted by 1/‖aᵢ‖².
+From x = 0 it converges to the solution of least norm, if a solution exists; the error falls with
+every row (Kaczmarz 1937; Tanabe, Numer. Math. 17 (1971) 203).  On noisy data it ends in a cycle,
+one point per row; as λ → 0 the cycle shrinks to the least-squares solution weighted by 1/‖aᵢ‖².
 
-Rows without a common voxel are orthogonal: projecting onto one leaves the others where they were.
-Rays of one view some columns apart are such rows and are treated at once, with the same result."""
+Rows without a common voxel are orthogonal: the projection onto one does not change the residual of
+the others.  Rays of one view a few columns apart are such rows; they are projected onto at once,
+with the same result."""
 
 from __future__ import annotations
 
@@ -28,27 +29,27 @@ from physrecon.solvers.state import VECTOR, ArraysHeld, State, initial_fields, s
 
 @dataclass
 class KaczmarzState(State):
-    """inverse: 1/‖aᵢ‖² of every row, of one slice where A treats all alike; 0 for rows left out."""
+    """inverse: 1/‖aᵢ‖² of every row, of one slice if A treats all alike; 0 for excluded rows."""
 
     inverse: Vector = field(metadata=VECTOR)
 
 
 @dataclass(frozen=True)
 class Kaczmarz(subsets.SubsetSolver):
-    """Data that agree, A x = y; any constraint.  An iteration is one pass over all rows.
+    """Consistent data, A x = y; any constraint.  An iteration is one pass over all rows.
 
     relaxation: λ, 0 < λ < 2.  order: of the views in a pass, "golden", "sequential" or "random", a
-    shuffle that belongs to (seed, iteration) (compare Strohmer and Vershynin, J. Fourier Anal.
-    Appl. 15 (2009) 262, who draw rows with replacement).  Weights only say which data count: those
-    of weight 0 are left out.
+    shuffle that depends on (seed, iteration) only (compare Strohmer and Vershynin, J. Fourier Anal.
+    Appl. 15 (2009) 262: they draw rows with replacement).  Data of weight 0 are excluded; other
+    weights have no effect.
 
-    Slow: every group of rows takes one view of A and of Aᵀ.  A Projector tells how far apart rays
-    are independent (`independent_columns`), which makes two groups a view where pixels are as
-    large as voxels: a pass takes twice the time of one of SART and gets about as far.  Any other
-    operator is used row by row: as many times a view as it has data.
+    Slow: every group of rows costs one view of A and of Aᵀ.  A Projector has `independent_columns`,
+    the distance of rays without a common voxel.  If pixels are as large as voxels, this makes two
+    groups per view: a pass costs twice that of SART and gets about as far.  Any other operator is
+    used row by row; a view then costs as many products as it has data.
 
-    Holds x, x before the pass and one more volume, y, a view of data, and one slice of data where A
-    treats all slices alike and has no weights, else a data set.
+    Holds x, x before the pass and one more volume, y, a view of data, and one slice of data if A
+    treats all slices alike and there are no weights, else a data set.
 
     >>> A = pr.Projector(pr.ParallelBeam(range(0, 180, 12), (1, 9), angle_unit="deg"))
     >>> x = np.zeros((1, 9, 9), np.float32)
@@ -104,7 +105,7 @@ class Kaczmarz(subsets.SubsetSolver):
 
 
 def _groups(A: Any, axis: Any, data: Any) -> Iterator[tuple[Any, ...]]:
-    """Where in data seen as `arrays.sliced` the rows lie that are treated at once."""
+    """Indices, into data seen as `arrays.sliced`, of each group of rows projected onto at once."""
     outer, _, inner = arrays.sliced(data, axis).shape
     apart = min(getattr(A, "independent_columns", inner), inner)
     for o in range(outer):
@@ -119,7 +120,7 @@ def _keep(group: tuple[Any, ...], data: Any, out: Any, axis: Any) -> None:
 
 
 def _square_norms(A: Any, axis: Any, out: Any) -> None:
-    """out ← ‖aᵢ‖² of the rows of A: of orthogonal rows, what A gives of their sum."""
+    """out ← ‖aᵢ‖² of the rows of A; for orthogonal rows these are the entries of A (Σ aᵢ)."""
     ones, some = vectors.fill(arrays.like(out), 1), arrays.like(out)
     for group in _groups(A, axis, out):
         _keep(group, ones, some, axis)

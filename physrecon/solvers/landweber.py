@@ -1,9 +1,9 @@
 """Landweber's iteration:  x ← P(x − t D Aᵀ W (A x − y)),  0 < t < 2 / ‖D^½ Aᵀ W A D^½‖.
 
-With D = 1 it is gradient descent with the step of the field (Landweber, Amer. J. Math. 73 (1951)
-615).  For A ≥ 0 and D = 1 / (AᵀWA 1) the matrix D AᵀWA has rows that sum to one, hence the norm 1,
-whatever A: no norm is looked for, and voxels that few rays cross keep up with the others.  SIRT,
-which weights the data by ray length too, is its relative."""
+D = 1 is gradient descent with the classical step (Landweber, Amer. J. Math. 73 (1951) 615).  For
+A ≥ 0 and D = 1 / (AᵀWA 1) the rows of D AᵀWA sum to one, so D^½ Aᵀ W A D^½ has norm 1 for any A.
+No norm has to be computed, and voxels crossed by few rays converge as fast as the others.  SIRT is
+similar but also weights the data by ray length."""
 
 from __future__ import annotations
 
@@ -70,7 +70,9 @@ class Landweber(Solver):
 
     @staticmethod
     def _refuse_constraint(problem: Problem) -> None:
-        """The nearest point in the norm of D⁻¹ is the projection only where that is by element."""
+        """Raise ArgumentError unless P acts by element.
+
+        Only then is P the projection in the norm of D⁻¹ too."""
         if problem.bounds is None:
             raise ArgumentError(
                 "Landweber(preconditioner='jacobi'): expected NonNegative() or Box(...), got "

@@ -2,10 +2,10 @@
 
     x ← x + α d,  d = −H ∇F(x),  H y = s for the pairs s = x⁺ − x, y = ∇F(x⁺) − ∇F(x)
 
-H, an estimate of the inverse of the curvature, is never formed: two loops over the pairs apply it
-(Nocedal, Math. Comput. 35 (1980) 773; Liu and Nocedal, Math. Program. 45 (1989) 503).  Pairs
-without positive curvature are left out, so that d leads down though F is not convex.  Elements that
-the gradient holds at a bound are taken out of the loops and stay there, as in the projected Newton
+H estimates the inverse Hessian and is never formed: two loops over the pairs apply it (Nocedal,
+Math. Comput. 35 (1980) 773; Liu and Nocedal, Math. Program. 45 (1989) 503).  Pairs without positive
+curvature are skipped, so d is a descent direction even if F is not convex.  Elements that the
+gradient holds at a bound are excluded from the loops and stay there, as in the projected Newton
 methods of Bertsekas, SIAM J. Control Optim. 20 (1982) 221."""
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from physrecon.solvers.state import VECTOR, ArraysHeld, Solver, State, initial_f
 
 @dataclass
 class LBFGSState(State):
-    """gradient: ∇F(x).  s, y: the pairs; that of step k of a slice is number k mod memory.
-    Of each slice, objective: F(x), scale: of H before the pairs, inverses (slices, memory):
-    1 / ⟨s, y⟩, or 0 for a pair that is not used, taken: how many steps."""
+    """gradient: ∇F(x).  s, y: the pairs; step k of a slice is in pair k mod memory.
+    Of each slice, objective: F(x); scale: factor of the identity from which the pairs build H;
+    inverses (slices, memory): 1 / ⟨s, y⟩, or 0 for a skipped pair; taken: number of steps done."""
 
     gradient: Vector = field(metadata=VECTOR)
     s: tuple[Vector, ...] = field(metadata=VECTOR)
@@ -42,10 +42,9 @@ class LBFGSState(State):
 class LBFGS(Solver):
     """Any likelihood with a gradient, convex or not, A linear or not; smooth priors, constraints.
 
-    memory: m, the number of pairs.  No step to choose: a line search finds it, and the objective
-    never rises.  A constraint without bounds of its elements (other than NonNegative and Box) is
-    honoured too, with more steps along the gradient.  Holds x, ∇F, d, the trial point and 2 m
-    volumes more, and one data set besides the measured one.
+    memory: m, the number of pairs.  A line search finds the step; the objective never rises.  A
+    constraint other than NonNegative and Box is met too, with more steps along the gradient.  Holds
+    x, ∇F, d, the trial point and 2 m volumes more, and one data set besides the measured one.
 
     >>> f = pr.PoissonLikelihood(pr.Diagonal([1, 2], (2,)), np.array([3.0, 8.0]), background=1)
     >>> result = pr.solve(pr.Problem(f, constraint=pr.NonNegative()), pr.LBFGS(), np.ones(2))
@@ -108,7 +107,7 @@ class LBFGS(Solver):
         return d, descent(problem, state, d, steepest, free)
 
     def _apply(self, problem: Problem, state: LBFGSState, d: Vector, free: Any) -> None:
-        """d ← −H d on the elements that are free: the two loops."""
+        """d ← −H d on the free elements, by the two loops."""
         axis, one = problem.axis, np.ones(len(state.active))
         pairs = [pair for age in range(len(state.s)) for pair in self._places(state, age)]
         weights = []
@@ -116,7 +115,7 @@ class LBFGS(Solver):
         for slot, which in pairs:
             weights.append(state.inverses[:, slot] * vectors.dots(state.s[slot], d, axis))
             vectors.scale_add(d, one, -weights[-1], state.y[slot], axis, which)
-        # Pairs know how elements at a bound pull at the others; what is held does not pull.
+        # The pairs couple free elements to those held at a bound; set the held ones to 0 again.
         keep(d, free)
         vectors.scale_add(d, -state.scale, 0 * one, d, axis, state.active)
         for (slot, which), first in zip(reversed(pairs), reversed(weights), strict=True):
@@ -125,7 +124,7 @@ class LBFGS(Solver):
         keep(d, free)
 
     def _learn(self, problem: Problem, state: LBFGSState, slot: int, which: Any) -> None:
-        """The pair of the step just taken, from the x and ∇F before it; some of the slices."""
+        """Turn the x and ∇F stored before the step into the pair (s, y), in the slices `which`."""
         axis, one, s, y = problem.axis, np.ones(len(which)), state.s[slot], state.y[slot]
         squares = vectors.scale_add(s, -one, one, state.x, axis, which)
         lengths = vectors.scale_add(y, -one, one, state.gradient, axis, which)
@@ -137,9 +136,9 @@ class LBFGS(Solver):
         state.scale = np.where(which & curved, ratio(products, lengths), state.scale)
 
     def _places(self, state: LBFGSState, age: int) -> list[tuple[int, Any]]:
-        """Where the pair of so many steps ago is, or of the next step (−1), and in which slices.
+        """(slot, slices) of the pair that is `age` steps old, 0 for the last, −1 for the next.
 
-        One place, unless slices have stopped for a while."""
+        There is one slot unless slices have paused for different numbers of steps."""
         slots = (state.taken - 1 - age) % self.memory
         known = state.active & (state.taken > age)
         return [(int(slot), known & (slots == slot)) for slot in np.unique(slots[known])]

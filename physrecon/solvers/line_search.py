@@ -1,18 +1,18 @@
-"""Steps downhill without a Lipschitz bound, for all slices at once.
+"""Line search for all slices at once; it needs no Lipschitz bound.
 
-Along a direction d the objective is φ(α) = F(x + α d).  A step is short enough to be safe and long
-enough to be worth it where
+Along a direction d the objective is φ(α) = F(x + α d).  The search accepts α if φ falls enough and,
+on request, if the step is long enough:
 
     φ(α) ≤ c + c₁ α φ'(0)      (Armijo 1966; c = φ(0), or the largest of the last few values:
                                 Grippo, Lampariello and Lucidi 1986)
-    φ'(α) ≥ c₂ φ'(0)           (Wolfe 1969; quasi-Newton methods ask for it)
+    φ'(α) ≥ c₂ φ'(0)           (Wolfe 1969; quasi-Newton methods need it)
 
-and is found by bracketing (Lewis and Overton, Math. Program. 141 (2013) 135).  Once φ(α) and φ(0)
-agree to rounding the slopes decide,  φ'(α) ≤ (2 c₁ − 1) φ'(0),  which for a quadratic is the first
+It finds α by bracketing (Lewis and Overton, Math. Program. 141 (2013) 135).  If φ(α) and φ(0) agree
+to rounding, the slopes decide:  φ'(α) ≤ (2 c₁ − 1) φ'(0),  which for a quadratic is the first
 condition (Hager and Zhang, SIAM J. Optim. 16 (2005) 170).
 
-Objective and gradient are evaluated for all slices together; a slice that has accepted its step
-keeps its point, and with it every bit of what is computed there."""
+Objective and gradient are evaluated for all slices together.  A slice that has accepted its step
+stays at its trial point, so its results do not change by a bit."""
 
 from __future__ import annotations
 
@@ -28,14 +28,13 @@ from physrecon.problem import Problem
 from physrecon.solvers.state import assign_x, ratio
 
 DECREASE, CURVATURE = 1e-4, 0.9  # c₁ and c₂ of Nocedal and Wright (2006), section 3.1
-TRIALS = 25  # evaluations before a direction is given up
-ROUNDING = 100  # units of the dtype within which two objectives are the same
-WORTH = 1e-3  # of the descent that the projected gradient promises: the least worth following
+TRIALS = 25  # number of trials before a direction is given up
+ROUNDING = 100  # relative difference of equal objectives, in units of the dtype's eps
+WORTH = 1e-3  # least slope of a proposed direction, in units of that of the projected gradient
 
 
 class Step(NamedTuple):
-    """What a search found, of each slice: alpha (0 where no step leads down), and there the
-    objective and the slope φ'."""
+    """The accepted step of each slice: alpha (0 if no step leads down), φ and its slope φ'."""
 
     alpha: Numbers
     objective: Numbers
@@ -51,11 +50,11 @@ def search(
     alpha: Numbers,
     wolfe: bool = False,
 ) -> Step:
-    """x ← x + α d, with the gradient and the value of the state there; counts the iteration.
+    """x ← x + α d; update the gradient and the value of the state; count the iteration.
 
-    slope: φ'(0) = ⟨∇F, d⟩.  ceiling: c.  alpha: the first trial.  Under a constraint x + d must lie
-    in the set, and so does every step α ≤ 1, the set being convex.  A slice whose slope is not
-    finite stays where it is and is marked as diverged.  Works in one volume, scratch "trial"."""
+    slope: φ'(0) = ⟨∇F, d⟩.  ceiling: c.  alpha: the first trial.  Under a constraint x + d must be
+    feasible; every α ≤ 1 then is, since the set is convex.  A slice whose slope is not finite does
+    not move and is marked as diverged.  Holds one volume, scratch "trial"."""
     axis, trial = problem.axis, state.scratch("trial", problem.f.A.in_shape)
     furthest = np.inf if problem.constraint is None else 1.0
     bounds = problem.bounds or FREE
@@ -85,7 +84,7 @@ def search(
 def _enough(
     problem: Problem, objective: Any, ceiling: Any, promised: Any, slope: Any, end: Any
 ) -> Any:
-    """Whether the objective falls enough, of each slice."""
+    """Whether the objective of each slice falls enough."""
     rounding = ROUNDING * np.finfo(vectors.leaves(problem.f.y)[0].dtype).eps
     falls = objective <= ceiling + DECREASE * promised
     level = objective <= ceiling + rounding * np.abs(ceiling)
@@ -93,7 +92,7 @@ def _enough(
 
 
 def _between(low: Any, high: Any, alpha: Any, slope: Any, end: Any, short: Any) -> Numbers:
-    """The next trial: where the secant of the slopes is zero, or the middle of the bracket."""
+    """The next trial: the zero of the secant of the slopes, or the middle of the bracket."""
     guess = alpha * ratio(slope, slope - end)
     guess = np.where(np.isfinite(guess), guess, 0)
     back = np.where(low > 0, (low + high) / 2, np.clip(guess, 0.1 * alpha, 0.5 * alpha))
@@ -105,8 +104,10 @@ def _between(low: Any, high: Any, alpha: Any, slope: Any, end: Any, short: Any) 
 
 
 def first_step(objective: Numbers, squares: Numbers) -> Numbers:
-    """F / ‖∇F‖², the step of Polyak (1969) to a minimum of 0: for a convex F >= 0 at least half of
-    the safe step 1/L.  0 where the gradient is, NaN where it is not finite."""
+    """F / ‖∇F‖², the step of Polyak (1969) to a minimum of 0.
+
+    For a convex F >= 0 it is at least half of the safe step 1/L.  0 if the gradient is 0, NaN if
+    the gradient is not finite."""
     return np.where(np.isfinite(squares), ratio(objective, squares), np.nan)
 
 
@@ -122,10 +123,10 @@ def projected(problem: Problem, state: Any, step: Numbers, out: Vector) -> Vecto
 
 
 def inside(problem: Problem, point: Vector) -> Vector | None:
-    """Which elements of a point lie inside the bounds; None where there are none to meet.
+    """Mask of the elements strictly inside the bounds (the free ones); None without bounds.
 
-    Those that a step along the gradient puts on a bound stay there while the others move as if
-    they were all there is: the two metrics of Bertsekas, SIAM J. Control Optim. 20 (1982) 221."""
+    Elements that a gradient step puts on a bound stay there; the others move independently of them
+    (Bertsekas, SIAM J. Control Optim. 20 (1982) 221)."""
     lower, upper = problem.bounds or FREE
     if (lower, upper) == FREE:
         return None
@@ -133,7 +134,7 @@ def inside(problem: Problem, point: Vector) -> Vector | None:
 
 
 def keep(vector: Vector, free: Vector | None) -> None:
-    """vector ← 0 on the elements that are not free."""
+    """vector ← 0 outside the free elements."""
     if free is not None:
         vectors.multiply(vector, free)
 
@@ -141,11 +142,11 @@ def keep(vector: Vector, free: Vector | None) -> None:
 def descent(
     problem: Problem, state: Any, direction: Vector, steepest: Vector, free: Vector | None
 ) -> Numbers:
-    """direction ← one that leads down and ends in the constraint; the slope along it.
+    """Make `direction` a descent direction with x + direction feasible; return the slope along it.
 
-    direction: what a model of F proposes for the elements that are free.  steepest: the step
+    direction: the proposal of a model of F for the free elements.  steepest: the step
     P(x − t ∇F) − x, which always leads down.  It replaces the proposal on the elements that are not
-    `free`, and altogether in slices where the projection spoils the proposal."""
+    `free`, and entirely in slices in which the projected proposal hardly descends."""
     axis, constraint = problem.axis, problem.constraint
     if free is not None:
         parts = (vectors.leaves(v) for v in (direction, steepest, free))

@@ -1,12 +1,12 @@
-"""LSQR: least squares by bidiagonalisation, at the pace of CGLS and steadier where A is steep.
+"""LSQR: least squares by bidiagonalisation, as fast as CGLS, more stable for ill-conditioned A.
 
-Golub and Kahan's process makes orthonormal u and v with  β u = A v − α u,  α v = Aᵀ u − β v;  each
-step is one more column of a bidiagonal matrix, which a plane rotation (c, s) makes triangular:
+Golub and Kahan's process makes orthonormal u and v with  β u = A v − α u,  α v = Aᵀ u − β v.  Each
+step adds a column to a bidiagonal matrix; a plane rotation (c, s) makes the matrix triangular:
 
     ρ = √(ρ̄² + β²);  c, s = ρ̄/ρ, β/ρ;  x ← x + (c φ̄ / ρ) w;  w ← v − (s α / ρ) w;
     ρ̄ ← −c α;  φ̄ ← s φ̄
 
-φ̄ is the norm of the residual.  A stands for W^½ A; a prior ½ ‖L x‖² adds its rows, [W^½ A; L].
+φ̄ is the norm of the residual.  A stands for W^½ A; a prior ½ ‖L x‖² appends its rows, [W^½ A; L].
 Paige and Saunders, ACM Trans. Math. Softw. 8 (1982) 43."""
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ from physrecon.solvers.state import (
 
 @dataclass
 class LSQRState(State):
-    """u: β u, and rows: its part in the range of L, () without a prior.  v: α v.  w: the direction.
+    """u: β u.  rows: its part in the range of L, () without a prior.  v: α v.  w: the direction.
 
-    They are kept unscaled, which saves two passes.  Of each slice the numbers of the process,
-    length: ‖w‖², scale: Σ (α² + β²) so far, spent: whether rounding is all that is left."""
+    u and v are stored unscaled, which saves two passes.  Of each slice the scalars of the process;
+    length: ‖w‖²; scale: Σ (α² + β²) so far; spent: whether only rounding is left."""
 
     u: Vector = field(metadata=VECTOR)
     rows: Vector = field(metadata=VECTOR)
@@ -57,8 +57,8 @@ class LSQR(Solver):
     """Least squares, weights included, with a quadratic prior; no constraint.
 
     Holds x, v, w and Aᵀ u (volumes), u and A v (data sets) besides y; with a prior twice the range
-    of L.  Stop early on noisy data, as with ConjugateGradient.  f(x) comes with the iteration
-    unless there is a prior.
+    of L.  Stop early on noisy data, as with ConjugateGradient.  Without a prior f(x) costs nothing
+    extra.
 
     >>> f = pr.LeastSquares(pr.Diagonal([1, 2, 5], (3,)), np.array([3.0, 4.0, 5.0]))
     >>> result = pr.solve(pr.Problem(f), pr.LSQR(), stop=pr.Stop(iterations=3))
@@ -132,7 +132,7 @@ class LSQR(Solver):
 
     @staticmethod
     def _next_u(problem: Problem, state: LSQRState, moving: Any) -> Numbers:
-        """β u ← A v − α u, and its norm."""
+        """β u ← A v − α u; return its norm β of each slice."""
         f = problem.f
         old, new = -ratio(state.alpha, state.beta), ratio(1.0, state.alpha)
         q = f.A.forward(state.v, state.scratch("q", f.A.out_shape))
@@ -147,7 +147,7 @@ class LSQR(Solver):
 
     @staticmethod
     def _next_v(problem: Problem, state: LSQRState, beta: Numbers, moving: Any) -> Numbers:
-        """α v ← Aᵀ u − β v, and its norm."""
+        """α v ← Aᵀ u − β v; return its norm α of each slice."""
         f = problem.f
         q = state.scratch("q", f.A.out_shape)
         s = f.adjoint_of_residual(state.u, scratch=q, out=state.scratch("s", f.A.in_shape))
@@ -158,10 +158,10 @@ class LSQR(Solver):
 
     @staticmethod
     def _look_for_the_end(state: LSQRState, cosine: Numbers, moving: Any) -> None:
-        """A slice is spent once ‖Aᵀ r‖ = φ̄ α |c| is rounding: what follows would be noise.
+        """Mark slices as spent once ‖Aᵀ r‖ = φ̄ α |c| is rounding: further steps would be noise.
 
-        ‖A‖² is at least the mean, and at most the sum, of the α² + β²; the sum is what LSQR's own
-        stopping rule takes."""
+        ‖A‖² lies between the mean and the sum of the α² + β².  The sum is used, as in the stopping
+        rule of LSQR."""
         precision = float(np.finfo(vectors.leaves(state.x)[0].dtype).eps)
         left = state.alpha * np.abs(cosine)
         ended = (left <= precision * np.sqrt(state.scale)) | (state.beta == 0)
@@ -169,5 +169,5 @@ class LSQR(Solver):
 
 
 def _scale(y: Vector, factor: Numbers, axis: Any) -> Numbers:
-    """y ← factor · y, and ‖y‖² of each slice afterwards."""
+    """y ← factor · y; return the new ‖y‖² of each slice."""
     return vectors.scale_add(y, np.zeros_like(factor), factor, y, axis, np.ones(len(factor), bool))

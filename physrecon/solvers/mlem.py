@@ -2,11 +2,11 @@
 
     x ← x ∘ Aᵀ (y / (A x + b)) / (Aᵀ 1).
 
-Every iteration lowers f, keeps x ≥ 0 and, without background, makes Σ A x = Σ y.  What it lowers is
-a bound of f that is a sum over the voxels, so that bounds on x are honoured exactly by clipping
-each voxel.  Shepp and Vardi, IEEE Trans. Med. Imaging 1 (1982) 113; Lange and Carson, J. Comput.
-Assist. Tomogr. 8 (1984) 306.  For a blur it is the method of Richardson (1972) and Lucy (1974):
-`RichardsonLucy` has it with acceleration and priors."""
+Every iteration lowers f, preserves x ≥ 0 and, without background, makes Σ A x = Σ y.  It minimises
+an upper bound of f that is a sum over the voxels; clipping each voxel therefore meets bounds on x
+exactly.  Shepp and Vardi, IEEE Trans. Med. Imaging 1 (1982) 113; Lange and Carson, J. Comput.
+Assist. Tomogr. 8 (1984) 306.  For a blur it is the method of Richardson (1972) and Lucy (1974);
+`RichardsonLucy` adds acceleration and priors."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from physrecon.problem import Problem
 from physrecon.solvers.refusals import refuse_negative
 from physrecon.solvers.state import VECTOR, ArraysHeld, Solver, State, initial_fields, record_change
 
-UNSEEN = 100  # roundings: what a transform leaves where a PSF is 0 is no light
+UNSEEN = 100  # column sums below so many eps of the largest are rounding of a Fourier transform
 
 
 @dataclass
 class MLEMState(State):
-    """ratio: y / (A x + b).  columns: Aᵀ 1, which may be broadcast."""
+    """ratio: y / (A x + b).  columns: Aᵀ 1, broadcastable against x."""
 
     ratio: Vector = field(metadata=VECTOR)
     columns: Vector = field(metadata=VECTOR)
@@ -41,10 +41,10 @@ class MLEMState(State):
 class MLEM(Solver):
     """PoissonLikelihood and PoissonGaussianLikelihood, x ≥ 0 and bounds on x; A ≥ 0.
 
-    Starts from ones; voxels where x0 is zero stay zero, and voxels that no ray crosses stay as they
-    are in x0, or zero without one.  Holds x and one more volume, y and the ratio, and of Aᵀ 1 one
-    slice where A treats all alike, else a volume.  Stop early on noisy data, or give a discrepancy:
-    the likeliest volume is a noisy one.
+    The default x0 is 1.  Voxels that are zero in x0 stay zero.  Voxels that no ray crosses stay as
+    in x0, or zero without x0.  Holds x and one more volume, y and the ratio, and of Aᵀ 1 one slice
+    if A treats all alike, else a volume.  Stop early on noisy data, or give a discrepancy: the
+    volume of maximum likelihood is noisy.
 
     >>> A = pr.Projector(pr.ParallelBeam(range(0, 180, 12), (1, 9), angle_unit="deg"))
     >>> x = np.zeros((1, 9, 9), np.float32)
@@ -76,7 +76,7 @@ class MLEM(Solver):
 
 
 def column_sums(solver: Any, problem: Problem) -> Vector:
-    """Aᵀ 1 `without_noise`, once the problem is seen to be one of counts."""
+    """Aᵀ 1 `without_noise`.  Raises ArgumentError for a problem that MLEM cannot solve."""
     f, name = problem.f, type(solver).__name__
     if not isinstance(f, PoissonLikelihood):
         raise ArgumentError(
@@ -93,7 +93,7 @@ def column_sums(solver: Any, problem: Problem) -> Vector:
 
 
 def without_noise(columns: Vector, axis: Axis, min_column_sum: float) -> Vector:
-    """columns, 0 where they are faint, or rounding, beside the largest of their slice."""
+    """columns ← 0 where they are below `min_column_sum`, or rounding, relative to the largest."""
     for leaf, where in zip(vectors.leaves(columns), vectors.leaf_axes(axis, columns), strict=True):
         if leaf.size:
             others = tuple(i for i in range(leaf.ndim) if i != where)
@@ -105,7 +105,7 @@ def without_noise(columns: Vector, axis: Axis, min_column_sum: float) -> Vector:
 def first(
     solver: Any, problem: Problem, x0: Vector, columns: Vector, level: Numbers | float = 1.0
 ) -> dict[str, Any]:
-    """The fields of a state at x0, or at `level` in the voxels that some datum sees, else 0."""
+    """The fields of a state at x0; without x0, `level` where columns > 0 and 0 elsewhere."""
     fields = initial_fields(problem, x0)
     x, axis = fields["x"], problem.axis
     if x0 is None:
@@ -123,7 +123,7 @@ def first(
 
 
 def first_ratio(solver: Any, problem: Problem, x: Vector) -> tuple[Vector, Numbers]:
-    """y / (A x + b) in new memory and the values of f, which must be finite."""
+    """y / (A x + b) in new memory, and f of each slice.  Raises ArgumentError for infinite f."""
     ratio = vectors.empty(problem.f.A.out_shape, x)
     values = predict(problem, x, ratio)
     if not np.isfinite(values).all():
@@ -135,12 +135,12 @@ def first_ratio(solver: Any, problem: Problem, x: Vector) -> tuple[Vector, Numbe
 
 
 def predict(problem: Problem, x: Vector, ratio: Vector) -> Numbers:
-    """ratio ← y / (A x + b), and the values of f."""
+    """ratio ← y / (A x + b); return f of each slice."""
     problem.f.A.forward(x, ratio)
     return problem.gather(problem.f.data_ratios(ratio))
 
 
 def bounds_of(problem: Problem) -> tuple[float, float]:
-    """Those of the constraint; counts come from no negative x."""
+    """The bounds of the constraint, the lower one at least 0."""
     lower, upper = problem.bounds or FREE
     return max(lower, 0.0), upper

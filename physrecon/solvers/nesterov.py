@@ -3,10 +3,10 @@
     y = (1 − θ) x + θ z;    z ← P(z − ∇F(y) / (θ L));    x ← P(y − ∇F(y) / L);
     θ ← (√(θ⁴ + 4θ²) − θ²) / 2
 
-which brings F(x) down to its minimum like 1/k² instead of 1/k.  Nesterov, Soviet Math. Dokl. 27
-(1983) 372, in the form of Lan, Lu and Monteiro, Math. Program. 126 (2011) 1, that asks for
-gradients inside the constraint only.  Where momentum leads uphill, ⟨y − x⁺, x⁺ − x⟩ > 0, it starts
-anew (O'Donoghue and Candès, Found. Comput. Math. 15 (2015) 715)."""
+F(x) falls to its minimum like 1/k² instead of 1/k.  Nesterov, Soviet Math. Dokl. 27 (1983) 372, in
+the form of Lan, Lu and Monteiro, Math. Program. 126 (2011) 1, which evaluates gradients inside the
+constraint only.  If momentum leads uphill, ⟨y − x⁺, x⁺ − x⟩ > 0, it restarts (O'Donoghue and
+Candès, Found. Comput. Math. 15 (2015) 715)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from physrecon.solvers.state import (
 
 @dataclass
 class NesterovState(State):
-    """z: the point that takes the long steps.  theta: of each slice, 1 at a start."""
+    """z: the point that takes the long steps.  theta: of each slice, 1 at a start or restart."""
 
     z: Vector = field(metadata=VECTOR)
     theta: Numbers
@@ -43,7 +43,7 @@ class Nesterov:
     """The rule "nesterov" of `GradientDescent`.
 
     step: in units of 1/L, 0 < step <= 1.  Holds x, z, y and ∇F(y) (volumes) and one data set
-    besides the measured one; F(x) itself is not computed."""
+    besides the measured one; F(x) is not computed."""
 
     step: float = 1.0
 
@@ -73,7 +73,7 @@ class Nesterov:
         moved = vectors.distances(y, state.x, axis)
         vectors.assign(state.x, y, axis, active)
         record_change(state, moved, vectors.dots(y, y, axis))
-        # The sides of the triangle x, y, x⁺ tell the angle at x⁺.
+        # The squared sides of the triangle x, y, x⁺ give the sign of ⟨y − x⁺, x⁺ − x⟩.
         uphill = active & (from_x > from_y + moved)
         vectors.assign(state.z, state.x, axis, uphill)
         following = (np.sqrt(theta**4 + 4 * theta**2) - theta**2) / 2

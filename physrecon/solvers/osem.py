@@ -3,8 +3,8 @@
     x ← x ∘ Aₛᵀ (yₛ / (Aₛ x + bₛ)) / (Aₛᵀ 1),   s = s₁, s₂, …
 
 One subset moves x about as far as all views together, so the first passes are faster by the number
-of subsets.  Each fits its own views, so x ends in a cycle, one point per subset, around the
-likeliest volume and not in it.  Hudson and Larkin, IEEE Trans. Med. Imaging 13 (1994) 601."""
+of subsets.  Each subset fits its own views, so x ends in a cycle around the volume of maximum
+likelihood, one point per subset.  Hudson and Larkin, IEEE Trans. Med. Imaging 13 (1994) 601."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ class OSEMState(State):
 
 @dataclass(frozen=True)
 class OSEM(subsets.SubsetSolver):
-    """What MLEM takes, with data (views, …).  An iteration is one pass over all subsets.
+    """The problems of MLEM, with data (views, …).  An iteration is one pass over all subsets.
 
-    subsets: of the views, axis 0 of the data; None is one per view.  With one it is MLEM; with
-    more f does not fall in every pass, nor to its minimum.  Yet x cannot run away: without bounds
-    xⱼ ≤ Σ yₛ / (Aₛᵀ 1)ⱼ after the subset that saw it last.
+    subsets: number of subsets of the views, axis 0 of the data; None is one per view, 1 is MLEM.
+    With more than one, f may rise in a pass and does not reach its minimum.  x remains bounded:
+    without bounds on x, xⱼ ≤ Σ yₛ / (Aₛᵀ 1)ⱼ after the last subset s that sees voxel j.
     order: of the subsets, "golden", "sequential" or "random", a shuffle of (seed, iteration).
 
     Holds x, x before the pass and one more volume, y and a copy of it cut into subsets, and of each
-    Aₛᵀ 1 one slice where A treats all alike, else a volume.
+    Aₛᵀ 1 one slice if A treats all alike, else a volume.
 
     >>> A = pr.Projector(pr.ParallelBeam(range(0, 180, 12), (1, 9), angle_unit="deg"))
     >>> x = np.zeros((1, 9, 9), np.float32)

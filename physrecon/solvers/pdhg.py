@@ -4,13 +4,13 @@
     x ← P(x − τ (Aᵀ(2u⁺ − u) + Kᵀ(2q⁺ − q)))
 
 Chambolle and Pock, J. Math. Imaging Vis. 40 (2011) 120, in the order of Condat, J. Optim. Theory
-Appl. 158 (2013) 460, algorithm 3.2, where what has no closed proximal map enters by its gradient
-(Vũ 2013).  It converges for any s, t > 0 with  σ = s r,  ‖r^½ A‖ ≤ 1,  σ' = t/‖K‖²  and
-1/τ = s + t + (more than half the Lipschitz bound of the gradients);  r is diagonal where A ≥ 0
-(Pock and Chambolle, ICCV 2011).  What is left after k iterations is at most
+Appl. 158 (2013) 460, algorithm 3.2.  A term without a closed proximal map enters by its gradient
+(Vũ 2013).  The method converges for any s, t > 0 with  σ = s r,  ‖r^½ A‖ ≤ 1,  σ' = t/‖K‖²  and
+1/τ = s + t + (more than half the Lipschitz bound of the gradients);  r is diagonal if A ≥ 0 (Pock
+and Chambolle, ICCV 2011).  The primal-dual gap of the mean of k iterates is at most
 (‖x*‖²/τ + ‖u*‖²/σ + ‖q*‖²/σ') / 2k,  which is least for  s = ‖A‖ ‖u*‖/‖x*‖,  t = ‖K‖ ‖q*‖/‖x*‖.
-So s and t follow the norms of the iterates, a few times and not after iteration 1024: what is
-proved for constant steps holds (for adaptive ones Goldstein, Li and Yuan, NIPS 2015)."""
+So s and t are adapted to the norms of the iterates, but not after iteration 1024: from there the
+proof for constant steps holds (for adaptive ones Goldstein, Li and Yuan, NIPS 2015)."""
 
 from __future__ import annotations
 
@@ -41,16 +41,19 @@ from physrecon.solvers.state import (
     step_x,
 )
 
-BALANCE_AT = 2 ** np.arange(3, 11)  # iterations of a slice after which its rates are looked at
-EMPHASIS = 6.0  # times the s and t above: x is soon as long as x*, but not as detailed; measured
-# The rate of the data, in units of ‖A‖² φ'', that of gradient descent: a larger one makes its steps
-# smaller and no better, a tiny one does not use that φ* curves.
+BALANCE_AT = 2 ** np.arange(3, 11)  # iterations of a slice after which its rates are adapted
+# Factor of the s and t above; measured.  Early iterates have the norm of x*, but not its detail.
+EMPHASIS = 6.0
+# Bounds and start of the rate s, in units of ‖A‖² φ'', the 1/τ of gradient descent.  A larger s
+# makes the steps smaller and no better; a tiny s does not benefit from the curvature of φ*.
 LEAST, FIRST, MOST = 0.002, 0.05, 1.0
 
 
 class Dual(NamedTuple):
-    """A term φ(A x) or g(K x): the operator, the slices of its range, ‖·‖ or a bound of each, r
-    (None for 1/‖·‖²) and the proximal map of φ* or g*."""
+    """A term φ(A x) or g(K x).
+
+    axis: slice axis of the operator's range.  norms: bounds of the operator's norm, one per slice.
+    diagonal: r, None for 1/norms².  prox: the proximal map of φ* or g*."""
 
     operator: Any
     axis: Axis
@@ -59,7 +62,7 @@ class Dual(NamedTuple):
     prox: ProximalMap
 
     def ascend(self, u: Vector, image: Vector, rate: Numbers, active: Any) -> Numbers:
-        """image ← u⁺ = prox(u + σ image), u ← 2u⁺ − u in the active slices; ‖2u⁺ − u‖² of each."""
+        """image ← u⁺ = prox(u + σ image), u ← 2u⁺ − u in the active slices; return ‖2u⁺ − u‖²."""
         one, shape = np.ones(len(rate)), self.operator.out_shape
         steps = ratio(rate, self.norms**2) if self.diagonal is None else rate
         sigma = vectors.per_slice_broadcast(steps, shape, self.axis)
@@ -74,10 +77,10 @@ class Dual(NamedTuple):
 
 @dataclass
 class PDHGState(State):
-    """u: the dual variables.  images: A x, K x.  gradient: of what enters by it, else ().
+    """u: the dual variables.  images: A x, K x.  gradient: of the terms used by it, () for none.
 
-    rates: (duals, slices), s and t; lengths: ‖2u⁺ − u‖² of each.  Of each slice, natural: the rate
-    1/τ of gradient descent; iterations_in_slice: iterations."""
+    rates: s and t, (duals, slices).  lengths: ‖2u⁺ − u‖², (duals, slices).  Of each slice, natural:
+    the rate 1/τ of gradient descent; iterations_in_slice: number of iterations."""
 
     u: tuple[Vector, ...] = field(metadata=VECTOR)
     images: tuple[Vector, ...] = field(metadata=VECTOR)
@@ -90,12 +93,13 @@ class PDHGState(State):
 
 @dataclass(frozen=True)
 class PDHG(Solver):
-    """Any convex likelihood whose φ* has a closed proximal map or which has a Lipschitz bound, any
-    constraint, and any prior: split where it can be, else by its proximal map, else its gradient.
+    """Convex likelihoods whose φ* has a closed proximal map, or with a Lipschitz bound; any
+    constraint; any prior.
 
-    Needs certified norms, and no tuning.  Holds x and two more volumes, u and A x besides y and
-    what the proximal map of φ* holds (data sets), and twice the range of K; a volume more for
-    gradients, and no data set where f enters by its own.
+    A prior is used as g(K x) if it is composed, else by its proximal map, else by its gradient.
+    Needs certified norms, and no tuning.  Holds x and two more volumes, u and A x besides y and the
+    memory of the proximal map of φ* (data sets), and twice the range of K; one volume more for
+    gradients, and no data set if f is used by its gradient.
 
     >>> f = pr.LeastSquares(pr.Identity(4), np.array([0.0, 0.2, 4.8, 5.0]))
     >>> problem = pr.Problem(f, pr.TotalVariation(0.2))
@@ -133,7 +137,7 @@ class PDHG(Solver):
     def advance(self, problem: Problem, state: PDHGState) -> PDHGState:
         duals, use = self._duals(problem), use_of(self, problem)
         rate = state.rates.sum(axis=0) + self._bound(problem)
-        step = 1 / np.where(rate > 0, rate, 1)  # any step, where there is nothing to follow
+        step = 1 / np.where(rate > 0, rate, 1)  # any step if the direction is 0
         direction, gap = self._pull(problem, state, duals)
         if use == "prox":
             one = np.ones(len(step))
@@ -171,7 +175,7 @@ class PDHG(Solver):
         return not problem.has_dual or use_of(self, problem) == "smooth"
 
     def _bound(self, problem: Problem) -> Numbers:
-        """What the gradients take of 1/τ: more than half of their Lipschitz bound."""
+        """The part of 1/τ for the gradients: more than half of their Lipschitz bound."""
         bound = np.zeros(problem.count) if problem.has_dual else problem.data_lipschitz
         if use_of(self, problem) == "smooth":
             bound = bound + problem.prior.lipschitz(problem.f.A.in_shape)  # type: ignore[union-attr]
@@ -180,7 +184,7 @@ class PDHG(Solver):
     def _pull(
         self, problem: Problem, state: PDHGState, duals: list[Dual]
     ) -> tuple[Vector, Numbers]:
-        """∇ + Σ Aᵀ(2u⁺ − u), in memory to be used up, with u ← u⁺; how far the duals moved."""
+        """u ← u⁺; return ∇ + Σ Aᵀ(2u⁺ − u) in scratch memory, and how far the duals moved."""
         pulls = [state.gradient] if self._has_gradient(problem) else []
         gap, lengths = np.zeros(problem.count), state.lengths.copy()
         for i, (dual, u, image) in enumerate(zip(duals, state.u, state.images, strict=True)):
@@ -197,7 +201,7 @@ class PDHG(Solver):
         return pulls[0], gap
 
     def _look(self, problem: Problem, state: PDHGState, duals: list[Dual]) -> None:
-        """What the next step needs to know of x, in all slices."""
+        """Evaluate A x, K x, f and the gradients at x, in all slices, for the next step."""
         f, x = problem.f, state.x
         for dual, image in zip(duals, state.images, strict=True):
             dual.operator.forward(x, image)
@@ -211,7 +215,7 @@ class PDHG(Solver):
             problem.prior.values_and_gradient(x, problem.axis, state.gradient)  # type: ignore[union-attr]
 
     def _balance(self, problem: Problem, state: PDHGState, duals: list[Dual]) -> None:
-        """Let the rates follow the norms, halfway on a logarithmic scale."""
+        """Move the rates halfway to their ideal values, on a logarithmic scale."""
         due = state.active & np.isin(state.iterations_in_slice, BALANCE_AT)
         if not due.any():
             return
@@ -226,7 +230,7 @@ class PDHG(Solver):
 
 
 def natural_rate(problem: Problem) -> Numbers:
-    """‖A‖² times a typical φ'' of each slice: 1/τ of gradient descent on f; 0 if it has no dual."""
+    """‖A‖² times a typical φ'' of each slice: 1/τ of gradient descent on f; 0 if f has no dual."""
     if not problem.has_dual:
         return np.zeros(problem.count)
     return problem.data_norms**2 * typical_curvature(problem)

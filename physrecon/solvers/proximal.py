@@ -1,4 +1,4 @@
-"""What proximal solvers share: how a prior is used, proximal maps, and typical scales."""
+"""Helpers of proximal solvers: the use of a prior, proximal maps and typical scales."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ ProximalMap = Callable[[Vector, Any], Vector]  # of (x, step), in place
 
 
 def use_of(solver: Any, problem: Problem) -> str | None:
-    """The one way in which the prior is used: the first kind in `accepts` that it is of.
+    """The way in which the solver uses the prior: its first capability in the order of `accepts`.
 
-    What need not be split is not: a sum over the elements of x has a closed proximal map."""
+    A composed prior that is a sum over the elements of x is used as "prox" under a constraint with
+    bounds: its proximal map has a closed form."""
     prior = problem.prior
     if prior is None:
         return None
@@ -28,9 +29,9 @@ def use_of(solver: Any, problem: Problem) -> str | None:
 
 
 def proximal_map(problem: Problem, use: str | None) -> ProximalMap | None:
-    """That of prior and constraint together where the prior is used so, else the projection.
+    """The joint proximal map of prior and constraint if `use` is "prox", else the projection.
 
-    None where neither has a part in it."""
+    None if there is no such prior and no constraint."""
     prior, constraint = problem.prior, problem.constraint
     if prior is not None and use == "prox":
         return lambda x, step: prior.prox(x, step, constraint)
@@ -40,7 +41,7 @@ def proximal_map(problem: Problem, use: str | None) -> ProximalMap | None:
 
 
 def typical_curvature(problem: Problem) -> Numbers:
-    """‖φ'(2y)‖ / ‖y‖ of each slice: φ' is zero at y, so it is w for squares and 1/2y for counts."""
+    """‖φ'(2y)‖ / ‖y‖ of each slice, where φ'(y) = 0: w for squares, 1/2y for counts."""
     f, axis = problem.f, problem.data_axis
     slopes = vectors.copy(f.y)
     vectors.add(slopes, f.y)
@@ -50,6 +51,6 @@ def typical_curvature(problem: Problem) -> Numbers:
 
 
 def note_standstill(state: State, gap: Numbers) -> None:
-    """Where x stood still: it has not converged while the dual variables move, by `gap`."""
+    """Set the change to `gap` where x stood still: dual variables that move mean no convergence."""
     waiting = state.active & (state.change == 0)
     state.change = np.where(waiting, gap, state.change)

@@ -1,4 +1,4 @@
-"""What a solver cannot work with: states, likelihoods and operators that are not for it."""
+"""Checks of solvers: they refuse unsuited states, likelihoods and operators."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from physrecon.solvers.state import Solver, State
 
 
 def refuse_state(problem: Problem, solver: Solver, state: State) -> None:
-    """Complain about a state of another solver, shape or dtype."""
+    """Raise ArgumentError for a state of another solver, shape or dtype."""
     kind = solver.state_type
     if not isinstance(state, kind):
         raise ArgumentError(
@@ -27,7 +27,7 @@ def refuse_state(problem: Problem, solver: Solver, state: State) -> None:
 
 
 def refuse_likelihood(problem: Problem, solver: Solver, needs: str = "quadratic") -> None:
-    """Raise ArgumentError for a likelihood that is not quadratic, or lacks the method `needs`."""
+    """Raise ArgumentError if the likelihood lacks the attribute `needs`, or if it is false."""
     if not getattr(problem.f, needs, False):
         raise ArgumentError(
             f"{type(solver).__name__}: expected LeastSquares, got {type(problem.f).__name__}; "
@@ -36,7 +36,7 @@ def refuse_likelihood(problem: Problem, solver: Solver, needs: str = "quadratic"
 
 
 def refuse_negative(problem: Problem, solver: Solver, others: str) -> None:
-    """Raise ArgumentError for an operator with negative entries; `others` are solvers for it."""
+    """Raise ArgumentError for an operator with negative entries; the message suggests `others`."""
     if not getattr(problem.f.A, "nonnegative", False):
         raise ArgumentError(
             f"{type(solver).__name__}: expected a linear operator without negative entries, got "

@@ -1,19 +1,19 @@
-"""The method of Richardson and Lucy, accelerated, with a prior where there is one:
+"""The method of Richardson and Lucy, accelerated, with an optional prior:
 
     u = argmin Σ a u − x F log u + g (u − x) + ½ c (u − x)²,   F = Aᵀ (y / (A x + b)),  a = Aᵀ 1
-    x ← u + α (u − u'),   u' being the u of the iteration before
+    x ← u + α (u − u'),   with u' the u of the iteration before
 
-g and c are a parabola above the prior that touches it at x; without a prior u = x F / a
-(Richardson, J. Opt. Soc. Am. 62 (1972) 55; Lucy, Astron. J. 79 (1974) 745).  The sum above lies
-over f + prior and touches it at x, so u is no worse than x: whatever the weight of the prior, u ≥ 0
-and the objective falls (De Pierro, IEEE Trans. Med. Imaging 14 (1995) 132).  Dey et al., Microsc.
-Res. Tech. 69 (2006) 260, divide x F by a + g at the old x instead, "one step late" (Green 1990):
-that turns negative, or runs away, where g < −a.
+g and c are slope and curvature of a parabola that touches the prior at x from above.  Without a
+prior u = x F / a (Richardson, J. Opt. Soc. Am. 62 (1972) 55; Lucy, Astron. J. 79 (1974) 745).  The
+sum touches f + prior at x from above, so for any weight of the prior u ≥ 0 and the objective falls
+(De Pierro, IEEE Trans. Med. Imaging 14 (1995) 132).  Dey et al., Microsc. Res. Tech. 69 (2006) 260,
+divide x F by a + g at the old x instead, "one step late" (Green 1990); that quotient turns negative
+or diverges if g ≤ −a.
 
-α = ⟨d, d'⟩ / ⟨d', d'⟩ of the steps d = u − x of this iteration and the last, in [0, 1]: Biggs and
-Andrews, Appl. Opt. 36 (1997) 1766.  The value at x comes with its predicted data.  Where it has
-risen, x ← u, and the next α is 0: the objective never rises.  Beyond u, no voxel goes further
-down than to u/2, so that none is caught at 0."""
+α = ⟨d, d'⟩ / ⟨d', d'⟩ of the steps d = u − x of this iteration and the last, clipped to [0, 1]
+(Biggs and Andrews, Appl. Opt. 36 (1997) 1766).  The predicted data of x also give the objective.
+If it has risen, x ← u and the next α is 0, so the objective never rises.  The extrapolation takes
+no voxel below u/2, so none is trapped at 0."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ from physrecon.problem import Problem
 from physrecon.solvers.mlem import bounds_of, column_sums, first, first_ratio, predict
 from physrecon.solvers.state import VECTOR, ArraysHeld, Solver, State, ratio, record_change
 
-FAINTEST = 0.01  # of the counts that the first x explains at least, if the background is them all
+FAINTEST = 0.01  # least part of the counts that the first x explains, whatever the background
 
 
 @dataclass
 class RichardsonLucyState(State):
-    """ratio: y / (A x + b).  columns: Aᵀ 1, which may be broadcast.
+    """ratio: y / (A x + b).  columns: Aᵀ 1, broadcastable against x.
 
-    Of each slice, level: of the flat image that gives the counts, and penalty: the prior.  Where
-    accelerated, before: u; last: u − x; length: its square, 0 where the next α is to be 0."""
+    Of each slice, level: of the flat image that explains the counts; penalty: the prior.  If
+    accelerated, before: u; last: u − x; length: ‖u − x‖², 0 if the next α shall be 0."""
 
     ratio: Vector = field(metadata=VECTOR)
     columns: Vector = field(metadata=VECTOR)
@@ -51,16 +51,16 @@ class RichardsonLucyState(State):
 class RichardsonLucy(Solver):
     """PoissonLikelihood and PoissonGaussianLikelihood, x ≥ 0, bounds on x; priors by surrogates.
 
-    accelerate: where the problem falls into slices, each has its own α; about a third of the
-    iterations of the plain method reach the same likelihood.
+    accelerate: reach the same likelihood in about a third of the iterations of the plain method.
+    Slices that are separate problems have their own α.
 
-    Starts from the flat image that gives the counts beyond the background.  A kink, such as that of
-    TotalVariation, is rounded off at steps of 1 % of its level: HuberTV with that δ is minimised.
-    Voxels that no datum sees stay as they are in x0, or zero without one; those that are zero in x0
-    stay zero where no prior moves them.
+    The default x0 is the flat image that explains the counts beyond the background.  A kink, such
+    as that of TotalVariation, is smoothed: the objective has HuberTV with δ = 1 % of that image.
+    Voxels that no datum sees stay as in x0, or zero without x0.  Zeros of x0 stay zero unless a
+    prior moves them.
 
-    Holds x, F and Aᵀ 1 (a slice where A treats all alike), two volumes more where accelerated and
-    two more with a prior, y and the ratio.  Stop early on noisy data, or give a discrepancy.
+    Holds x, F and Aᵀ 1 (a slice if A treats all alike), two volumes more if accelerated and two
+    more with a prior, y and the ratio.  Stop early on noisy data, or give a discrepancy.
 
     >>> A = pr.Blur(pr.psf.gaussian((5, 5), sigma=1), (15, 15), boundary="reflect")
     >>> x = np.ones((15, 15))
@@ -138,7 +138,7 @@ class RichardsonLucy(Solver):
         return g, c
 
     def _look(self, problem: Problem, state: RichardsonLucyState) -> None:
-        """What is known at x: the ratio, the likelihood, the prior."""
+        """Evaluate the ratio, the likelihood and the prior at x."""
         state.value = predict(problem, state.x, state.ratio)
         state.penalty = self._penalty(problem, state)
 
@@ -155,7 +155,7 @@ def objective(state: RichardsonLucyState) -> Numbers:
 
 
 def flat_level(problem: Problem, columns: Vector) -> Numbers:
-    """The x of each slice that is the same everywhere and explains its counts:  Σ A x + b = Σ y."""
+    """The constant x of each slice that explains its total counts:  Σ A x + b = Σ y."""
     f, axis = problem.f, problem.data_axis
     nothing = vectors.fill(vectors.empty(f.A.out_shape, f.y), 0)
     background, counts = vectors.sums(f.expected_data(nothing), axis), vectors.sums(f.y, axis)

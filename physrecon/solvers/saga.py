@@ -1,14 +1,14 @@
-"""SAGA over subsets of the views: steps as cheap as those of one subset, and no noise in the end.
+"""SAGA over subsets of the views: each step costs one subset, and its noise vanishes in the limit.
 
-Of each of n subsets the slopes gₛ = φ'(Aₛ x) of its last visit are kept, and G = Σ Aₛᵀ gₛ.  A step
-draws a subset, with replacement:
+The state holds the slopes gₛ = φ'(Aₛ x) of the last visit to each of n subsets, and G = Σ Aₛᵀ gₛ.
+A step draws a subset with replacement:
 
     d = Aₛᵀ (φ'(Aₛ x) − gₛ);   x ← prox(x − t (n d + G));   G ← G + d
 
-n d + G is the gradient in the mean, and its noise vanishes as x settles.  With t = 1/(3 L), L = n
-times the largest certified bound of the curvature of a subset, x comes to the solution (Defazio,
-Bach and Lacoste-Julien, NIPS 2014).  Keeping slopes of data takes one data set, where SVRG (Johnson
-and Zhang 2013) keeps two volumes and looks at all data twice as often."""
+The mean of n d + G is the gradient; its noise vanishes as x converges.  With t = 1/(3 L), L = n
+times the largest certified curvature bound of a subset, x converges to the solution (Defazio, Bach
+and Lacoste-Julien, NIPS 2014).  The slopes take one data set; SVRG (Johnson and Zhang 2013) holds
+two volumes instead and evaluates all data twice as often."""
 
 from __future__ import annotations
 
@@ -36,14 +36,16 @@ class SAGAState(State):
 
 @dataclass(frozen=True)
 class SAGA(subsets.SubsetSolver):
-    """Any likelihood of data (views, …) with a Lipschitz bound, a smooth prior or one with a prox,
-    any constraint that goes with them.  An iteration is one step per subset, about one pass.
+    """Likelihoods of data (views, …) with a Lipschitz bound; smooth priors and proximal maps; any
+    constraint that the proximal map supports.
 
-    subsets: of the views, axis 0 of the data, at most; None is one per view.
-    seed: of the draws, which belong to (seed, iteration).
+    An iteration has as many steps as there are subsets: about one pass.  f falls on average, not in
+    every step.
+    subsets: largest number of subsets of the views, axis 0 of the data; None is one per view.
+    seed: of the draws, which depend on (seed, iteration) only.
 
-    f falls in the mean, not in every step.  Holds x, x before the pass, G and one more volume, y, a
-    copy of it cut into subsets, and the slopes.
+    Holds x, x before the pass, G and one more volume, y, a copy of it cut into subsets, and the
+    slopes.
 
     >>> A = pr.Projector(pr.ParallelBeam(range(0, 180, 12), (1, 9), angle_unit="deg"))
     >>> x = np.zeros((1, 9, 9), np.float32)
@@ -78,7 +80,7 @@ class SAGA(subsets.SubsetSolver):
 
     @staticmethod
     def _bound(problem: Problem, parts: list[Any]) -> Numbers:
-        """n times the largest curvature of a subset, and that of a smooth prior."""
+        """L of each slice: n times the largest curvature bound of a subset, plus the prior's."""
         bounds = np.zeros(problem.count)
         for f in parts:
             own = Problem(f, constraint=problem.constraint).lipschitz
@@ -106,13 +108,13 @@ class SAGA(subsets.SubsetSolver):
         d = f.A.adjoint(kept, state.scratch("d", f.A.in_shape))
         vectors.assign(kept, p, problem.data_axis, active)
         vectors.scale_add(state.total, one, one, d, problem.axis, active)
-        # n d + G, of which the new G has one d already.
+        # n d + G; the new G contains one d already.
         vectors.scale_add(d, (count - 1) * one, one, state.total, problem.axis, active)
         _descend(problem, state, ratio(one / 3, state.bound), d)
 
 
 def _descend(problem: Problem, state: SAGAState, step: Numbers, d: Vector) -> None:
-    """x ← prox(x − step (d + ∇ smooth prior)) in the active slices; `d` is used up."""
+    """x ← prox(x − step (d + ∇ smooth prior)) in the active slices; overwrites `d`."""
     if problem.smooth_prior is not None:
         problem.smooth_prior.values_and_gradient(state.x, problem.axis, d)
     if problem.prior is None or problem.smooth_prior is not None:

@@ -4,10 +4,10 @@
 
 One subset moves x about as far as all views together in SIRT, so the first passes are faster by
 the number of subsets.  Andersen and Kak, Ultrasonic Imaging 6 (1984) 81, take one view at a time
-and divide by its own sums Aₛᵀ 1.  Here C has the largest of them for each voxel, which hardly
-differ: all steps then shorten distances in one norm, that of C⁻¹, and x comes to a solution if
-there is one (Jiang and Wang, IEEE Trans. Image Process. 12 (2003) 957).  Of noisy data x ends in a
-cycle, one point per subset, around the solution of SIRT; a small λ makes it narrow."""
+and divide by its own sums Aₛᵀ 1.  These sums hardly differ between subsets; here C has the largest
+for each voxel.  All steps then shorten distances in one norm, that of C⁻¹, and x converges to a
+solution if one exists (Jiang and Wang, IEEE Trans. Image Process. 12 (2003) 957).  On noisy data x
+ends in a cycle around the solution of SIRT, one point per subset; a small λ makes it narrow."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ class SARTState(State):
 class SART(subsets.SubsetSolver):
     """Least squares weighted by ray length, any constraint, A ≥ 0.  An iteration is one pass.
 
-    subsets: of the views, axis 0 of the data; None is one per view, 1 is SIRT.
+    subsets: number of subsets of the views, axis 0 of the data; None is one per view, 1 is SIRT.
     relaxation: λ, 0 < λ < 2.  order: of the subsets in a pass, "golden", "sequential" or "random",
-    a shuffle that belongs to (seed, iteration).
+    a shuffle that depends on (seed, iteration) only.
 
-    A few views at a time cost more than their share of all, for every subset goes through the whole
-    of x: ten subsets or so are nearly as cheap as SIRT, one per view some ten times as dear.
+    Every subset traverses all of x.  A pass over about ten subsets is nearly as cheap as one of
+    SIRT; with one view per subset it costs about ten times as much.
 
     Holds x, x before the pass and one more volume, y and the data of a subset, and the sums `rows`
-    and `columns`: one slice of each where A treats all slices alike and there are no weights, else
-    a data set and a volume.
+    and `columns`: one slice of each if A treats all slices alike and there are no weights, else a
+    data set and a volume.
 
     >>> A = pr.Projector(pr.ParallelBeam(range(0, 180, 12), (1, 9), angle_unit="deg"))
     >>> x = np.zeros((1, 9, 9), np.float32)
@@ -82,7 +82,7 @@ class SART(subsets.SubsetSolver):
 
     @staticmethod
     def _columns(problem: Problem, count: int, weights: Any) -> Any:
-        """The largest of the column sums of the subsets, inverted."""
+        """C: the inverse of the largest column sum of the subsets, for each voxel."""
         xp, largest = arrays.namespace(problem.f.y), arrays.zeros_like(problem.f.y, ())
         for s, A in enumerate(subsets.operators(problem, count)):
             part = None if weights is None else weights[subsets.members(s, count)]

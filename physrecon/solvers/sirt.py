@@ -1,8 +1,9 @@
 """Simultaneous iterative reconstruction, SIRT:  x ← P(x + C Aᵀ R (y − A x)).
 
-R = W / (A 1) and C = 1 / (Aᵀ W 1) make the matrix C Aᵀ R A of non-negative rows that sum to one:
-no step to choose, no divergence.  It minimises ‖R^½ (A x − y)‖² (Gilbert 1972; Gregor and Benson
-2008).  Rays that miss the grid and voxels that no ray crosses have sum zero and get weight zero."""
+With R = W / (A 1) and C = 1 / (Aᵀ W 1) the rows of C Aᵀ R A are non-negative and sum to one, so no
+step has to be chosen and the iteration cannot diverge.  It minimises ‖R^½ (A x − y)‖² (Gilbert
+1972; Gregor and Benson 2008).  Rays that miss the grid and voxels that no ray crosses have sum zero
+and get weight zero."""
 
 from __future__ import annotations
 
@@ -31,8 +32,8 @@ class SIRTState(State):
 class SIRT(Solver):
     """Least squares weighted by ray length, any constraint, A ≥ 0.
 
-    Holds x and one more volume, r, and the sums `rows` and `columns`: one slice of each where A
-    treats all slices alike and there are no weights, else a data set and a volume.
+    Holds x and one more volume, r, and the sums `rows` and `columns`: one slice of each if A treats
+    all slices alike and there are no weights, else a data set and a volume.
 
     >>> A = pr.Projector(pr.ParallelBeam(range(0, 180, 12), (1, 9), angle_unit="deg"))
     >>> x = np.zeros((1, 9, 9), np.float32)

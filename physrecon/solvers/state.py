@@ -1,8 +1,7 @@
-"""What a solver carries from one iteration to the next, and the steps that all solvers share.
+"""The state of a solver between two iterations, and the steps that all solvers share.
 
-Slices of a separable problem are solved each on its own: they have their own scalars, and a slice
-that is not `active` keeps every bit while the others go on.  A volume therefore does not depend
-on how it was cut into slabs."""
+Each slice of a separable problem has its own scalars.  A slice that is not `active` keeps every
+bit while the others continue.  The result therefore does not depend on the cut into slabs."""
 
 from __future__ import annotations
 
@@ -20,21 +19,21 @@ from physrecon.catalog import SOLVERS
 from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
 
-STATES: dict[str, type[State]] = {}  # by name, for files
+STATES: dict[str, type[State]] = {}  # class name → class, for reading states from files
 
 
-# Metadata of the fields that live where the data live; the others are numbers on the host.
+# Metadata of the fields on the machine of the data; all other fields are numbers on the host.
 VECTOR = {"vector": True}
 
 
 @dataclass
 class State:
-    """The iterate and where it stands; solvers add the arrays they need.
+    """The iterate and its progress; solvers add the arrays they need.
 
-    x: the volume, updated in place (copy it to keep it).  iteration: how many are done.
+    x: the volume, updated in place (copy it to keep it).  iteration: number of iterations done.
     change: ‖x − previous x‖ / ‖x‖ of each slice, infinite before the first iteration.
-    value: f(x) of each slice, the prior not included; None where the solver does not know it.
-    active: which slices the next iteration moves."""
+    value: f(x) of each slice without the prior; None if the solver does not compute it.
+    active: the slices that the next iteration moves."""
 
     x: Vector = field(metadata=VECTOR)
     iteration: int
@@ -46,9 +45,9 @@ class State:
         STATES[cls.__qualname__] = cls
 
     def scratch(self, name: str, shape: Shape) -> Vector:
-        """Memory like that of x, uninitialised, which lasts from iteration to iteration.
+        """Uninitialised memory like x, reused in every iteration.
 
-        New memory costs as much time as an update; it holds nothing that a resume would need."""
+        Allocating it anew would cost as much time as an update.  A resume does not need it."""
         kept = self.__dict__.setdefault("_scratch", {})
         if name not in kept:
             kept[name] = vectors.empty(shape, self.x)
@@ -56,21 +55,20 @@ class State:
 
 
 class ArraysHeld(NamedTuple):
-    """How many data sets and volumes are in memory at the same time."""
+    """The number of data sets and of volumes in memory at the same time."""
 
     data: int
     volumes: int
 
 
 class Solver:
-    """Settings of an algorithm: a frozen dataclass derived from this class.
+    """Settings of an algorithm; subclasses are frozen dataclasses.
 
-    state_type: of what `start` gives and `advance` goes on from.  accepts: the kinds of prior
-    it can use (see `priors.base`).  certified: its steps come from bounds that hold, so that it
-    cannot diverge on a convex problem.  holds: arrays in memory at the same time, those of the
-    problem and the result included.  iterations: for a job that gives no number.  needs_views: it
-    takes views of A one by one or in subsets, which a blur has not.  counts_only: it minimises the
-    likelihood of counts and no other."""
+    state_type: class of the states of `start` and `advance`.  accepts: the kinds of prior it can
+    use (see `priors.base`).  certified: its steps come from proven bounds; it cannot diverge on a
+    convex problem.  holds: arrays in memory at the same time, those of the problem and the result
+    included.  iterations: default of a job.  needs_views: it uses views of A one by one or in
+    subsets, so A cannot be a blur.  counts_only: it minimises likelihoods of counts only."""
 
     iterations: ClassVar[int]
     state_type: ClassVar[type[State]]
@@ -83,13 +81,13 @@ class Solver:
 
     @property
     def name(self) -> str:
-        """Its word in a job; of a solver that no job knows, its class."""
+        """Name of the solver in a job file; its class name if jobs do not offer it."""
         own = type(self).__name__
         words = [word for word, place in SOLVERS.items() if place.endswith(f":{own}")]
         return words[0] if words else own
 
     def _check_whole(self, *names: str) -> None:
-        """Raise ArgumentError for a setting that is no whole number > 0."""
+        """Raise ArgumentError for settings that are not whole numbers > 0."""
         for name in names:
             value = getattr(self, name)
             if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
@@ -106,12 +104,12 @@ class Solver:
 
 
 def can_use(solver: Any, prior: Any) -> bool:
-    """Whether the solver can use any of the ways in which the prior can be used."""
+    """Whether the solver accepts one of the capabilities of the prior."""
     return any(kind in solver.accepts for kind in prior.capabilities)
 
 
 def initial_fields(problem: Problem, x0: Vector, default: float = 0.0) -> dict[str, Any]:
-    """The fields every state starts with: x, a copy of x0 or all `default`, in the constraint."""
+    """The fields of `State` at the start; x is P(copy of x0), or P(`default` everywhere)."""
     f = problem.f
     model = vectors.leaves(f.y)[0]
     if x0 is None:
@@ -144,10 +142,10 @@ def step_x(problem: Problem, state: State, step: Numbers, direction: Vector) -> 
 def step_vector(
     problem: Problem, x: Vector, step: Numbers, direction: Vector, active: Any
 ) -> tuple[Numbers, Numbers]:
-    """x ← P(x + step · direction) in the active slices, for any vector of the volume.
+    """x ← P(x + step · direction) in the active slices of any vector x of shape A.in_shape.
 
-    Returns ‖x − previous x‖² and ‖x‖² of each slice.  A constraint without bounds takes a volume of
-    memory while it is projected onto."""
+    Returns ‖x − previous x‖² and ‖x‖² of each slice.  Holds one volume more during the projection
+    if the constraint has no bounds."""
     axis, constraint = problem.axis, problem.constraint
     step = np.broadcast_to(step, len(active))
     if problem.bounds is not None:
@@ -161,7 +159,7 @@ def step_vector(
 
 
 def assign_x(problem: Problem, state: State, new: Vector) -> None:
-    """x ← new in the active slices; `new` is used up."""
+    """x ← new in the active slices; `new` may be overwritten."""
     axis = problem.axis
     moved = vectors.distances(new, state.x, axis)
     vectors.assign(state.x, new, axis, state.active)
@@ -169,7 +167,7 @@ def assign_x(problem: Problem, state: State, new: Vector) -> None:
 
 
 def record_change(state: State, moved: Numbers, size: Numbers) -> None:
-    """Count the iteration and note the relative change, from ‖x − previous x‖² and ‖x‖²."""
+    """Count the iteration and set the relative change; moved: ‖x − previous x‖², size: ‖x‖²."""
     change = np.sqrt(moved / np.where(size > 0, size, 1))
     change = np.where((size == 0) & (moved > 0), 1.0, change)
     state.change = np.where(state.active, change, state.change)
@@ -177,5 +175,5 @@ def record_change(state: State, moved: Numbers, size: Numbers) -> None:
 
 
 def ratio(a: Numbers | float, b: Numbers) -> Numbers:
-    """a / b, and 0 where b is 0: nothing left to do in that slice."""
+    """a / b, and 0 where b is 0, which means that the slice is solved."""
     return np.where(b == 0, 0.0, a / np.where(b == 0, 1.0, b))

@@ -1,9 +1,9 @@
-"""Solvers that look at some of the views at a time: how views are cut up and in which order used.
+"""Subsets of the views, for solvers that use one subset at a time: their cut and their order.
 
-Subset s of n has the views s, s + n, s + 2n, …: each subset sees the object from all around.
-Neighbouring views say nearly the same, so successive subsets should lie far apart: in the golden
-order subset k is the one nearest to the fraction k (√5 − 1)/2 of the way round (Köhler, IEEE Nucl.
-Sci. Symp. 2004, 3961)."""
+Subset s of n has the views s, s + n, s + 2n, …, which cover all directions.  Neighbouring views are
+nearly redundant, so successive subsets should be far apart in angle.  In the golden order the k-th
+subset is the one nearest to the fraction k (√5 − 1)/2 mod 1 of the cycle (Köhler, IEEE Nucl. Sci.
+Symp. 2004, 3961)."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from physrecon.solvers.state import Solver, State, record_change
 ORDERS = ("golden", "sequential", "random")
 GOLDEN = (5**0.5 - 1) / 2
 
-# What was cut, for as long as it lives: operator or likelihood → number of subsets → its parts.
+# Cache: operator or likelihood → number of subsets → its parts.
 _CUT: WeakKeyDictionary[Any, dict[int, list[Any]]] = WeakKeyDictionary()
 
 
 def count(solver: Any, problem: Problem) -> int:
-    """The number of subsets: `solver.subsets`, or one per view, and no more than there are views.
+    """The number of subsets: `solver.subsets` or one per view, at most the number of views.
 
-    Views are axis 0 of the data."""
+    Views are axis 0 of the data.  Raises ArgumentError for other data and for nonlinear A."""
     A, name = problem.f.A, type(solver).__name__
     shape = A.out_shape
     if not hasattr(A, "adjoint"):
@@ -42,7 +42,7 @@ def count(solver: Any, problem: Problem) -> int:
 
 
 def members(subset: int, subsets: int) -> slice:
-    """Its views."""
+    """The views of a subset."""
     return slice(subset, None, subsets)
 
 
@@ -53,7 +53,7 @@ def operators(problem: Problem, subsets: int) -> list[Any]:
 
 
 def likelihoods(problem: Problem, subsets: int) -> list[Any]:
-    """The likelihood of each subset; one is the whole, more hold copies of their data."""
+    """The likelihood of each subset; if there is more than one, they hold copies of their data."""
     f = problem.f
     return [f] if subsets == 1 else _parts(f, subsets, f.subset)
 
@@ -66,7 +66,7 @@ def _parts(whole: Any, subsets: int, cut: Any) -> list[Any]:
 
 
 def ordered(order: str, subsets: int, seed: int, iteration: int) -> list[int]:
-    """The subsets in the order of one pass; the random one belongs to (seed, iteration)."""
+    """The order of the subsets in one pass; "random" depends on (seed, iteration) only."""
     if order == "random":
         return np.random.default_rng((seed, iteration)).permutation(subsets).tolist()
     if order == "sequential":
@@ -76,10 +76,9 @@ def ordered(order: str, subsets: int, seed: int, iteration: int) -> list[int]:
 
 
 class SubsetSolver(Solver):
-    """A solver whose iteration goes through subsets of the views: its settings, checked.
+    """A solver whose iteration is a pass over subsets of the views; this class checks the settings.
 
-    subsets: how many; None is one per view.  Those of its class may also be `relaxation` and
-    `order`."""
+    subsets: their number; None is one per view.  Subclasses may add `relaxation` and `order`."""
 
     needs_views = True
 
@@ -106,14 +105,14 @@ def _whole(value: Any) -> bool:
 
 
 def remember(problem: Problem, state: State) -> Vector:
-    """A copy of x, for `finish` after all subsets have moved it."""
+    """A copy of x at the start of a pass, for `finish`."""
     before = state.scratch("before", problem.f.A.in_shape)
     vectors.assign(before, state.x)
     return before
 
 
 def finish(problem: Problem, state: State, before: Vector) -> None:
-    """Count the pass, and note what it has changed in all."""
+    """Count the pass and record the change of x over all its subsets."""
     moved = vectors.distances(state.x, before, problem.axis)
     record_change(state, moved, vectors.dots(state.x, state.x, problem.axis))
     state.value = None
