@@ -1,4 +1,4 @@
-"""Operators, linear ones with exact adjoints, others with Jacobians, and their algebra."""
+"""Operators and their algebra: linear ones have exact adjoints, others have Jacobians."""
 
 from physrecon.operators.base import LinearOperator, Operator
 from physrecon.operators.blur.blur import Blur

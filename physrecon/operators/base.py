@@ -1,15 +1,15 @@
-"""Operators between spaces of real arrays: y = F(x), the linear ones, y = A x, and their algebra.
+"""Operators between spaces of real arrays, y = F(x); linear ones, y = A x; and their algebra.
 
-A linear operator has an exact transpose, x = Aᵀ y, in Euclidean inner products; any other has at
-every x a Jacobian, which is a linear operator.  A subclass says its shapes and writes two methods,
-which fill memory they are given: `_forward(x, out)` with `_adjoint(y, out)` or `_linearize(x)`.
-Everything else is here, once: the checks at the door, and the arithmetic `@ + − * / .T [views]`,
-whose results are operators too.  Each node of it is one line of algebra:
+A linear operator has an exact transpose, Aᵀ, in Euclidean inner products.  Any other operator has a
+Jacobian at every x, which is a linear operator.  A subclass sets its shapes and writes two methods
+that fill given memory: `_forward(x, out)` and either `_adjoint(y, out)` or `_linearize(x)`.
+This module does the rest: the checks of arguments, and the arithmetic `@ + − * / .T [views]`,
+whose results are operators.  Each node of an expression is one line of algebra:
 
 (A B)ᵀ = Bᵀ Aᵀ,  (A + B)ᵀ = Aᵀ + Bᵀ,  (α A)ᵀ = α Aᵀ,  (Aᵀ W A)ᵀ = Aᵀ W A;
 D(F ∘ G)(x) = DF(G(x)) DG(x),  D(F + G) = DF + DG,  D(α F) = α DF.
-A node comes in two kinds: for any operators, and, where all of them are linear, a linear one.
-Non-negativity, slices and the single-slice operator are passed on wherever they hold."""
+A node has two classes: one for any operators, and a linear one for linear operators.
+Nodes inherit non-negativity, slices and the single-slice operator wherever they hold."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ Bounds = Callable[["LinearOperator"], Any]
 class Operator:
     """y = F(x) between spaces of real arrays, linear or not.
 
-    in_shape, out_shape: of x and y; a tuple of shapes stands for a tuple of arrays.
-    dtype: of arrays the operator makes itself; results have the dtype of the input.
+    in_shape, out_shape: shapes of x and y; a tuple of shapes stands for a tuple of arrays.
+    dtype: of arrays that the operator creates itself; results have the dtype of the input.
     slices: (axis of x, axis of y) along which F treats every slice on its own, or None.
 
-    `F @ x` refuses a wrong shape or rank, anything but float32 and float64, and NaN or infinity,
-    each with ArgumentError; it copies what is not contiguous and answers on the machine where x
-    lives.  `forward` does the same into given memory but lets NaN and infinity through: iterations
-    look at their own sums.  `F @ G` is the operator that applies G first.
+    `F @ x` raises ArgumentError for a wrong shape, for a dtype other than float32 and float64, and
+    for NaN or infinity.  It copies non-contiguous arrays; the result is on the machine of x.
+    `forward` can write into given memory and accepts NaN and infinity: iterations check their
+    own sums.  `F @ G` applies G first.
 
     >>> class Square(pr.Operator):
     ...     in_shape = out_shape = (3,)
@@ -58,23 +58,23 @@ class Operator:
     __iter__ = None  # `F[views]` does not make an operator a sequence
 
     def _forward(self, x: Vector, out: Vector) -> None:
-        """out ← F(x), both checked, contiguous and not empty."""
+        """out ← F(x); both are checked, contiguous and not empty."""
         raise NotImplementedError
 
     def _linearize(self, x: Vector) -> LinearOperator:
-        """The Jacobian at x, checked and contiguous, which may change afterwards: copy it."""
+        """The Jacobian at x.  x is checked and contiguous, but may change afterwards: copy it."""
         raise NotImplementedError
 
     def one_slice(self) -> Any:
-        """The operator of a single slice when all are treated alike, else None."""
+        """The operator of a single slice if it is the same for every slice, else None."""
         return None
 
     def with_slice_axis(self, axis: Axis) -> Any:
-        """The same operator with its slices along `axis` where it may choose them, else itself."""
+        """The same operator with its slices along `axis` if they can be there, else itself."""
         return self
 
     def restricted_to_views(self, views: Any) -> Any:
-        """The same map from some views to the same views, if it treats each alone, else None."""
+        """The operator on a subset of the views, if it treats each view separately, else None."""
         return None
 
     # Calls ------------------------------------------------------------------------------------
@@ -90,7 +90,7 @@ class Operator:
         )
 
     def forward_and_linearize(self, x: Vector, out: Vector = None) -> tuple[Vector, LinearOperator]:
-        """F(x) and the Jacobian there, sharing what both need."""
+        """F(x) and the Jacobian at x; shared computations are done once."""
         return self.forward(x, out), self.linearize(x)
 
     def _checked_call(
@@ -106,7 +106,7 @@ class Operator:
         return out
 
     def apply(self, x: Vector, out: Vector) -> None:
-        """out ← F(x) for vectors known to fit; what operators made of others call."""
+        """out ← F(x) without checks; for calls from composite operators."""
         _unless_empty(self._forward, x, self.in_shape, out, self.out_shape)
 
     # Arithmetic -------------------------------------------------------------------------------
@@ -155,7 +155,7 @@ class Operator:
         return self * -1.0
 
     def __getitem__(self, views: Any) -> Any:
-        """The rows of F that belong to some of the views (where the operator knows views)."""
+        """The rows of F of the given views; for operators with views only."""
         raise ArgumentError(
             f"{type(self).__name__}[views]: expected an operator with views, such as a Projector"
         )
@@ -168,9 +168,9 @@ class LinearOperator(Operator):
     """y = A x: an operator that has a transpose, `A.T`, and is its own Jacobian everywhere.
 
     nonnegative: no entry of the matrix is negative.
-    min_column_sum: relative to the largest.  Where a method divides by column sums, a voxel with a
-    smaller one counts as unseen: the data determine it only up to rounding.
-    `A.T @ y` and `adjoint` check as `A @ x` and `forward` do.
+    min_column_sum: relative to the largest column sum.  Methods that divide by column sums treat a
+    voxel with a smaller sum as unseen: the data determine it only up to rounding.
+    `A.T @ y` and `adjoint` check their arguments as `A @ x` and `forward` do.
 
     >>> class Flip(pr.LinearOperator):
     ...     in_shape = out_shape = (3,)
@@ -186,13 +186,13 @@ class LinearOperator(Operator):
     _transpose: weakref.ref[LinearOperator] | None = None
 
     def _adjoint(self, y: Vector, out: Vector) -> None:
-        """out ← Aᵀ y, both checked, contiguous and not empty."""
+        """out ← Aᵀ y; both are checked, contiguous and not empty."""
         raise NotImplementedError
 
     def _norm_bounds(self, bounds: Bounds) -> Any:
-        """(lower, upper) of ‖A‖ if they are known without iterating, else None.
+        """(lower, upper) bounds of ‖A‖ if they are known without iteration, else None.
 
-        Numbers, or arrays (slices,). `bounds(B)` gives those of an operator this one is made of."""
+        Numbers, or arrays (slices,).  `bounds(B)` returns those of a part B of this operator."""
         return None
 
     def linearize(self, x: Vector) -> LinearOperator:
@@ -206,7 +206,7 @@ class LinearOperator(Operator):
         return self._checked_call(self.apply_adjoint, y, self.out_shape, out, self.in_shape)
 
     def apply_adjoint(self, y: Vector, out: Vector) -> None:
-        """out ← Aᵀ y for vectors known to fit."""
+        """out ← Aᵀ y without checks."""
         _unless_empty(self._adjoint, y, self.out_shape, out, self.in_shape)
 
     def row_sums(self, like: Any = None) -> Vector:
@@ -220,7 +220,7 @@ class LinearOperator(Operator):
 
     @property
     def T(self) -> LinearOperator:
-        """Aᵀ, whose own T is A."""
+        """Aᵀ; its transpose is A."""
         transpose = self._transpose() if self._transpose else None
         if transpose is None:
             transpose = Transpose(self)
@@ -231,7 +231,7 @@ class LinearOperator(Operator):
         return {k: v for k, v in self.__dict__.items() if k != "_transpose"}
 
     def normal(self, weights: Any = None) -> LinearOperator:
-        """Aᵀ W A with W = diag(weights); an operator that knows a faster way overrides it."""
+        """Aᵀ W A with W = diag(weights); operators with a faster form override it."""
         return self.T @ self if weights is None else Normal(self, weights)
 
 
@@ -286,7 +286,7 @@ class Normal(Symmetric):
     """Aᵀ W A, W = diag(weights), which is its own transpose.
 
     weights: broadcastable to A.out_shape (a tuple of arrays for a tuple of shapes), finite.
-    Holds them as given, and once more in the dtype of x where that is another."""
+    Holds the weights as given, and a copy in the dtype of x if it differs."""
 
     def __init__(self, A: LinearOperator, weights: Any) -> None:
         self._A = A
@@ -497,7 +497,7 @@ class LinearSum(LinearOperator, Sum):
 
 
 def compose(F: Operator, G: Operator) -> Operator:
-    """F ∘ G.  (F₁ F₂) G becomes F₁ (F₂ G), so that views and slices of G are seen by each."""
+    """F ∘ G.  (F₁ F₂) G becomes F₁ (F₂ G): each factor can then adapt to views and slices of G."""
     if isinstance(F, Composition):
         return compose(F._A, compose(F._B, G))
     if isinstance(F, LinearOperator) and isinstance(G, LinearOperator):
@@ -506,7 +506,7 @@ def compose(F: Operator, G: Operator) -> Operator:
 
 
 def view_indices(where: str, count: int, views: Any) -> np.ndarray:
-    """The indices of some of `count` views: an int, a slice, a mask or an array of indices."""
+    """Indices of the chosen ones of `count` views.  views: an int, a slice, a mask or indices."""
     try:
         return np.atleast_1d(np.arange(count)[views])
     except IndexError as error:
@@ -519,7 +519,7 @@ def _unless_empty(
     if vectors.size(shape) and vectors.size(out_shape):
         call(x, out)
     else:
-        vectors.fill(out, 0)  # the sum over nothing
+        vectors.fill(out, 0)  # an empty sum is 0
 
 
 def _ones(shape: Shape, like: Any, dtype: np.dtype[Any]) -> Vector:

@@ -1,7 +1,7 @@
-"""Operators that leave some axes alone: indices along these are slices, or views, treated alike.
+"""Operators with batch axes: they act alike on every index (slice or view) along these axes.
 
-An operator along the axes of a plane is the same one on a stack of any height.  So it takes its
-slices where the operator it is composed with has them, and can be cut to some of the views."""
+An operator on a plane extends to a stack of any height.  It therefore adopts the slice axis of the
+operator it is composed with, and can be restricted to a subset of the views."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from physrecon.operators.base import Operator, view_indices
 
 
 class BatchedOperator(Operator):
-    """An operator with axes that it leaves alone, the same ones in its domain and its range.
+    """An operator with batch axes, the same ones in its domain and its range.
 
-    Slices lie along the first of three axes unless the operator composed with this one has them
+    Slices are along the first of three axes, unless the operator composed with this one has them
     elsewhere.  A subclass writes `_resized`."""
 
     _alone: Collection[int]
 
     def _resized(self, shape: Shape) -> Any:
-        """The same operator on a domain of another length along the axes left alone."""
+        """The same operator on a domain of another length along the batch axes."""
         raise NotImplementedError
 
     def _set_batch_axes(self, axes: Collection[int]) -> None:

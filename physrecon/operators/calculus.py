@@ -1,7 +1,7 @@
 """Differences as operators: the gradient of an image and the strain of a vector field.
 
     (∇x)_a   = (x[i + e_a] − x[i]) / h_a            forward, 0 at the far end (Neumann)
-    (E w)_ab = (∂_b w_a + ∂_a w_b) / 2              backward, where w is a gradient's
+    (E w)_ab = (∂_b w_a + ∂_a w_b) / 2              backward, for a gradient field w
 
 The transpose of ∇ is minus the divergence.  ‖∇‖² = Σ_a (2/h_a · cos(π / 2 n_a))² exactly: the
 eigenvectors of ∇ᵀ∇ are cosines."""
@@ -19,14 +19,14 @@ from physrecon.arrays.vectors import Axis, Shape
 from physrecon.errors import ArgumentError
 from physrecon.operators.base import LinearOperator
 
-ROUNDING = 1e-6  # what float32 may add to a norm that is known exactly
+ROUNDING = 1e-6  # relative margin around exact norms, for arithmetic in float32
 
 
 @dataclass(frozen=True)
 class Lattice:
-    """An array of any rank as the kernels see it: (planes, ny, n), see `kernels.stencils`.
+    """The view (planes, ny, n) of an array of any rank, on which `kernels.stencils` works.
 
-    axes: that are differentiated, ascending; spacing: of each.  scales: 1/h along z, y, x."""
+    axes: differentiated axes, ascending; spacing: step along each.  scales: 1/h along z, y, x."""
 
     axes: tuple[int, ...]
     spacing: tuple[float, ...]
@@ -38,12 +38,12 @@ class Lattice:
         return tuple(dtype.type(s) for s in self.scales)
 
     def flat(self, array: Any) -> Any:
-        """An array, or the components of a field one after the other, as (planes, ny, n)."""
+        """An array, or a field with its components in sequence, as (planes, ny, n)."""
         return array.reshape(-1, *self.view[1:])
 
 
 def lattice(where: str, shape: Shape, steps: dict[int, float]) -> Lattice:
-    """How an array of this shape is differentiated along axes with steps from `sorted_axes`."""
+    """The lattice of an array of this shape.  steps: axis → spacing, from `sorted_axes`."""
     axes, spacing = tuple(steps), tuple(steps.values())
     last, rest = axes[-1], axes[:-1]
     stride = math.prod(shape[last + 1 :])
@@ -75,7 +75,7 @@ def lattice(where: str, shape: Shape, steps: dict[int, float]) -> Lattice:
 
 
 def sorted_axes(where: str, shape: Shape, spacing: Any, axes: Any) -> dict[int, float]:
-    """Axis → distance of neighbours, for one to three axes (None: all) in ascending order."""
+    """Axis → spacing, for one to three axes in ascending order.  axes: None for all."""
     rank = len(shape)
     if not rank or not all(isinstance(n, Integral) and int(n) >= 0 for n in shape):
         raise ArgumentError(f"{where}: expected the shape of an array, got {shape!r}")
@@ -110,7 +110,7 @@ def gradient_norm(shape: Shape, axes: Sequence[int], spacing: Sequence[float]) -
 
 
 class _Differences(LinearOperator):
-    """What the two operators share: a lattice, and slices along an axis that is left alone."""
+    """Base of both operators: a lattice, and slices along an axis without differences."""
 
     def __init__(
         self,
@@ -128,14 +128,14 @@ class _Differences(LinearOperator):
         self.slices = next((slices for slices in free if slices), None)
 
     def _shapes(self, d: int) -> tuple[Shape, Shape]:
-        """Of x and y, for differences along d axes."""
+        """Shapes of x and y for differences along d axes."""
         raise NotImplementedError
 
     def _slices_along(self, axis: Axis) -> tuple[Axis, Axis] | None:
-        """Where slices along an axis of the lattice lie, None where differences are taken."""
+        """Slice axes of x and y for an axis of `shape`, None for a differentiated axis."""
         if not isinstance(axis, int) or (axis in self.axes and self.shape[axis] > 1):
             return None
-        components = len(self.in_shape) - len(self.shape)  # an axis of them is in front, or none
+        components = len(self.in_shape) - len(self.shape)  # axes of components in front of x
         return axis + components, axis + 1
 
     def _call(self, kernel: Callable[..., None], source: Any, target: Any) -> None:
@@ -157,11 +157,11 @@ class _Differences(LinearOperator):
 
 
 class Gradient(_Differences):
-    """∇: x of `shape` → (d, *shape), the d differences per unit length.
+    """∇: x of `shape` → (d, *shape), the differences along d axes per unit length.
 
     spacing: distance of neighbours, one number or one per axis (of x, or of `axes`).  axes: one to
-    three axes of x; None: all.  Components come in ascending order of the axes; at the far end
-    of its axis a component is 0.  Slices lie along the first axis that is left out.
+    three axes of x; None: all.  Components are in ascending order of axes; each is 0 at the far end
+    of its axis.  Slices are along the first axis not in `axes`.
 
     >>> D = pr.Gradient((2, 3), spacing=0.5)
     >>> D.out_shape
@@ -192,10 +192,10 @@ class Gradient(_Differences):
 class SymmetricGradient(_Differences):
     """E: a vector field w (d, *shape) → (d(d + 1)/2, *shape), its strain per unit length.
 
-    Components: those of the diagonal, ∂_a w_a, then √2 · (∂_b w_a + ∂_a w_b) / 2 for the pairs of
-    axes in order, so that the Euclidean norm is the Frobenius norm of the matrix.  w is taken for
-    something like a `Gradient`, whose component a has no value at the far end of axis a: what lies
-    there does not count.  shape, spacing, axes: as of `Gradient`.
+    Components: the diagonal, ∂_a w_a, then √2 · (∂_b w_a + ∂_a w_b) / 2 for the pairs of axes in
+    order.  The factor √2 makes the Euclidean norm the Frobenius norm of the matrix.  As in a
+    `Gradient`, component a of w has no value at the far end of axis a: elements there are ignored.
+    shape, spacing, axes: as of `Gradient`.
 
     >>> D, E = pr.Gradient((5, 5)), pr.SymmetricGradient((5, 5))
     >>> y, x = np.mgrid[:5, :5].astype(float)
@@ -219,6 +219,6 @@ class SymmetricGradient(_Differences):
         self._call(strain.stress, y, out)
 
     def _norm_bounds(self, bounds: Callable[[LinearOperator], Any]) -> Any:
-        """A matrix has no smaller norm than its symmetric part, so ‖E‖ ≤ ‖∇‖."""
+        """‖E‖ ≤ ‖∇‖: the norm of a matrix is at least that of its symmetric part."""
         norm = gradient_norm(self.shape, self.axes, self.spacing)
         return 0, norm * (1 + ROUNDING)

@@ -1,7 +1,6 @@
-"""What can be known about an operator from outside: is its adjoint exact, is its Jacobian right,
-how large is its norm.
+"""Checks of an operator as a black box: its adjoint, its Jacobian, bounds of its norm.
 
-A solver's step must not exceed a multiple of 1/‖A‖², so ‖A‖ needs an upper bound that is one.
+A solver's step must not exceed a multiple of 1/‖A‖², so ‖A‖ needs a certified upper bound.
 For A ≥ 0 and any v > 0,  maxᵢ (AᵀA v)ᵢ / vᵢ ≥ ‖A‖²  (Collatz 1942, Wielandt 1950), while
 ‖A v‖ / ‖v‖ ≤ ‖A‖ (Rayleigh): the power iteration closes the gap from both sides."""
 
@@ -16,18 +15,18 @@ from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Axis, Numbers, Vector
 from physrecon.operators.base import LinearOperator, Operator
 
-FLOOR = 1e-6  # of the largest element: where the iterated vector is held above zero
-STEPS = 2.0 ** -np.arange(4, 24)  # of a Taylor test
-CLEAR = 1e4  # roundings that a remainder must exceed to be seen
-ROUNDINGS = 2**14  # additions of one result that may all err the same way before a bound fails
-SIGNED_ITERATIONS = 20  # for a lower bound only: the power iteration gives a few per cent
+FLOOR = 1e-6  # lower limit of the iterated vector relative to its largest element: keeps v > 0
+STEPS = 2.0 ** -np.arange(4, 24)  # h of the Taylor test
+CLEAR = 1e4  # smallest usable Taylor remainder, in units of the rounding error
+ROUNDINGS = 2**14  # rounding errors of one sign in one result that a bound still allows for
+SIGNED_ITERATIONS = 20  # enough for a lower bound within a few per cent
 
 
 def check_adjoint(A: LinearOperator, dtype: Any = None, seed: int = 0) -> float:
     """|⟨A x, y⟩ − ⟨x, Aᵀ y⟩| / (‖A x‖ ‖y‖) for random x and y of zero mean, summed in float64.
 
-    Rounding leaves ≤ 1e-6 in float32 and ≤ 1e-12 in float64; an adjoint that is off by one index
-    leaves 1e-3 and more.  dtype: A.dtype unless given.  0.0 for empty spaces.
+    An exact adjoint gives ≤ 1e-6 in float32 and ≤ 1e-12 in float64; one that is off by one index
+    gives 1e-3 and more.  dtype: A.dtype unless given.  0.0 for empty spaces.
 
     >>> pr.check_adjoint(pr.Gradient((5, 7)), np.float64) < 1e-12
     True
@@ -46,10 +45,10 @@ def check_adjoint(A: LinearOperator, dtype: Any = None, seed: int = 0) -> float:
 def check_linearization(F: Operator, x: Vector = None, seed: int = 0) -> float:
     """Order in h of the Taylor remainder ‖F(x + h d) − F(x) − h J d‖ with J = F.linearize(x).
 
-    2 (or more) for a right Jacobian, 1 for a wrong one; infinite where nothing but rounding is
-    left, as for a linear F.  In float64 on the host, along a random d as long as x; from the six
-    smallest h that rounding leaves alone.  x: a point where F is smooth; random unless given.
-    Whether J and its transpose fit is for `check_adjoint(J)` to say.
+    2 or more for a correct Jacobian, 1 for a wrong one; infinite if the remainder is rounding only,
+    as for a linear F.  Computed in float64 on the host, along a random d with ‖d‖ = ‖x‖, from the
+    six smallest h whose remainder clearly exceeds rounding.  x: a point where F is smooth; random
+    unless given.  `check_adjoint(J)` compares J with its transpose.
 
     >>> round(pr.check_linearization(pr.Exponential((5, 7))), 1)
     2.0
@@ -93,7 +92,7 @@ def norm_bounds(A: LinearOperator, rtol: float = 0.01, iterations: int = 50) -> 
 def slice_norm_bounds(
     A: LinearOperator, rtol: float = 0.01, iterations: int = 50
 ) -> tuple[Numbers, Numbers]:
-    """`norm_bounds` of each slice, (slices,) or (1,), so that none depends on its neighbours."""
+    """`norm_bounds` of each slice, (slices,) or (1,): no bound depends on another slice."""
     count = A.slice_count
     if not (vectors.size(A.in_shape) and vectors.size(A.out_shape)):
         return np.zeros(count), np.zeros(count)
@@ -123,7 +122,7 @@ def _collatz_wielandt(A: LinearOperator, rtol: float, iterations: int) -> tuple[
     v = vectors.build(A.in_shape, lambda s: np.ones(s, A.dtype))
     lower, upper = np.zeros(A.slice_count), np.full(A.slice_count, np.inf)
     for _ in range(iterations):
-        open_ = upper > (1 + rtol) ** 2 * lower  # a slice that is settled takes no better bound
+        open_ = upper > (1 + rtol) ** 2 * lower  # converged slices keep their bounds
         if not open_.any():
             break
         y = A.forward(v)
@@ -141,7 +140,7 @@ def _collatz_wielandt(A: LinearOperator, rtol: float, iterations: int) -> tuple[
 
 
 def _rayleigh(A: LinearOperator) -> Numbers:
-    """Lower bounds ‖A v‖ / ‖v‖ of each slice after some power iterations on AᵀA."""
+    """Lower bound ‖A v‖ / ‖v‖ of each slice, by power iteration on AᵀA."""
     axis = A.slices[0] if A.slices else None
     v = _noise(A.in_shape, A.dtype, np.random.default_rng(0))
     lower = np.zeros(A.slice_count)
@@ -160,7 +159,7 @@ def _rayleigh(A: LinearOperator) -> Numbers:
 def as_scipy(A: LinearOperator) -> Any:
     """A as scipy.sparse.linalg.LinearOperator on flat vectors (tuples joined end to end).
 
-    Vectors of float32 and float64 are kept, others become A.dtype; arrays live on the host.
+    float32 and float64 vectors keep their dtype, others become A.dtype; arrays are on the host.
 
     >>> from scipy.sparse.linalg import cg
     >>> A = pr.as_scipy(pr.Diagonal([1, 2, 4], (3,)))
@@ -200,7 +199,7 @@ def _unflatten(flat: np.ndarray, shape: Any) -> Vector:
 
 
 def _noise(shape: Any, dtype: np.dtype[Any], rng: np.random.Generator) -> Vector:
-    """Normal noise of zero mean: a mean would hide an error behind the large sums it makes."""
+    """Normal noise of zero mean: a mean would make large sums that hide small errors."""
 
     def one(part: tuple[int, ...]) -> np.ndarray:
         array = arrays.aligned_empty(part, dtype)

@@ -1,7 +1,7 @@
-"""Maps that treat every element on its own, and the linear ones among them: diag(values).
+"""Elementwise maps, and the linear ones among them: diag(values).
 
-Any axis may hold their slices, so they adopt those of the operator they are composed with; and
-they can be cut to some of the views."""
+Any axis can be their slice axis: they adopt that of the operator they are composed with.  They can
+be restricted to a subset of the views."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from physrecon.operators.base import LinearOperator, Operator, Symmetric, view_i
 class Elementwise(Operator):
     """y[i] = φ(x[i]; parameters[i]).
 
-    _parameters: vectors, each broadcastable to the shape and cut as the shape is cut."""
+    _parameters: vectors that broadcast to the shape; restricted to views together with it."""
 
     def _set(self, shape: Shape, axis: Axis, parameters: tuple[Vector, ...] = ()) -> None:
         self.in_shape = self.out_shape = shape
@@ -71,7 +71,7 @@ class Elementwise(Operator):
         return self._cut(shape, self._axis, self._parameters) if alike else None
 
     def _near(self, x: Vector) -> tuple[Vector, ...]:
-        """The parameters on the machine of x, those of floats in its dtype; kept once made."""
+        """The parameters on the machine of x, floats in its dtype; cached."""
         return self._constants.beside(x)
 
     def _largest(self) -> tuple[Numbers, Numbers]:
@@ -84,10 +84,10 @@ class Diagonal(Elementwise, Symmetric):
     """diag(values): multiplies element by element.
 
     values: broadcastable to `shape` (a tuple of arrays for a tuple of shapes), finite.
-    axis: where its slices lie when it stands alone; None: it has none.  Composed with another
-    operator it has that one's slices.
+    axis: slice axis of the operator by itself; None: no slices.  In a composition it adopts the
+    slices of the other operator.
 
-    Holds the values as given, and once more in the dtype of x where that is another.
+    Holds the values as given, and a copy in the dtype of x if it differs.
 
     >>> pr.Diagonal([1, 2, 3], (2, 3)) @ np.ones((2, 3))
     array([[1., 2., 3.],
@@ -111,7 +111,7 @@ class Diagonal(Elementwise, Symmetric):
 class Identity(Elementwise, Symmetric):
     """x ↦ x.
 
-    shape: of x.  axis: where its slices lie; None is the first of three, and none otherwise.
+    shape: of x.  axis: slice axis; None: 0 for a shape of three axes, otherwise no slices.
 
     >>> (pr.Identity(3) - 0.5 * pr.Identity(3)) @ np.array([1.0, 2.0, 3.0])
     array([0.5, 1. , 1.5])

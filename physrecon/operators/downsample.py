@@ -1,9 +1,9 @@
-"""A fine image seen by a coarse detector: blur, then one number for each cell of pixels.
+"""A fine image on a coarse detector: blur, then one sample for each cell of pixels.
 
 y[k] = Σ_j psf[j] x[f k + (f − 1) div 2 + n div 2 − j] along every axis, zero outside the image:
 convolution with a PSF of n elements, centred on n div 2, sampled once per cell of f elements.
-The PSF of a detector that integrates over its cells is a box of the cell's size; then y is the
-mean of each cell, and A Aᵀ = 1/(number of elements in a cell)."""
+If the detector integrates over its cells, the PSF is a box of the cell's size: y is then the mean
+of each cell, and A Aᵀ = 1/(number of elements in a cell)."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class Downsample(BatchedOperator, LinearOperator):
     """y = (PSF ∗ x) once per cell: x of `shape` → y of shape / factor.
 
     factor: elements of a cell along each axis, one number or one per axis, ≥ 1, dividing the shape.
-    psf: array of as many axes as the image, of any lengths and signs; None is the mean of the cell.
-    It holds all of the blur, the detector's own cell included, and is not normalised.  It is
-    sampled at element (f − 1) div 2 of a cell of f: the middle, if PSF and cell are both odd, or
-    both even; otherwise half an element off the middle.
+    psf: array with an axis for each of the image, any lengths and signs; None: the mean of the
+    cell.  It includes the blur by the detector's own cell and is not normalised.  It is sampled at
+    element (f − 1) div 2 of a cell of f: the middle, if PSF and cell are both odd, or both even;
+    otherwise half an element off the middle.
 
-    Axes of factor 1 and PSF length 1 are left alone: the first of three may hold slices.  Forward
-    and transpose take one pass over y for each element of the PSF, and hold one more like y.
+    Axes of factor 1 and PSF length 1 are batch axes; the first of three can be the slice axis.
+    Forward and transpose take one pass over y per element of the PSF.  Holds one array like y.
 
     >>> pr.Downsample((2, 4), 2) @ np.array([[1.0, 3.0, 5.0, 7.0], [1.0, 3.0, 5.0, 7.0]])
     array([[2., 6.]])
@@ -82,7 +82,7 @@ class Downsample(BatchedOperator, LinearOperator):
             out[fine] += weight * y[coarse]
 
     def _taps(self) -> Iterator[tuple[float, Index, Index]]:
-        """(weight, elements of x, elements of y that see them) for each element of the PSF."""
+        """(weight, index of x, index of y) for each element of the PSF: y += weight · x."""
         for j, weight in np.ndenumerate(self.psf):
             if weight:
                 pairs = [
@@ -93,9 +93,9 @@ class Downsample(BatchedOperator, LinearOperator):
                 yield float(weight), fine, coarse
 
     def _pair(self, axis: int, offset: int) -> tuple[slice, slice]:
-        """Elements of x at `offset` from the samples along an axis, and the y that have them."""
+        """Along an axis: elements of x at `offset` from the samples, and their elements of y."""
         n, f = self.in_shape[axis], self.factor[axis]
-        first = (f - 1) // 2 + offset  # seen by y[0]; may lie outside
+        first = (f - 1) // 2 + offset  # the element for y[0]; may be outside
         start = max(0, -(first // f))
         stop = max(start, min(n // f, (n - 1 - first) // f + 1))
         return slice(first + start * f, first + stop * f, f), slice(start, stop)

@@ -1,4 +1,4 @@
-"""Data that are there and data that are missing: y = x where kept, 0 elsewhere."""
+"""Masked data: y = x where kept, 0 elsewhere."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from physrecon.operators.diagonal import Elementwise
 
 
 class Mask(Elementwise, Symmetric):
-    """Keeps x where `keep` is true and puts zero elsewhere: inpainting, dead pixels, gaps.
+    """y = x where `keep` is true, 0 elsewhere: for inpainting, dead pixels, gaps.
 
-    keep: array of bool.  shape: of x; None is that of `keep`, else `keep` broadcasts to it.
-    axis: where the slices lie; None is the first of three, and none otherwise.  Composed with
-    another operator it has that one's slices.
+    keep: array of bool that broadcasts to `shape`.  shape: of x; None: that of `keep`.
+    axis: slice axis; None: 0 for a shape of three axes, otherwise no slices.  In a composition it
+    adopts the slices of the other operator.
 
-    Holds `keep`, one byte a number.
+    Holds `keep`, one byte per element.
 
     >>> pr.Mask(np.array([True, False, True])) @ np.array([1.0, 2.0, 3.0])
     array([1., 0., 3.])
@@ -46,5 +46,5 @@ class Mask(Elementwise, Symmetric):
         arrays.namespace(x).copyto(out, x, where=keep)  # not x · 0, which keeps NaN
 
     def _norm_bounds(self, bounds: Callable[[LinearOperator], Any]) -> Any:
-        """1 for a slice that keeps anything, else 0."""
+        """1 for a slice with a kept element, else 0."""
         return self._largest()

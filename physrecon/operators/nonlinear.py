@@ -1,8 +1,8 @@
 """Operators that are not linear: elementwise maps, Beer–Lambert, and a user's own function.
 
-y = φ(x) element by element has the Jacobian diag(φ'(x)).  Attenuation p along a ray leaves
-I₀ e^{−p} of its light (Bouguer 1729, Lambert 1760, Beer 1852): `Exponential(shape, I0) @ A` maps a
-volume to transmitted counts.  Gauss–Newton methods and gradients need no more than `linearize`."""
+y = φ(x) element by element has the Jacobian diag(φ'(x)).  Attenuation p along a ray reduces its
+intensity from I₀ to I₀ e^{−p} (Bouguer 1729, Lambert 1760, Beer 1852): `Exponential(shape, I0) @ A`
+maps a volume to transmitted counts.  Gradients and Gauss–Newton methods need only `linearize`."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from physrecon.operators.diagonal import Diagonal, Elementwise
 
 
 class Slopes(Diagonal):
-    """The Jacobian of an elementwise map: `Diagonal` of slopes that are not looked at, as
-    iterations watch their own sums."""
+    """The Jacobian of an elementwise map: a `Diagonal` that is not checked for NaN, as iterations
+    check their own sums."""
 
     def __init__(self, slopes: Any, axis: Axis) -> None:
         self._set(slopes.shape, axis, (slopes,))
@@ -30,11 +30,11 @@ class Slopes(Diagonal):
 class Pointwise(Elementwise):
     """y = function(x, *parameters), element by element.
 
-    function, derivative: callables of an array and the parameters that return a new array of its
-    shape; they leave x as it is, and take the arrays of the machine where x lives.
-    shape: of x and y.  parameters: finite numbers or arrays that broadcast to the shape; numbers
-    that differ from datum to datum belong here and not inside the functions, so that `[views]` can
-    take some of them.  axis: as in `Identity`.
+    function, derivative: callables of x and the parameters that return a new array of the shape of
+    x.  They must not change x, and take NumPy or CuPy arrays, as x is.
+    shape: of x and y.  parameters: finite numbers or arrays that broadcast to the shape.  Values
+    that differ between data belong here, not inside the functions: `[views]` can then index them.
+    axis: as in `Identity`.
 
     The Jacobian holds one array like y.
 
@@ -68,7 +68,7 @@ class Pointwise(Elementwise):
 
 
 class Exponential(Elementwise):
-    """y = scale · e^{−p}: what is left of the light after the attenuation p (Beer–Lambert).
+    """y = scale · e^{−p}: the intensity transmitted after the attenuation p (Beer–Lambert).
 
     shape: of p and y.  scale: the unattenuated intensity, a number or an array that broadcasts to
     the shape (a flat field, say).  axis: as in `Identity`.
@@ -96,11 +96,11 @@ class Exponential(Elementwise):
 
 
 class Function(Operator):
-    """y = forward(x): a function of the user's own, with its derivative J at x.
+    """y = forward(x): a user-defined function with its Jacobian J at x.
 
     forward(x) → y;  jvp(x, dx) → J dx;  vjp(x, dy) → Jᵀ dy: callables on arrays (tuples of arrays
-    for tuples of shapes) that change none of them and answer in the shapes given here, on the
-    machine of x.  `check_linearization` and `check_adjoint` of `linearize(x)` test the three.
+    for tuples of shapes).  They must not change their arguments, and return the given shapes on the
+    machine of x.  `check_linearization(F)` and `check_adjoint(F.linearize(x))` test all three.
     slices: (axis of x, axis of y) along which the function treats every slice on its own.
 
     The Jacobian holds a copy of x.
@@ -164,7 +164,7 @@ def _set_elementwise(
 
 
 def _write(where: str, result: Vector, out: Vector) -> None:
-    """out ← what the user's function gave, if it fits."""
+    """out ← the result of the user's function.  Raises ArgumentError for wrong shapes."""
     fits = isinstance(result, tuple) == isinstance(out, tuple)
     got = [getattr(leaf, "shape", type(leaf).__name__) for leaf in vectors.leaves(result)]
     wanted = [leaf.shape for leaf in vectors.leaves(out)]

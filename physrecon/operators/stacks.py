@@ -20,10 +20,10 @@ Bounds = Callable[[LinearOperator], Any]
 
 
 class Stack(Operator):
-    """[F; G; …]: one x seen by several operators.  Made by `vstack`.
+    """[F; G; …]: several operators applied to one x.  Made by `vstack`.
 
-    Results that differ only in the length of axis 0 (their views) are joined along it.  Unlike
-    shapes, and slices that lie along unlike axes whatever the shapes, make a tuple.
+    Results that differ only in the length of axis 0 (their views) are joined along it.  If other
+    lengths or the slice axes differ, the result is a tuple of arrays.
     join: False makes a tuple of any results."""
 
     def __init__(self, operators: Sequence[Any], join: bool = True) -> None:
@@ -54,7 +54,7 @@ class Stack(Operator):
         axes = tuple(s[1] for s in every)
         if not self._joined:
             return every[0][0], axes
-        # Slices joined along the axis they lie on are no longer one slice each.
+        # Joined along their own axis, slices no longer correspond to slices of x.
         return every[0] if len(set(axes)) == 1 and axes[0] != 0 else None
 
     def _parts(self, y: Vector) -> list[Vector]:
@@ -87,7 +87,7 @@ class Stack(Operator):
         return None if self.slices is None or None in ones else self._like(ones)
 
     def __getitem__(self, views: Any) -> Any:
-        """Some of the joined views, in the order asked for."""
+        """The given ones of the joined views, in the given order."""
         if not self._joined:
             return super().__getitem__(views)
         chosen = view_indices("vstack", self.out_shape[0], views)
@@ -123,7 +123,7 @@ class LinearStack(LinearOperator, Stack):
 
 
 class BlockDiagonal(Operator):
-    """diag(F, G, …): each operator sees its own part of a tuple.  Made by `block_diagonal`."""
+    """diag(F, G, …): each operator acts on its own part of a tuple.  Made by `block_diagonal`."""
 
     def __init__(self, operators: Sequence[Any]) -> None:
         self._operators = tuple(operators)
@@ -171,8 +171,8 @@ def stack(operators: Sequence[Operator], join: bool = True) -> Operator:
 def vstack(operators: Sequence[Operator]) -> Any:
     """The operators one above the other: x ↦ (A x, B x, …).
 
-    They take the same in_shape.  Results of like shape (all but axis 0) are joined along axis 0,
-    as views are; unlike ones, such as projections and a volume, come as a tuple of arrays.
+    All have the same in_shape.  Results whose shapes differ at most in axis 0 (views) are joined
+    along it; others, such as projections and a volume, form a tuple of arrays.
 
     >>> A = pr.vstack([pr.Identity((2,)), 3 * pr.Identity((2,))])
     >>> A @ np.array([1.0, 2.0])
@@ -184,7 +184,7 @@ def vstack(operators: Sequence[Operator]) -> Any:
 def hstack(operators: Sequence[LinearOperator]) -> LinearOperator:
     """The linear operators side by side: (x, z, …) ↦ A x + B z + …
 
-    They have the same out_shape.  The domain is the tuple of their domains, whatever the shapes.
+    All have the same out_shape.  The domain is always the tuple of their domains.
 
     >>> A = pr.hstack([pr.Identity((2,)), 3 * pr.Identity((2,))])
     >>> A @ (np.array([1.0, 2.0]), np.array([1.0, 0.0]))

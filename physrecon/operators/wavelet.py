@@ -1,10 +1,9 @@
 """The orthogonal wavelet transform: x ↦ its coefficients, with Wᵀ W = 1.
 
-Every level cuts what is left of the image into its coarse half and details, by periodic filters
-that are orthonormal (Daubechies, Comm. Pure Appl. Math. 41, 909, 1988; Mallat, IEEE Trans. PAMI 11,
-674, 1989).  Periodic filters need even lengths: x is first bordered by zeros, to a multiple of
-2^levels.  Then W is an isometry, Wᵀ W = 1, and it is orthogonal, W Wᵀ = 1, where no border is
-needed."""
+Each level splits the coarse image into a coarser half and details, by periodic orthonormal filters
+(Daubechies, Comm. Pure Appl. Math. 41, 909, 1988; Mallat, IEEE Trans. PAMI 11, 674, 1989).
+Periodic filters need even lengths: x is first padded with zeros to a multiple of 2^levels.  W is
+thus an isometry, Wᵀ W = 1; without padding it is orthogonal, W Wᵀ = 1."""
 
 from __future__ import annotations
 
@@ -20,17 +19,17 @@ from physrecon.errors import ArgumentError, DeviceError
 from physrecon.operators.base import LinearOperator
 from physrecon.operators.batched import BatchedOperator
 
-ORTHONORMAL = 1e-10  # what the filters may be off: tables of some have 11 digits
-BORDER = 8  # levels=None: a border of at most one in so many
+ORTHONORMAL = 1e-10  # largest error of the filters' scalar products: some tables have 11 digits
+BORDER = 8  # with levels=None, padding is at most 1/BORDER of an axis
 
 
 class Wavelet(BatchedOperator, LinearOperator):
-    """Coefficients of x in one array; the coarse ones in its first corner, `coarse`.
+    """Coefficients of x in one array; `coarse` is its first corner, the coarse coefficients.
 
     shape: of x.  wavelet: the name of an orthogonal one: haar, db1…db38, sym2…sym20, coif1…coif17.
-    levels: ≥ 1; None is as many as the filter has room for, with a border of at most an eighth.
-    axes: those that are transformed, None for all; the first of three, if not among them, holds
-    slices.  `orthogonal`: is W square, W Wᵀ = 1.
+    levels: ≥ 1; None: as many as the filter's length allows, with padding of at most an eighth.
+    axes: transformed axes, None for all; the first of three is the slice axis if not transformed.
+    `orthogonal`: True if W is square, W Wᵀ = 1.
 
     PyWavelets works on the host: CuPy arrays raise DeviceError.  Holds one more array like x.
 
@@ -71,11 +70,11 @@ class Wavelet(BatchedOperator, LinearOperator):
 
     @property
     def coarse(self) -> tuple[slice, ...]:
-        """Index of the coarse coefficients, a small image: priors leave them alone."""
+        """Index of the coarse coefficients, a small image: priors do not penalise them."""
         return self._block(self.levels)
 
     def _block(self, level: int) -> tuple[slice, ...]:
-        """Index of what `level` levels leave to be cut."""
+        """Index of the coarse block after `level` levels."""
         shape = enumerate(self.out_shape)
         return tuple(slice(n >> level if axis in self.axes else n) for axis, n in shape)
 
@@ -147,7 +146,7 @@ def _checked_axes(axes: tuple[int, ...] | None, rank: int) -> tuple[int, ...]:
 
 
 def _fitting_levels(lengths: list[int], taps: int) -> int:
-    """As many as the filter has room for, without a border of more than 1/BORDER of an axis."""
+    """As many as the filter's length allows, with padding of at most 1/BORDER of an axis."""
     import pywt
 
     levels = max(1, min(pywt.dwt_max_level(n, taps) for n in lengths))

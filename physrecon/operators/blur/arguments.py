@@ -16,7 +16,7 @@ ENGINES = ("auto", "fft", "direct")
 
 
 def checked_psf(where: str, psf: Any, shape: Shape, normalize: bool, oversize: bool) -> np.ndarray:
-    """The PSF in float64 on the host, of as many axes as blur: two at least where there are two."""
+    """The PSF in float64 on the host, with two axes at least if the image has two."""
     psf = np.asarray(arrays.to_host(psf))
     if psf.dtype.kind not in "fiu":
         raise ArgumentError(f"{where}.psf: expected real numbers, got {psf.dtype}")

@@ -1,15 +1,15 @@
-"""Convolution with a point spread function: what a lens, a microscope or a motion does to an image.
+"""Convolution with a point spread function: blur by a lens, a microscope or motion.
 
     y[i] = Σ_j psf[j] x̃[i + c − j],   c the centre of the PSF
 
-x̃ is x as it goes on beyond the frame:
+x̃ is x continued beyond the frame:
 
-    zero       nothing there
+    zero       x̃ = 0
     reflect    d c b a | a b c d | d c b a
     periodic   a b c d | a b c d | a b c d
-    unknown    x itself is larger than the frame by what the PSF reaches, and y is what the frame
-               sees of its blur: the object is not cut off at the edges, and light from beyond them
-               is explained by what lies there (Bertero and Boccacci, A&A 437 (2005) 369)"""
+    unknown    x extends beyond the frame by the reach of the PSF, and y is the part of its blur in
+               the frame: the object is not cut off at the edges, and its parts beyond them explain
+               the light that comes from there (Bertero and Boccacci, A&A 437 (2005) 369)"""
 
 from __future__ import annotations
 
@@ -31,32 +31,31 @@ from physrecon.operators.blur.fourier import FourierConvolution, PeriodicConvolu
 from physrecon.operators.blur.separable_terms import rounding
 from physrecon.operators.blur.tiled import TiledConvolution
 
-# A voxel that sends less of its light to the frame is not told from the rounding of transforms, and
-# would grow to whatever size explains it.
+# Fraction of a voxel's light that reaches the frame.  Below it the light is lost in the rounding of
+# transforms, and the voxel's value would grow without limit.
 MIN_COLUMN_SUM = 1e-3
-CLOSE = 1.05  # bounds of the norm that are no farther apart need no iteration
+CLOSE = 1.05  # ratio of norm bounds up to which no iteration is needed
 
 
 class Blur(BatchedOperator, LinearOperator):
     """y = psf ∗ x, of the shape of the frame.
 
-    psf: array of one to three axes, which are the last ones of the image; along others every image
-    is blurred alike.  It is used as it is, unless `normalize` divides it by its sum: see
-    `psf.without_background` for a measured one.  One that is longer than the frame is refused,
-    being likely the wrong one, unless `oversize`.
+    psf: array of one to three axes, the last ones of the image; along others every image is blurred
+    alike.  `normalize` divides it by its sum; for a measured one see `psf.without_background`.
+    A PSF longer than the frame is likely the wrong one: ArgumentError, unless `oversize`.
     shape: of the frame.  boundary: one of BOUNDARIES.  With "unknown" x has the shape of the frame
-    plus that of the PSF minus 1, and `frame` is where the frame lies in it.
+    plus that of the PSF minus 1, and `frame` is the index of the frame in x.
     center: index of the PSF's centre, one number per axis, n // 2 unless given.
-    method: "fft"; "direct", which sums in space, over separable terms where these are few;
-    or "auto", the quickest by what was measured.  accuracy: how far the terms may be from the PSF,
-    relative to the sum of its absolute values; None is the rounding of its numbers.
+    method: "fft"; "direct", sums in space, over separable terms if few suffice; or "auto", the
+    fastest by measured costs.  accuracy: bound of ‖psf − terms‖₁ / ‖psf‖₁; None: the rounding of
+    the PSF's values.
     memory: bytes for work arrays; transforms that would take more are cut into tiles.
 
-    Voxels of an unknown world count as unseen where less than a thousandth of their light reaches
-    the frame (`min_column_sum`).
+    With "unknown", voxels with less than a thousandth of their light in the frame count as unseen
+    (`min_column_sum`).
 
-    Besides x and y it holds about two arrays of the padded frame (`work_bytes`), and with "reflect"
-    or "periodic" in tiles or direct one more of the extended frame.
+    Holds, besides x and y, about two arrays of the padded frame (`work_bytes`), and one of the
+    extended frame for "reflect", and for "periodic" in tiles or direct.
 
     >>> psf = pr.psf.gaussian((3, 3), sigma=0.7)
     >>> A = pr.Blur(psf, (9, 9))
@@ -103,7 +102,7 @@ class Blur(BatchedOperator, LinearOperator):
         self._set_batch_axes(range(len(lead) + (k[0] == 1 < rank)))
 
     def _make_engine(self, plane: Shape) -> Any:
-        """What convolves: x itself, or x̃ where that is more than x and zeros."""
+        """Choose the engine: on x̃ for "reflect" and for "periodic" in space or tiles, else on x."""
         psf, boundary, memory = self.psf, self.boundary, self.memory
         reach = tuple(n - 1 for n in psf.shape)
         enlarged = tuple(n + r for n, r in zip(plane, reach, strict=True))
@@ -132,7 +131,7 @@ class Blur(BatchedOperator, LinearOperator):
         return TiledConvolution(psf, domain, plane, shift, memory)
 
     def work_bytes(self, itemsize: int = 4) -> int:
-        """Bytes it takes besides x and y."""
+        """Bytes held besides x and y."""
         if self._engine is None:
             return 0
         extended = np.prod(self._extension.extended) if self._extension else 0
@@ -140,16 +139,16 @@ class Blur(BatchedOperator, LinearOperator):
 
     @property
     def tiles(self) -> int:
-        """Into how many tiles a frame is cut."""
+        """Number of tiles of a frame."""
         return getattr(self._engine, "tiles", 1)
 
     def describe(self) -> str:
-        """How it is computed, in words."""
+        """The method of computation, in words."""
         return "nothing" if self._engine is None else self._engine.describe()
 
     @property
     def padded_shape(self) -> Shape:
-        """The axes that are blurred, as long as they are transformed (in tiles: those of one)."""
+        """Lengths of the blurred axes as transformed; in tiles, those of one tile."""
         rank = self.psf.ndim
         return self.in_shape[-rank:] if self._engine is None else self._engine.lengths[-rank:]
 
@@ -190,9 +189,10 @@ class Blur(BatchedOperator, LinearOperator):
         self._extension.fold(extended, out)
 
     def _norm_bounds(self, bounds: Callable[[LinearOperator], Any]) -> Any:
-        """‖A‖² ≤ (largest row sum) · (largest column sum) of |A| (Schur 1911), either of them at
-        most Σ |psf|, but for the columns that a reflecting margin folds back to; ‖A 1‖ / ‖1‖ ≤ ‖A‖.
-        A frame that is large beside the PSF leaves little between the two."""
+        """‖A‖² ≤ (largest row sum) · (largest column sum) of |A| (Schur 1911); ‖A 1‖ / ‖1‖ ≤ ‖A‖.
+
+        The sums are at most Σ |psf|, but for columns that a reflecting margin folds back to.
+        For a frame much larger than the PSF the two bounds are close."""
         one = self.one_slice() or self
         rows = columns = float(abs(self.psf).sum())
         if self.boundary == "reflect":
@@ -210,12 +210,12 @@ class Blur(BatchedOperator, LinearOperator):
 
 
 class BlurOfPSF(LinearOperator):
-    """h ↦ Blur(h, …) x: from PSFs of the shape of that of the blur to images of the frame.
+    """h ↦ Blur(h, …) x: from PSFs of the shape of `blur.psf` to images of the frame.
 
-    Convolution does not tell its factors apart: y[i] = Σ_m x̃[m] h[i + s − m] is the engine of
-    `Blur` with the extended image x̃ in the PSF's place, and so its transpose is exact.
+    Convolution commutes: y[i] = Σ_m x̃[m] h[i + s − m] is the engine of `Blur` with the extended
+    image x̃ as the PSF, so its transpose is exact.
 
-    blur: with a PSF of as many axes as its image, two or three.  x: of its in_shape, copied.
+    blur: its PSF has as many axes as its image, two or three.  x: of the blur's in_shape, copied.
     Holds the transform of x̃ and work of that size."""
 
     def __init__(self, blur: Blur, x: Any) -> None:
@@ -243,7 +243,7 @@ class BlurOfPSF(LinearOperator):
 
 
 def _rounding(psf: Any) -> float:
-    """The accuracy of the PSF's numbers: those of float32 do not gain any by being in float64."""
+    """The accuracy of the PSF's values: float32 values stored as float64 count as float32."""
     psf = arrays.to_host(psf)
     single = psf.dtype.itemsize <= 4 or bool((psf.astype(np.float32) == psf).all())
     return rounding(np.dtype(np.float32 if single else np.float64))

@@ -1,10 +1,10 @@
-"""What lies beyond the frame: x̃, which is x with a margin made of x itself, and its transpose.
+"""The image beyond the frame: x̃, which is x with margins copied from x, and its transpose.
 
 reflect    d c b a | a b c d | d c b a      half a sample beyond the edge
 periodic   a b c d | a b c d | a b c d
 
-The transpose folds the margin back: every element of the margin is added to the one it is a copy
-of.  Axes are done one after the other, so that corners take care of themselves."""
+The transpose folds the margin back: it adds every element of the margin to the element it copies.
+Axes are extended one after the other, which also fills the corners."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MODES = {"reflect": "symmetric", "periodic": "wrap"}
 class Extension:
     """x of `shape` ↦ x̃ with margins before and after along the last axes.
 
-    Margins may be longer than x.  Leading axes of x are left alone."""
+    Margins may be longer than x.  Leading axes of x are batch axes."""
 
     def __init__(self, shape: tuple[int, ...], before: Any, after: Any, boundary: str) -> None:
         self.shape = tuple(shape)
@@ -33,7 +33,7 @@ class Extension:
         ]
 
     def extend(self, x: Any) -> Any:
-        """x̃, beside x."""
+        """x̃, on the machine of x."""
         out = self.scratch(x)
         out[(..., *self._core())] = x
         for axis in range(len(self.shape)):
@@ -42,14 +42,14 @@ class Extension:
         return out
 
     def fold(self, extended: Any, out: Any) -> None:
-        """out ← the transpose of `extend`; x̃ is used up."""
+        """out ← the transpose of `extend`, applied to x̃, which is overwritten."""
         for axis in reversed(range(len(self.shape))):
             for to, begin in self._margin(axis):
                 extended[self._plane(axis, begin)] += extended[self._plane(axis, to)]
         out[...] = extended[(..., *self._core())]
 
     def scratch(self, x: Any) -> Any:
-        """Memory for x̃ beside x."""
+        """Uninitialised memory for x̃, on the machine of x."""
         lead = x.shape[: x.ndim - len(self.shape)]
         return arrays.like(x, (*lead, *self.extended))
 
@@ -63,7 +63,7 @@ class Extension:
         return [(i, b + int(copied[i])) for i in outside]
 
     def _plane(self, axis: int, index: int) -> tuple[Any, ...]:
-        """One element along `axis`; of axes not extended yet, the core only."""
+        """Index of one element along `axis`; later axes, not yet extended, are cut to the core."""
         later = tuple(self._core()[axis + 1 :])
         earlier = (slice(None),) * axis
         return (..., *earlier, index, *later)

@@ -1,10 +1,10 @@
-"""Convolution in space: by a PSF that is a sum of few separable ones, or that is small.
+"""Convolution in space, for PSFs that are small or a sum of few separable terms.
 
     y[i] = Σ_j psf[j] x[i + shift − j],   x zero outside its array
 
-For an element of y, a separable term takes as many products as its sides are long together, a PSF
-as it is as many as it has elements, transforms some multiple of log₂ n.  `direct_engine` knows
-which is the quickest by what was measured (`benchmarks/convolution.py`)."""
+Products per element of y: the sum of the side lengths for a separable term, the number of elements
+for a dense PSF; transforms take a multiple of log₂ n.  `direct_engine` chooses the fastest by
+measured costs (`benchmarks/convolution.py`)."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from physrecon.operators.blur.separable_terms import Term, separated
 
 Lengths = tuple[int, ...]
 
-# Nanoseconds of one core for an element of float32; float64 takes twice as long, so do transforms.
-PRODUCT = 0.02  # of a tap, or of an element of a PSF as it is, and one of x
-PASS = 0.8  # through memory: the first axis of three is one, the others are one together
-TRANSFORM = 0.5  # each of n log₂ n, to the spectrum and back
-DEEP = 64  # least planes between the first axis and the others at a time, if memory allows
+# Nanoseconds of one core per element in float32; float64 takes twice as long, also in transforms.
+PRODUCT = 0.02  # per tap, or element of a dense PSF, and element of x
+PASS = 0.8  # per pass through memory: one for the first of three axes, one for the other two
+TRANSFORM = 0.5  # per n log₂ n, to the spectrum and back
+DEEP = 64  # planes per block between the first axis and the others, at least, if memory allows
 
 
 class _InSpace:
-    """Shapes, and taps as tables made once for each dtype, machine and direction."""
+    """Shapes, and tables of taps, cached by dtype, machine and direction."""
 
     def __init__(
         self,
@@ -52,13 +52,13 @@ class _InSpace:
         return {**self.__dict__, "_tables": {}}
 
     def describe(self) -> str:
-        """How it computes, in words."""
+        """The method of computation, in words."""
         if len(self._taps[0]) == 1:  # one table, not one for every axis
             return f"sums over the {self._taps[0][0].size} values of the PSF"
         return f"sums along the axes, {len(self._taps)} separable term{'s' * (len(self._taps) > 1)}"
 
     def work_bytes(self, itemsize: int = 4) -> int:
-        """Bytes it takes besides x and y."""
+        """Bytes held besides x and y."""
         return 0
 
     def convolve(self, x: Any, out: Any) -> None:
@@ -66,18 +66,18 @@ class _InSpace:
         self._apply(self._stacked(x, self.in_shape), False, self._stacked(out, self.out_shape))
 
     def correlate(self, y: Any, out: Any) -> None:
-        """out ← the transpose of `convolve`, of y."""
+        """out ← the transpose of `convolve`, applied to y."""
         self._apply(self._stacked(y, self.out_shape), True, self._stacked(out, self.in_shape))
 
     def _stacked(self, array: Any, shape: Lengths) -> Any:
-        """All leading axes as one."""
+        """The array with all leading axes merged into one."""
         return array.reshape(math.prod(array.shape[: array.ndim - self._axes]), *shape)
 
     def _apply(self, source: Any, adjoint: bool, target: Any) -> None:
         raise NotImplementedError
 
     def _made(self, like: Any, adjoint: bool) -> tuple[list[Any], Lengths]:
-        """The taps of every term, turned round for the transpose, and the shift."""
+        """The taps of every term, reversed for the transpose, and the shift."""
         device = "cuda" if arrays.is_device(like) else "cpu"
         kind = (np.dtype(like.dtype), device, adjoint)
         if kind not in self._tables:
@@ -91,11 +91,11 @@ class _InSpace:
 
 
 class DirectConvolution(_InSpace):
-    """psf = Σ of `terms`, each one array per axis.  in_shape, out_shape, shift: of these axes.
+    """psf = Σ `terms`, each of one array per axis.  in_shape, out_shape, shift: along these axes.
 
-    `convolve` and `correlate` take one image, or stacks of images along leading axes.  Along three
-    axes it holds some planes of x between the first axis and the others: three times the PSF's
-    length, or DEEP, or as many as go into `memory` bytes.  On CUDA these once more."""
+    `convolve` and `correlate` take one image, or stacks of images along leading axes.
+    Holds, for three axes, a block of planes between the first axis and the others: three times the
+    PSF's length, or DEEP, or as many as fit into `memory` bytes.  CUDA holds twice as much."""
 
     def __init__(
         self,
@@ -120,7 +120,7 @@ class DirectConvolution(_InSpace):
         return max(size * self._depth(count, size) for size, count in planes)
 
     def _depth(self, count: int, plane_bytes: int) -> int:
-        """Planes that are made at a time, of `count` of them."""
+        """Planes per block, of `count` planes in all."""
         most = max(3 * self._sides[0], DEEP)
         if self._memory is not None:
             most = min(most, max(self._memory // max(plane_bytes, 1), 1))
@@ -152,7 +152,7 @@ class DirectConvolution(_InSpace):
 
 
 class DenseConvolution(_InSpace):
-    """The PSF, of two or three axes, as it is; otherwise as DirectConvolution.  Holds no array."""
+    """A dense PSF of two or three axes; otherwise as DirectConvolution.  Holds no array."""
 
     def __init__(
         self, psf: np.ndarray, in_shape: Lengths, out_shape: Lengths, shift: Lengths
@@ -171,14 +171,14 @@ class DenseConvolution(_InSpace):
 
 
 def _blocks(shape: Lengths, step: int) -> Iterator[tuple[int, slice]]:
-    """Images, and some planes of each at a time."""
+    """(image, block of its planes) for all blocks of `step` planes."""
     for k in range(shape[0]):
         for begin in range(0, shape[1], step):
             yield k, slice(begin, min(begin + step, shape[1]))
 
 
 def _planes(taps: Sequence[Any], shift: Lengths, more: bool, x: Any, out: Any) -> None:
-    """out (planes, ny', nx') ← x (planes, ny, nx) by the taps of both axes, or that more."""
+    """out (planes, ny', nx') ← x (planes, ny, nx) by the taps of both axes; added if `more`."""
     from physrecon.kernels import convolution
 
     if arrays.is_device(out):
@@ -190,11 +190,11 @@ def _planes(taps: Sequence[Any], shift: Lengths, more: bool, x: Any, out: Any) -
         convolution.planes(down, along, shift, more, x, out)
 
 
-# Which is the quickest --------------------------------------------------------------------------
+# Choice of the fastest --------------------------------------------------------------------------
 
 
 def separable_cost(terms: int, sides: Lengths, in_shape: Lengths, out_shape: Lengths) -> float:
-    """Nanoseconds of one core that DirectConvolution takes, about; sides: of the PSF."""
+    """Estimated time of DirectConvolution [ns of one core]; sides: of the PSF."""
     rank = len(sides)
     products = (
         math.prod(out_shape[: axis + 1]) * math.prod(in_shape[axis + 1 :]) * sides[axis]
@@ -205,12 +205,12 @@ def separable_cost(terms: int, sides: Lengths, in_shape: Lengths, out_shape: Len
 
 
 def dense_cost(sides: Lengths, out_shape: Lengths) -> float:
-    """Nanoseconds of one core that DenseConvolution takes, about."""
+    """Estimated time of DenseConvolution [ns of one core]."""
     return math.prod(out_shape) * (PRODUCT * math.prod(sides) + PASS)
 
 
 def fourier_cost(lengths: Lengths) -> float:
-    """Nanoseconds of one core that transforms of these lengths take, there and back, about."""
+    """Estimated time of transforms of these lengths, there and back [ns of one core]."""
     return TRANSFORM * math.prod(lengths) * math.log2(max(math.prod(lengths), 2))
 
 
@@ -223,11 +223,11 @@ def direct_engine(
     circle: Lengths | None = None,
     memory: int | None = None,
 ) -> DirectConvolution | DenseConvolution | None:
-    """The quickest engine in space, or None if transforms on a `circle` of these lengths are
-    quicker.  Without a circle they are out of the question.
+    """The fastest engine in space, or None if transforms of the lengths `circle` are faster.
 
-    psf: one to three axes.  accuracy: of a sum of separable terms, see `separated`; of None it is
-    the rounding of the PSF's dtype.  memory: see DirectConvolution."""
+    psf: one to three axes.  accuracy: of the sum of separable terms, see `separated`; None: the
+    rounding of the PSF's dtype.  circle: None excludes transforms.  memory: see
+    DirectConvolution."""
     psf, shift = needed(psf, in_shape, out_shape, shift)
     as_it_is = dense_cost(psf.shape, out_shape)
     limit = min(as_it_is, math.inf if circle is None else fourier_cost(circle))

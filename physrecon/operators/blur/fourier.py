@@ -1,16 +1,16 @@
-"""Convolution by the Fourier transform, of what is needed only.
+"""Convolution by Fourier transforms that skip rows of zeros and rows outside the result.
 
     y[i] = Σ_j psf[j] x[i + shift − j],   x zero outside its array
 
-A circle of length L ≥ max(m + k − 1 − shift, shift + n) along an axis (m, n, k: the lengths of x, y
-and the PSF) keeps what wraps around away from y; it need not hold the whole m + k − 1.  The rows of
-zeros that fill x up to L are not transformed, nor the rows beside y back:
+On a circle of length L ≥ max(m + k − 1 − shift, shift + n) along an axis (m, n, k: the lengths of
+x, y and the PSF) nothing wraps around into y; the full m + k − 1 is not needed.  The rows of zeros
+that pad x to L are not transformed, nor are the rows outside y transformed back:
 
     planes of x  →  rows, columns  →  S  →  first axis, × OTF, back, one block of columns at a time
     S  →  columns, rows back  →  planes of y
 
-so that a block stays in the cache from the first to the last thing done to it, and S holds the
-planes of x or y only.  The transpose is the same with the conjugate OTF."""
+A block stays in the cache through all its steps, and S holds the planes of x or y only.  The
+transpose is the same with the conjugate OTF."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ import numpy as np
 
 from physrecon import arrays
 
-PLANE_BYTES = 1 << 19  # of x that one thread transforms at a time
-BLOCK_BYTES = 1 << 21  # of S that one thread transforms along the first axis at a time
+PLANE_BYTES = 1 << 19  # bytes of x that one thread transforms at a time
+BLOCK_BYTES = 1 << 21  # bytes of S that one thread transforms along the first axis at a time
 
 Lengths = tuple[int, ...]
 
 
 class FourierConvolution:
-    """psf: 2 or 3 axes, float64.  in_shape, out_shape, shift: of those axes.
+    """Convolution with a PSF of 2 or 3 axes, float64.  in_shape, out_shape, shift: of those axes.
 
     `convolve(x, out)` and `correlate(y, out)` take one image, or stacks of images along leading
-    axes.  Holds the OTF and S: about two arrays of the padded size, for each dtype that is used.
+    axes.  Holds the OTF and S: about two arrays of the padded size, for each dtype in use.
 
     scipy.fft does the transforms, on as many threads as Numba's; a backend that is set with
-    `scipy.fft.set_global_backend` takes its place."""
+    `scipy.fft.set_global_backend` replaces it."""
 
     def __init__(self, psf: np.ndarray, in_shape: Lengths, out_shape: Lengths, shift: Lengths):
         self.in_shape, self.out_shape = tuple(in_shape), tuple(out_shape)
@@ -46,7 +46,7 @@ class FourierConvolution:
         lengths = zip(self._psf.shape, self.in_shape, self.out_shape, self._shift, strict=True)
         self.lengths = fast_lengths([max(m, k, m + k - 1 - s, s + n) for k, m, n, s in lengths])
         if self._psf.shape[0] == 1 and self.in_shape[0] == self.out_shape[0]:
-            self.lengths = (1, *self.lengths[1:])  # rows that do not know of each other
+            self.lengths = (1, *self.lengths[1:])  # the rows are independent
         self._otfs: dict[Any, Any] = {}
         self._work: list[Any] = []
 
@@ -55,11 +55,11 @@ class FourierConvolution:
 
     @property
     def spectrum(self) -> Lengths:
-        """The shape of the OTF: of a real transform, half of the last axis."""
+        """Shape of the OTF: a real transform has half of the last axis."""
         return (*self.lengths[:-1], self.lengths[-1] // 2 + 1)
 
     def describe(self) -> str:
-        """How it computes, in words."""
+        """The method of computation, in words."""
         return f"transforms of {self.lengths}"
 
     def work_bytes(self, itemsize: int = 4) -> int:
@@ -80,7 +80,7 @@ class FourierConvolution:
             self.apply(one, other, adjoint, (0,) * len(self.lengths))
 
     def apply(self, source: Any, target: Any, adjoint: bool, offset: Lengths) -> None:
-        """target ← what the circle of `lengths` has from `offset` on, source at its beginning."""
+        """target ← the circular convolution from `offset` on; the source starts at the origin."""
         otf = self._otf(target)
         if arrays.is_device(target):
             _on_device(source, otf, self.lengths, adjoint, target, offset)
@@ -93,7 +93,7 @@ class FourierConvolution:
         self._work.append(S)
 
     def _otf(self, like: Any) -> Any:
-        """The transform of the PSF, its element `shift` at the origin of the circle."""
+        """The transform of the PSF with its element `shift` at the origin of the circle."""
         device = arrays.is_device(like)
         kind = (np.dtype(like.dtype), device)
         if kind not in self._otfs:
@@ -107,7 +107,7 @@ class FourierConvolution:
 
 
 class PeriodicConvolution(FourierConvolution):
-    """The same on a circle: x and y of one shape, the last element next to the first."""
+    """Periodic convolution: x and y have one shape, that of the circle."""
 
     def __init__(self, psf: np.ndarray, shape: Lengths, shift: Lengths) -> None:
         self.in_shape = self.out_shape = tuple(shape)
@@ -119,7 +119,7 @@ class PeriodicConvolution(FourierConvolution):
 def needed(
     psf: np.ndarray, in_shape: Lengths, out_shape: Lengths, shift: Lengths
 ) -> tuple[np.ndarray, Lengths]:
-    """The part of the PSF that reaches from x to y, and the shift that goes with it."""
+    """The part of the PSF that connects x and y, and its shift."""
     cut, rest = [], []
     for k, m, n, s in zip(psf.shape, in_shape, out_shape, shift, strict=True):
         begin = min(max(0, s - m + 1), k - 1)
@@ -129,7 +129,7 @@ def needed(
 
 
 def transforms(like: Any) -> tuple[Any, dict[str, int]]:
-    """The transforms of the machine of an array, and how many threads to give them."""
+    """The FFT module for the machine of an array, and its keyword for threads."""
     if arrays.is_device(like):
         from cupyx.scipy import fft
 
@@ -140,7 +140,7 @@ def transforms(like: Any) -> tuple[Any, dict[str, int]]:
 
 
 def fast_lengths(least: Iterable[int]) -> Lengths:
-    """Lengths that are quick to transform: the last axis by a real transform."""
+    """The next lengths that transform fast; the last axis has a real transform."""
     from scipy.fft import next_fast_len
 
     *others, last = least
@@ -197,7 +197,7 @@ def _on_device(
 
 
 def _parts(count: int, bytes_each: int, most: int) -> list[slice]:
-    """Cuts that do not depend on the threads, so that results do not either."""
+    """Slices independent of the number of threads, so that results are too."""
     size = max(1, most // max(bytes_each, 1))
     return [slice(i, min(i + size, count)) for i in range(0, count, size)]
 
@@ -221,4 +221,4 @@ def _pool(count: int) -> ThreadPoolExecutor:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_pool.cache_clear)  # a forked child has no such threads
+    os.register_at_fork(after_in_child=_pool.cache_clear)  # threads do not survive a fork

@@ -1,9 +1,9 @@
-"""Two ways to blur by PSFs on a lattice of patches; see `kernels.blur` for the formula.
+"""Two engines for blur by PSFs on a lattice of patches; `kernels.blur` has the formula.
 
 Direct: every pixel gathers the voxels whose PSFs reach it.  Fourier: for every patch in y and x,
-the part of x under its hat is transformed in y and x, plane by plane; OTFs, blended for the depth,
-mix the planes; what comes back is added to the frame (Nagy and O'Leary, SIAM J. Sci. Comput. 19
-(1998) 1063).  Both take x that is zero outside its array, and have the exact transpose."""
+x times the hat function of the patch is transformed in y and x, plane by plane; OTFs, interpolated
+in depth, mix the planes; the inverse transform is added to the frame (Nagy and O'Leary, SIAM J.
+Sci. Comput. 19 (1998) 1063).  Both take x as zero outside its array and have exact transposes."""
 
 from __future__ import annotations
 
@@ -17,23 +17,21 @@ import numpy as np
 from physrecon import arrays
 from physrecon.operators.blur.fourier import fast_lengths, transforms
 
-CHUNK_BYTES = 1 << 22  # of planes that are transformed at a time
-BUFFERS = 4  # of that size: planes, what they become, and that mixed and back
+CHUNK_BYTES = 1 << 22  # bytes of planes that are transformed at a time
+BUFFERS = 4  # work arrays of that size: planes, spectra, mixed spectra, inverse transforms
 
 # Nanoseconds, measured on one core for PSFs of 5 to 31 elements along an axis.
-PAIR = 70.0  # a row of voxels meets a row of pixels
-PRODUCT = 0.045  # of a weight and a voxel
-SETUP_COST_PER_ELEMENT = (
-    6  # products that making a row ready takes as long as, for each of its elements
-)
-TRANSFORM = 0.25  # each of n log₂ n
-MIX = 0.5  # of an OTF and a frequency
-WINDOW = 8e4  # the calls for one window
+PAIR = 70.0  # per pair of a row of voxels and a row of pixels
+PRODUCT = 0.045  # per product of a weight and a voxel
+SETUP_COST_PER_ELEMENT = 6  # cost of preparing one row, in units of PRODUCT, per element
+TRANSFORM = 0.25  # per n log₂ n
+MIX = 0.5  # per OTF and frequency
+WINDOW = 8e4  # overhead of the calls for one window
 
 
 @dataclass(frozen=True)
 class Patches:
-    """psfs (gz, gy, gx, kz, ky, kx); position: of each voxel of x among the patches, for each axis;
+    """psfs (gz, gy, gx, kz, ky, kx); position: of each voxel of x, in patches, along each axis;
     out_shape: of y; shift: as in `kernels.blur`."""
 
     psfs: np.ndarray
@@ -46,23 +44,23 @@ class Patches:
         return tuple(map(len, self.position))
 
     def cells(self, axis: int) -> tuple[np.ndarray, np.ndarray]:
-        """The patch before each voxel, and the fraction of the way to the next."""
+        """The patch before each voxel, and the voxel's fraction of the way to the next patch."""
         at = self.position[axis]
         cell = np.minimum(at.astype(np.int64), max(self.psfs.shape[axis] - 2, 0))
         return cell, at - cell
 
     def hat(self, patch: int, axis: int) -> np.ndarray:
-        """The part of a patch in each voxel along an axis."""
+        """The weight of a patch in each voxel along an axis."""
         return np.maximum(1 - abs(self.position[axis] - patch), 0)
 
     def span(self, patch: int, axis: int) -> tuple[int, int]:
-        """The first voxel along an axis in which a patch has a part, the last plus 1."""
+        """(first, last + 1) voxel along an axis in which a patch has weight."""
         inside = np.flatnonzero(self.hat(patch, axis))
         return (int(inside[0]), int(inside[-1]) + 1) if inside.size else (0, 0)
 
 
 class Engine:
-    """y ← A x or x ← Aᵀ y, by tables made once for each dtype and machine."""
+    """y ← A x or x ← Aᵀ y, with tables cached by dtype and machine."""
 
     def __init__(self, patches: Patches) -> None:
         self.patches = patches
@@ -86,12 +84,12 @@ class Engine:
         raise NotImplementedError
 
     def work_bytes(self, itemsize: int = 4) -> int:
-        """Bytes it takes besides x and y."""
+        """Bytes held besides x and y."""
         raise NotImplementedError
 
     @property
     def cost(self) -> float:
-        """Nanoseconds of one core for either, about."""
+        """Estimated time of A or of Aᵀ [ns of one core]."""
         raise NotImplementedError
 
 
@@ -127,8 +125,8 @@ class DirectBlur(Engine):
 
 @dataclass(frozen=True)
 class Window:
-    """What a patch in y and x has to do with: voxels `of_x` (two slices), pixels `of_y` that they
-    reach, on a circle of `lengths` on which the PSF is shifted by `shift`."""
+    """The region of a patch in y and x: its voxels `of_x` (two slices), the pixels `of_y` that they
+    reach, the `lengths` of the transforms and the `shift` of the PSF in them."""
 
     patch: tuple[int, ...]
     of_x: tuple[slice, ...]
@@ -142,8 +140,7 @@ class Window:
 
 
 class FourierBlur(Engine):
-    """Holds the OTFs of all patches, and the spectra of a few planes; of all, if the PSFs reach
-    from plane to plane."""
+    """Holds the OTFs of all patches and the spectra of a few planes, or of all planes if kz > 1."""
 
     def __init__(self, patches: Patches) -> None:
         super().__init__(patches)
@@ -196,14 +193,14 @@ class FourierBlur(Engine):
                 self._through(w, hat, otf, tables, here[part], there[part], back)
 
     def _chunks(self, w: Window, planes: Any) -> list[slice]:
-        """A few planes at a time."""
+        """Slices of planes, each within CHUNK_BYTES."""
         step = max(1, CHUNK_BYTES // (planes.dtype.itemsize * math.prod(w.lengths)))
         return [slice(i, i + step) for i in range(0, len(planes), step)]
 
     def _through(
         self, w: Window, hat: Any, otf: Any, depths: Any, here: Any, there: Any, back: bool
     ) -> None:
-        """Adds what planes of the source make of those of the target."""
+        """Add the blur of planes of the source to planes of the target."""
         from physrecon.kernels import blur
 
         spectra = arrays.like(otf, (len(here), *w.spectrum))

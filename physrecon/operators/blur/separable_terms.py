@@ -1,15 +1,14 @@
 """A PSF as a sum of few separable ones: psf ≈ Σ_r u_r ⊗ v_r ⊗ w_r.
 
-How far the sum may be off is measured by ‖psf − sum‖₁ / ‖psf‖₁, sums of absolute values: by Young's
-inequality, this times Σ |psf| bounds the norm of what the blur does otherwise, be it that of the
-largest value of an image or the Euclidean one.
+The error of the sum is ‖psf − sum‖₁ / ‖psf‖₁.  By Young's inequality, the error times Σ |psf|
+bounds the norm of the difference of the two blurs, in the maximum norm and in the Euclidean norm.
 
-Along two axes the singular value decomposition has the fewest terms (Eckart and Young 1936).  Along
-three the fewest are sought in the core that the leading singular vectors of the axes span (Tucker
-1966): an eigenvalue problem has them where there is no error (Leurgans, Ross and Abel, SIAM J.
-Matrix Anal. Appl. 14 (1993) 1064), and alternating least squares go on from there (Kolda and Bader,
-SIAM Review 51 (2009) 455).  They may not cancel one another, which would cost digits.  Where few
-will not do, one axis is split off, then another: those terms are orthogonal; the largest are kept.
+For two axes the singular value decomposition has the fewest terms (Eckart and Young 1936).  For
+three the search is in the core that the leading singular vectors of the axes span (Tucker 1966): an
+eigenvalue problem gives the factors of an exact sum (Leurgans, Ross and Abel, SIAM J. Matrix Anal.
+Appl. 14 (1993) 1064), and alternating least squares refine them (Kolda and Bader, SIAM Review 51
+(2009) 455).  Terms that cancel one another would cost digits and are rejected.  If few terms do not
+suffice, one axis is split off, then another: those terms are orthogonal; the largest are kept.
 """
 
 from __future__ import annotations
@@ -21,16 +20,16 @@ import numpy as np
 
 Term = tuple[np.ndarray, ...]
 
-ROUNDING = {4: 2.0**-22, 8: 2.0**-45}  # of a PSF whose numbers take so many bytes
-FEW = 8  # most terms that are sought by least squares
-CORE = FEW + 2  # singular vectors of an axis among which they are sought
-CANCELLING = 4.0  # times ‖psf‖₁: most that they may add up to in absolute value
-SWEEPS, CHECK = 400, 10  # of least squares over all axes: most, and between looks at the error
-BETTER = 0.99  # of the error at the last look: less is worth going on
+ROUNDING = {4: 2.0**-22, 8: 2.0**-45}  # relative rounding error of a PSF, by bytes per value
+FEW = 8  # maximum number of terms sought by least squares
+CORE = FEW + 2  # singular vectors kept per axis
+CANCELLING = 4.0  # maximum of Σ ‖term‖₁ / ‖psf‖₁
+SWEEPS, CHECK = 400, 10  # of least squares over all axes: maximum, and between error checks
+BETTER = 0.99  # ratio of successive errors up to which the sweeps continue
 
 
 def rounding(dtype: np.dtype) -> float:
-    """The accuracy within which a PSF of this dtype cannot be told from its rounding."""
+    """The rounding error of a PSF of this dtype, relative to ‖psf‖₁."""
     return ROUNDING[4 if dtype.kind == "f" and dtype.itemsize <= 4 else 8]
 
 
@@ -39,9 +38,9 @@ def separated(
 ) -> list[Term] | None:
     """The PSF as a sum of terms, each the product of one array per axis, in float64.
 
-    psf: array of one to three axes.  accuracy: bound of ‖psf − sum‖₁ / ‖psf‖₁; None is the rounding
-    of the PSF's dtype, with which a product of three arrays has one term.  most: the answer is None
-    if it takes more terms than this."""
+    psf: array of one to three axes.  accuracy: bound of ‖psf − sum‖₁ / ‖psf‖₁; None: the rounding
+    of the PSF's dtype, at which a product of three arrays has one term.  most: maximum number of
+    terms; returns None if more are needed."""
     accuracy = rounding(psf.dtype) if accuracy is None else accuracy
     psf = psf.astype(np.float64)
     size = float(abs(psf).sum())
@@ -63,7 +62,7 @@ def product(term: Term) -> np.ndarray:
 
 
 def _balanced(term: Term, size: float) -> Term:
-    """`size` times the term, its factors of one norm."""
+    """`size` times the term, with factors of equal norm."""
     norms = [float(np.linalg.norm(factor)) or 1.0 for factor in term]
     common = (size * math.prod(norms)) ** (1 / len(term))
     return tuple(factor * (common / norm) for factor, norm in zip(term, norms, strict=True))
@@ -73,7 +72,7 @@ def _balanced(term: Term, size: float) -> Term:
 
 
 def _orthogonal(psf: np.ndarray, accuracy: float, most: int | None) -> list[Term] | None:
-    """The fewest of the largest orthogonal terms that do, if no more than `most`."""
+    """The fewest largest orthogonal terms within the accuracy, or None if more than `most`."""
     rest = psf.copy()
     terms = _expansion(psf)[:most]
     for count, term in enumerate(terms, start=1):
@@ -96,11 +95,11 @@ def _expansion(psf: np.ndarray) -> list[Term]:
     return [term for _, term in found]
 
 
-# Terms at any angle ---------------------------------------------------------------------------
+# Non-orthogonal terms -------------------------------------------------------------------------
 
 
 def _cp_terms(psf: np.ndarray, accuracy: float, most: int) -> list[Term] | None:
-    """The fewest terms that are found to do, if no more than `most`."""
+    """The fewest terms found within the accuracy, or None if more than `most`."""
     core, bases = _tucker_core(psf)
     if abs(psf - _expanded(core, bases)).sum() > accuracy:
         return None
@@ -133,20 +132,20 @@ def _expanded(core: np.ndarray, bases: Term) -> np.ndarray:
 
 
 def _jennrich_factors(core: np.ndarray, count: int) -> list[np.ndarray] | None:
-    """Factors whose products add up to the core, if that is possible; None if they are too many.
+    """Factors whose products sum to the core, if such exist; None if the core has too few rows.
 
-    Σ a ⊗ b ⊗ c has the slices A D Bᵀ, D diagonal: the eigenvectors of one times the inverse of
-    another are A.  The axis across which the slices lie gets zeros."""
+    Σ a ⊗ b ⊗ c has the slices A D Bᵀ, D diagonal: the eigenvectors of one slice times the inverse
+    of another are A.  The factors of the axis across the slices are left at zero."""
     least = [
         float(np.linalg.norm(np.moveaxis(core, axis, 0)[count - 1 :])) for axis in range(core.ndim)
     ]
-    across = int(np.argmin(least))  # this axis has the least need of so many factors
+    across = int(np.argmin(least))  # the axis with the least content beyond `count − 1` factors
     first, second = (axis for axis in range(core.ndim) if axis != across)
     if min(core.shape[first], core.shape[second]) < count:
         return None
     slices = np.moveaxis(core, across, 0)[:2, :count, :count]
     values, vectors = np.linalg.eig(slices[-1] @ np.linalg.pinv(slices[0]))
-    a = np.where(values.imag < 0, vectors.imag, vectors.real)  # of a pair, the plane it spans
+    a = np.where(values.imag < 0, vectors.imag, vectors.real)  # a real basis of a complex pair
     factors = [np.zeros((n, count)) for n in core.shape]
     factors[first][:count] = a
     factors[second][:count] = (np.linalg.pinv(a) @ slices[0]).T
@@ -154,7 +153,7 @@ def _jennrich_factors(core: np.ndarray, count: int) -> list[np.ndarray] | None:
 
 
 def _als_sweeps(core: np.ndarray, factors: list[np.ndarray]) -> None:
-    """Each axis in turn gets the best factors there are with those of the others."""
+    """Alternating least squares: solve for the factors of each axis in turn, in place."""
     order = sorted(range(core.ndim), key=lambda axis: bool(factors[axis].any()))
     error = np.inf
     for sweep in range(1, SWEEPS + 1):

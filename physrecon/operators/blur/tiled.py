@@ -1,9 +1,9 @@
-"""Convolution of what is too large to be transformed at once: tile by tile.
+"""Convolution of arrays too large for one transform: tile by tile.
 
-Every tile of the result needs a window that reaches beyond it by the PSF, and takes it from the
-whole array: nothing is approximated, and an iteration on tiles is the iteration on the whole.
-(Cutting the *reconstruction* into tiles is another matter: each would miss light of its
-neighbours.)  The transpose goes over tiles of x in the same manner, with the same OTF."""
+Every tile of the result reads a window of the whole array that is larger by the reach of the PSF:
+nothing is approximated, and an iteration with tiles equals the iteration without.  (Tiles of the
+*reconstruction* would not be exact: each would miss light of its neighbours.)  The transpose runs
+over tiles of x, with the same OTF."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from physrecon.errors import ArgumentError
 from physrecon.operators.blur.fourier import FourierConvolution, fast_lengths, needed
 
 Lengths = tuple[int, ...]
-BUFFERS = 4  # of the size of a tile's circle: the OTF, S, a window, and what it becomes
-PARTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)  # into which an axis may be cut
-LEAST = 8  # elements of a tile along an axis: fewer are all halo
+BUFFERS = 4  # arrays of a tile's padded size: the OTF, S, a window, and its result
+PARTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)  # numbers of parts to try for an axis
+LEAST = 8  # minimum elements of a tile along an axis: smaller tiles are mostly overlap
 
 
 class TiledConvolution:
     """FourierConvolution within `memory` bytes of work arrays.
 
-    Raises ArgumentError where the PSF alone takes more."""
+    Raises ArgumentError if no tile fits."""
 
     def __init__(
         self,
@@ -48,11 +48,11 @@ class TiledConvolution:
 
     @property
     def tiles(self) -> int:
-        """How many tiles there are."""
+        """Number of tiles."""
         return math.prod(-(-n // t) for n, t in zip(self.in_shape, self.tile, strict=True))
 
     def describe(self) -> str:
-        """How it computes, in words."""
+        """The method of computation, in words."""
         return f"transforms in {self.tiles} tiles of {self.tile}"
 
     def work_bytes(self, itemsize: int = 4) -> int:
@@ -61,12 +61,12 @@ class TiledConvolution:
         return self._whole.work_bytes(itemsize) + itemsize * buffers
 
     def convolve(self, x: Any, out: Any) -> None:
-        """y[i] needs x[i + shift − k + 1 … i + shift]."""
+        """out ← psf ∗ x; y[i] needs x[i + shift − k + 1 … i + shift]."""
         before = [s - r for s, r in zip(self._shift, self._reach, strict=True)]
         self._each(x, out, False, before)
 
     def correlate(self, y: Any, out: Any) -> None:
-        """x[a] needs y[a − shift … a − shift + k − 1]."""
+        """out ← the transpose, of y; x[a] needs y[a − shift … a − shift + k − 1]."""
         self._each(y, out, True, [-s for s in self._shift])
 
     def _each(self, source: Any, target: Any, adjoint: bool, before: list[int]) -> None:
@@ -85,7 +85,7 @@ class TiledConvolution:
 
 
 def tile_shape(shape: Lengths, psf: Lengths, memory: int, itemsize: int = 4) -> Lengths:
-    """The tile that makes the least work of those whose transforms fit into `memory` bytes."""
+    """The tile of least total work whose transforms fit into `memory` bytes."""
     reach = [k - 1 for k in psf]
 
     def circle(tile: Lengths) -> int:

@@ -1,14 +1,14 @@
-"""Blur by a point spread function that changes with the place of the object.
+"""Blur by a point spread function that varies over the object.
 
     y[i] = Σ_v psf_v[i + c − v] x̃[v],    psf_v = Σ_p share_p(v) psf_p,    Σ_p share_p(v) = 1
 
-The PSF belongs to the voxel v that sends the light, not to the pixel i that receives it: so the
-light of a point is spread by one PSF, and none of it is lost where PSFs change (Denis, Thiébaut,
-Soulez, Becker and Mourya, Int. J. Computer Vision 115 (2015) 253).  PSFs are known at some places;
-between these they are blended linearly (Nagy and O'Leary, SIAM J. Sci. Comput. 19 (1998) 1063;
-Hirsch, Sra, Schölkopf and Harmeling, CVPR 2010, 607), beyond the last ones they stay as they are.
-x̃ is x as it goes on beyond the frame, as in `Blur`; a voxel out there has the PSF of the one that
-it repeats.  With equal PSFs this is `Blur`."""
+The PSF belongs to the voxel v that sends the light, not to the pixel i that receives it: one PSF
+spreads the light of a point, and none of it is lost where PSFs change (Denis, Thiébaut, Soulez,
+Becker and Mourya, Int. J. Computer Vision 115 (2015) 253).  PSFs are given on a lattice of places.
+Between these they are interpolated linearly (Nagy and O'Leary, SIAM J. Sci. Comput. 19 (1998) 1063;
+Hirsch, Sra, Schölkopf and Harmeling, CVPR 2010, 607); beyond the outermost they are constant.  x̃ is
+x continued beyond the frame, as in `Blur`; a voxel of the margin has the PSF of the voxel that it
+copies.  With equal PSFs this is `Blur`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from physrecon.operators.checks import ROUNDINGS
 
 
 class _SpatiallyVaryingBlur(LinearOperator):
-    """A lattice of PSFs over the last two or three axes of the frame; along others all is alike."""
+    """A lattice of PSFs over the last two or three axes of the frame; other axes are alike."""
 
     psfs: np.ndarray
     center: tuple[int, ...]
@@ -41,7 +41,7 @@ class _SpatiallyVaryingBlur(LinearOperator):
     def _set(
         self, shape: Shape, places: list[np.ndarray], rank: int, boundary: str, method: str
     ) -> None:
-        """places: of the PSFs, for each axis of their lattice.  rank: number of axes of a PSF."""
+        """places: of the PSFs along each axis of their lattice.  rank: number of axes of a PSF."""
         check_words(type(self).__name__, boundary, method)
         self.boundary, self.method = boundary, method
         self.nonnegative = bool((self.psfs >= 0).all())
@@ -63,7 +63,7 @@ class _SpatiallyVaryingBlur(LinearOperator):
             self._engine = self._make_engine(psfs, _three(places, np.zeros(1)))
 
     def _make_engine(self, psfs: np.ndarray, places: tuple[Any, ...]) -> Engine:
-        """What blurs: x itself, or x̃ where that is more than x and zeros."""
+        """Choose the engine.  For "reflect" and "periodic" it takes x̃, else x."""
         reach = tuple(n - 1 for n in psfs.shape[3:])
         if self.boundary in MODES and any(reach):
             self._extension = Extension(self._volume, self._before, self._center, self.boundary)
@@ -79,7 +79,7 @@ class _SpatiallyVaryingBlur(LinearOperator):
         return direct if self.method == "direct" else fourier
 
     def _seen(self, axis: int) -> np.ndarray:
-        """The elements of the frame, or beside it, that those of x̃ stand for."""
+        """The place in the frame of each element of x̃; a copy has that of its original."""
         n, before, after = self._volume[axis], self._before[axis], self._center[axis]
         if self.boundary in MODES:
             return np.pad(np.arange(n), (before, after), mode=MODES[self.boundary])  # type: ignore[call-overload]
@@ -88,18 +88,18 @@ class _SpatiallyVaryingBlur(LinearOperator):
         return np.arange(n)
 
     def _with(self, psfs: np.ndarray, shape: Shape) -> Any:
-        """The same with other PSFs, or for a frame of another shape."""
+        """The same blur with other PSFs, or for a frame of another shape."""
         kind: Any = type(self)
         same = {"center": self.center, "oversize": True, "method": self.method}
         return kind(psfs, shape, self.boundary, **same, **self._places)
 
     @property
     def _places(self) -> dict[str, Any]:
-        """The argument that says where the PSFs are known."""
+        """The keyword argument for the places of the PSFs."""
         raise NotImplementedError
 
     def work_bytes(self, itemsize: int = 4) -> int:
-        """Bytes it takes besides x and y."""
+        """Bytes held besides x and y."""
         if self._engine is None:
             return 0
         extended = math.prod(self._extension.extended) if self._extension else 0
@@ -122,7 +122,7 @@ class _SpatiallyVaryingBlur(LinearOperator):
             self._extension.fold(extended, target)
 
     def _volumes(self, x: Any, y: Any) -> tuple[list[Any], list[Any]]:
-        """Those that x and y are stacks of."""
+        """x and y as lists of volumes."""
         of_y = y.reshape(-1, *self._volume)
         count = of_y.shape[0]
         of_x = x.reshape(count, -1, *x.shape[-2:])
@@ -144,21 +144,21 @@ class _SpatiallyVaryingBlur(LinearOperator):
 
 
 class PatchBlur(BatchedOperator, _SpatiallyVaryingBlur):
-    """Blur by a grid of PSFs, blended over the patches between their places.
+    """Blur by a grid of PSFs, interpolated linearly between their places.
 
     psfs: (gy, gx, ky, kx) for images, the last two axes of `shape`, or (gz, gy, gx, kz, ky, kx) for
     volumes, the last three; along axes before these every image is blurred alike.
     shape: of the frame.  boundary: "zero", "reflect", "periodic" or "unknown", as of `Blur`; with
-    "unknown" x is larger than the frame, and `frame` is where the frame lies in it.
+    "unknown" x is larger than the frame, and `frame` is the index of the frame in x.
     centers: places of the PSFs in pixels of the frame, a rising sequence for each axis of the grid;
     None: the middles of equal cells, (p + 1/2) n / g − 1/2.
     center: index of the centre of every PSF, n // 2 unless given.  normalize: divide every PSF by
     its sum.  oversize: PSFs may be longer than the frame.
-    method: "direct", "fft", or "auto", whichever was measured to be faster.
+    method: "direct", "fft", or "auto", the faster of the two by measured costs.
 
-    Besides x and y it holds (`work_bytes`) with "reflect" and "periodic" x̃; with "fft" an OTF for
-    each patch in y and x, on the size of two cells and a PSF, and the spectra of some planes: of
-    all planes of x and y in a patch, if kz > 1.  Raises ArgumentError.
+    Holds, besides x and y (`work_bytes`): x̃ for "reflect" and "periodic"; with "fft" an OTF for
+    each patch in y and x, of the size of two cells and a PSF, and the spectra of a few planes, or
+    of all planes of x and y in a patch if kz > 1.  Raises ArgumentError.
 
     >>> psfs = np.array([[pr.psf.gaussian((3, 3), 0.4), pr.psf.gaussian((3, 3), 1.0)]])
     >>> A = pr.PatchBlur(psfs, (9, 17), centers=[[4], [2, 14]], method="fft")
@@ -204,7 +204,7 @@ class PatchBlur(BatchedOperator, _SpatiallyVaryingBlur):
 
 
 class DepthBlur(_SpatiallyVaryingBlur):
-    """Blur of a volume by PSFs that change with depth, as where refractive indices do not match
+    """Blur of a volume by PSFs that change with depth, as with mismatched refractive indices
     (Gibson and Lanni, J. Opt. Soc. Am. A 8 (1991) 1601; Preza and Conchello, J. Opt. Soc. Am. A 21
     (2004) 1593).
 
@@ -212,14 +212,14 @@ class DepthBlur(_SpatiallyVaryingBlur):
     spreads its light over planes by its own PSF,
     y[z, r] = Σ_z' Σ_s psfs[z', z − z' + c_z, s] x̃[z', r + c − s].
     shape: of the frame, (…, nz, ny, nx).
-    depths: the plane of the frame to which each PSF belongs, rising numbers, whole or not, inside
-    the frame or beyond; between two of them PSFs are blended.  None: one PSF for each plane.
+    depths: plane of the frame for each PSF, rising numbers, whole or not, inside the frame or
+    beyond; between two of them PSFs are interpolated.  None: one PSF for each plane.
     boundary, center, normalize, oversize, method: as of `PatchBlur`.
 
-    Besides x and y it holds (`work_bytes`) with "reflect" and "periodic" x̃; with "fft" an OTF of
-    two axes for each plane of each PSF, d · kz padded planes, and the spectra of x and y: few PSFs
-    at stated depths take little memory, one for each plane of a stack takes much.  A volume with
-    PSFs (d, ky, kx) has slices.  Raises ArgumentError.
+    Holds, besides x and y (`work_bytes`): x̃ for "reflect" and "periodic"; with "fft" an OTF of two
+    axes for each plane of each PSF, d · kz padded planes, and the spectra of x and y.  Few PSFs at
+    given depths take little memory, one for each plane takes much.  A volume with PSFs (d, ky, kx)
+    has slices.  Raises ArgumentError.
 
     >>> sharp, wide = pr.psf.gaussian((5, 5), 0.4), pr.psf.gaussian((5, 5), 1.5)
     >>> A = pr.DepthBlur([sharp, wide], (3, 9, 9), depths=[0, 2], method="fft")
@@ -271,7 +271,7 @@ class DepthBlur(_SpatiallyVaryingBlur):
 
 
 def _three(values: Any, one: Any) -> tuple[Any, ...]:
-    """Of three axes, where z may be missing."""
+    """The values of three axes, with `one` for leading axes that are missing."""
     given = tuple(values)
     return (*(one,) * (3 - len(given)), *given)
 
@@ -279,7 +279,7 @@ def _three(values: Any, one: Any) -> tuple[Any, ...]:
 def _checked_psfs(
     where: str, psfs: np.ndarray, rank: int, shape: Shape, normalize: bool, oversize: bool
 ) -> np.ndarray:
-    """The PSFs in float64, each of them as `Blur` would take it."""
+    """The PSFs in float64, each checked as by `Blur`."""
     if not psfs.size:
         raise ArgumentError(f"{where}.psfs: expected PSFs, got an empty array of {psfs.shape}")
     each = psfs.reshape(-1, *psfs.shape[-rank:])

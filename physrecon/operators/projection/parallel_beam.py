@@ -14,10 +14,10 @@ from physrecon.geometry.grid import Grid
 from physrecon.geometry.parallel_beam import ParallelBeam
 from physrecon.geometry.view_tables import ViewTable, view_table
 
-WIDTHS = (1, 4, 16, 32, 64)  # slices in a block: each is compiled on its own
-LAUNCH = 1 << 35  # weights applied in one launch: a second or so on two cores
-PAGE = 4096  # bytes after which addresses fall into the same set of the L1 cache
-STAGGER = 7 / 16  # of a page between neighbouring lines, so that they fall into different sets
+WIDTHS = (1, 4, 16, 32, 64)  # slices in a block; kernels are compiled for each width
+LAUNCH = 1 << 35  # weights applied in one launch: about a second on two cores
+PAGE = 4096  # bytes; addresses so far apart share a set of the L1 cache
+STAGGER = 7 / 16  # fraction of a page between neighbouring lines: puts them into different sets
 
 
 def block_widths(slices: int) -> Iterator[tuple[int, int]]:
@@ -29,7 +29,7 @@ def block_widths(slices: int) -> Iterator[tuple[int, int]]:
 
 
 def staggered(length: int, row_bytes: int) -> int:
-    """`length` padded so that lines of rows of so many bytes do not compete for cache sets."""
+    """`length` padded so that lines of rows of `row_bytes` bytes do not compete for cache sets."""
     line = arrays.CACHE_LINE
     if row_bytes < line:
         return (-(-length * row_bytes // line) | 1) * line // row_bytes  # an odd number of lines
@@ -40,9 +40,9 @@ def staggered(length: int, row_bytes: int) -> int:
 class ParallelEngine:
     """The two kernels of a parallel beam on stacks of any height, block by block.
 
-    table: how views weigh voxels; None is the method of Joseph.  Raises ArgumentError where the
-    grid has not one slice for each detector row, at its height.  Holds the table, made when it is
-    first needed, and, between calls, the memory of one pair of blocks."""
+    table: weights of voxels in views; None: the method of Joseph.  Raises ArgumentError unless the
+    grid has one slice for each detector row, at its height.  Holds the table, made on first use,
+    and one pair of blocks between calls."""
 
     nonnegative = True
     slices: tuple[int, int] | None = (0, 1)
@@ -61,17 +61,17 @@ class ParallelEngine:
 
     @property
     def independent_columns(self) -> int:
-        """`taps`, the most rays that cross one voxel: the width of its shadow in columns."""
+        """`taps`, the maximum number of rays of a view through one voxel."""
         return self.table.taps
 
     def work_bytes(self, itemsize: int) -> int:
-        """Bytes of a pair of blocks, the widest that the stack is cut into."""
+        """Bytes of a pair of blocks of the greatest width in use."""
         width = max((w for _, w in block_widths(self.grid.shape[0])), default=0)
         lengths = self._lengths(width * itemsize) if width else (0, 0)
         return (self.ny * lengths[0] + self.scan.shape[0] * lengths[1]) * width * itemsize
 
     def project(self, x: Any, out: Any) -> None:
-        """x (nz, ny, nx) → out (views, rows, columns), written."""
+        """out (views, rows, columns) ← A x, x (nz, ny, nx)."""
         from physrecon.kernels import parallel_beam, stacking
 
         table, order, natural = self._tables(x)
@@ -89,7 +89,7 @@ class ParallelEngine:
             self._free.append(kept)
 
     def backproject(self, y: Any, out: Any) -> None:
-        """y (views, rows, columns) → out (nz, ny, nx), written."""
+        """out (nz, ny, nx) ← Aᵀ y, y (views, rows, columns)."""
         from physrecon.kernels import parallel_beam, stacking
 
         table, order, natural = self._tables(y)
@@ -106,7 +106,7 @@ class ParallelEngine:
             self._free.append(kept)
 
     def share_memory(self, other: ParallelEngine) -> None:
-        """Use the blocks of an engine of the same grid and columns, whatever their views."""
+        """Share the blocks of an engine of the same grid and columns; views may differ."""
         self._free = other._free
 
     def _parts(self, slices: int) -> Iterator[tuple[slice, int]]:
@@ -117,9 +117,9 @@ class ParallelEngine:
 
     @staticmethod
     def _pieces(count: int, work: int, unit: int) -> Iterator[slice]:
-        """Cut `count` things of `work` steps each into launches of a second or so, in whole units.
+        """Cut `count` items of `work` steps each into launches of about a second, in whole units.
 
-        Python sees signals only between launches."""
+        Python handles signals only between launches."""
         size = max(LAUNCH // (max(work, 1) * unit), 1) * unit
         for start in range(0, count, size):
             yield slice(start, min(start + size, count))
@@ -128,11 +128,11 @@ class ParallelEngine:
         return (self.ny, self.nx, volume.shape[1], sino.shape[0], self.columns, sino.shape[1])
 
     def _blocks(self, near: Any, width: int) -> tuple[Any, Any, Any]:
-        """What to keep, and of it memory for a block of volume and one of projections.
+        """(record for reuse, block of volume, block of projections).
 
-        It comes from the last call if it fits; projections of more views fit too."""
+        Memory of the last call is reused if it fits; projections of more views fit too."""
         key = (arrays.is_device(near), near.dtype, width)
-        # Popped, not looked at: another thread makes its own.
+        # Popped, so that another thread makes its own.
         free: Any = self._free.pop() if self._free else (None, None, None)
         last, volume, sino = free
         views = self.scan.shape[0]
@@ -162,7 +162,7 @@ class ParallelEngine:
 
 
 def _rows(block: Any) -> Any:
-    """A block as the kernels of its machine take it: on the CPU, a flat array of lanes."""
+    """A block in the form that its machine's kernels take: on the CPU, a flat array of lanes."""
     if arrays.is_device(block):
         return block
     from physrecon.kernels._lanes import lanes
@@ -171,7 +171,7 @@ def _rows(block: Any) -> Any:
 
 
 def check_rows(where: str, scan: ParallelBeam, grid: Grid) -> None:
-    """An untilted parallel beam sees slice r in row r, whatever the pitches."""
+    """Raise ArgumentError unless slice r is at the height of row r: the beam is not tilted."""
     if scan.shape[1] != grid.shape[0]:
         raise ArgumentError(
             f"{where}: expected a grid of {scan.shape[1]} slices, one per detector row, "

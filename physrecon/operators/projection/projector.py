@@ -19,26 +19,26 @@ class Engine(Protocol):
     """The kernels of one scan and one grid.
 
     nonnegative: no weight is below 0.  slices: the axes of volume and projections along which
-    nothing mixes, or None."""
+    slices are independent, or None."""
 
     nonnegative: bool
     slices: tuple[int, int] | None
 
     @property
     def independent_columns(self) -> int:
-        """m: no voxel lies on two rays of one view that are m columns apart, or more."""
+        """m: two rays of one view that are m or more columns apart share no voxel."""
 
     def project(self, x: Any, out: Any) -> None:
-        """x (nz, ny, nx) → out (views, rows, columns), written."""
+        """out (views, rows, columns) ← A x, x (nz, ny, nx)."""
 
     def backproject(self, y: Any, out: Any) -> None:
-        """y (views, rows, columns) → out (nz, ny, nx), written."""
+        """out (nz, ny, nx) ← Aᵀ y, y (views, rows, columns)."""
 
     def work_bytes(self, itemsize: int) -> int:
-        """Bytes held besides x and y of elements of so many bytes."""
+        """Bytes held besides x and y, for elements of `itemsize` bytes."""
 
     def share_memory(self, other: Any) -> None:
-        """Use the memory of an engine of the same detector and grid, whatever its views."""
+        """Share the memory of an engine of the same detector and grid; views may differ."""
 
 
 ENGINES: dict[type, Callable[[Any, Grid], Engine]] = {ParallelBeam: ParallelEngine}
@@ -48,11 +48,11 @@ class Projector(LinearOperator):
     """y = A x: x (nz, ny, nx) [1/length] → y (views, rows, columns) [1].
 
     Joseph's method (P. M. Joseph, IEEE Trans. Med. Imaging 1, 192, 1982) with its exact transpose.
-    scan: a ParallelBeam.  grid: a Grid; None is scan.default_grid().  `A[views]` sees some of the
-    views.  Raises ArgumentError when the grid has not one slice per detector row.
+    scan: a ParallelBeam.  grid: a Grid; None is scan.default_grid().  `A[views]` projects to these
+    views only.  Raises ArgumentError unless the grid has one slice per detector row.
 
-    Holds, between calls, one copy of at most 64 slices of volume and projections, which it shares
-    with what `A[views]` gives.
+    Holds, between calls, a copy of at most 64 slices of volume and projections, shared with
+    `A[views]`.
 
     >>> scan = pr.ParallelBeam([0, 90], (1, 5), pixel_size=0.1, angle_unit="deg")
     >>> A = pr.Projector(scan)
@@ -77,11 +77,11 @@ class Projector(LinearOperator):
 
     @property
     def independent_columns(self) -> int:
-        """m: no voxel lies on two rays of one view that are m columns apart, or more."""
+        """m: two rays of one view that are m or more columns apart share no voxel."""
         return self._engine.independent_columns
 
     def work_bytes(self, itemsize: int) -> int:
-        """Bytes held, between calls, besides x and y of elements of so many bytes."""
+        """Bytes held between calls besides x and y, for elements of `itemsize` bytes."""
         return self._engine.work_bytes(itemsize)
 
     def _forward(self, x: Any, out: Any) -> None:
