@@ -1,7 +1,6 @@
-"""Where numbers live: machines, slices, vectors, arrays on the disk.
+"""Arrays on the host, on the GPU and on the disk; their slices; tuples of them.
 
-`from physrecon import arrays` gives what is done to one array; `arrays.vectors` does the same to
-tuples of arrays."""
+`physrecon.arrays` has the functions for one array, `arrays.vectors` those for tuples of arrays."""
 
 from physrecon.arrays.device import (
     CACHE_LINE,

@@ -1,8 +1,7 @@
-"""Where arrays live, and the few things done to them that must not depend on where or how many.
+"""Allocation and transfer of arrays on the host and on the GPU.
 
-The machine of an array is its type: NumPy arrays live on the host, in memory or on the disk
-(`disk_arrays`), arrays with `__cuda_array_interface__` (CuPy) on the device.  Nothing here guesses
-or falls back."""
+An array's type decides where it is computed: NumPy arrays on the host, in memory or on the disk
+(`on_disk`), arrays with `__cuda_array_interface__` (CuPy) on the GPU.  There is no fallback."""
 
 from __future__ import annotations
 
@@ -17,7 +16,7 @@ from physrecon.arrays import on_disk
 from physrecon.errors import ArgumentError, DeviceError
 
 DEVICES = ("cpu", "cuda")
-CACHE_LINE = 64  # bytes; a vector load across two lines costs two
+CACHE_LINE = 64  # bytes; a vector load across two lines costs two loads
 
 
 def aligned_empty(shape: Sequence[int], dtype: DTypeLike) -> np.ndarray:
@@ -74,9 +73,9 @@ def like(
     dtype: DTypeLike | None = None,
     in_memory: bool = False,
 ) -> Any:
-    """Uninitialised array on the machine of `array`, of its dtype unless told otherwise.
+    """Uninitialised array on the machine of `array`, with its shape and dtype unless given.
 
-    On the disk where `array` is, unless it is small or wanted in memory."""
+    It is on the disk if `array` is, unless it is small or `in_memory`."""
     shape = array.shape if shape is None else tuple(shape)
     dtype = array.dtype if dtype is None else dtype
     if is_device(array):
@@ -94,7 +93,7 @@ def zeros_like(array: Any, shape: Sequence[int] | None = None) -> Any:
 
 def all_finite(array: Any) -> bool:
     """True when no element is NaN or infinite."""
-    # The sum is not finite if any element is not; finite ones may overflow it, hence a second look.
+    # A non-finite element makes the sum non-finite; so may an overflow, hence the second test.
     with np.errstate(all="ignore"):
         total = array.sum(dtype=np.float64)
     return bool(np.isfinite(float(total))) or bool(namespace(array).isfinite(array).all())

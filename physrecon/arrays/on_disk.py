@@ -1,8 +1,8 @@
-"""Arrays on the disk: NumPy arrays over temporary files, for what is larger than the memory.
+"""Arrays on the disk: NumPy arrays over temporary files, for arrays larger than the memory.
 
-To all code they are NumPy arrays; what is made beside one (`arrays.like`) lies on the disk as well.
-The system moves their pages in and out by itself; `resident_limit` moves them out early, so that a
-program holds no more memory than it was given though others leave some free."""
+All code treats them as NumPy arrays; `arrays.like` of one is on the disk as well.  The system moves
+their pages in and out; `resident_limit` moves pages out early, so that a program stays within its
+budget even while more memory is free."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from numpy.typing import DTypeLike
 
 from physrecon.errors import WriteError
 
-LEAST_BYTES = 1 << 20  # smaller ones stay in memory
-INTERVAL = 0.002  # seconds between two looks at the memory in use
+LEAST_BYTES = 1 << 20  # smaller arrays stay in memory
+INTERVAL = 0.002  # seconds between two checks of the memory in use
 
 
 class _Pages(mmap.mmap):
-    """The pages of a file that is gone from its folder, and goes with them."""
+    """The pages of an unlinked file, which exists as long as they do."""
 
     folder: str
 
@@ -36,10 +36,10 @@ _open: weakref.WeakSet[_Pages] = weakref.WeakSet()
 
 
 def mapped(shape: Sequence[int], dtype: DTypeLike, folder: str | Path) -> np.ndarray:
-    """Array of zeros on the disk, in a file of `folder` that nobody else sees.
+    """Array of zeros on the disk, in an unlinked file of `folder`.
 
-    The file is there in full from the beginning: too full a disk is a WriteError here, not a crash
-    later.  Its room is free again when the array is gone, or the process, however killed."""
+    The file is allocated in full: a full disk raises WriteError here, not a crash later.  Its space
+    is free again when the array is deleted, or the process ends, even if killed."""
     dtype = np.dtype(dtype)
     size = max(1, math.prod(shape) * dtype.itemsize)
     try:
@@ -60,7 +60,7 @@ def mapped(shape: Sequence[int], dtype: DTypeLike, folder: str | Path) -> np.nda
 
 
 def folder_of(array: Any) -> str | None:
-    """Where the file of an array lies, None for an array in memory."""
+    """Folder of the file of an array, None for an array in memory."""
     while isinstance(array, np.ndarray):
         array = array.base
     if isinstance(array, memoryview):
@@ -70,10 +70,10 @@ def folder_of(array: Any) -> str | None:
 
 @contextmanager
 def resident_limit(limit: int) -> Iterator[None]:
-    """Keep the pages of disk arrays that are in memory below `limit` bytes, within the block.
+    """Hold at most `limit` bytes of pages of disk arrays in memory, within the block.
 
-    Pages that are given back keep what was written to them.  Where the system does not say how
-    many pages there are, it alone decides."""
+    Released pages keep their content on the disk.  Where the system does not report the number of
+    pages, the limit has no effect."""
     statm = Path("/proc/self/statm")
     if not statm.exists() or not hasattr(mmap, "MADV_DONTNEED"):
         yield

@@ -20,7 +20,7 @@ def sliced(array: Any, axis: int | None) -> Any:
 
 
 def partial_sums(view: Any, sums: int = 1) -> Any:
-    """Memory for the sums that a kernel of `kernels.vectors` leaves for a view from `sliced`."""
+    """Memory for the partial sums of a kernel of `kernels.vectors` over a view from `sliced`."""
     from physrecon.kernels.vectors import pieces
 
     outer, slices, inner = view.shape
@@ -30,7 +30,7 @@ def partial_sums(view: Any, sums: int = 1) -> Any:
 
 
 def total(partial: Any) -> np.ndarray:
-    """The sums of each slice (slices,), in float64 and in an order of that slice alone."""
+    """The sum of each slice (slices,) in float64, in an order that depends on this slice only."""
     host = to_host(partial).astype(np.float64, copy=False)
     return np.array([np.sum(np.ascontiguousarray(host[:, i])) for i in range(host.shape[1])])
 
@@ -38,8 +38,8 @@ def total(partial: Any) -> np.ndarray:
 def dots(a: Any, b: Any, axis: int | None) -> np.ndarray:
     """⟨a, b⟩ for each index along `axis`, (slices,) float64; (1,) for None.
 
-    The products of one index are summed in an order that depends on the shape of that index alone:
-    not on the threads, and not on how many neighbours it has."""
+    The order of summation depends on the shape of one slice only, not on the threads nor on the
+    number of slices."""
     from physrecon.kernels import vectors
 
     return _reduce(vectors.dot, a, b, axis)
@@ -62,9 +62,9 @@ def _reduce(kernel: Any, a: Any, b: Any, axis: int | None) -> np.ndarray:
 
 
 def combine(y: Any, b: Any, a: Any, x: Any, axis: int | None, active: Any) -> np.ndarray:
-    """y ← b y + a x with the numbers of each slice; ‖y‖² of each slice afterwards.
+    """y ← b y + a x with b and a of each slice; returns ‖y‖² of each slice.
 
-    Slices that are not active keep every bit."""
+    Inactive slices keep every bit."""
     from physrecon.kernels import vectors
 
     y, x = sliced(y, axis), sliced(x, axis)
@@ -78,7 +78,7 @@ def combine(y: Any, b: Any, a: Any, x: Any, axis: int | None, active: Any) -> np
 def step(
     x: Any, t: Any, d: Any, bounds: tuple[float, float], axis: int | None, active: Any
 ) -> tuple[np.ndarray, np.ndarray]:
-    """x ← x + t d, held within bounds, in the active slices; ‖change‖² and ‖x‖² of each."""
+    """x ← x + t d, clipped to bounds, in the active slices; returns ‖change‖² and ‖x‖² of each."""
     from physrecon.kernels import vectors
 
     x, d = sliced(x, axis), sliced(d, axis)
@@ -91,6 +91,6 @@ def step(
 
 
 def _beside(numbers: Any, array: Any, dtype: DTypeLike | None = None) -> Any:
-    """A few numbers as an array on the machine of `array` and in its dtype."""
+    """Numbers as an array on the machine of `array` and in its dtype."""
     table = np.ascontiguousarray(numbers, array.dtype if dtype is None else dtype)
     return to_device(table, "cuda" if is_device(array) else "cpu")

@@ -1,9 +1,9 @@
 """Vectors: arrays, or tuples of arrays, whole or cut into slices.
 
 A *vector* is an array or a tuple of vectors (the range of a `vstack` of unlike operators); its
-shape is a tuple of ints or a tuple of shapes.  `axis` says where the slices of a vector lie: None
-when it is one piece, else the axis of each of its arrays.  Numbers that belong to slices are
-float64 NumPy arrays (n,), with n = 1 for a vector of one piece."""
+shape is a tuple of ints or a tuple of shapes.  `axis` is the slice axis of each array of a vector;
+None for a vector without slices.  Numbers per slice are float64 NumPy arrays (n,), with n = 1 for a
+vector without slices."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def is_product(shape: Shape) -> bool:
 
 
 def leaves(vector: Vector) -> list[Any]:
-    """The arrays a vector is made of."""
+    """The arrays of a vector, in order."""
     if isinstance(vector, tuple):
         return [leaf for part in vector for leaf in leaves(part)]
     return [vector]
@@ -107,7 +107,7 @@ def multiply(y: Vector, x: Vector) -> None:
 
 
 def dots(a: Vector, b: Vector, axis: Axis = None) -> Numbers:
-    """⟨a, b⟩ of each slice, in float64 and in an order that no other slice has a part in."""
+    """⟨a, b⟩ of each slice in float64, summed in an order that depends on this slice only."""
     return _summed(arrays.dots, a, b, axis)
 
 
@@ -117,7 +117,7 @@ def distances(a: Vector, b: Vector, axis: Axis = None) -> Numbers:
 
 
 def sums(a: Vector, axis: Axis = None) -> Numbers:
-    """The sum of each slice, in float64 and in an order that no other slice has a part in."""
+    """The sum of each slice in float64, in an order that depends on this slice only."""
     total = np.zeros(1)
     for leaf, where in zip(leaves(a), leaf_axes(axis, a), strict=True):
         view, xp = arrays.sliced(leaf, where), arrays.namespace(leaf)
@@ -134,16 +134,16 @@ def _summed(function: Callable[..., Numbers], a: Vector, b: Vector, axis: Axis) 
 
 
 def slice_count(shape: Shape, axis: Axis) -> int:
-    """How many slices a vector of this shape has."""
+    """Number of slices of a vector of this shape."""
     if axis is None:
         return 1
     return slice_count(shape[0], axis[0]) if isinstance(axis, tuple) else shape[axis]
 
 
 def scale_add(y: Vector, b: Numbers, a: Numbers, x: Vector, axis: Axis, active: Any) -> Numbers:
-    """y ← b y + a x with the numbers of each slice, and ‖y‖² of each slice afterwards.
+    """y ← b y + a x with b and a of each slice; returns ‖y‖² of each slice.
 
-    One pass over memory.  Slices that are not active keep every bit."""
+    One pass over memory.  Inactive slices keep every bit."""
     total = np.zeros(1)
     for p, q, where in zip(leaves(y), leaves(x), leaf_axes(axis, y), strict=True):
         total = total + arrays.combine(p, b, a, q, where, active)
@@ -153,7 +153,7 @@ def scale_add(y: Vector, b: Numbers, a: Numbers, x: Vector, axis: Axis, active: 
 def step_within(
     x: Vector, t: Numbers, d: Vector, bounds: tuple[float, float], axis: Axis, active: Any
 ) -> tuple[Numbers, Numbers]:
-    """x ← x + t d, held within bounds, in the active slices: one pass over memory.
+    """x ← x + t d, clipped to bounds, in the active slices: one pass over memory.
 
     Returns ‖x − previous x‖² and ‖x‖² of each slice."""
     moved = size = np.zeros(1)
@@ -164,9 +164,9 @@ def step_within(
 
 
 def per_slice_broadcast(numbers: Numbers, shape: Shape, axis: Axis) -> Any:
-    """Numbers of slices as what broadcasts against a vector of this shape.
+    """Numbers per slice, shaped to broadcast against a vector of this shape.
 
-    A float for a vector of one piece, else host arrays (n, 1, …), in a tuple where it is one."""
+    A float for a vector without slices, else host arrays (n, 1, …), in a tuple for a tuple."""
     if axis is None:
         return float(numbers[0])
     if isinstance(axis, tuple):
@@ -175,7 +175,7 @@ def per_slice_broadcast(numbers: Numbers, shape: Shape, axis: Axis) -> Any:
 
 
 def peaks(vector: Vector, axis: Axis, over: Vector = None) -> Numbers:
-    """The largest element of each slice of a vector without negative ones, or of `vector / over`.
+    """The largest element of each slice of a non-negative vector, or of `vector / over`.
 
     over: of the same shape, positive."""
     most = np.zeros(slice_count(transform(lambda leaf: leaf.shape, vector), axis))
@@ -201,14 +201,14 @@ def largest(values: Vector, shape: Shape, axis: Axis) -> Numbers:
 
 
 class Constants:
-    """Vectors of an operator, held for each machine and dtype of x that they were needed in."""
+    """Constant vectors of an operator, cached by machine and dtype of x."""
 
     def __init__(self, values: Vector) -> None:
         self.values = values
         self._moved: dict[Any, Vector] = {}
 
     def beside(self, x: Vector) -> Vector:
-        """The values on the machine of x, those of floats in its dtype."""
+        """The values on the machine of x, floats in its dtype."""
         model = leaves(x)[0]
         key = (arrays.is_device(model), np.dtype(model.dtype))
         if key not in self._moved:
@@ -232,7 +232,7 @@ def leaf_axes(axis: Axis, vector: Vector) -> list[int | None]:
 
 
 def checked(where: str, vector: Vector, shape: Shape) -> Vector:
-    """The vector as native, C-contiguous floats, or ArgumentError when it does not fit."""
+    """The vector as native, C-contiguous floats.  Raises ArgumentError if it does not fit."""
     if is_product(shape):
         if not isinstance(vector, tuple | list) or len(vector) != len(shape):
             raise ArgumentError(
@@ -276,7 +276,7 @@ def assign(y: Vector, x: Vector, axis: Axis = None, active: Any = (True,)) -> No
 
 
 def check_out(where: str, out: Vector, shape: Shape, like: Vector) -> None:
-    """Complain unless `out` can be written as the result of a call on the vector `like`."""
+    """Raise ArgumentError unless `out` can hold the result of a call on the vector `like`."""
     model = leaves(like)[0]
     fits = isinstance(out, tuple) == is_product(shape) and [
         getattr(leaf, "shape", None) for leaf in leaves(out)
@@ -298,7 +298,7 @@ def check_out(where: str, out: Vector, shape: Shape, like: Vector) -> None:
 
 
 def check_finite(where: str, vector: Vector) -> None:
-    """Complain about NaN and infinity, with their number."""
+    """Raise ArgumentError for NaN and infinity, with their number."""
     for leaf in leaves(vector):
         if not arrays.all_finite(leaf):
             finite = arrays.namespace(leaf).isfinite(leaf)
@@ -340,7 +340,7 @@ def _describe(vector: Any) -> str:
 
 
 def default_slice_axis(shape: Shape) -> Axis:
-    """Where the slices of a volume lie."""
+    """Slice axis of a volume: 0 for a shape of three axes, otherwise None."""
     return 0 if len(shape) == 3 and not is_product(shape) else None
 
 
