@@ -1,1 +1,1 @@
-"""Where source, detector and voxels are."""
+"""Positions of source, detector and voxels."""

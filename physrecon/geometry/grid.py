@@ -1,7 +1,7 @@
 """The box of voxels.
 
-Volume (z, y, x); the origin is the centre of the array, (n - 1)/2, unless the box is centred
-elsewhere."""
+Volume (z, y, x); the origin is the centre of the array, (n - 1)/2, unless `center` shifts the
+box."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Grid:
 
     @property
     def origin(self) -> tuple[float, float, float]:
-        """Index (z, y, x) of the place (0, 0, 0), which may lie between voxels or beyond them."""
+        """Index (z, y, x) of the point (0, 0, 0); may be fractional or outside the box."""
         z, y, x = (
             (n - 1) / 2 - center / pitch
             for n, center, pitch in zip(self.shape, self.center, self.pitch, strict=True)
@@ -85,7 +85,7 @@ class Grid:
         return np.asarray((np.arange(n) - (n - 1) / 2) * self.pitch[which] + self.center[which])
 
     def part(self, slices: slice) -> Grid:
-        """Some neighbouring slices, where they are.  Raises ArgumentError for a step."""
+        """Adjacent slices, at their own heights.  Raises ArgumentError for a step."""
         start, stop = run_of("Grid.part", slices, self.shape[0])
         z, y, x = self.center
         z += (start + stop - self.shape[0]) / 2 * self.pitch[0]

@@ -5,7 +5,7 @@ The origin is the centre of the array, (n - 1)/2.  At angle θ the ray through c
 
     x cos θ + y sin θ = (u - center) · pixel_size
 
-so views turn source and detector counter-clockwise seen from +z while the object stands."""
+With rising θ, source and detector turn counter-clockwise seen from +z; the object is at rest."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from physrecon.errors import ArgumentError
 from physrecon.geometry.grid import Grid, checked_lengths, checked_shape, run_of
 
 ANGLE_UNITS = ("deg", "rad")
-SAME_ROW = 1e-6  # rows: heights nearer than this differ by rounding alone
+SAME_ROW = 1e-6  # rows; heights that differ by less are equal but for rounding
 
 
 @dataclass(frozen=True, eq=False)
 class ParallelBeam:
-    """Parallel rays, one turn about the z axis per view.
+    """Parallel rays that turn about the z axis from view to view.
 
-    angles: (views,) in `angle_unit` ("deg" or "rad", no default guess), any order, sign or range.
+    angles: (views,) in `angle_unit` ("deg" or "rad", required), any order, sign or range.
     detector_shape: (rows, columns).  pixel_size: one length or (row pitch, column pitch).
     center: 0-based detector column of the rotation axis, anywhere; None is (columns - 1)/2.
-    row_offset: rows from the height z = 0 to the middle of the detector.  Row r sees slice r alone,
+    row_offset: rows from the height z = 0 to the middle of the detector.  Row r sees slice r only,
     whatever the pitches.
 
     >>> scan = pr.ParallelBeam(np.arange(0, 180, 2), (4, 65), pixel_size=0.1, angle_unit="deg")
@@ -103,7 +103,7 @@ class ParallelBeam:
         return Grid((rows, columns, columns), pitch, (self.row_offset * self.row_pitch, 0.0, 0.0))
 
     def part(self, rows: slice) -> ParallelBeam:
-        """Some neighbouring rows, where they are.  Raises ArgumentError for a step."""
+        """Adjacent rows, at their own heights.  Raises ArgumentError for a step."""
         count, columns = self.detector_shape
         start, stop = run_of("ParallelBeam.part", rows, count)
         offset = self.row_offset + (start + stop - count) / 2
@@ -117,7 +117,7 @@ class ParallelBeam:
         return slice(int(low), int(high) if start < stop else int(low))
 
     def first_row_seen(self, grid: Grid) -> float:
-        """The row, perhaps beyond the detector or between two, that sees slice 0 of a grid."""
+        """The row that sees slice 0 of a grid; may be fractional or beyond the detector."""
         first = (self.detector_shape[0] - 1) / 2 - self.row_offset - grid.origin[0]
         near = round(first)
         return near if abs(first - near) < SAME_ROW else first

@@ -1,4 +1,4 @@
-"""The contract of every geometry of a scan, whatever its rays."""
+"""The protocol of all scan geometries."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from physrecon.geometry.grid import Grid
 
 
 class ScanGeometry(Protocol):
-    """Where source and detector are in every view: a frozen value.
+    """Positions of source and detector in every view: a frozen value.
 
     separable: row r sees slice r alone, so slabs are independent problems."""
 
@@ -25,7 +25,7 @@ class ScanGeometry(Protocol):
         """The scan with these views only."""
 
     def part(self, rows: slice) -> Self:
-        """Some neighbouring detector rows, where they are."""
+        """Adjacent detector rows, at their own heights."""
 
     def rows_seen(self, grid: Grid, slices: slice) -> slice:
         """The detector rows that these slices of a grid reach."""

@@ -1,4 +1,4 @@
-"""A scan and a grid as one float64 table, the form in which kernels read them."""
+"""A scan and a grid as one float64 table for the kernels."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from physrecon.geometry.parallel_beam import ParallelBeam
 
 @dataclass(frozen=True, eq=False)
 class ViewTable:
-    """A scan and the plane of a grid, lowered to what `kernels.parallel_beam` reads.
+    """A scan and the plane of a grid as the table that `kernels.parallel_beam` reads.
 
-    rows: (views, 9) float64, the columns named there.  split: how many views, the first ones, have
-    minor axis x.  order: (views,) which view of the scan each row is.  taps: most rays that cross a
-    voxel in one view."""
+    rows: (views, 9) float64, with the columns named there.  split: number of views with minor axis
+    x, which come first.  order: (views,) index in the scan of the view of each row.  taps: maximum
+    number of rays of one view through a voxel."""
 
     rows: NDArray[np.float64]
     split: int
@@ -27,14 +27,14 @@ class ViewTable:
     taps: int
 
 
-STEEPEST = 1e6  # lines per neighbour, where a ray runs along the major axis
+STEEPEST = 1e6  # limit of `rise`, lines per neighbour: infinite for rays along the major axis
 
 
 def view_table(scan: ParallelBeam, grid: Grid) -> ViewTable:
-    """Where each view sees the voxels, with the weights of Joseph (1982).
+    """The table of a scan and a grid, with the weights of Joseph (1982).
 
-    Neighbouring rows are views of neighbouring direction, whatever the order of the scan, so that
-    their rays meet in the cache."""
+    Rows are sorted by direction, whatever the order of the scan: the rays of adjacent rows meet in
+    the cache."""
     _, dy, dx = grid.pitch
     _, iy, ix = grid.origin
     angles = scan.radians
@@ -69,9 +69,9 @@ def view_table(scan: ParallelBeam, grid: Grid) -> ViewTable:
 
 
 def interpolation_table(scan: ParallelBeam, grid: Grid, weights: NDArray[np.float64]) -> ViewTable:
-    """The same views for filtered backprojection: voxels take linearly interpolated columns.
+    """The table for filtered backprojection: voxels take linearly interpolated columns.
 
-    A voxel wider than a column takes the mean of as many columns, with triangular weights.
+    A voxel wider than a column takes a mean of columns, with triangular weights of its width.
     weights: (views,) factor of each view."""
     table = view_table(scan, grid)
     width = max(1.0, max(grid.pitch[1:]) / scan.column_pitch)
