@@ -2,20 +2,20 @@
 
 Correlation.  Two views half a turn apart are mirror images about the axis: with p(θ, u) = f(u - c)
 the mirrored opposite view is f shifted by d = 2c - (N - 1), so c = (N - 1 + d) / 2.  Partners that
-miss the half turn by a small angle m see the axis displaced in proportion to m, so the two nearest
-partners of a view give the column at m = 0 by a straight line.  It uses only the opposite views.
+miss the half turn by a small angle m see the axis displaced in proportion to m: a straight line
+through the two nearest partners of a view gives the column at m = 0.  Only opposite views count.
 
 Consistency.  Taken about the axis, the transform of the views along the detector,
 g(θ) = exp(iωc) ∫ p(θ, u) exp(-iωu) du, is a trigonometric polynomial in θ of degree ≲ ωR for an
 object of radius R (the condition of Helgason 1965 and Ludwig 1966 in Fourier form; the "double
 wedge" of Vo et al. 2014, Optics Express 22, 19078).  A half turn conjugates g, so Re g holds even
-harmonics alone and Im g odd ones.  What they leave unexplained is, per frequency, a constant plus
+harmonics alone and Im g odd ones.  Their residual is, per frequency, a constant plus
 Re(s exp(2iωc)): one complex s per frequency gives the misfit of every column c.  It uses all
 views, at any angles.
 
 Mass.  The centre of mass of a view moves as c + a cos θ + b sin θ (the condition of first order).
-It weighs all views alike, where over a half turn the other two live on how the ends meet: a sample
-that slipped shows as a disagreement.  It serves alone where there are no opposite views."""
+It weighs all views alike.  Over a half turn the other two depend on how the ends meet, so a sample
+that slipped shows as a disagreement.  Without opposite views, mass alone gives the column."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def edges(sinogram: Array) -> tuple[Array, Array]:
 def opposite_views(angles: Array) -> tuple[NDArray, NDArray, Array] | None:
     """Views with a partner near the half turn: (n,) views, (n, 2) partners, (n, 2) misses [rad].
 
-    None where the best partner misses by more than twice the typical step between views."""
+    None if the best partner misses by more than twice the typical step between views."""
     turned = np.mod(angles, 2 * np.pi)
     order = np.argsort(turned, kind="stable")
     around = turned[order]
@@ -100,7 +100,7 @@ def _correlation(p: Array, q: Array) -> Array:
     mean_p, mean_q = overlap(p, shifts) / count, overlap(q, -shifts) / count
     spread_p = overlap(p * p, shifts) - count * mean_p**2
     spread_q = overlap(q * q, -shifts) - count * mean_q**2
-    # an overlap that holds next to nothing of the object must not win by chance
+    # an overlap with next to nothing of the object must not win by chance
     floor = 0.05 * np.sqrt((p * p).sum(axis=1) * (q * q).sum(axis=1))[:, None]
     energy = np.sqrt(np.maximum(spread_p, 0) * np.maximum(spread_q, 0))
     return (product - count * mean_p * mean_q) / np.maximum(energy, floor + np.finfo(float).tiny)
@@ -120,9 +120,9 @@ def _peak(score: Array) -> float:
 
 
 def by_mass(sinogram: Array, angles: Array) -> float:
-    """Column about which the centre of mass of the views goes round in a circle.
+    """Column of the axis about which the centre of mass of the views circles.
 
-    Only the columns that the object ever covers count, and what lies outside is background."""
+    Only the columns that the object covers in any view count; the others are background."""
     width = sinogram.shape[1]
     smooth = gaussian_filter1d(sinogram, max(1.0, width / 160), axis=1, mode="nearest")
     highest = np.percentile(smooth, 98, axis=0)
@@ -179,11 +179,11 @@ def _tapered(sinogram: Array, margin: int) -> Array:
 def _misfit(
     sinogram: Array, bases: tuple[Array, Array], radius: float
 ) -> tuple[Array, Array, NDArray, Array]:
-    """What the harmonics leave of the views' energy for every column c of the axis.
+    """Energy of the views outside the harmonics, for every column c of the axis.
 
-    Per frequency ω [rad/column], of n: ω, and constant, wave, freedom such that the misfit is
-    constant + Re(wave · exp(2iωc)) with `freedom` degrees of freedom.  Whole periods on the
-    detector only: they do not see a constant background."""
+    For n frequencies ω [rad/column]: ω, constant, wave and freedom.  The misfit is
+    constant + Re(wave · exp(2iωc)) with `freedom` degrees of freedom.  All ω have whole periods on
+    the detector, so that a constant background has no effect."""
     views, columns = sinogram.shape
     omega = 2 * np.pi * np.arange(1, columns // 2) / columns
     # degree ωR, and the tail of the Bessel function beyond it
@@ -195,7 +195,7 @@ def _misfit(
     total = np.einsum("aij,bij->abj", parts, parts)
 
     def outside(basis: Array, terms: NDArray) -> Array:
-        """What the first terms of a basis leave of the products of Re g and Im g, (2, 2, n)."""
+        """Products of Re g and Im g outside the first terms of a basis, (2, 2, n)."""
         inside = np.einsum("vk,avj->akj", basis, parts)
         explained = np.cumsum(np.einsum("akj,bkj->abkj", inside, inside), axis=2)
         return total - explained[:, :, np.minimum(terms, basis.shape[1]) - 1, range(use)]

@@ -1,7 +1,7 @@
-"""Frames, pixels and values that cannot be used: found, left out or filled, and counted.
+"""Unusable frames, pixels and values: found, left out or filled, and counted.
 
-All work goes row by row of the detector: no row knows of another, so the result does not depend on
-how the rows were cut into slabs."""
+The rows of the detector are processed independently, so that the result does not depend on the
+slabs."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from physrecon.errors import ArgumentError, DataError
 
 Array = NDArray[np.float64]
 
-NEIGHBOURS = 11  # columns in the neighbourhood a pixel is compared with
-FAR_OFF = 3.0  # times weaker or stronger than the neighbours: dead
-FLAT_OFF = 2.0  # times weaker or stronger than the other flats: not a flat
-NO_BEAM = 0.05  # of the strongest flat: the shutter was closed
+NEIGHBOURS = 11  # columns of the neighbourhood that a pixel is compared with
+FAR_OFF = 3.0  # a pixel so many times weaker or stronger than its neighbours is dead
+FLAT_OFF = 2.0  # a flat row so many times weaker or stronger than the other flats is left out
+NO_BEAM = 0.05  # fraction of the strongest flat below which the shutter was closed
 
 
 @dataclass(frozen=True)
 class Repairs:
-    """What was mended, in detector pixels and in single values; `+` joins slabs."""
+    """Numbers of repaired detector pixels and values; `+` adds those of slabs."""
 
     pixels: int = 0
     values: int = 0
     zero_flat: int = 0  # pixels without a positive flat - dark
-    dead: int = 0  # pixels that do not respond, or far more or less than their neighbours
-    hot: int = 0  # pixels whose dark level eats up half the range
+    dead: int = 0  # pixels without response, or far weaker or stronger than their neighbours
+    hot: int = 0  # pixels whose excess dark level is above half the response
     nonfinite: int = 0  # NaN or infinite values outside those pixels
     lost_views: int = 0  # rows of a view without any usable value
     clamped: int = 0  # transmissions below the floor
     floor: float = 0.0
     no_darks: bool = False
     flat_rows: int = 0  # rows of all flat frames
-    flat_rows_off: int = 0  # those left out, too far from the other frames
+    flat_rows_off: int = 0  # rows left out, too far from the other frames
     field_values: int = 0  # NaN or infinite values of flats and darks
 
     def __add__(self, other: Repairs) -> Repairs:
@@ -49,7 +49,7 @@ class Repairs:
         return Repairs(**total)
 
     def sentences(self) -> list[str]:
-        """What the user should know, one sentence each; empty when nothing was mended."""
+        """Messages for the user, one sentence each; empty if nothing was repaired."""
         told = []
         if self.no_darks:
             told.append("no dark frames: the dark level is taken as 0")
@@ -85,10 +85,10 @@ class Repairs:
 
 @dataclass(frozen=True)
 class Fields:
-    """What flats and darks say about the rows of a slab, all float64.
+    """Mean flats and darks for the rows of a slab, all float64.
 
     dark (rows, columns); gain: flat - dark over all flats (rows, columns); gains: the same at each
-    of the positions (k,), 0 to 1 of the scan, (k, rows, columns).  NaN where no frame tells."""
+    of the positions (k,), 0 to 1 of the scan, (k, rows, columns).  NaN without a usable frame."""
 
     dark: Array
     gain: Array
@@ -100,9 +100,9 @@ class Fields:
 def average_fields(flats: NDArray, darks: NDArray, positions: Array) -> Fields:
     """Mean dark, and mean response at each position at which flats were taken.
 
-    flats and darks (n, rows, columns), positions (n,) of the flats.  Values that are NaN or
-    infinite are left out, and so are rows of flat frames that are more than twice off the median of
-    the frames.  A position left without any value lies on the line between those around it.
+    flats and darks (n, rows, columns), positions (n,) of the flats.  NaN and infinite values are
+    left out, and so are rows of flat frames that are more than a factor of two off the median of
+    the frames.  A position without any value is interpolated linearly between those around it.
     DataError: no flats."""
     if len(flats) == 0:
         raise DataError(
@@ -127,13 +127,12 @@ def average_fields(flats: NDArray, darks: NDArray, positions: Array) -> Fields:
 
 
 def bad_pixels(counts: NDArray, fields: Fields) -> dict[str, NDArray]:
-    """Masks (rows, columns) of the pixels that cannot be used, by kind; no pixel is in two.
+    """Masks (rows, columns) of the unusable pixels, by kind; no pixel has two kinds.
 
-    zero_flat: flat - dark is not positive, or not finite, at some position of the flats.  hot: the
-    dark level exceeds its neighbours' by more than half the response.  dead: the response is three
-    times off its neighbours', or the counts are NaN throughout, or do not vary over the views
-    though those beside do and the pixel does not just see air.  Neighbours are 11 columns of the
-    same row."""
+    zero_flat: flat - dark is not positive or not finite at a position of the flats.  hot: the dark
+    level exceeds its neighbours' by more than half the response.  dead: the response is a factor of
+    three off its neighbours', or all counts are NaN, or they do not vary over the views although
+    the neighbours' do and the pixel is not in air.  Neighbours are 11 columns of the same row."""
     dark, gain = fields.dark, fields.gain
     zero_flat = ~((fields.gains > 0) & np.isfinite(fields.gains)).all(axis=0)
     if zero_flat.all():
@@ -162,8 +161,8 @@ def fill(values: NDArray, bad: NDArray, first_row: int = 0) -> tuple[int, int]:
     """Fill bad pixels and non-finite values in place from the nearest good columns of the row.
 
     values (views, rows, columns) float; bad (rows, columns).  Linear between good columns, constant
-    beyond the last; a row of a view without any good value lies between the views around it.
-    Returns the counts of non-finite values outside `bad` and of such rows.
+    beyond the last; a row of a view without any good value is interpolated between the views around
+    it.  Returns the numbers of non-finite values outside `bad` and of such rows.
     DataError: more than half of the values of a row are bad."""
     finite = np.zeros(bad.shape, dtype=np.intp)
     for view in values:
@@ -223,10 +222,10 @@ def _mean(total: Array, count: NDArray) -> Array:
 
 
 def _alike(flats: NDArray, dark: Array) -> NDArray:
-    """Which rows of which flats (n, rows) are as bright as most, or at most twice off.
+    """Mask (n, rows) of the flat rows within a factor of FLAT_OFF of the median brightness.
 
-    The brightness of a row is that of its brightest tenth, so that a beam may light a part of it.
-    Frames that saw no beam have no vote, for there may be as many of them as of others."""
+    The brightness of a row is its 90th percentile, as a beam may light only a part of it.  Frames
+    without beam do not count in the median: they may be as many as the others."""
     tenth = 9 * (flats.shape[2] - 1) // 10
     level = np.zeros(flats.shape[:2])
     for frame, found in zip(flats, level, strict=True):
@@ -241,7 +240,7 @@ def _alike(flats: NDArray, dark: Array) -> NDArray:
 
 
 def _bridged(at: Array, gains: Array) -> Array:
-    """Gains (k, rows, columns) at positions (k,), NaN replaced by the line between those around."""
+    """Gains (k, rows, columns) at positions (k,); NaN is interpolated linearly in position."""
     valid = np.isfinite(gains)
     if valid.all():
         return gains
@@ -287,6 +286,6 @@ def _fill_columns(lines: NDArray, bad: NDArray) -> None:
     left, right = good[np.maximum(after - 1, 0)], good[np.minimum(after, len(good) - 1)]
     share = (gaps - left) / np.maximum(right - left, 1)
     share = np.where(left < right, share, 0).astype(lines.dtype)
-    # beyond the last good column left and right are both that one
+    # beyond the outermost good columns, left and right are the same
     left = np.minimum(left, right)
     lines[:, gaps] = lines[:, left] * (1 - share) + lines[:, right] * share

@@ -20,9 +20,10 @@ def mean_fields(
     positions: ArrayLike | None = None,
     mode: str = "interpolate",
 ) -> Fields:
-    """What the flats and darks (n, rows, columns) of counts (views, rows, columns) say.
+    """Mean flats and darks for counts (views, rows, columns).
 
-    positions (n,) of the flats in 0..1; within a view is the same.  mode: one of `FLATS`."""
+    flats, darks (n, rows, columns).  positions (n,) of the flats in 0..1, rounded to whole views.
+    mode: one of `FLATS`."""
     flats, darks = checked_frames("flats", flats, counts), checked_frames("darks", darks, counts)
     if mode not in FLATS:
         raise ArgumentError(f"flats_mode: expected one of {', '.join(FLATS)}, got {mode!r}")
@@ -39,9 +40,9 @@ def mean_fields(
 def transmission(counts: NDArray, fields: Fields, out: NDArray | None = None) -> NDArray:
     """(counts - dark) / (flat - dark), in floating point throughout.
 
-    counts (views, rows, columns).  Between the positions of the flats the flat changes linearly
-    with the view.  out may be `counts`.  A pixel whose flat does not exceed its dark gives NaN or
-    inf: `fill` mends those that `bad_pixels` names."""
+    counts (views, rows, columns).  The flat is interpolated linearly between its positions.  out
+    may be `counts`.  A pixel whose flat does not exceed its dark gives NaN or inf: `bad_pixels`
+    finds it, `fill` repairs it."""
     out = result_array(counts, False) if out is None else out
     dark = fields.dark.astype(out.dtype)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -63,7 +64,7 @@ def gain(fields: Fields, when: float, dtype: DTypeLike) -> Any:
 
 
 def result_array(counts: NDArray, overwrite: bool) -> NDArray:
-    """Where the result goes: float64 is kept, all else becomes float32."""
+    """Memory for the result: float64 for float64 counts, otherwise float32."""
     double = counts.dtype.kind == "f" and counts.dtype.itemsize == 8
     dtype = np.float64 if double else np.float32
     if overwrite and counts.dtype == dtype and counts.flags.writeable and counts.flags.c_contiguous:

@@ -1,8 +1,7 @@
 """From raw counts to line integrals, p = -log((counts - dark) / (flat - dark)).
 
-Every function works on a slab (views, rows, columns) row by row: no row knows of another, so a
-volume does not depend on how the rows were cut into slabs.  What `defects` mended is counted in
-`Repairs`, which tells it in sentences."""
+Every function treats the rows of a slab (views, rows, columns) independently, so that a volume does
+not depend on the slabs.  `Repairs` counts the repairs and describes them in sentences."""
 
 from __future__ import annotations
 
@@ -17,8 +16,8 @@ from physrecon.preprocess.flat_fields import gain, mean_fields, result_array, tr
 from physrecon.preprocess.rings import RINGS, remove_rings
 
 FLOOR = 1e-5
-"""Just below one count of a full 16-bit detector (1/65535): no count above the dark level is ever
-altered, and one at or below it gives a line integral of 11.5 instead of infinity."""
+"""Transmission just below one count of a full 16-bit detector (1/65535): counts above the dark
+level are never altered, and others give a line integral of 11.5 instead of infinity."""
 
 
 def prepare(
@@ -34,11 +33,11 @@ def prepare(
     first_row: int = 0,
     overwrite: bool = False,
 ) -> tuple[NDArray, Repairs]:
-    """Turn a slab of raw counts into line integrals, and tell what was mended.
+    """Turn a slab of raw counts into line integrals, and count the repairs.
 
-    counts (views, rows, columns), flats and darks (n, rows, columns) of the same rows; darks may be
-    missing, flats only with `line_integrals`, where counts are -log already and nothing but NaN and
-    inf is mended.  flat_positions (n,): how far into the scan each flat was taken, 0 to 1.
+    counts (views, rows, columns), flats and darks (n, rows, columns) of the same rows.  Darks are
+    optional, flats only with `line_integrals`: counts are then -log values, and only NaN and inf
+    are repaired.  flat_positions (n,): how far into the scan each flat was taken, 0 to 1.
     rings: None or "sort".  first_row: row of the detector the slab begins with, for messages.
     overwrite: the memory of float counts may be used for the result.
     Returns float32 (views, rows, columns), float64 for float64 counts, all finite.
@@ -91,11 +90,11 @@ def prepare_counts(
     flat_positions: ArrayLike | None = None,
     flats_mode: str = "interpolate",
 ) -> tuple[NDArray, NDArray, NDArray, Repairs]:
-    """A slab of raw counts as TransmissionLikelihood takes them, and what was left out.
+    """A slab of raw counts in the form of TransmissionLikelihood, and the repairs.
 
     Arguments as for `prepare`.  Returns counts (views, rows, columns), blank (1 or views, rows,
     columns): counts of the open beam above the dark, dark (rows, columns), and Repairs.  Nothing is
-    filled: bad pixels and values get blank 0, which takes them out of the likelihood."""
+    filled: bad pixels and values get blank 0, which excludes them from the likelihood."""
     counts = checked_slab("projections", counts)
     fields = mean_fields(counts, flats, darks, flat_positions, flats_mode)
     kinds = bad_pixels(counts, fields)
@@ -118,7 +117,7 @@ def prepare_counts(
 
 
 def minus_log(values: NDArray, floor: float = FLOOR) -> int:
-    """Replace transmissions by -log(max(T, floor)), in place; returns how many were raised."""
+    """Replace transmissions by -log(max(T, floor)), in place; returns the number raised."""
     clamped = 0
     for view in values:
         clamped += int(np.count_nonzero(view < floor))

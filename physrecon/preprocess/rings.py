@@ -10,13 +10,13 @@ RINGS = ("sort",)
 
 
 def remove_rings(values: NDArray, size: int | None = None) -> None:
-    """Take the stripes that make rings out of line integrals (views, rows, columns), in place.
+    """Remove the stripes that cause rings from line integrals (views, rows, columns), in place.
 
-    Each column of a sinogram is sorted by value, so that neighbours hold the same quantile of
-    nearly the same distribution and a column that is off sticks out at any height; a median over
-    `size` columns puts it right, and the values go back to their views.  Stripes up to size/2 wide
-    go; the default of 5 to 21, a hundredth of the detector, spares the structure near the axis.
-    Vo, Atwood, Drakopoulos 2018, Optics Express 26, 28396, algorithm 3."""
+    Each column of a sinogram is sorted by value.  Neighbours then hold the same quantile of nearly
+    the same distribution, and a deviating column stands out at any height.  A median over `size`
+    columns corrects it, and the values return to their views.  Stripes up to size/2 wide are
+    removed; the default of 5 to 21, a hundredth of the detector, spares the structure near the
+    axis.  Vo, Atwood, Drakopoulos 2018, Optics Express 26, 28396, algorithm 3."""
     size = size or min(max(values.shape[2] // 100, 5), 21) | 1
     for row in range(values.shape[1]):
         sinogram = values[:, row]

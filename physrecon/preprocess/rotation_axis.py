@@ -1,8 +1,8 @@
-"""The rotation axis of a parallel-beam scan, found in three ways that check each other.
+"""The rotation axis of a parallel-beam scan, by three methods that check each other.
 
-`axis_methods` explains them: correlation of opposite views, consistency of the whole sinogram, and
-the path of the centre of mass.  Here rows and views are gathered for them, and their answers
-compared."""
+`axis_estimators` explains them: correlation of opposite views, consistency of the whole sinogram,
+and the path of the centre of mass.  This module prepares rows and views for them and compares their
+results."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ MOST_VIEWS, MOST_GROUPS = 361, 8
 
 @dataclass(frozen=True)
 class Center:
-    """Where the axis is.
+    """Position of the rotation axis.
 
     column: 0-based detector column.  methods: column by each method that could be used.
     agreement: largest distance between two methods [columns], NaN with a single one.
-    agrees: there are several and all lie within one column.  notes: sentences for the user."""
+    agrees: several methods, all within one column.  notes: sentences for the user."""
 
     column: float
     methods: dict[str, float]
@@ -47,12 +47,12 @@ def find_center(line_integrals: ArrayLike, angles_rad: ArrayLike) -> Center:
     """Find the detector column of the rotation axis in the middle half of the detector.
 
     line_integrals (views, rows, columns) or (views, columns), finite; angles_rad (views,) in any
-    order and range.  Adjacent rows are added up to at most 8 groups, each group gives one estimate,
-    and a method answers with their median weighted by content, so rows of air have no say.  The
-    column is the median of the three methods, that of mass where there are no opposite views, or
-    that of correlation where the object is wider than the detector.
-    ArgumentError: shapes.  DataError: NaN, nothing to be seen in any row, views of one direction
-    only, or an answer outside the middle half.
+    order and range.  Adjacent rows are summed into at most 8 groups.  A method's result is the
+    median of its estimates for the groups, weighted by content: rows of air do not count.  The
+    column is the median of the three methods, that of mass without opposite views, or that of
+    correlation if the object is wider than the detector.
+    ArgumentError: shapes.  DataError: NaN, no object in any row, views of one direction only, or a
+    result outside the middle half.
 
     >>> angles = np.deg2rad(np.arange(0, 360, 10))
     >>> middle = 16.5 + 6 * np.cos(angles)[:, None, None]  # a disc goes round column 16.5
@@ -70,7 +70,7 @@ def find_center(line_integrals: ArrayLike, angles_rad: ArrayLike) -> Center:
             "find_center: expected an object that varies along the detector, got constant views; "
             "give the column of the axis instead"
         )
-    # what is far emptier than the fullest group holds noise, not information
+    # a group far emptier than the fullest holds only noise
     seen = content > 0.05 * content.max()
     groups, content = [g for g, fit in zip(groups, seen, strict=True) if fit], content[seen]
     cut_off = _cut_off(reduce(np.add, groups))
@@ -98,7 +98,7 @@ def find_center(line_integrals: ArrayLike, angles_rad: ArrayLike) -> Center:
 
 
 def _refuse_out_of_range(column: float, width: int, columns: dict[str, float]) -> None:
-    """Raise DataError for an axis where nothing was searched: that is no finding."""
+    """Raise DataError for an axis outside the searched columns."""
     middle, reach = (width - 1) / 2, width / 4 + 1
     if not abs(column - middle) <= reach:
         answers = ", ".join(f"{name} {found:.2f}" for name, found in columns.items())
@@ -154,10 +154,10 @@ def _checked(line_integrals: ArrayLike, angles_rad: ArrayLike) -> tuple[NDArray,
 
 
 def average_views(line_integrals: NDArray, angles_rad: Array) -> tuple[NDArray, Array]:
-    """Means of views next to each other on the turn, at most 361, and their angles.
+    """Means of views adjacent in angle, at most 361 of them, and their angles.
 
-    (views, rows, columns), float32 stays so, and (views,) in radians.  What a scan of many views
-    tells about its axis is in them, in a fraction of the memory."""
+    (views, rows, columns), float32 for float32, and (views,) in radians.  They suffice to
+    find the axis, in a fraction of the memory."""
     turned = np.mod(angles_rad, 2 * np.pi)
     members = _neighbours(turned)
     dtype = np.result_type(line_integrals, np.float32)
@@ -168,12 +168,12 @@ def average_views(line_integrals: NDArray, angles_rad: Array) -> tuple[NDArray, 
 
 
 def _neighbours(turned: Array) -> NDArray:
-    """Indices (n, views) of views next to each other on the turn, [0, 2π): n is at most 361."""
+    """Indices (n, views) of groups of views adjacent in angle, [0, 2π); n is at most 361."""
     order = np.argsort(turned, kind="stable")
     size = -(-len(turned) // MOST_VIEWS)
     members = order[: len(order) // size * size].reshape(-1, size)
     spread = turned[members[:, -1]] - turned[members[:, 0]]
-    # those on both sides of a gap in the scan have no common view
+    # views on both sides of a gap in the scan must not be averaged
     return members[spread <= 3 * np.median(spread)]
 
 
@@ -188,12 +188,12 @@ def _groups(sinograms: NDArray) -> list[Array]:
 
 
 def _content(group: Array) -> float:
-    """How much object a group holds: the variance of its mean view, in which noise has died."""
+    """Amount of object in a group: the variance of its mean view, where noise averages out."""
     return float(group.mean(axis=0).var())
 
 
 def _cut_off(sinogram: Array) -> bool:
-    """Whether the object reaches an edge of the detector: over a tenth of the fullest columns."""
+    """True if an edge of the detector exceeds a tenth of the fullest columns."""
     return bool(
         np.percentile(edges(sinogram), 95, axis=1).max() > 0.1 * np.percentile(sinogram, 99)
     )
@@ -206,7 +206,7 @@ def _weighted_median(values: list[float], weights: Array) -> float:
 
 
 def _coverage(angles: Array) -> float:
-    """The part of a half turn [rad] that the views cover: π less the widest gap beyond a step."""
+    """The covered part of a half turn [rad]: π less the excess of the widest gap over a step."""
     turned = np.sort(np.mod(angles, np.pi))
     gaps = np.diff(np.append(turned, turned[0] + np.pi))
     return float(np.pi - max(gaps.max() - np.median(gaps), 0.0))
