@@ -1,4 +1,4 @@
-"""A slice as a picture that can be measured: axes in length, a scale bar, grey values in a bar.
+"""A slice as a quantitative picture: axes in length, a scale bar, a bar of grey values.
 
 Volumes have y pointing up, as on paper; images have row 0 on top, as on a screen."""
 
@@ -17,7 +17,7 @@ from physrecon.io.atomic_file import replacing
 
 
 def new_figure(width: float, height: float, pixels: int) -> Any:
-    """A figure of so many inches, fine enough to show `pixels` voxels across its height."""
+    """A figure of `width` by `height` inches that resolves `pixels` voxels along its height."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -53,7 +53,7 @@ def draw_slice(
     left, bottom, up = -0.94 * width, -0.92 * height, 0.05 * height
     if row_0_on_top:
         bottom, up = -bottom, -up
-    for color, thick in (("black", 5), ("white", 3)):  # seen on any background
+    for color, thick in (("black", 5), ("white", 3)):  # visible on any background
         axes.plot(
             [left, left + length], [bottom, bottom], color=color, lw=thick, solid_capstyle="butt"
         )
@@ -65,9 +65,9 @@ def draw_slice(
 
 
 def grey_window(image: NDArray[Any]) -> tuple[float, float]:
-    """Grey values that 99.8 % of the finite pixels within the inscribed ellipse span.
+    """Range of the grey values of 99.8 % of the finite pixels within the inscribed ellipse.
 
-    Outside it a parallel beam has not seen every ray, and values run wild."""
+    Outside it a parallel beam has not measured every ray, and values are unreliable."""
     y, x = ((np.arange(n) - (n - 1) / 2) / (n / 2) for n in image.shape)
     seen = image[(y[:, None] ** 2 + x**2 <= 1) & np.isfinite(image)]
     low, high = np.percentile(seen, (0.1, 99.9)) if seen.size else (0.0, 1.0)
@@ -75,13 +75,13 @@ def grey_window(image: NDArray[Any]) -> tuple[float, float]:
 
 
 def round_length(most: float) -> float:
-    """The largest 1, 2 or 5 times a power of ten that is no longer than `most`."""
+    """The largest 1, 2 or 5 times a power of ten that does not exceed `most`."""
     power = 10.0 ** math.floor(math.log10(most))
     return max(step * power for step in (1, 2, 5) if step * power <= most)
 
 
 def save(figure: Any, path: Path) -> None:
-    """Write a figure as PNG.  Raises OutputError where nothing can be created."""
+    """Write a figure as PNG.  Raises OutputError for a bad path, WriteError for a failed write."""
     try:
         with replacing(path) as temporary, temporary.open("wb") as file:
             figure.draw_without_rendering()  # the layout settles in the second pass

@@ -19,10 +19,11 @@ def draw(
     title: str,
     noise: float | None = None,
 ) -> None:
-    """Draw curves over the weight, one panel each, as PNG, replacing what is there.
+    """Draw curves over the weight, one panel each, replacing an existing file.
 
-    panels: (label, one value for each weight, "log" or "linear"), left out where no value is
-    finite.  chosen: the weight to mark.  noise: a level to mark in the first panel."""
+    path: its suffix is the format, PNG without one.  panels: (label, one value for each weight,
+    "log" or "linear"), left out if no value is finite.  chosen: the weight to mark.  noise: a level
+    to mark in the first panel."""
     from matplotlib.figure import Figure
 
     panels = [panel for panel in panels if np.isfinite(panel[1]).any()]
