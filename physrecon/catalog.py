@@ -1,7 +1,7 @@
-"""The words of jobs and of the command line, and what each of them names.
+"""The names that jobs and the command line accept, and the objects they stand for.
 
-A table gives to each word the "module:object", within physrecon, that it stands for.  Nothing is
-imported until a word is looked up, so that help and usage errors answer at once."""
+A table maps each name to "module:object" within physrecon.  An object is imported on look-up only,
+so that help and usage errors appear at once."""
 
 from __future__ import annotations
 
@@ -66,13 +66,13 @@ COMMANDS = {
     "find-center": "find the rotation axis, in up to three ways that check each other",
     "simulate": "write a scan of a phantom as raw counts",
     "view": "draw a slice of a volume or an image as PNG, with scale bar",
-}  # of the command line, and what each does
+}  # of the command line, with their descriptions
 DIRECT = ("fbp",)
 METHODS = (*DIRECT, *SOLVERS)
 IMAGE_DIRECT = ("wiener", "tikhonov")
 IMAGE_LIKELIHOODS = ("poisson", "least-squares")
 WEIGHT_RULES = ("gcv", "risk", "discrepancy", "l-curve")
-# Of rooms that may not know this file; tests/test_catalog.py compares.
+# Copies from rooms that must not import this file; tests/test_catalog.py compares them.
 FILTERS = ("ram-lak", "shepp-logan", "cosine", "hamming", "hann")
 PADDINGS = ("zero", "edge")
 RINGS = ("none", "sort")
@@ -85,7 +85,7 @@ DEMOS = ("tomography", "deconvolution")
 
 
 def find(table: dict[str, str], word: str) -> Any:
-    """The object that a word of a table names.  Raises ArgumentError."""
+    """The object for a word of a table.  Raises ArgumentError for an unknown word."""
     from importlib import import_module
 
     from physrecon.errors import ArgumentError
@@ -97,23 +97,23 @@ def find(table: dict[str, str], word: str) -> Any:
 
 
 def find_all(table: dict[str, str]) -> dict[str, Any]:
-    """Word → the object that it names, for all words of a table."""
+    """Word → object, for all words of a table."""
     return {word: find(table, word) for word in table}
 
 
 def image_methods() -> tuple[str, ...]:
-    """The methods for images: Gauss-Newton on a linear blur would be conjugate gradients."""
+    """The methods for images.  Gauss-Newton is left out: on a linear blur it equals `cgls`."""
     whole = (word for word, solver in find_all(SOLVERS).items() if not solver.needs_views)
     return (*IMAGE_DIRECT, *(word for word in whole if word != "gauss-newton"))
 
 
 def expected(value: object, names: Iterable[str]) -> str:
-    """The names there are and the nearest one, for a sentence about a wrong name."""
+    """The valid names and the nearest one, for the message about a wrong name."""
     return f"expected one of {', '.join(names)}, got {str(value)!r}{nearest(value, names)}"
 
 
 def nearest(value: object, names: Iterable[str]) -> str:
-    """`; did you mean x?`, or nothing where no name is near."""
+    """`; did you mean x?`, or an empty string without a close match."""
     from difflib import get_close_matches
 
     near = get_close_matches(str(value), list(names), n=1)

@@ -1,6 +1,7 @@
-"""How much memory this process may use.
+"""The memory that this process may use.
 
-It is the least of what the machine has free and what each control group of the process allows."""
+It is the minimum of the machine's free memory and of the room in each control group of the
+process."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 CGROUPS = Path("/sys/fs/cgroup")
-# usage file, limit file, and the line of memory.stat that counts file cache the kernel gives back
+# usage file, limit file, and the line of memory.stat with the file cache that can be reclaimed
 _V2 = ("memory.current", "memory.max", "inactive_file")
 _V1 = ("memory.usage_in_bytes", "memory.limit_in_bytes", "total_inactive_file")
 
@@ -29,11 +30,11 @@ def _machine() -> int:
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
     except (AttributeError, ValueError, OSError):
-        return 4 << 30  # a system that does not say: assume a small laptop
+        return 4 << 30  # unknown system: assume a small laptop
 
 
 def _groups() -> Iterator[int]:
-    """Room left in each control group this process is in, whichever version."""
+    """Bytes left in each control group of this process, version 1 or 2."""
     try:
         lines = Path("/proc/self/cgroup").read_text().splitlines()
     except OSError:

@@ -1,6 +1,4 @@
-"""Cut work into slabs under a byte budget: pure arithmetic, no arrays.
-
-A slab is a run of detector rows that is read, reconstructed and written in one go."""
+"""Runs of slices and numbers of bytes, from text and to text."""
 
 from __future__ import annotations
 
@@ -38,7 +36,7 @@ def parse_bytes(text: str | int) -> int:
 
 
 def format_bytes(size: float) -> str:
-    """Bytes for people: three digits and a decimal unit."""
+    """Bytes as text: three digits and a decimal unit."""
     power = min(int(math.log10(max(size, 1)) // 3), 5)
     number = size / 1000**power
     digits = 0 if power == 0 or number >= 100 else 1 if number >= 10 else 2
