@@ -18,7 +18,7 @@ class BatchedOperator(Operator):
     Slices are along the first of three axes, unless the operator composed with this one has them
     elsewhere.  A subclass writes `_resized`."""
 
-    _alone: Collection[int]
+    _batch_axes: Collection[int]
 
     def _resized(self, shape: Shape) -> Any:
         """The same operator on a domain of another length along the batch axes."""

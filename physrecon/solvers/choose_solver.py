@@ -36,7 +36,8 @@ def choose_solver(problem: Problem) -> Solver:
             continue
         return solver
     raise ArgumentError(
-        f"suited: expected a problem that one of our solvers can honour, got {problem}; name one"
+        f"choose_solver: expected a problem that one of our solvers can honour, got {problem}; "
+        "name one"
     )
 
 
