@@ -1,8 +1,8 @@
-"""Making a file appear whole or not at all: temporary name, sync, rename, sync the folder.
+"""Write a file so that it appears whole or not at all: temporary name, sync, rename, sync folder.
 
-HDF5 itself never writes to the disk: when a disk ran full under it, HDF5 2.0 crashed the process
-(default driver) or kept the dead file's space (core driver with a backing store).  A Python buffer
-as its file costs one copy of the content and reports a full disk as an ordinary error."""
+Here HDF5 never writes to the disk directly.  On a full disk, HDF5 2.0 crashed the process (default
+driver) or kept the space of the dead file (core driver with a backing store).  Writing HDF5 into a
+Python buffer costs one copy of the content, and a full disk is then an ordinary error."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PIECE = 1 << 26  # bytes written at a time
 
 
 def publish(buffer: io.BytesIO, path: Path) -> None:
-    """Make a file appear whole or not at all: temporary name, sync, rename, sync the folder.
+    """Write a buffer to `path`, which appears whole or not at all.
 
     Raises WriteError and leaves no temporary file."""
     with (
@@ -38,9 +38,9 @@ def publish(buffer: io.BytesIO, path: Path) -> None:
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield an empty file beside `path`; it takes that name, synced, when the block ends well.
+    """Yield an empty temporary file; if the block succeeds, sync it and rename it to `path`.
 
-    Otherwise it is removed, and `path` stays as it was.  Raises OSError."""
+    If the block fails, the file is removed and `path` is unchanged.  Raises OSError."""
     if path.exists() and not path.is_file():
         raise IsADirectoryError(errno.EISDIR, "a folder or a device of that name", str(path))
     temporary = new_temporary(path)
@@ -55,16 +55,16 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def new_temporary(path: Path) -> Path:
-    """Create an empty hidden file beside `path`; `remove_temporary` knows its random name.
+    """Create an empty hidden file in the folder of `path`; `remove_temporary` recognises its name.
 
-    Never opens what exists, nor what a link points to.  Raises OSError."""
+    Never opens an existing file or the target of a link.  Raises OSError."""
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
     temporary.touch(exist_ok=False)
     return temporary
 
 
 def rename_durably(temporary: Path, path: Path) -> None:
-    """Give a file that is on the disk its name, durably.  Raises OSError."""
+    """Rename a file that is synced, and sync its folder.  Raises OSError."""
     temporary.replace(path)
     _sync_folder(path.parent)
 
@@ -75,9 +75,9 @@ def write_all(file: io.FileIO, piece: memoryview) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a rename durable; file systems that cannot sync a folder say EINVAL.
+    """Make a rename durable.
 
-    Windows has no way to."""
+    File systems that cannot sync a folder answer EINVAL, which is ignored.  Windows has no way."""
     if os.name == "nt":
         return
     handle = os.open(folder, os.O_RDONLY)
@@ -92,7 +92,7 @@ def _sync_folder(folder: Path) -> None:
 
 @contextlib.contextmanager
 def write_errors(path: Path, kept: str = ": finished slabs are kept") -> Iterator[None]:
-    """Turn the failure of a disk within the block into a WriteError."""
+    """Turn an OSError in the block into a WriteError."""
     try:
         yield
     except OSError as error:
@@ -103,7 +103,7 @@ def write_errors(path: Path, kept: str = ": finished slabs are kept") -> Iterato
 
 
 def check_new_file(path: Path, overwrite: bool) -> None:
-    """Raise OutputError unless a file of this name may be made, or replaced."""
+    """Raise OutputError unless a file may be created at `path` or, with `overwrite`, replaced."""
     if path.exists() and not path.is_file():
         raise OutputError(
             f"{path}: expected a name for a new file, got a folder or a device; "
@@ -117,7 +117,7 @@ def check_new_file(path: Path, overwrite: bool) -> None:
 
 
 def check_space(path: Path, needed: int, kept: str = "") -> None:
-    """Raise OutputError unless the disk has room for so many bytes.  kept: what else it holds."""
+    """Raise OutputError unless `needed` bytes are free on the disk.  kept: added to the error."""
     free = shutil.disk_usage(path.parent).free
     if free < needed:
         raise OutputError(
@@ -137,7 +137,7 @@ def check_writable(folder: Path) -> None:
 
 
 def remove_temporary(folder: Path, name: str | None = None) -> None:
-    """Remove what killed runs left in a folder: of the file `name`, or of any."""
+    """Remove the temporary files that killed runs left in a folder: those of `name`, or all."""
     pattern = re.compile(rf"\.{re.escape(name) if name else '.+'}\.[0-9a-f]{{8}}\.part")
     for path in folder.iterdir() if folder.is_dir() else ():
         if pattern.fullmatch(path.name):

@@ -1,4 +1,4 @@
-"""What a file is, told from its first bytes."""
+"""The kind of a file, recognised by its first bytes."""
 
 from __future__ import annotations
 
@@ -41,7 +41,9 @@ class Content:
 
 
 def content_of(path: Path, wanted: str = HDF5) -> Content:
-    """What is at `path`.  Raises MissingInputError (nothing, a device or pipe, no permission)."""
+    """The kind of the file at `path`.
+
+    Raises MissingInputError (absent, a device or pipe, no permission)."""
     try:
         if path.is_dir():
             return Content(FOLDER)
@@ -70,7 +72,7 @@ def first_reading(package: str, formats: Iterable[str], *arguments: Any) -> Any:
 
 
 def unrecognised(path: Path, content: Content, wanted: str, advice: str) -> PhysreconError:
-    """The error about a file that no reader can read: MissingInputError for a folder."""
+    """The error for a file that no reader accepts: MissingInputError (folder) or DataError."""
     if content.kind == FOLDER:
         return MissingInputError(f"{path}: expected {wanted}, got a folder; name a file.")
     return DataError(f"{path}: expected {wanted}, got {content.kind}; {advice}.")
@@ -84,5 +86,5 @@ def _kind(path: Path, head: bytes) -> str:
         return known
     import h5py
 
-    # HDF5 may begin after a block of the user's, as MATLAB v7.3 files do
+    # an HDF5 file may start with a user block, as MATLAB v7.3 files do
     return HDF5 if h5py.is_hdf5(path) else "a file of another kind"

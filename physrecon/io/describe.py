@@ -1,4 +1,4 @@
-"""`physrecon info`: what a file is, or what is wrong with it and what to do."""
+"""`physrecon info`: describe a file, or report its fault and the remedy."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from physrecon.io.output.piece_folder import partial_slabs, slab_folder, slabs_d
 from physrecon.io.scans.scan import Scan, open_scan
 from physrecon.io.volumes.volume import Volume, open_volume
 
-LOOKED_AT = 1 << 30  # bytes of a first frame that is searched for saturation
+LOOKED_AT = 1 << 30  # bytes; a larger first frame is not searched for saturation
 FORMATS = {
     "imagej": "ImageJ TIFF",
     "ome": "OME-TIFF",
@@ -31,11 +31,11 @@ FORMATS = {
 def describe(
     path: str | Path, angle_unit: str | None = None, allow_root: str | Path | None = None
 ) -> list[str]:
-    """Lines that say what a file is: a scan, a volume, an image, or a known relative of them.
+    """Describe a file in lines: a scan, a volume, an image, or another known kind of HDF5 file.
 
-    `FILE.h5::/group/data` is one dataset, as an image.  angle_unit, allow_root: as for `open_scan`.
-    Raises DataError where the file is damaged, of another kind, or lacks what a scan needs;
-    MissingInputError where there is none or it cannot be read."""
+    `FILE.h5::/group/data` names one dataset, read as an image.  angle_unit, allow_root: as for
+    `open_scan`.  Raises DataError if the file is damaged, of another kind, or lacks data that a
+    scan needs; MissingInputError if it is absent or cannot be read."""
     try:
         kind = "an image" if "::" in str(path) else content_of(Path(path)).kind
         axes = ""

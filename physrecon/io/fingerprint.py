@@ -1,4 +1,4 @@
-"""Identity of an input, cheap at any size."""
+"""Identity of an input, at a cost that does not grow with its size."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 
 def fingerprint(files: Iterable[Path], facts: Iterable[str], values: Iterable[NDArray[Any]]) -> str:
-    """64 hex digits of the names, sizes and times of all files behind an input, of what is stated
-    of it, and of some of its values."""
+    """SHA-256 of an input in 64 hex digits: names, sizes and times of its files, stated facts, and
+    samples of its values."""
     digest = hashlib.sha256()
     for path in sorted(files):
         state = path.stat()

@@ -1,4 +1,4 @@
-"""What an HDF5 file is when it is not a scan, and what its owner can do about it."""
+"""HDF5 files that are not scans: recognise their kind, and advise their owner."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def is_volume(h5: SafeHDF5) -> bool:
 
 
 def not_a_scan(h5: SafeHDF5) -> DataError:
-    """No projections were found, this is what was, and this is what to do.
+    """The error for a file without projections: its contents, and the remedy.
 
-    NotAScan where the kind of file is known."""
+    NotAScan if the kind of file is known."""
     known = _known_kind(h5)
     if known and h5.find("/exchange") is None:
         return NotAScan(f"{h5.path.name}: {known}")
@@ -45,7 +45,7 @@ def not_a_scan(h5: SafeHDF5) -> DataError:
 
 
 def _known_kind(h5: SafeHDF5) -> str | None:
-    """One sentence on a file that holds something else; None where nothing is known of it."""
+    """One sentence on a file of another known kind; None if the kind is unknown."""
     if SLAB_MARK in h5.file.attrs:
         return (
             "expected a scan, got one slab of an unfinished or virtual volume; "

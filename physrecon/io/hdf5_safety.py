@@ -1,9 +1,9 @@
-"""Opening HDF5 files that strangers wrote.
+"""Open HDF5 files that may be malicious, damaged or unfinished.
 
-A file of a kilobyte can name any file of the machine as its raw data, a missing link or a chunk
-that was never written reads as zeros, and a declared shape may exceed every memory.  So links are
-followed here, one step at a time and only beneath the scan's own folder, and no dataset leaves this
-module before its storage has been found whole:
+A small file can name any file of the machine as its raw data.  A missing source, or a chunk that
+was never written, reads as zeros.  A declared shape may exceed any memory.  Therefore links are
+followed here, one step at a time and only beneath the scan's own folder, and a dataset is handed
+out only after its storage has been found complete:
 
     chunks present = Π ⌈shape / chunk⌉,   contiguous bytes = Π shape · itemsize,
     virtual sources present and covering the shape,   every filter available."""
@@ -23,9 +23,9 @@ from physrecon.errors import DataError, PhysreconError
 from physrecon.io.content import HDF5, content_of, unrecognised
 from physrecon.io.opened import Closing
 
-MAX_LINKS = 16  # links followed on one path, and virtual datasets upon virtual datasets
-MAX_OBJECTS = 20_000  # objects looked at when searching a file
-MAX_FILES = 200  # files kept open for one scan
+MAX_LINKS = 16  # links followed on one path; also the depth of nested virtual datasets
+MAX_OBJECTS = 20_000  # objects visited in a search of one file
+MAX_FILES = 200  # files open at once for one scan
 
 
 class BadLink(DataError):
@@ -39,8 +39,8 @@ class BadLink(DataError):
 def open_file(path: Path) -> h5py.File:
     """Open an HDF5 file for reading.
 
-    Without a lock: read-only media and some cluster file systems have none to give, and a scan that
-    is still being written shows by its missing chunks.
+    Takes no lock: read-only media and several cluster file systems offer none, and a scan that is
+    still being written is recognised by its missing chunks.
     Raises MissingInputError (absent, folder, no permission) or DataError (not HDF5, damaged)."""
     content = content_of(path)
     if content.kind != HDF5:
@@ -58,7 +58,7 @@ def open_file(path: Path) -> h5py.File:
 
 @contextmanager
 def damage_reported(path: Path) -> Iterator[None]:
-    """Turn what HDF5 raises on damaged insides, of many kinds, into one DataError."""
+    """Turn the many errors that HDF5 raises on a damaged file into a DataError."""
     try:
         yield
     except PhysreconError:
@@ -71,7 +71,7 @@ def damage_reported(path: Path) -> Iterator[None]:
 
 
 def text(value: Any) -> str:
-    """A string attribute or value, however it was stored, as at most 200 characters."""
+    """A string attribute or dataset value of any storage type, cut to 200 characters."""
     value = value.ravel()[0] if getattr(value, "size", 0) else value
     raw = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
     return raw.strip()[:200]
@@ -80,7 +80,7 @@ def text(value: Any) -> str:
 class SafeHDF5(Closing):
     """An HDF5 file and the files it links to, with every link and dataset checked.
 
-    allow_root: a further folder in which linked files may lie."""
+    allow_root: a further folder in which linked files are accepted."""
 
     def __init__(
         self, path: str | Path, allow_root: str | Path | None = None, parent: SafeHDF5 | None = None
@@ -97,7 +97,7 @@ class SafeHDF5(Closing):
         self._sound: set[tuple[int, int]] = set()
 
     def close(self) -> None:
-        """Close the file and all it links to."""
+        """Close the file and all linked files."""
         for file in self.files.values():
             file.close()
 
@@ -106,13 +106,13 @@ class SafeHDF5(Closing):
         return next(iter(self.files.values()))
 
     def find(self, path: str) -> Any:
-        """The group or dataset at `path`; None where there is none.
+        """The group or dataset at `path`; None if there is none.
 
         Raises BadLink for a link that leads nowhere or outside."""
         return self._walk_down(self.file["/"], path, 0)
 
     def dataset(self, path: str) -> h5py.Dataset | None:
-        """The dataset at `path`, found whole; None where there is none.  Raises DataError."""
+        """The dataset at `path`, its storage checked; None if there is none.  Raises DataError."""
         found = self.find(path)
         return self.sound(found, path) if isinstance(found, h5py.Dataset) else None
 
@@ -122,7 +122,7 @@ class SafeHDF5(Closing):
         return text(self.sound(node, where)[()]) if single else ""
 
     def child(self, group: h5py.Group, name: str) -> Any:
-        """The member `name` of a group of this file, as `find`."""
+        """The member `name` of a group of this file, with the checks of `find`."""
         return self._walk_down(group, name, 0)
 
     def _walk_down(self, here: Any, path: str, links: int) -> Any:
@@ -170,9 +170,10 @@ class SafeHDF5(Closing):
         return self.files[path]
 
     def _locate(self, origin: h5py.File, name: str, where: str) -> Path:
-        """The file that `name` means to the file `origin`, if it lies beneath an allowed folder.
+        """Resolve a file name stored in `origin`.  Raises BadLink if absent or not in allowed
+        folders.
 
-        As HDF5 does, an absolute name that is absent is also looked for beside the origin."""
+        As in HDF5, an absent absolute name is also searched for in the folder of `origin`."""
         folder = Path(origin.filename).resolve().parent
         places = [folder / name, *([folder / Path(name).name] if Path(name).is_absolute() else [])]
         path = next((p.resolve() for p in places if p.is_file()), None)
@@ -190,7 +191,8 @@ class SafeHDF5(Closing):
         return path
 
     def walk(self) -> Iterator[tuple[str, Any]]:
-        """(path, group | dataset | BadLink) of everything in the file, each group once."""
+        """Yield (path, group | dataset | BadLink) of every member of the file; each group is read
+        once."""
         stack: list[tuple[str, Any]] = [("", self.file["/"])]
         seen = {object_id(self.file["/"])}
         count = 0
@@ -198,7 +200,7 @@ class SafeHDF5(Closing):
             base, group = stack.pop()
             for name in islice(group, MAX_OBJECTS - count):
                 count += 1
-                if isinstance(name, bytes):  # not UTF-8: nothing that any format asks for
+                if isinstance(name, bytes):  # not UTF-8: no format uses such names
                     continue
                 path = f"{base}/{name}"
                 try:
@@ -212,10 +214,10 @@ class SafeHDF5(Closing):
                     stack.append((path, found))
 
     def sound(self, dataset: h5py.Dataset, where: str) -> h5py.Dataset:
-        """The dataset itself, once its storage has been found whole and harmless.
+        """Return the dataset after its storage has been found complete and safe.
 
-        Raises DataError otherwise: external raw storage, an unknown filter, missing chunks or
-        sources, a shape larger than what is stored, or values that are not real numbers or text."""
+        Raises DataError for external raw storage, an unknown filter, missing chunks or sources, a
+        shape larger than the stored data, or values that are not real numbers or text."""
         if object_id(dataset) in self._sound:
             return dataset
         where = f"{self.path.name}: {where}"
@@ -244,7 +246,7 @@ class SafeHDF5(Closing):
         return dataset
 
     def _check_sources(self, dataset: h5py.Dataset, where: str) -> None:
-        """Every source of a virtual dataset is present, sound and as long as it is used."""
+        """Check that every source of a virtual dataset is present, sound and long enough."""
         sources = dataset.virtual_sources()
         if sum(_points(source.vspace) for source in sources) < dataset.size:
             raise DataError(
@@ -269,7 +271,7 @@ class SafeHDF5(Closing):
 
 
 def filter_available(number: int) -> bool:
-    """Whether HDF5 can undo a filter, by itself or once hdf5plugin has registered its own."""
+    """Whether HDF5 can decode a filter, by itself or with hdf5plugin."""
     if not h5py.h5z.filter_avail(number):
         import hdf5plugin  # noqa: F401  registers its filters
 
@@ -277,18 +279,18 @@ def filter_available(number: int) -> bool:
 
 
 def where_in_file(dataset: h5py.Dataset) -> str:
-    """The file and the path of a dataset, after all links."""
+    """File and path of a dataset, with all links resolved."""
     return f"{dataset.file.filename}: {dataset.name}"
 
 
 def object_id(thing: Any) -> tuple[int, int]:
-    """File number and address: equal for one object of open files, whatever path led to it."""
+    """(file number, address): the same for one object of open files, whatever path led to it."""
     info = h5py.h5o.get_info(thing.id)
     return info.fileno, info.addr
 
 
 def _points(selection: h5py.h5s.SpaceID) -> float:
-    """Number of selected points; without end where the selection grows with its source."""
+    """Number of selected points; infinite for an unlimited selection."""
     try:
         return selection.get_select_npoints()
     except RuntimeError:
@@ -332,7 +334,7 @@ def _check_contiguous(dataset: h5py.Dataset, where: str) -> None:
         return
     expected = dataset.size * dataset.id.get_type().get_size()
     stored = dataset.id.get_storage_size()
-    offset = dataset.id.get_offset() or 0  # compact data lie in the header and have no offset
+    offset = dataset.id.get_offset() or 0  # compact data are in the header, without an offset
     if stored < expected or offset + stored > Path(dataset.file.filename).stat().st_size:
         raise DataError(
             f"{where}: expected {expected} bytes for the declared shape {dataset.shape}, "

@@ -1,7 +1,7 @@
-"""One writer at a time for an output: an advisory lock that dies with its process.
+"""One writer at a time for an output: an advisory lock that ends with its process.
 
-The lock is on a hidden file beside the output.  The system lets go of it however the process ends,
-so a kill blocks nobody; the file itself goes when the writer is done, or with the next one."""
+The lock is on a hidden file beside the output.  The system releases it however the process ends, so
+a kill blocks nobody.  The file is removed when this writer, or the next one, has finished."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from physrecon.errors import OutputError
 class Lock:
     """The right to write `path`, held until `release` or the end of the process.
 
-    Raises OutputError where another process has it, and where its file is a link or has content.
-    Where the file system knows no locks, or the folder cannot be written, there is none."""
+    Raises OutputError if another process holds it, or if the lock file is a link or has content.
+    No lock is taken if the file system has none or the folder cannot be written."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.parent / f".{path.name}.lock"
@@ -45,7 +45,7 @@ class Lock:
                     "writing it now; wait for that one or choose another name."
                 ) from None
             except FileNotFoundError:
-                pass  # its last holder removed it in between: once more
+                pass  # the last holder has just removed the file: try again
             except OSError:  # a file system without locks
                 self._remove()
                 return
@@ -54,7 +54,7 @@ class Lock:
                     os.close(handle)
 
     def release(self) -> None:
-        """Let others write; the file goes first, so that nobody locks one that is about to go."""
+        """Release the lock; the file is removed first, so that nobody locks a file about to go."""
         if self._handle is not None:
             self._remove()
             os.close(self._handle)

@@ -1,4 +1,4 @@
-"""What is open for reading: arrays in files, and that files are closed whatever happens."""
+"""Open files: arrays read on demand, and files closed whatever happens."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from physrecon.errors import ArgumentError, ReadError
 
 
 class Closing:
-    """A context manager that is closed at the end."""
+    """A context manager that calls `close` at its end."""
 
     close: Callable[[], None]
 
@@ -26,7 +26,7 @@ class Closing:
 
 
 class LazyArray:
-    """An array in a file: it is read when indexed, as a whole where NumPy asks for an array."""
+    """An array in a file, read when indexed; conversion to a NumPy array reads all of it."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
@@ -46,9 +46,9 @@ class LazyArray:
 
 
 def key_for_each(where: str, key: Any, ndim: int) -> tuple[Any, ...]:
-    """A key for every axis: what an ellipsis or missing ones stand for is written out.
+    """Expand a key to one per axis: an ellipsis and missing keys become full slices.
 
-    Raises ArgumentError for too many."""
+    Raises ArgumentError for too many keys."""
     keys: tuple[Any, ...] = key if isinstance(key, tuple) else (key,)
     if any(k is Ellipsis for k in keys):
         at = next(i for i, k in enumerate(keys) if k is Ellipsis)
@@ -61,7 +61,7 @@ def key_for_each(where: str, key: Any, ndim: int) -> tuple[Any, ...]:
 def bounded_key(where: str, number: str, part: str, key: Any, count: int) -> int | slice:
     """An int below `count`, or a slice with bounds and a positive step.
 
-    number, part: what these mean, in words.  Raises ArgumentError for other keys, IndexError."""
+    number, part: names of the two in errors.  Raises ArgumentError for other keys, IndexError."""
     if isinstance(key, (int, np.integer)) and not isinstance(key, bool):
         if not -count <= key < count:
             raise IndexError(f"{where}: expected {number} in 0..{count - 1}, got {key}.")
@@ -73,13 +73,13 @@ def bounded_key(where: str, number: str, part: str, key: Any, count: int) -> int
 
 
 def numbers(key: int | slice) -> range:
-    """The numbers that a bounded key means."""
+    """The indices that a bounded key selects."""
     return range(key, key + 1) if isinstance(key, int) else range(key.start, key.stop, key.step)
 
 
 @contextmanager
 def undone_by(undo: Callable[[], object]) -> Iterator[None]:
-    """Call `undo` where the block fails, however it does."""
+    """Call `undo` if the block raises anything."""
     try:
         yield
     except BaseException:
@@ -89,7 +89,7 @@ def undone_by(undo: Callable[[], object]) -> Iterator[None]:
 
 @contextmanager
 def read_errors(where: object) -> Iterator[None]:
-    """Turn the failure of a disk or of HDF5 within the block into a ReadError."""
+    """Turn an OSError, or a RuntimeError of HDF5, in the block into a ReadError."""
     try:
         yield
     except (OSError, RuntimeError) as error:

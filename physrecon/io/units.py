@@ -1,7 +1,7 @@
 """Units of angles and lengths in files: read as stated, never guessed.
 
-The one exception is fixed by design: angles without a unit whose span exceeds 7 (more than a full
-turn in radians) can only be degrees, and that is said."""
+There is one exception.  Angles without a unit that span more than 7 exceed a full turn in radians;
+they are taken as degrees, with a note."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LENGTH_NAMES = {
     "micrometres": "um", "centimeter": "cm", "centimetre": "cm", "picometer": "pm", "å": "angstrom",
     "ångström": "angstrom", "inches": "inch", "in": "inch",
 }  # fmt: skip
-MOST_RADIANS = 7.0
+MOST_RADIANS = 7.0  # rad; a larger span exceeds a full turn
 
 
 def angle_unit(
@@ -36,7 +36,7 @@ def angle_unit(
     """("deg" | "rad", notes) for the angles of a file.
 
     stated: the unit in the file; asked: the unit given by the user, which wins.
-    Raises DataError where the unit is unknown or absent and the span does not decide it."""
+    Raises DataError if the unit is unknown, or absent and the span does not decide it."""
     name = (stated or "").lower()
     known = "deg" if name in DEGREES else "rad" if name in RADIANS else None
     span = float(np.ptp(angles)) if angles.size else 0.0
@@ -61,7 +61,7 @@ def angle_unit(
 
 
 def length(dataset: Any) -> tuple[float, str] | None:
-    """(value, unit) of a scalar length such as a pixel size; None where it cannot be trusted."""
+    """(value, unit) of a scalar length such as a pixel size; None unless > 0 with a known unit."""
     value = number(dataset)
     if value is None or value <= 0:
         return None
@@ -70,7 +70,7 @@ def length(dataset: Any) -> tuple[float, str] | None:
 
 
 def number(dataset: Any) -> float | None:
-    """The value of a dataset of one finite number; None for any other, and for none."""
+    """The value of a dataset of one finite number; None for anything else."""
     if dataset is None or dataset.size != 1 or dataset.dtype.kind not in "iuf":
         return None
     value = float(np.asarray(dataset[()]).ravel()[0])
@@ -78,7 +78,7 @@ def number(dataset: Any) -> float | None:
 
 
 def length_unit(name: str) -> str:
-    """The short name of a unit of length; a name that is not known stays as it is."""
+    """The short name of a unit of length; an unknown name is returned unchanged."""
     return LENGTH_NAMES.get(name.strip().lower(), name.strip())
 
 

@@ -1,4 +1,4 @@
-"""Images in HDF5: results of physrecon, a dataset that is named, or the only one there is.
+"""Images in HDF5: a result of physrecon, a named dataset, or the only dataset of the file.
 
 Axes come from the NXdata group around the dataset (`signal`, `axes`); voxel sizes from its
 attributes `voxel_size` and `length_unit`, or `element_size_um` (ImageJ, ilastik)."""
@@ -23,7 +23,7 @@ from physrecon.io.opened import read_errors, undone_by
 def read(path: Path, content: Content, dataset: str | None) -> StoredImage | None:
     """The image in a dataset of an HDF5 file; None for other files.
 
-    Raises DataError where there is none, or more than one to choose from."""
+    Raises DataError if there is none, or if there are several and none is named."""
     if content.kind != HDF5:
         return None
     h5 = SafeHDF5(path)
@@ -76,13 +76,13 @@ def _candidates(h5: SafeHDF5) -> dict[str, h5py.Dataset]:
         if not isinstance(node, h5py.Dataset) or node.dtype.kind not in "iuf":
             continue
         if 2 <= node.ndim <= 5 and node.size:
-            name = node.name if node.file == h5.file else path  # its own rather than a link's
+            name = node.name if node.file == h5.file else path  # its own path rather than a link's
             found.setdefault(object_id(node), (f"{name} {node.shape} {node.dtype}", node))
     return dict(found.values())
 
 
 def _axes(data: h5py.Dataset) -> str:
-    """The letters in the NXdata group of the dataset, else unnamed axes and then Y and X."""
+    """Axis letters from the dataset's NXdata group, else unnamed axes and Y, X for the last two."""
     group = data.parent
     names = [text(name) for name in np.ravel(group.attrs.get("axes", ()))]
     ours = text(group.attrs.get("signal", "")) == data.name.rpartition("/")[2]

@@ -1,8 +1,8 @@
-"""Images in: TIFF (plain, ImageJ, OME), PNG and JPEG, HDF5, all read lazily through one class.
+"""Read images: TIFF (plain, ImageJ, OME), PNG and JPEG, HDF5, all lazily through one class.
 
-The last two or three axes of an image, of "ZYX", are space and make a frame; those before them
-(time, channel, colour sample) are looped over.  However a file orders its axes, an `Image` has the
-leading ones first, in the file's order, then Z, Y, X."""
+The last two or three axes, among "ZYX", are spatial and form a frame.  The axes before them (time,
+channel, colour sample) number the frames.  An `Image` has the leading axes first, in the file's
+order, then Z, Y, X, however the file orders them."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ FORMATS = "a TIFF, PNG, JPEG or HDF5 image"
 IMAGE_READERS = ("tiff", "photo", "hdf5")
 
 SPACE = "ZYX"
-BLOCK = 1 << 28  # bytes read at a time where the caller names no number
+BLOCK = 1 << 28  # bytes read at a time by default
 
 
 class Image(Closing, LazyArray):
-    """An image that is open for reading and read when indexed; a context manager.
+    """An open image, read when indexed; a context manager.
 
     axes: a letter per axis, "TCZYX".  frames: index tuples of the leading axes, [()] where there
-    are none.  voxel_size: along `frame_axes` in `length_unit`; None there means pixels.
+    are none.  voxel_size: along `frame_axes`, in `length_unit` (None: pixels).
     saturation: the largest value of an integer dtype, None for floats.
     format: "imagej", "ome", "tiff", "png", "jpeg" or "hdf5".  notes: sentences for the user."""
 
@@ -43,9 +43,9 @@ class Image(Closing, LazyArray):
         leading = [name for name in stored if name not in SPACE + ABSENT]
         self.frame_axes = "".join(name for name in SPACE if name in stored)
         self.axes = "".join(leading) + self.frame_axes
-        self._order = [stored.index(name) for name in self.axes]  # stored axis of each of ours
+        self._order = [stored.index(name) for name in self.axes]  # our axis → stored axis
         self.path = image.path
-        self.files = frozenset({image.path, *image.files})  # that are read
+        self.files = frozenset({image.path, *image.files})  # all files read
         self.format = image.format
         self.shape = tuple(image.shape[i] for i in self._order)
         self.dtype = image.dtype.newbyteorder("=")
@@ -75,7 +75,7 @@ class Image(Closing, LazyArray):
     def __getitem__(self, key: Any) -> NDArray[Any]:
         """Read a part, as NumPy would index it: ints, rising slices and an ellipsis.
 
-        Holds the part.  Raises ArgumentError for other keys and DataError where the file is
+        Holds the part.  Raises ArgumentError for other keys and DataError if the file is
         damaged."""
         each = zip(key_for_each("Image", key, self.ndim), self.shape, strict=True)
         keys = [bounded_key("Image", "an index", "a rising slice", k, n) for k, n in each]
@@ -88,17 +88,17 @@ class Image(Closing, LazyArray):
         return np.ascontiguousarray(values, self.dtype) if left else values.astype(self.dtype)
 
     def read(self, index: Sequence[int] = (), planes: slice | None = None) -> NDArray[Any]:
-        """One frame, or some of its first axis, in the dtype of the file.
+        """One frame, or the `planes` of its first axis, in the dtype of the file.
 
-        index: one of `frames`.  Holds what it reads."""
+        index: one of `frames`.  Holds the result."""
         return self[(*self._frame(index), planes or slice(None), ...)]
 
     def blocks(
         self, index: Sequence[int] = (), nbytes: int = BLOCK
     ) -> Iterator[tuple[slice, NDArray[Any]]]:
-        """(planes, values) of a frame, whole planes of at most `nbytes` together.
+        """Yield (planes, values) of a frame in blocks of whole planes, of at most `nbytes` each.
 
-        A frame of two dimensions comes whole.  Holds one block."""
+        A 2-D frame is one block.  Holds one block."""
         index = self._frame(index)
         count, *plane = self.frame_shape if len(self.frame_axes) == 3 else (1, *self.frame_shape)
         step = max(1, nbytes // (math.prod(plane) * self.dtype.itemsize))
@@ -110,8 +110,9 @@ class Image(Closing, LazyArray):
             yield planes, self.read(index, planes)
 
     def read_into(self, out: Any, index: Sequence[int] = (), nbytes: int = BLOCK) -> None:
-        """Copy a frame into an array of `frame_shape` and any dtype, which may be on the disk or
-        the device and larger than the memory.  Holds one block of `nbytes`."""
+        """Copy a frame into an array of `frame_shape` and any dtype, on the disk or the device too.
+
+        The array may be larger than the memory.  Holds one block of `nbytes`."""
         if tuple(out.shape) != self.frame_shape:
             raise ArgumentError(
                 f"Image.read_into: expected an array of {self.frame_shape}, got {out.shape}."
@@ -145,13 +146,12 @@ class Image(Closing, LazyArray):
 
 
 def open_image(path: str | Path, dataset: str | None = None, axes: str | None = None) -> Image:
-    """Open an image for reading: TIFF, PNG, JPEG or HDF5, told apart by content.
+    """Open an image for reading: TIFF, PNG, JPEG or HDF5, recognised by content.
 
-    dataset: which array of an HDF5 file, also given as `FILE.h5::/group/data`; without it, a
-    result of physrecon or the only array of 2 to 5 dimensions.
-    axes: a letter for each axis as stored, where the file names them wrongly: "ZYX" for a stack
-    that was saved as a series.
-    Raises MissingInputError, and DataError where the file is damaged, truncated or no image.
+    dataset: path of an array in an HDF5 file, also given as `FILE.h5::/group/data`; by default a
+    result of physrecon, or the only array of 2 to 5 dimensions.
+    axes: a letter per stored axis, for a file with wrong ones: "ZYX" for a stack saved as a series.
+    Raises MissingInputError, and DataError if the file is damaged, truncated or no image.
 
     >>> pr.write_image("stack.tif", np.ones((3, 5, 7)), "ZYX", (0.3, 0.1, 0.1), "um")
     >>> with pr.open_image("stack.tif") as image:

@@ -1,7 +1,7 @@
-"""Photos in: PNG and JPEG by Pillow, as grey (YX) or colour channels (CYX), 8 or 16 bits.
+"""Read photos: PNG and JPEG by Pillow, grey (YX) or colour (CYX), 8 or 16 bits.
 
-Values are those of the file: a photo is usually sRGB, whose numbers are not proportional to the
-light that fell on the camera (value ≈ light^(1/2.2)).  That is said, not silently undone."""
+Values are those of the file.  A photo is usually sRGB, whose values are not proportional to the
+light on the sensor (value ≈ light^(1/2.2)).  This is noted, not silently undone."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ORIENTATION = 0x0112  # EXIF
 GREY = {"1", "LA", "La"}
 COLOUR = {"P", "PA", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr"}
-DEEP = (b"\x10\2", b"\x10\4", b"\x10\6")  # in a PNG header: 16 bits of colour or with alpha
+DEEP = (b"\x10\2", b"\x10\4", b"\x10\6")  # bytes of a PNG header: 16 bits in colour or with alpha
 GAMMA = (
     "values: sRGB most likely, not proportional to light; for counts linearise the photo first, or "
     "use a raw image"
@@ -40,7 +40,7 @@ def read(path: Path, content: Content, _dataset: str | None) -> StoredImage | No
 
     notes: list[str] = []
     with parsing(path, kind.upper()), warnings.catch_warnings():
-        warnings.simplefilter("ignore", Pillow.DecompressionBombWarning)  # the error is heeded
+        warnings.simplefilter("ignore", Pillow.DecompressionBombWarning)  # the error is caught
         try:
             photo: Pillow.Image = Pillow.open(path, formats=[kind.upper()])
         except Pillow.DecompressionBombError as error:
@@ -50,7 +50,7 @@ def read(path: Path, content: Content, _dataset: str | None) -> StoredImage | No
             ) from error
         with photo:
             values = np.asarray(_plain(photo, notes))
-    if values.dtype == np.int32:  # how older Pillow hands over 16 bits
+    if values.dtype == np.int32:  # older Pillow returns 16 bits as int32
         values = values.astype(np.uint16)
     if values.dtype == np.uint8:
         notes.append(GAMMA)
@@ -64,7 +64,7 @@ def read(path: Path, content: Content, _dataset: str | None) -> StoredImage | No
 
 
 def _plain(photo: Pillow.Image, notes: list[str]) -> Pillow.Image:
-    """Upright, grey or RGB, without alpha; what was done is noted."""
+    """The photo upright, grey or RGB, without alpha; each change is added to `notes`."""
     from PIL import ImageOps
 
     frames = getattr(photo, "n_frames", 1)
@@ -86,7 +86,7 @@ def _plain(photo: Pillow.Image, notes: list[str]) -> Pillow.Image:
 
 
 def _check_depth(path: Path, content: Content) -> None:
-    """Pillow silently keeps 8 of the 16 bits of a PNG with more than one channel."""
+    """Raise DataError for a 16-bit PNG of several channels: Pillow would drop 8 bits silently."""
     if content.kind == PNG and content.head[24:26] in DEEP:
         raise DataError(
             f"{path}: expected a PNG of 8 bits, or grey of 16, got one of 16 bits with several "

@@ -1,8 +1,8 @@
-"""What is wrong with the values of an image, counted in one pass: NaN, infinities, saturation.
+"""Count bad values of an image in one pass: NaN, infinities, saturation.
 
-A sensor that had too much light gives its largest number, 2^bits − 1, for all that is brighter.
-The largest value of an image that is such a number and is taken more than once is such a plateau;
-for the largest number of an integer dtype once is enough."""
+An overexposed sensor gives its largest number, 2^bits − 1, for all brighter light.  The largest
+value of an image is saturated if it is such a number and occurs more than once, or if it is the
+largest number of an integer dtype."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 LEVELS = {2**bits - 1: bits for bits in (8, 10, 12, 14, 16)}
-PIECE = 1 << 22  # values looked at in one go: the masks are no larger
+PIECE = 1 << 22  # values examined at a time; bounds the size of the masks
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Defects:
     level: int | None = None
 
     def lines(self) -> list[str]:
-        """A sentence for each kind of defect that is there."""
+        """One sentence per kind of defect found."""
         found = [(self.nan, "NaN"), (self.infinite, "infinite")]
         lines = [f"{name}: {count} of {self.size} values" for count, name in found if count]
         if self.level is not None:
@@ -40,7 +40,7 @@ class Defects:
 
 
 def defects(array: Any) -> Defects:
-    """Count what is wrong with an image.  Holds a piece of it.
+    """Count the bad values of an image.  Holds one piece of it.
 
     array: anything with shape, ndim, dtype and `[…]`, in memory or on the disk."""
     nan = infinite = at_top = 0
@@ -63,7 +63,7 @@ def defects(array: Any) -> Defects:
 
 
 def _pieces(array: Any) -> Iterator[NDArray[Any]]:
-    """All of an array, by as many of its leading rows as make a piece."""
+    """Yield an array in pieces of about PIECE values, cut along its leading axes."""
     row = math.prod(array.shape[1:])
     if array.ndim > 2 and row > PIECE:
         for i in range(array.shape[0]):

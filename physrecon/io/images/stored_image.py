@@ -1,7 +1,7 @@
-"""What every image format hands over: an array with named axes, and how to read a part of it.
+"""The common result of all image readers: an array with named axes that is read in parts.
 
-A letter names an axis: T time, C channel, S colour sample, Z plane, Y row, X column.  Axes that no
-metadata name come as "Q" and are named here, from the right: Z, then T and C."""
+A letter names an axis: T time, C channel, S colour sample, Z plane, Y row, X column.  Axes without
+a name in the file arrive as "Q" and are named here: Z, TZ or TCZ."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from physrecon.errors import ArgumentError, DataError, PhysreconError
 from physrecon.io.units import LENGTHS, length_unit
 
 UNNAMED = "Q"
-ABSENT = "-"  # an axis of length 1 without a name: it is left out
-NAMES_FOR = {0: "", 1: "Z", 2: "TZ", 3: "TCZ"}  # of so many axes that nobody named
+ABSENT = "-"  # an unnamed axis of length 1, which is dropped
+NAMES_FOR = {0: "", 1: "Z", 2: "TZ", 3: "TCZ"}  # by the number of unnamed axes
 
 Key = tuple[int | slice, ...]
 
@@ -29,9 +29,9 @@ class StoredImage:
     """An image as its file stores it.
 
     format: "imagej", "ome", "tiff", "png", "jpeg" or "hdf5".  axes: a letter for each of `shape`.
-    read: of one int or rising slice per stored axis.  voxel_size: by letter, in
-    `length_unit`, None for pixels; empty where the file does not state it.
-    files: further ones that the image is read from."""
+    read: takes one int or rising slice per stored axis.
+    voxel_size: by letter, in `length_unit` (None: pixels); empty if the file does not state it.
+    files: further files that the image is read from."""
 
     path: Path
     format: str
@@ -49,7 +49,7 @@ class StoredImage:
         return replace(self, notes=(*self.notes, *notes))
 
     def with_named_axes(self) -> StoredImage:
-        """The image with all axes named.  Raises DataError unless it is one."""
+        """The image with all axes named.  Raises DataError if the array is no image."""
         where = self.path.name
         if self.dtype.kind not in "iuf" or 0 in self.shape or len(self.shape) < 2:
             raise DataError(
@@ -81,9 +81,9 @@ class StoredImage:
         return stored
 
     def with_axes(self, axes: str) -> StoredImage:
-        """The image with other letters than the file's, none for unnamed axes of length 1.
+        """The image with these axis letters in place of the file's; dropped axes get none.
 
-        Raises ArgumentError where they do not fit."""
+        Raises ArgumentError if they do not fit."""
         axes = axes.upper()
         kept = [i for i, name in enumerate(self.axes) if name != ABSENT]
         shape = tuple(self.shape[i] for i in kept)
@@ -105,10 +105,10 @@ class StoredImage:
         )
 
     def with_lengths(self, lengths: Mapping[str, tuple[float, str]]) -> StoredImage:
-        """The image with voxel sizes from (length, unit) by letter, in the unit of the columns.
+        """The image with voxel sizes from (length, unit) by letter, in the unit of X.
 
-        Units that are no lengths leave ratios.  Sizes that are not stated for all axes of space are
-        not used.  Both are noted."""
+        An unknown unit is taken as pixels.  Sizes are ignored unless every spatial axis has one, or
+        if their units are mixed.  All these cases are noted."""
         space = [name for name in "ZYX" if name in self.axes]
         known = {a: lengths[a] for a in space if a in lengths and _is_size(lengths[a][0])}
         missing = [name for name in space if name not in known]
@@ -142,12 +142,12 @@ def _is_size(value: float) -> bool:
 
 @contextmanager
 def parsing(path: Path, what: str) -> Iterator[None]:
-    """Turn whatever a parser raises on a damaged file into one DataError."""
+    """Turn any error of a parser into a DataError: the file is damaged."""
     try:
         yield
     except PhysreconError:
         raise
-    except Exception as error:  # parsers of strangers' files raise all there is
+    except Exception as error:  # a parser may raise any type
         raise DataError(
             f"{path}: expected a sound {what} file, got one that cannot be read "
             f"({type(error).__name__}: {error}); copy it again from the source."

@@ -1,7 +1,7 @@
-"""TIFF in, by tifffile, plane by plane.
+"""Read TIFF by tifffile, plane by plane.
 
-Nothing is read before `tiff_trust` has found the file whole.  Planes that lie one after the other
-uncompressed are read from their place, others are unpacked one at a time."""
+Nothing is read before `tiff_safety` has found the file complete.  Contiguous uncompressed planes
+are read directly from the file; others are decoded one at a time."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from physrecon.io.images.tiff_safety import check_chain, check_extent, check_pag
 from physrecon.io.images.tiff_scale import lengths
 from physrecon.io.opened import numbers, read_errors, undone_by
 
-NAMED = {"I": UNNAMED, "Q": UNNAMED}  # pages and "other" of tifffile are no names
+NAMED = {"I": UNNAMED, "Q": UNNAMED}  # "page" and "other" of tifffile are no names
 UNDESCRIBED = ("generic", "uniform")  # series that tifffile found without metadata
 MIN_IS_WHITE, PALETTE = 0, 3
 
@@ -32,7 +32,7 @@ MIN_IS_WHITE, PALETTE = 0, 3
 def read(path: Path, content: Content, _dataset: str | None) -> StoredImage | None:
     """The first image series of a TIFF file; None for other files.
 
-    Holds one directory per plane; planes are read when asked for.  Raises DataError."""
+    Holds one directory per plane; planes are read when indexed.  Raises DataError."""
     if content.kind != TIFF:
         return None
     import tifffile
@@ -55,7 +55,7 @@ def read(path: Path, content: Content, _dataset: str | None) -> StoredImage | No
 
 
 class _Pages:
-    """The planes of a series, read by page; what lies inside a page is cut out of it."""
+    """The planes of a series: a read takes whole pages and then indexes within them."""
 
     def __init__(self, path: Path, file: Any, series: Any) -> None:
         self._path = path
@@ -68,7 +68,7 @@ class _Pages:
             )
         self._leading = series.shape[:cut]
         self._dtype = series.dtype.newbyteorder(file.byteorder)
-        self._offset = series.dataoffset  # of all pages, one after the other, or None
+        self._offset = series.dataoffset  # of contiguous pages, else None
         self._pages = [] if self._offset is not None else list(series)
         size = path.stat().st_size
         if self._offset is not None:
@@ -105,7 +105,7 @@ class _Pages:
 
 
 def _series(file: Any, path: Path, notes: list[str]) -> Any:
-    """The series to read, once it is known to be one that can be read whole from this file."""
+    """The first series.  Raises DataError unless all of it can be read from this file."""
     stated = file.ome_metadata or ""
     files = set(re.findall(r'FileName="([^"]*)"', stated))
     if len(files) > 1:
@@ -125,7 +125,7 @@ def _series(file: Any, path: Path, notes: list[str]) -> Any:
         notes.append(f"series: the first of {len(file.series)} is used, {series.axes}")
     page = series.keyframe
     _check_readable(path, page)
-    if page.photometric == PALETTE and not file.is_imagej:  # ImageJ colours intensities by one
+    if page.photometric == PALETTE and not file.is_imagej:  # ImageJ's is for display only
         notes.append("colour table: not applied, its indices are taken as intensities")
     if page.photometric == MIN_IS_WHITE:
         notes.append("values: the file shows 0 as white; they are taken as stored, not inverted")
@@ -133,7 +133,7 @@ def _series(file: Any, path: Path, notes: list[str]) -> Any:
 
 
 def _check_readable(path: Path, page: Any) -> None:
-    """Raise DataError where the planes are packed in a way that needs a library."""
+    """Raise DataError if decoding the planes needs a library that is not installed."""
     import tifffile
 
     try:
@@ -166,7 +166,7 @@ def _without_alpha(image: StoredImage, page: Any) -> StoredImage:
 
 @contextmanager
 def _complaints(notes: list[str]) -> Iterator[None]:
-    """Gather what tifffile has to say as notes, each once, instead of on the terminal."""
+    """Collect the log messages of tifffile in `notes`, each once, instead of on the terminal."""
 
     class Listener(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:

@@ -1,11 +1,11 @@
-"""TIFF files that strangers wrote, or that were cut short.
+"""Check TIFF files that may be malicious, damaged or cut short.
 
-A TIFF file is a chain of directories (IFD), one per plane, whose tags name where their values and
-the bytes of the plane lie.  tifffile reads what it can of a broken file and leaves zeros for the
-rest, so all of it is checked before anything is read:
+A TIFF file is a chain of directories (IFD), one per plane.  Their tags state the positions of their
+values and of the plane's bytes.  tifffile reads a broken file as far as it can and leaves zeros for
+the rest, so the whole file is checked before anything is read:
 
     the chain ends in 0 without a loop,   offset + bytes ≤ file size for every tag and plane,
-    uncompressed bytes = declared bytes,   no plane is packed beyond belief."""
+    uncompressed bytes = declared bytes,   no plane above 1 GiB is compressed over 1100 : 1."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ from typing import Any
 from physrecon.errors import DataError
 from physrecon.sizes import format_bytes
 
-MAX_TAGS = 4096  # of one directory
+MAX_TAGS = 4096  # tags in one directory
 SIZES = {2: 1, 3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
-BOMB_SIZE, BOMB_RATIO = 1 << 30, 1100  # a larger plane is not believed to be packed more tightly
+BOMB_SIZE, BOMB_RATIO = 1 << 30, 1100  # bytes, compression ratio; a plane above both is a bomb
 
 
 def check_chain(path: Path) -> None:
-    """Raise DataError unless the directories follow one another to an end and their values are in
-    the file.  A file that is no TIFF at all raises struct.error."""
+    """Raise DataError unless the chain of directories ends and all their values are in the file.
+
+    Raises struct.error for a file that is no TIFF."""
     size = path.stat().st_size
     seen: set[int] = set()
     with path.open("rb") as file:
@@ -53,7 +54,7 @@ def check_chain(path: Path) -> None:
 
 
 def check_page(path: Path, number: int, page: Any, size: int) -> None:
-    """Raise DataError unless all that the page declares is in the file."""
+    """Raise DataError unless all bytes that the page declares are in the file."""
     if page is None or not page.dataoffsets or 0 in page.dataoffsets or 0 in page.databytecounts:
         raise DataError(
             f"{path.name}: expected all planes, got none for plane {number}, which would read as "

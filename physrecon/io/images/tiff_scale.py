@@ -1,9 +1,9 @@
 """Voxel sizes in the metadata of TIFF files: OME, ImageJ, or plain resolution tags.
 
-OME: PhysicalSizeX/Y/Z with their units (µm where none is given).  ImageJ: `spacing` is Z, 1 where
-it is absent; columns and rows are 1 / XResolution, 1 / YResolution, all in `unit`.  Plain tags say
-pixels per inch or centimetre, which is nearly always what a screen or printer was set to (72 dpi):
-they are believed only below 10 µm a pixel, where nothing prints."""
+OME: PhysicalSizeX/Y/Z with their units (µm by default).  ImageJ: `spacing` is Z, 1 by default;
+columns and rows are 1 / XResolution, 1 / YResolution, all in `unit`.  Plain tags state pixels per
+inch or centimetre, nearly always a setting of screens and printers (72 dpi): they are used only
+below 10 µm per pixel, finer than any print."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _plain(page: Any, pitch: dict[str, float | None], notes: list[str]) -> Lengt
 
 
 def _pitch(page: Any, tag: str) -> float | None:
-    """Length of a pixel in the unit of the resolution tags; None where they do not say."""
+    """Length of a pixel in the unit of the resolution tags; None if they are absent or 0."""
     if tag not in page.tags:
         return None
     count, length = page.tags[tag].value
@@ -71,5 +71,5 @@ def _pitch(page: Any, tag: str) -> float | None:
 
 
 def _unescaped(unit: Any) -> str:
-    r"""ImageJ writes what is not ASCII as \u00B5."""
+    r"""ImageJ escapes characters beyond ASCII, as in \u00B5."""
     return re.sub(r"\\u([0-9a-fA-F]{4})", lambda m: chr(int(m[1], 16)), str(unit))

@@ -1,7 +1,7 @@
-"""HDF5 out: an image in the layout of volumes, filled plane by plane on the disk.
+"""Write HDF5: an image in the layout of volumes, filled plane by plane on the disk.
 
-HDF5 crashed where a disk ran full under it (see `publish`), so it writes to a file object of ours
-that never fails it: the first error is kept, further writes are dropped, and we raise."""
+HDF5 crashes on a full disk (see `atomic_file`), so it writes to a file object that never raises.
+The object keeps the first error and drops further writes; the error is raised afterwards."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from physrecon.io.volumes.layout import empty_array, lay_out
 
 @contextmanager
 def new_hdf5(path: Path) -> Iterator[h5py.File]:
-    """Yield an HDF5 file that appears at `path` when the block ends well.  Raises OSError."""
+    """Yield an HDF5 file that appears at `path` if the block succeeds.  Raises OSError."""
     with replacing(path) as temporary, _Disk(temporary) as disk:
         with h5py.File(disk, "w") as file:
             yield file
@@ -73,13 +73,13 @@ class Hdf5Sink:
 
 
 def _coordinates(count: int, pitch: float | None) -> NDArray[np.float64]:
-    """Of voxels about the middle; numbers from 0 on along an axis that is not space."""
+    """Coordinates of voxels, 0 in the middle; 0, 1, … along an axis that is not spatial."""
     numbers = np.arange(count, dtype=np.float64)
     return numbers if pitch is None else (numbers - (count - 1) / 2) * pitch
 
 
 class _Disk(io.RawIOBase):
-    """A file that keeps its first error for `check` and says to HDF5 that all is well."""
+    """A file that reports success to HDF5 and keeps its first error for `check`."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("r+b", buffering=0)

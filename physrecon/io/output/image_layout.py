@@ -1,4 +1,4 @@
-"""What an image to be written is: its shape, axes, voxels and words, whatever the format."""
+"""The layout of an image to be written in any format: shape, axes, voxel sizes, description."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from physrecon.io.images.image import SPACE
 
 @dataclass(frozen=True)
 class ImageLayout:
-    """An image as it shall be in a file; made by `checked`.
+    """The layout of an image; made by `checked`.
 
-    shape, axes: leading axes, then those of "ZYX".  voxel_size: of each axis of space, in
-    `length_unit`, None for pixels.  description: text to keep in the file."""
+    shape, axes: leading axes, then those of "ZYX".  voxel_size: along each spatial axis, in
+    `length_unit` (None: pixels).  description: text stored in the file."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
@@ -39,8 +39,9 @@ class ImageLayout:
         length_unit: str | None,
         description: str,
     ) -> ImageLayout:
-        """The layout of the image for `path`; voxel_size: one length, or one for each axis of
-        space.  Raises ArgumentError."""
+        """The layout of an image for `path`.  voxel_size: one length, or one per spatial axis.
+
+        Raises ArgumentError."""
         unit = None if length_unit is None else units.length_unit(length_unit)
         sizes = _one_for_each(path, voxel_size, _space(axes))
         lengths = tuple(int(n) for n in shape)

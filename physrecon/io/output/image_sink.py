@@ -1,8 +1,8 @@
-"""An image written frame by frame, so that a kill loses at most the frame in work.
+"""Write an image frame by frame, so that a kill loses at most the current frame.
 
-The frames of a series are kept as OUT.frames/00000.h5 … until OUT is whole.  A frame is there whole
-or not at all, and the folder is marked with the job it belongs to, so that the next run of the same
-job on the same input goes on where a killed one stopped."""
+The frames of a series are kept as OUT.frames/00000.h5 … until OUT is complete.  Each of these files
+is complete or absent.  The folder is marked with its job, so the next run of the same job on the
+same input resumes where a killed run stopped."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ PIECE = 1 << 20  # bytes written at a time
 
 
 class ImageSink(Closing):
-    """The image OUT, of frames that may be made in any order; a context manager.
+    """The image OUT, whose frames may be made in any order; a context manager.
 
-    shape, axes, voxel_size, length_unit, description, overwrite: as of `ImageWriter`.
+    shape, axes, voxel_size, length_unit, description, overwrite: as for `ImageWriter`.
     places: index of each frame in the result.  beside: a further file for each frame, or none.
-    description tells one job from another."""
+    description: distinguishes jobs."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class ImageSink(Closing):
             self._kept = KeptFrames(path, job, len(places), self._out.layout.frame_axes, overwrite)
 
     def close(self) -> None:
-        """Let go of OUT; frames of a series that are finished stay."""
+        """Close OUT; finished frames of a series are kept."""
         self._out.close()
 
     def done(self, piece: int) -> bool:
@@ -73,7 +73,7 @@ class ImageSink(Closing):
         return piece in self._finished
 
     def write(self, piece: int, values: Any, **extras: NDArray[Any]) -> None:
-        """Write a frame, and an array beside it; of a series, they survive a kill from now on.
+        """Write a frame and further arrays; those of a series survive a kill once this returns.
 
         Raises WriteError, OutputError."""
         voxel_size, unit = self._lengths
@@ -82,7 +82,7 @@ class ImageSink(Closing):
             axes = self._out.layout.frame_axes[-array.ndim :]
             lengths = (voxel_size[-array.ndim :], unit)
             if several:
-                self._kept.claim()  # the folder bears our mark before anything lies beside OUT
+                self._kept.claim()  # mark the folder before writing a file beside OUT
             overwrite = self._overwrite or self._kept.resumed
             write_image(self._beside[piece], array, axes, *lengths, overwrite=overwrite)
         if several:
@@ -92,9 +92,9 @@ class ImageSink(Closing):
         self._finished.add(piece)
 
     def finish_if_complete(self) -> bool:
-        """Write OUT if all frames are there; whether they were.
+        """Write OUT if all frames are finished; return whether they were.
 
-        Frames are put in order, so that the bytes of OUT do not depend on when each was made."""
+        Frames are written in order, so the bytes of OUT do not depend on when each was made."""
         pieces = range(len(self._places))
         if not all(self.done(piece) for piece in pieces):
             return False
@@ -107,11 +107,11 @@ class ImageSink(Closing):
 
 
 class KeptFrames:
-    """The frames of the image OUT that are finished.
+    """The finished frames of the image OUT.
 
-    job: digest of all that must agree before frames of an earlier run may be used.  Raises
-    OutputError where there are some of another job, and `overwrite` is not given, and where the
-    folder is not ours.  resumed: whether an earlier run of this job has marked the folder."""
+    job: digest of all that must agree before frames of an earlier run may be used.  resumed:
+    whether an earlier run of this job has marked the folder.  Raises OutputError if the folder is
+    not ours, or holds frames of another job and `overwrite` is not given."""
 
     def __init__(self, path: Path, job: str, count: int, axes: str, overwrite: bool) -> None:
         self.path, self._job, self._axes = path, job, axes
@@ -130,7 +130,7 @@ class KeptFrames:
             clear(self.folder)
 
     def done(self, frame: int) -> bool:
-        """Whether a frame is there and every byte of it can be read back."""
+        """Whether a frame is on the disk and every byte of it can be read back."""
         if not self._file(frame).is_file():
             return False
         try:
@@ -141,12 +141,12 @@ class KeptFrames:
         return True
 
     def read(self, frame: int) -> Iterator[tuple[slice, NDArray[Any]]]:
-        """A frame, some planes at a time."""
+        """Yield (planes, values) of a frame."""
         with open_image(self._file(frame)) as image:
             yield from image.blocks()
 
     def claim(self) -> None:
-        """Mark the folder as this job's, before anything of a frame is written.
+        """Mark the folder as this job's, before any frame is written.
 
         Raises OutputError, WriteError."""
         with write_errors(self.path):
@@ -165,7 +165,9 @@ class KeptFrames:
 
 
 def write_planes_of(out: ImageWriter, index: tuple[int, ...], planes: slice, values: Any) -> None:
-    """Write planes, or the whole of a flat frame, a few at a time: they may lie on the disk."""
+    """Write planes, or a whole 2-D frame.
+
+    Planes are written a few at a time, because `values` may be on the disk."""
     if len(out.layout.frame_axes) == 2:
         out.write(index, values)
         return

@@ -1,7 +1,7 @@
-"""Images out: TIFF that Fiji and napari open with its voxel sizes, HDF5 in the layout of volumes.
+"""Write images: TIFF with voxel sizes for Fiji and napari, HDF5 in the layout of volumes.
 
-A file is laid out whole and empty under a temporary name, filled plane by plane in any order, put
-on the disk and given its name last: what has the name OUT is complete, whatever was killed when."""
+A file is allocated empty under a temporary name, filled plane by plane in any order, synced, and
+renamed last.  A file named OUT is therefore complete, whatever was killed when."""
 
 from __future__ import annotations
 
@@ -24,35 +24,34 @@ from physrecon.io.output.piece_folder import discard, slab_folder
 from physrecon.io.volumes.layout import stored_bytes
 
 TIFF, HDF5 = (".tif", ".tiff"), (".h5", ".hdf5")
-DIRECTORY = 1024  # bytes of a TIFF file for each plane, at most
+DIRECTORY = 1024  # bytes of a TIFF directory per plane, at most
 
 
 class Sink(Protocol):
-    """An empty file of the right layout that planes are put into."""
+    """An allocated file whose planes are filled in."""
 
     def put(self, index: tuple[int, ...], start: int, planes: NDArray[Any]) -> None:
-        """Planes (n, ny, nx) of a frame from `start` on.  Raises OSError."""
+        """Write planes (n, ny, nx) of a frame, the first at `start`.  Raises OSError."""
 
     def finish(self) -> None:
-        """Have all of it on the disk and close it.  Raises OSError."""
+        """Sync the file and close it.  Raises OSError."""
 
     def close(self) -> None:
-        """Close what is not to be kept."""
+        """Close a file that is to be discarded."""
 
 
 class ImageWriter(Closing):
-    """Writes an image frame by frame or plane by plane; a context manager, which nobody else can
-    have for the same OUT meanwhile.
+    """Writes an image frame by frame or plane by plane; a context manager that locks OUT.
 
     path: OUT; its suffix chooses TIFF (.tif, .tiff, .ome.tif) or HDF5 (.h5, .hdf5).
-    shape, axes: leading axes, then those of "ZYX".  voxel_size: one length or one for each axis of
-    space in `length_unit`, None for pixels.  description: text to keep in the file.
-    ome: OME-TIFF also where ImageJ's own TIFF would do (which holds 8 and 16 bit and float32, time,
-    channels and less than 4 GB, and opens without Bio-Formats).
+    shape, axes: leading axes, then those of "ZYX".  voxel_size: one length, or one per spatial
+    axis, in `length_unit` (None: pixels).  description: text stored in the file.
+    ome: write OME-TIFF.  By default ImageJ's own TIFF is used if it suffices (8 and 16 bit and
+    float32, time, channels, less than 4 GB), because it opens without Bio-Formats.
 
-    Leaves OUT as it was unless `finish` returns.  Holds no plane.  Raises OutputError where OUT
-    exists and `overwrite` is not given, is being written by another run, or cannot be written;
-    WriteError when the disk is full or fails; ArgumentError for what the format cannot hold."""
+    OUT is unchanged unless `finish` returns.  Holds no plane.  Raises OutputError if OUT exists and
+    `overwrite` is not given, is being written by another run, or cannot be written; WriteError if
+    the disk is full or fails; ArgumentError for an image that the format cannot hold."""
 
     def __init__(
         self,
@@ -79,7 +78,7 @@ class ImageWriter(Closing):
             self._sink: Sink | None = self._open_sink()
 
     def write(self, index: Sequence[int], frame: ArrayLike) -> None:
-        """Write one frame; index: () where there are no leading axes."""
+        """Write one frame; index: () without leading axes."""
         values = np.asarray(frame)
         planes = values if len(self.layout.frame_axes) == 3 else values[None]
         self.write_planes(index, slice(0, self._written.shape[-1]), planes)
@@ -87,7 +86,7 @@ class ImageWriter(Closing):
     def write_planes(self, index: Sequence[int], planes: slice, values: ArrayLike) -> None:
         """Write the planes (n, ny, nx) of a frame.  Raises ArgumentError, WriteError.
 
-        Holds a copy of them where their dtype is another than the file's."""
+        Holds a copy of them if their dtype differs from the file's."""
         index = tuple(int(i) for i in index)
         rows = range(*planes.indices(self._written.shape[-1]))
         array = np.asarray(values)
@@ -107,8 +106,9 @@ class ImageWriter(Closing):
         self._written[index][rows.start : rows.stop] = True
 
     def finish(self) -> None:
-        """Put the file in its place, on the disk.  Raises PhysreconError where a plane is missing,
-        WriteError."""
+        """Sync the file and rename it to OUT.
+
+        Raises PhysreconError if a plane is missing, WriteError."""
         missing = int(self._written.size - np.count_nonzero(self._written))
         if missing or self._sink is None:
             raise PhysreconError(
@@ -120,10 +120,10 @@ class ImageWriter(Closing):
             sink.finish()
             atomic_file.rename_durably(self._temporary, self.path)
             if self._replaces:
-                discard(slab_folder(self.path))  # of the volume that this one has replaced
+                discard(slab_folder(self.path))  # of the replaced volume
 
     def close(self) -> None:
-        """Let go of the file; what is not finished is removed."""
+        """Close the file; an unfinished one is removed."""
         try:
             if self._sink is not None:
                 self._sink.close()
@@ -134,7 +134,7 @@ class ImageWriter(Closing):
             self._lock.release()
 
     def _format(self, ome: bool) -> Any:
-        """What makes the empty file at a path.  Raises OutputError, ArgumentError."""
+        """The function that makes the empty file.  Raises OutputError, ArgumentError."""
         name = self.path.name.lower()
         if name.endswith(HDF5):
             from physrecon.io.output.hdf5_file import Hdf5Sink

@@ -1,9 +1,9 @@
-"""The folder of the slabs of a volume: where it lies, whose it is, what is in it.
+"""The folder of a volume's slabs: its path, its owner, its content.
 
-A volume OUT of several slabs has them in OUT.slabs.  While a finished OUT is being overwritten, the
-new slabs gather in OUT.slabs.new and the old volume stays as it is; they change places at the end.
-`job.json` in a folder names the job whose slabs it holds and where they were cut.  That mark alone
-makes a folder ours: one without it is never emptied, whatever its name, nor is a symbolic link."""
+The slabs of a volume OUT are in OUT.slabs.  While a finished OUT is being overwritten, the new
+slabs are collected in OUT.slabs.new; they replace the old ones at the end.  `job.json` in a folder
+is its mark: the job that owns the slabs, and their ranges.  A folder without this mark is never
+emptied, whatever its name, nor is a symbolic link."""
 
 from __future__ import annotations
 
@@ -32,24 +32,26 @@ class Mark(NamedTuple):
 
 
 def slab_folder(path: str | Path) -> Path:
-    """Where the slabs of the finished volume OUT lie: OUT.slabs."""
+    """The folder of the slabs of the finished volume OUT: OUT.slabs."""
     return Path(f"{path}.slabs")
 
 
 def work_folder(path: str | Path) -> Path:
-    """Where a run writes the slabs of OUT: OUT.slabs.new while there is an old OUT to be kept, or
-    where a run was killed as they changed places."""
+    """The folder that a run writes its slabs to.
+
+    It is OUT.slabs.new while an old OUT is to be kept, or after a kill during the replacement;
+    otherwise it is OUT.slabs."""
     new = Path(f"{path}.slabs.new")
     return new if os.path.lexists(path) or owner(new) else slab_folder(path)
 
 
 def frame_folder(path: str | Path) -> Path:
-    """Where the finished frames of an unfinished image OUT lie: OUT.frames."""
+    """The folder of the finished frames of an unfinished image OUT: OUT.frames."""
     return Path(f"{path}.frames")
 
 
 def part_folders(path: str | Path) -> list[Path]:
-    """All folders whose parts may go when OUT is written."""
+    """All folders whose parts may be removed when OUT is written."""
     return [slab_folder(path), Path(f"{path}.slabs.new"), frame_folder(path)]
 
 
@@ -58,33 +60,33 @@ def slab_name(slab: int) -> str:
 
 
 def slab_files(folder: Path) -> list[Path]:
-    """The slabs in a folder of ours: files with the names that its mark accounts for."""
+    """The slabs in a folder of ours: the files whose names follow from its mark."""
     mark = _read(folder)
     files = (folder / slab_name(i) for i in range(len(mark.slabs) if mark else 0))
     return [file for file in files if file.is_file()]
 
 
 def partial_slabs(path: str | Path) -> list[slice] | None:
-    """The slabs that an unfinished run chose for OUT, so that the next can choose the same."""
+    """The slabs that an unfinished run chose for OUT, so that the next run can reuse them."""
     mark = _read(work_folder(path))
     return mark.slabs if mark else None
 
 
 def slabs_done(path: str | Path) -> int:
-    """How many slabs an unfinished run has left for OUT, whatever its job was."""
+    """The number of slabs that an unfinished run of any job has left for OUT."""
     work, final = work_folder(path), slab_folder(path)
     both = {work} if os.path.lexists(path) else {work, final}
     return len({file.name for folder in both for file in slab_files(folder)})
 
 
 def owner(folder: Path) -> str | None:
-    """The job whose slabs a folder holds; None where the folder is not ours."""
+    """The job that owns the slabs of a folder; None if the folder is not ours."""
     mark = _read(folder)
     return mark.job if mark else None
 
 
 def refusal(folder: Path) -> str | None:
-    """A sentence where a folder is neither ours nor free to become ours, else None."""
+    """The error for a folder that is neither ours nor free to become ours, else None."""
     if owner(folder) or _is_free(folder) or not os.path.lexists(folder):
         return None
     if folder.is_symlink():
@@ -104,9 +106,9 @@ def require_own(folder: Path) -> None:
 
 
 def claim(folder: Path, job: str, slabs: Sequence[slice]) -> None:
-    """Mark a folder, made where it is missing, as a job's.
+    """Make a folder if it is missing, and mark it as a job's.
 
-    Raises OutputError for a stranger's; OSError, WriteError."""
+    Raises OutputError if it is not ours; OSError, WriteError."""
     require_own(folder)
     folder.mkdir(exist_ok=True)
     if owner(folder) != job:
@@ -115,19 +117,19 @@ def claim(folder: Path, job: str, slabs: Sequence[slice]) -> None:
 
 
 def clear(folder: Path) -> None:
-    """Remove the slabs in a folder of ours, which stays ours."""
+    """Remove the slabs in a folder of ours, but not its mark."""
     for path in slab_files(folder):
         path.unlink(missing_ok=True)
 
 
 def discard(folder: Path) -> None:
-    """Remove the slabs in a folder of ours, and the folder when nothing else is in it."""
+    """Remove the slabs in a folder of ours, and the folder if it contains no other files."""
     clear(folder)
     tidy(folder)
 
 
 def tidy(folder: Path) -> None:
-    """Remove what killed runs left in a folder of ours, and one without slabs or other files."""
+    """Remove temporary files in a folder of ours, and the folder if nothing else is left."""
     if not (owner(folder) or _is_free(folder)):
         return
     remove_temporary(folder)
@@ -155,7 +157,7 @@ def _read(folder: Path) -> Mark | None:
 
 
 def _is_free(folder: Path) -> bool:
-    """Whether a folder is empty, but for what a run killed before its mark was there has left."""
+    """Whether a folder is empty, except for unfinished marks of killed runs."""
     try:
         names = os.listdir(folder)
     except OSError:

@@ -1,8 +1,8 @@
-"""TIFF out: one uncompressed block of planes, which tifffile lays out and we fill.
+"""Write TIFF: tifffile allocates one uncompressed block of planes, which is filled here.
 
-ImageJ's own format where it can hold the image, because Fiji opens that without asking: 8 and 16
-bits and float32, axes T, Z, C in that order, less than 4 GB.  OME-TIFF for all else, BigTIFF from
-4 GB on."""
+The format is ImageJ's own if it can hold the image (8 and 16 bits and float32, axes T, Z, C in that
+order, less than 4 GB), because Fiji opens it without asking.  Otherwise it is OME-TIFF, from 4 GB
+on as BigTIFF."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ IMAGEJ_TYPES = ("uint8", "uint16", "float32")
 OME_TYPES = ("int8", "int16", "int32", "uint8", "uint16", "uint32", "float32", "float64")
 OME_UNITS = {"um": "µm", "angstrom": "Å", "inch": "in"}
 IMAGEJ_UNITS = {"um": r"\u00B5m"}
-LARGEST = 4_000_000_000  # bytes of planes in a classic TIFF file, with room for its directories
+LARGEST = 4_000_000_000  # bytes of planes in a classic TIFF file; leaves room for directories
 
 
 @dataclass(frozen=True)
 class TiffLayout:
-    """Which of the two formats, and the order of the axes in the file."""
+    """The TIFF format (OME or ImageJ) and the order of the axes in the file."""
 
     ome: bool
     axes: str
@@ -36,7 +36,7 @@ class TiffLayout:
 
     @staticmethod
     def of(path: Path, image: ImageLayout, ome: bool) -> TiffLayout:
-        """The layout of an image.  Raises ArgumentError where TIFF cannot hold it."""
+        """The layout of an image.  Raises ArgumentError if TIFF cannot hold it."""
         sizes = dict(zip(image.axes, image.shape, strict=True))
         size = math.prod(image.shape) * image.dtype.itemsize
         ome = ome or image.dtype.name not in IMAGEJ_TYPES or "S" in sizes or size > LARGEST
@@ -52,7 +52,7 @@ class TiffLayout:
 
 
 class TiffSink:
-    """A TIFF file whose planes are written where they belong."""
+    """A TIFF file whose planes are written in place."""
 
     def __init__(self, path: Path, image: ImageLayout, layout: TiffLayout) -> None:
         import tifffile

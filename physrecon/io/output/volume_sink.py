@@ -1,8 +1,8 @@
-"""Writing a volume so that a kill at any moment loses at most the slab in work.
+"""Write a volume so that a kill at any moment loses at most the current slab.
 
-One slab becomes one plain file OUT.  Several become `OUT.slabs/00000.h5 …`, and OUT, written last,
-is a virtual dataset over them whose missing parts would read as NaN, never as air.  An old OUT that
-is being overwritten stays whole until all of the new one is on the disk."""
+A single slab is written as the plain file OUT.  Several slabs are written as `OUT.slabs/00000.h5
+…`; OUT, written last, is a virtual dataset over them.  Its missing parts read as NaN, never as air.
+An old OUT stays complete until all of the new one is on the disk."""
 
 from __future__ import annotations
 
@@ -53,18 +53,18 @@ from physrecon.io.volumes.layout import (
 
 
 class VolumeWriter:
-    """Writes a volume (z, y, x) slab by slab and resumes where a killed run stopped; a context
-    manager, which nobody else can have for the same OUT meanwhile.
+    """Writes a volume (z, y, x) slab by slab; a context manager that locks OUT.
 
-    path: OUT.  grid: where the voxels are, in `length_unit`, None for pixels.  slabs: the z ranges,
-    in order and without gaps.  configuration: the resolved job and the fingerprint of its input,
-    text by name, stored in the file; together with the grid it tells this job from another, so it
-    must not hold what changes from run to run (a date, say).
+    It resumes where a killed run stopped.
+    path: OUT.  grid: the voxels, in `length_unit` (None: pixels).  slabs: the z ranges, in order
+    and without gaps.  configuration: the resolved job and the fingerprint of its input, text by
+    name, stored in the file.  With the grid it identifies the job, so it must not contain anything
+    that changes from run to run, such as a date.
 
-    Raises OutputError where OUT exists and `overwrite` is not given, belongs to another unfinished
-    job, is being written by another run, or cannot be written; WriteError when the disk is full or
-    fails.  An error in the data or the job (DataError, ArgumentError, ConfigError) leaves nothing
-    behind; anything else leaves the finished slabs for the next run."""
+    Raises OutputError if OUT exists and `overwrite` is not given, belongs to another unfinished
+    job, is being written by another run, or cannot be written; WriteError if the disk is full or
+    fails.  An error in the data or the job (DataError, ArgumentError, ConfigError) removes the
+    slabs; any other error leaves the finished slabs for the next run."""
 
     def __init__(
         self,
@@ -133,14 +133,14 @@ class VolumeWriter:
         if len(self.slabs) == 1:
             self._publish_volume(lambda group: store_array(group, values))
             for folder in (self._work, self.folder):
-                discard(folder)  # of the volume that this one has replaced
+                discard(folder)  # of the replaced volume
         else:
             self._claim()
             atomic_file.publish(slab_image(values, self._mark(slab)), self._work / slab_name(slab))
         self._finished.add(slab)
 
     def finish(self) -> None:
-        """Put the finished slabs together as OUT.  Raises PhysreconError where one is missing."""
+        """Combine the finished slabs into OUT.  Raises PhysreconError if one is missing."""
         missing = [i for i in range(len(self.slabs)) if not self.done(i)]
         if missing:
             raise PhysreconError(
@@ -157,14 +157,14 @@ class VolumeWriter:
         self._tidy()
 
     def finish_if_complete(self) -> bool:
-        """`finish` if all slabs are there; whether they were."""
+        """Call `finish` if all slabs are finished; return whether they were."""
         complete = all(self.done(i) for i in range(len(self.slabs)))
         if complete:
             self.finish()
         return complete
 
     def _take_place(self) -> None:
-        """Put the new slabs where the old ones were; may be killed and called again anywhere."""
+        """Replace the old slabs by the new ones; it can be killed and called again at any point."""
         if self._work == self.folder:
             return
         with atomic_file.write_errors(self.path):
@@ -206,7 +206,7 @@ class VolumeWriter:
         return hashlib.sha256(json.dumps(job, sort_keys=True).encode()).hexdigest()
 
     def _check_target(self) -> None:
-        """Raise OutputError unless OUT may be written, and decide what earlier slabs are worth."""
+        """Raise OutputError unless OUT may be written; find whether earlier slabs are stale."""
         for folder in (self._work, self.folder) if len(self.slabs) > 1 else ():
             require_own(folder)
         atomic_file.check_new_file(self.path, self._overwrite)
@@ -221,8 +221,7 @@ class VolumeWriter:
         self._check_space()
 
     def _places(self) -> set[Path]:
-        """Folders that may hold slabs of this job: a kill as they changed places leaves some in
-        either."""
+        """Folders that may hold slabs of this job: both, after a kill during their replacement."""
         return {self._work} if self._keeps_old else {self._work, self.folder}
 
     def _check_space(self) -> None:
@@ -232,7 +231,7 @@ class VolumeWriter:
         atomic_file.check_space(self.path, needed, kept)
 
     def _claim(self) -> None:
-        """Before the first slab: clear away another job's, mark the folder as this job's."""
+        """Before the first slab: remove another job's slabs and mark the folder as this job's."""
         if self._claimed:
             return
         self._claimed = True
@@ -269,6 +268,6 @@ class VolumeWriter:
 
 
 def _is_wrong(error: BaseException | None) -> bool:
-    """Whether the data or the job are at fault, so that what they gave is worth nothing."""
+    """Whether the data or the job are at fault, so that finished slabs are useless."""
     at_fault = isinstance(error, (DataError, ArgumentError, ConfigError))
     return at_fault and not isinstance(error, ReadError)

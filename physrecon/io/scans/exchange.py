@@ -2,7 +2,7 @@
 
 De Carlo et al., J. Synchrotron Rad. 21, 1224 (2014): `/exchange/data` with the attribute `axes`
 ("theta:y:x" or "y:theta:x"), `data_white`, `data_dark`, and `theta` with its `units`.  The format
-has no field for the rotation axis; a scalar `/exchange/center` (0-based column) is taken as one."""
+has no field for the rotation axis; a scalar `/exchange/center` (0-based column) is used for it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DETECTOR = "/measurement/instrument/detector"
 
 
 def read(h5: SafeHDF5) -> ScanReading | None:
-    """The scan in `/exchange`; None where the file has none.  Raises DataError."""
+    """The scan in `/exchange`; None if the file has none.  Raises DataError."""
     data = h5.dataset("/exchange/data")
     if data is None:
         return None
@@ -66,7 +66,7 @@ def _all_frames(data: h5py.Dataset, order: str) -> Frames:
 
 
 def _reference(h5: SafeHDF5, name: str, projections: Frames) -> Frames:
-    """Flats or darks, zero frames where there are none."""
+    """Flats or darks; zero frames if there are none."""
     data = h5.dataset(f"/exchange/{name}")
     if data is None or data.size == 0:
         return no_frames(projections)

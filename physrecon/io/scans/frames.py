@@ -34,7 +34,7 @@ class StoredArray(Protocol):
 
 
 class Frames(LazyArray):
-    """Some frames of a stored stack as an array (n, rows, columns) that is read when indexed.
+    """Selected frames of a stored stack: an array (n, rows, columns), read when indexed.
 
     index: (n,) numbers of the frames in storage.  order: "theta:y:x" or "y:theta:x".
     where: names the stack in errors."""
@@ -58,7 +58,7 @@ class Frames(LazyArray):
 
     @property
     def chunk_rows(self) -> int:
-        """Rows that share a chunk of the storage: slabs of a multiple of it read nothing twice."""
+        """Rows per chunk of the storage; slabs of a multiple of it read no chunk twice."""
         chunks = getattr(self._stack, "chunks", None)
         return chunks[0 if self._row_first else 1] if chunks else 1
 
@@ -68,7 +68,7 @@ class Frames(LazyArray):
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
         """Read [views, rows, columns]: views an int, slice, mask or indices; the others int or
-        slice.  Raises ArgumentError for other keys and ReadError where the file cannot be read."""
+        slice.  Raises ArgumentError for other keys and ReadError if the file cannot be read."""
         view_key, row_key, column_key = key_for_each("Frames", key, 3)
         frames = np.atleast_1d(self._index[view_key])
         rows = _range("row", row_key, self.shape[1])

@@ -1,4 +1,4 @@
-"""Scans in HDF5: one file, opened safely once, and the layouts that are looked for in it."""
+"""Scans in HDF5: open the file safely once, and try each known layout."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LAYOUTS: tuple[Callable[[SafeHDF5], ScanReading | None], ...] = (exchange.read, 
 def read(path: Path, content: Content, options: ReadOptions) -> ScanReading | None:
     """The scan in an HDF5 file; None for other files.
 
-    Raises DataError where the file is damaged or holds no scan, and says what it holds."""
+    Raises DataError, with the file's contents, if it is damaged or holds no scan."""
     if content.kind != HDF5:
         return None
     h5 = SafeHDF5(path, options.allow_root)

@@ -1,8 +1,8 @@
 """NeXus: NXtomo, and raw beamline files that carry an image key.
 
-`image_key` beside a 3-D detector dataset tells its frames apart: 0 projection, 1 flat, 2 dark,
-3 invalid (NeXus application definition NXtomo).  The rotation angle covers all frames, or the
-projections alone."""
+`image_key` beside a 3-D detector dataset gives the kind of each frame: 0 projection, 1 flat,
+2 dark, 3 invalid (NeXus application definition NXtomo).  Rotation angles are stored for all frames,
+or for the projections only."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ANGLE_NAME = re.compile(r"rotation_angle|theta|omega|rot_angle")
 
 
 def read(h5: SafeHDF5) -> ScanReading | None:
-    """The scan of a NeXus file; None where it has neither NXtomo nor an image key."""
+    """The scan of a NeXus file; None if it has neither NXtomo nor an image key."""
     nodes = dict(h5.walk())
     definitions = {p: n for p, n in nodes.items() if p.endswith("/definition")}
     tomo = [p.rpartition("/")[0] for p, n in definitions.items() if h5.string(n, p) == "NXtomo"]
@@ -59,7 +59,7 @@ def read(h5: SafeHDF5) -> ScanReading | None:
 
 
 def _detector(h5: SafeHDF5, nodes: dict[str, Any], key_path: str) -> Any:
-    """The 3-D dataset that an image key speaks of, or the DataError that says why there is none."""
+    """The 3-D dataset that an image key describes, or a DataError with the reason for none."""
     group = key_path.rpartition("/")[0]
     key = nodes[key_path]
     beside = {p: n for p, n in nodes.items() if p.rpartition("/")[0] == group and p != key_path}
@@ -122,7 +122,7 @@ def _angles(
 ) -> tuple[NDArray[np.float64], str]:
     """(angles of the projections, their stated unit).
 
-    Looked for where NXtomo puts them, then beside the detector data, then anywhere by name."""
+    Searched for where NXtomo puts them, then beside the detector data, then anywhere by name."""
     entry = _entry(nodes, group)
     official = [f"{entry}/sample/rotation_angle", f"{entry}/data/rotation_angle"]
     path = next((p for p in official if isinstance(nodes.get(p), h5py.Dataset)), None)
@@ -169,7 +169,7 @@ def _same(node: Any, data: h5py.Dataset) -> bool:
 
 
 def _pixel_size(h5: SafeHDF5, entry: str, detector: str) -> tuple[tuple[float, float], str] | None:
-    """Pixel size at the sample where the file states it, else that of the detector."""
+    """Pixel size at the sample if the file states it, else that of the detector."""
     for group in (f"{entry}/sample", detector):
         row, column = (
             units.length(h5.dataset(f"{group}/{axis}_pixel_size")) for axis in ("y", "x")

@@ -1,4 +1,4 @@
-"""What every scan reader gets and returns, and the checks that are the same for all formats."""
+"""Arguments and result of every scan reader, and the checks common to all formats."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from physrecon.io.scans.frames import Frames, StoredArray
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """What the user says of a scan: the arguments of `open_scan`."""
+    """The user's options for a scan: the arguments of `open_scan`."""
 
     angle_unit: str | None = None
     line_integrals: bool = False
@@ -24,11 +24,11 @@ class ReadOptions:
 
 @dataclass(frozen=True)
 class ScanReading:
-    """A scan as its format states it, before units are settled.
+    """A scan as stored, before units are resolved.
 
-    angles: (views,) as stored.  angle_unit: as stated, "" where it is not.
+    angles: (views,) as stored.  angle_unit: as stated, "" if it is not.
     pixel_size: ((row, column), unit) or None.  flat_positions: (flats,) in 0..1 or None.
-    files: all files that hold the scan, in an order that does not change.  close: closes them."""
+    files: all files that hold the scan, in a fixed order.  close: closes them."""
 
     kind: str
     projections: Frames

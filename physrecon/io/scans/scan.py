@@ -1,7 +1,7 @@
-"""A measured scan, whatever format it came in: projections, flats, darks, angles, geometry.
+"""A measured scan of any format: projections, flats, darks, angles, geometry.
 
-Formats are told by content, never by name.  Nothing but small tables is read at opening;
-projections are read by blocks of rows when they are indexed."""
+Formats are recognised by content, never by name.  Opening reads small tables only; projections are
+read by blocks of rows when they are indexed."""
 
 from __future__ import annotations
 
@@ -27,14 +27,15 @@ SCAN_READERS = ("hdf5",)
 
 @dataclass(eq=False)
 class Scan(Closing):
-    """A raw-count scan that is open for reading; a context manager.
+    """An open scan; a context manager.
 
     projections (views, rows, columns), flats and darks (n, rows, columns), n may be 0: arrays that
     are read when indexed.  flat_positions: (n,) when each flat was taken, 0 before the first
-    projection and 1 after the last; None where unknown.  angles: (views,) in `angle_unit`.
-    pixel_size: (row, column) in `length_unit`, or None.  center: column of the axis that the file
-    states, or None.  line_integrals: the data are −log already.  notes: sentences for the user.
-    files: all files that hold the scan, in an order that does not change.  close: closes them."""
+    projection and 1 after the last; None if unknown.  angles: (views,) in `angle_unit`.
+    pixel_size: (row, column) in `length_unit`, or None.  center: column of the rotation axis if the
+    file states it, else None.  line_integrals: the data are −log(transmission) already, not counts.
+    notes: sentences for the user.
+    files: all files that hold the scan, in a fixed order.  close: closes them."""
 
     path: Path
     kind: str
@@ -73,7 +74,7 @@ class Scan(Closing):
         )
 
     def require_flats(self) -> None:
-        """Raise DataError where counts cannot be turned into line integrals for want of flats."""
+        """Raise DataError for counts without flats, which give no line integrals."""
         if not self.line_integrals and not len(self.flats):
             raise DataError(
                 f"{self.path.name}: expected flat fields to turn counts into transmission, "
@@ -112,8 +113,8 @@ def open_scan(
 ) -> Scan:
     """Open a Data Exchange, NXtomo or image-keyed NeXus file.
 
-    angle_unit: "deg" or "rad" where the file does not say.  allow_root: a further folder in which
-    linked files may lie.  Raises MissingInputError, DataError, ArgumentError.
+    angle_unit: "deg" or "rad" if the file does not state it.  allow_root: a further folder in which
+    linked files are accepted.  Raises MissingInputError, DataError, ArgumentError.
 
     >>> truth = pr.datasets.simulate_scan("scan.h5", (2, 16, 16), views=12)
     >>> with pr.open_scan("scan.h5") as scan:

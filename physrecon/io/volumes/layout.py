@@ -1,8 +1,9 @@
-"""How a volume lies in its HDF5 file.
+"""The HDF5 layout of a volume.
 
-`/entry/reconstruction/results` is NXdata with the volume, its axes and their units, reached from
-the root by `default`, so viewers open on it; `/exchange/data` and `/data` are short names of it.
-`/entry/reconstruction/configuration` tells how it was made.  Files are built in memory."""
+`/entry/reconstruction/results` is NXdata with the volume, its axes and their units.  The attributes
+`default` lead to it from the root, so viewers open it.  `/exchange/data` and `/data` are short
+names of the volume.  `/entry/reconstruction/configuration` holds the resolved job.  Files are built
+in memory."""
 
 from __future__ import annotations
 
@@ -18,13 +19,13 @@ from numpy.typing import DTypeLike, NDArray
 from physrecon.geometry.grid import Grid
 from physrecon.io.hdf5_kind import SLAB_MARK, VOLUME
 
-CHUNK = 1024  # most rows and columns of a chunk: 4 MiB of float32
-# Bytes that HDF5 itself takes, measured: for a chunk, for the file of a slab, for that of a volume
+CHUNK = 1024  # rows and columns of a chunk at most: 4 MiB of float32
+# Bytes of HDF5's overhead, measured: per chunk, per file of a slab, per file of a volume
 CHUNK_OVERHEAD, SLAB_OVERHEAD, FILE_OVERHEAD = 64, 7_700, 14_000
 
 
 def slab_image(values: NDArray[Any], mark: str) -> io.BytesIO:
-    """The file of one slab: `/data` (rows, ny, nx), and the mark that tells whose slab it is."""
+    """The file of one slab: `/data` (rows, ny, nx), and the mark of its job and number."""
     buffer = io.BytesIO()
     with h5py.File(buffer, "w") as file:
         file.attrs[SLAB_MARK] = mark
@@ -38,7 +39,7 @@ def volume_image(
     length_unit: str | None,
     configuration: dict[str, str],
 ) -> io.BytesIO:
-    """The file of a volume, whose dataset `data` is made by `store(group)`."""
+    """The file of a volume; `store(group)` creates its dataset `data`."""
     buffer = io.BytesIO()
     axes = {name: grid.axis(axis) for axis, name in enumerate("zyx")}
     with h5py.File(buffer, "w") as file:
@@ -55,10 +56,10 @@ def lay_out(
     length_unit: str | None,
     configuration: dict[str, str],
 ) -> h5py.Dataset:
-    """Fill an empty file; the dataset `data` is made by `store(group)` and returned.
+    """Fill an empty file and return its dataset `data`, which `store(group)` creates.
 
-    axes: coordinates by name in the order of the data; those of z, y and x, and `voxel_size` along
-    them, are in `length_unit`, None for pixels."""
+    axes: coordinates by name, in the order of the data; those of z, y and x, and `voxel_size` along
+    them, are in `length_unit` (None: pixels)."""
     file.attrs["default"] = "entry"
     file.attrs["creator"] = "physrecon"
     entry = _group(file, "entry", "NXentry", "reconstruction")
@@ -99,13 +100,13 @@ def empty_array(group: h5py.Group, shape: Sequence[int], dtype: DTypeLike) -> h5
 def chunk_shape(plane: Sequence[int]) -> tuple[int, ...]:
     """Rows and columns of a chunk: the whole slice, or equal tiles of at most CHUNK.
 
-    HDF5 pads the last tile to full size, so tiles that leave a remainder waste the disk; with n
-    along an axis in the fewest equal parts, the padding is below 1/CHUNK of it for each part."""
+    HDF5 pads the last tile to full size, so a remainder would waste the disk.  An axis cut into the
+    fewest equal tiles is padded by less than one element per tile."""
     return tuple(math.ceil(n / math.ceil(n / CHUNK)) for n in plane)
 
 
 def stored_bytes(shape: Sequence[int], dtype: DTypeLike, slabs: int = 1) -> int:
-    """Bytes on the disk of a volume in so many slabs: data, padding, checksums, axes, tables."""
+    """Bytes on the disk of a volume in `slabs` slabs: data, padding, checksums, axes, tables."""
     plane = shape[-2:]
     tile = chunk_shape(plane)
     tiles = math.prod(math.ceil(n / t) for n, t in zip(plane, tile, strict=True))
@@ -119,8 +120,8 @@ def store_links(
 ) -> h5py.Dataset:
     """A virtual dataset `data` over slab files, relative `names`; a missing one reads as NaN.
 
-    By the low-level calls, because h5py's own would store the date, and a resumed run is to give
-    the same bytes as an undisturbed one."""
+    The high-level call of h5py would store the date.  The low-level calls do not, so a resumed run
+    gives the same bytes as an undisturbed one."""
     plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     plist.set_obj_track_times(False)
     plist.set_fill_value(np.array(np.nan, dtype))

@@ -1,4 +1,4 @@
-"""Reconstructed volumes, read lazily: ours, and any 3-D array in `/exchange/data` or `/data`."""
+"""Reconstructed volumes, read lazily: our own, and any 3-D `/exchange/data` or `/data`."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from physrecon.io.opened import Closing, LazyArray, undone_by
 
 
 class Volume(Closing, LazyArray):
-    """A volume (z, y, x) that is open for reading and read when indexed; a context manager.
+    """An open volume (z, y, x), read when indexed; a context manager.
 
-    voxel_size: (z, y, x) in `length_unit`, which is None for pixels.
-    configuration: how it was made, text by name."""
+    voxel_size: (z, y, x) in `length_unit` (None: pixels).
+    configuration: the resolved job and its input, text by name."""
 
     ndim = 3
 
@@ -43,7 +43,7 @@ class Volume(Closing, LazyArray):
         self._h5.close()
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
-        """Read a part, as NumPy would index it.  Raises DataError where the file is damaged."""
+        """Read a part, as NumPy would index it.  Raises DataError if the file is damaged."""
         try:
             return self._data[key]
         except (OSError, RuntimeError) as error:
@@ -55,7 +55,7 @@ class Volume(Closing, LazyArray):
 def open_volume(path: str | Path, allow_root: str | Path | None = None) -> Volume:
     """Open a volume of physrecon, or any file with a 3-D `/exchange/data` or `/data`.
 
-    Raises MissingInputError and DataError, the latter also where a slab of it is missing.
+    Raises MissingInputError, and DataError for a damaged file or a missing slab.
 
     >>> import h5py
     >>> with h5py.File("volume.h5", "w") as file:
