@@ -1,1 +1,1 @@
-"""What is to be done, as frozen values."""
+"""Jobs: complete descriptions of a task, as frozen values."""

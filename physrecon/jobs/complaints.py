@@ -1,4 +1,4 @@
-"""Errors of a job in the words of this program: one sentence a field."""
+"""Pydantic's errors of a job, formatted as one sentence per field."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from physrecon.jobs.options import Table, options, table_of
 from physrecon.jobs.types import shown
 
 MISSING = "expected a value, got none; set it"
-# pydantic's kinds of error → what it expects, where no check of ours says it better
+# pydantic's kind of error → the expected value, where no check of ours has its own sentence
 KINDS = {
     "bool": "true or false", "int": "a whole number", "float": "a number", "finite": "a number",
     "string": "text", "path": "a path", "dict": "a table", "model": "a table",
@@ -23,10 +23,10 @@ SIGNS = {
 
 
 def complaint(job: type[Table], where: str, problem: ValidationError, flags: bool = False) -> str:
-    """What is wrong with a job: one sentence a field, and the keys where no name is near.
+    """Format pydantic's errors as one sentence per field; for unknown keys, list the valid ones.
 
     flags: name fields as the command line does."""
-    first = {_place(job, p): p for p in reversed(problem.errors())}  # a union complains once a type
+    first = {_place(job, p): p for p in reversed(problem.errors())}  # one error per union member
     names = {one.key: one.flags[-1] for one in options(job) if one.flags} if flags else {}
     lines = []
     for place, p in reversed(first.items()):
@@ -41,7 +41,7 @@ def complaint(job: type[Table], where: str, problem: ValidationError, flags: boo
 
 
 def _table(job: type[Table], problem: Any) -> tuple[str, type[Table]]:
-    """Name and model of the table that a complaint is about; the job itself has no name."""
+    """Name and model of the table that an error is about; the job itself has no name."""
     name = str(problem["loc"][0]) if problem["loc"] else ""
     field = job.model_fields.get(name)
     table = table_of(field) if field else None
@@ -49,13 +49,13 @@ def _table(job: type[Table], problem: Any) -> tuple[str, type[Table]]:
 
 
 def _place(job: type[Table], problem: Any) -> str:
-    """The key of the field, without the members of a union."""
+    """The key of the field, without pydantic's names of union members."""
     depth = 2 if _table(job, problem)[0] or problem["loc"][:1] == ("solver",) else 1
     return ".".join(str(part) for part in problem["loc"][:depth])
 
 
 def _sentence(job: type[Table], place: str, problem: Any) -> str:
-    """One pydantic complaint in the words of this program."""
+    """One error of pydantic as a sentence of this program."""
     kind = problem["type"]
     if kind == "extra_forbidden":
         near = nearest(problem["loc"][-1], tuple(_table(job, problem)[1].model_fields))

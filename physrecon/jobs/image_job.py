@@ -1,4 +1,4 @@
-"""A job of deconvolution: everything that decides what an image becomes, as one frozen value.
+"""A deconvolution job: all settings that determine the result, as one frozen value.
 
 It is read from argv or from TOML:
 
@@ -32,14 +32,14 @@ from physrecon.jobs.options import option
 from physrecon.jobs.settings import StopSettings
 from physrecon.jobs.types import PSF, Fraction, Lengths, Level, Levels, PSFCenter, Rows, one_of
 
-# Times as many iterations: a prior keeps noise from growing, and a rule will stop by itself
+# Factor on the iterations: with a prior noise does not grow, and a stopping rule stops earlier
 PRIOR_ITERATION_FACTOR = 5
 
 
 class ImageJob(Job):
-    """One image, or all frames of a series or channels, to as many sharper ones.
+    """Deconvolve one image, or every frame of a series or of channels.
 
-    Of an HDF5 file with several datasets, input and psf name one: "FILE.h5::/path"."""
+    input and psf can name a dataset of an HDF5 file: "FILE.h5::/path"."""
 
     DIRECT: ClassVar[dict[str, tuple[str, ...]]] = {
         "wiener": ("noise", "balance"), "tikhonov": ("weight", "operator"),
@@ -51,7 +51,7 @@ class ImageJob(Job):
     output: Path = option(
         ..., "the result, TIFF or HDF5 by its name", flag="-o/--output", metavar="OUT"
     )
-    # the last check is the first made: a word that no solver has is told without loading them
+    # checks run last to first: an unknown method is refused without loading the solvers
     method: Annotated[str, one_of(image_methods), one_of((*IMAGE_DIRECT, *SOLVERS))] = option(
         "rl",
         "direct or iterative; unless given, with a prior that rl cannot take one that can",
@@ -112,7 +112,7 @@ class ImageJob(Job):
 
     @property
     def model(self) -> str | None:
-        """The name of the model of the PSF, None for a file."""
+        """The name of the PSF's model; None for a file."""
         return psf_model(self.psf)
 
     @property
@@ -120,7 +120,7 @@ class ImageJob(Job):
         return BLIND_SOLVERS if self.blind else SOLVERS
 
     def usual_stop(self, iterations: int) -> dict[str, Any]:
-        """Counting methods fit noise in the end: unless told otherwise they stop before."""
+        """Count methods fit noise in the end, so by default they stop at the noise level."""
         if self.prior is not None or self.stop != StopSettings():
             return {"iterations": PRIOR_ITERATION_FACTOR * iterations}
         if find(self.solvers, self.method).counts_only and not self.blind:
@@ -162,6 +162,6 @@ class ImageJob(Job):
 
 
 def psf_model(psf: str) -> str | None:
-    """The name of the model in `gaussian:sigma=2`, None where it is the name of a file."""
+    """The name of the model in `gaussian:sigma=2`; None for the name of a file."""
     name = psf.partition(":")[0]
     return name if name in PSF_MODELS else None

@@ -1,8 +1,7 @@
-"""What jobs of every kind share: fields, TOML, and what their method must go with.
+"""The base of all jobs: common fields, TOML, and the checks of methods.
 
-A job is everything that decides what comes out, as one frozen value; it is read from argv or from
-TOML, and written into what it has made.  A subclass states its fields and facts; they are checked
-here."""
+A job is one frozen value that holds all settings of a result.  It is read from argv or from TOML,
+and stored in the result.  A subclass declares its fields and constants; they are checked here."""
 
 from __future__ import annotations
 
@@ -24,8 +23,8 @@ from physrecon.jobs.types import Bytes, Setting, Whole, one_of
 class Job(Table):
     """A job of any kind.
 
-    DIRECT: direct method → its settings in [solver].  OF_DIRECT: fields of direct methods alone.
-    WITH_PRIOR: the likelihood of an iterative method with a prior, unless it is one of counts."""
+    DIRECT: direct method → its settings in [solver].  OF_DIRECT: fields of direct methods only.
+    WITH_PRIOR: the default likelihood of an iterative method with a prior, except count methods."""
 
     DIRECT: ClassVar[dict[str, tuple[str, ...]]]
     OF_DIRECT: ClassVar[tuple[str, ...]] = ()
@@ -61,7 +60,7 @@ class Job(Table):
         error: type[PhysreconError] = ArgumentError,
         flags: bool = False,
     ) -> Self:
-        """The job these values describe; what is wrong with them is raised as `error`.
+        """The job with these values; raises `error` if they are invalid.
 
         flags: name fields as the command line does."""
         try:
@@ -73,13 +72,13 @@ class Job(Table):
     def from_toml(cls, path: str | Path, changes: dict[str, Any] | None = None) -> Self:
         """Read a job file; `changes` take precedence.  Paths in it are relative to its folder.
 
-        Raises MissingInputError when it cannot be read, ConfigError when it makes no sense."""
+        Raises MissingInputError if it cannot be read, ConfigError if it is invalid."""
         values = cls.unfolded(cls.in_folder(read_toml(path), Path(path).parent))
         return cls.build(merge(values, cls.unfolded(changes or {})), str(path), ConfigError)
 
     @classmethod
     def in_folder(cls, values: dict[str, Any], folder: Path) -> dict[str, Any]:
-        """Values of a job file with its paths as they are seen from here."""
+        """The values of a job file, with relative paths taken from `folder`."""
         types = {k: (f.annotation, *get_args(f.annotation)) for k, f in cls.model_fields.items()}
         paths = [
             k for k, kinds in types.items() if Path in kinds and isinstance(values.get(k), str)
@@ -87,19 +86,19 @@ class Job(Table):
         return values | {key: folder / values[key] for key in paths}
 
     def fingerprinted(self) -> Self:
-        """The job without what changes how the work is done but not what comes out."""
+        """The job with its execution settings reset; only those that affect the result remain."""
         plain = {o.key: o.field.default for o in options(type(self)) if o.extra.get("execution")}
         paths = {"input": self.input.resolve(), "output": Path(self.output.name)}
         return self.model_copy(update={**plain, **paths})
 
     def usual_stop(self, iterations: int) -> dict[str, Any]:
-        """The settings of [stop] where the job names no number of iterations.
+        """The settings of [stop] for a job without a number of iterations.
 
-        iterations: as many as suit its method."""
+        iterations: the usual number for its method."""
         return {"iterations": iterations}
 
     def describe_method(self) -> str:
-        """The method and what goes with it, in words."""
+        """The method, its settings, likelihood and prior, in words."""
         words = [self.method, *self._details()]
         if self.stop.iterations:
             most, fewer = "", ""
@@ -113,7 +112,7 @@ class Job(Table):
         return ", ".join(words + ["nonnegative"] * self.nonnegative)
 
     def _details(self) -> list[str]:
-        """Settings of the method that are worth a word."""
+        """Settings to mention with the method."""
         return []
 
     def to_toml(self) -> str:
@@ -128,7 +127,7 @@ class Job(Table):
 
     @property
     def solvers(self) -> dict[str, str]:
-        """The table of the solvers that an iterative method of this job may name."""
+        """The table of solvers for the iterative methods of this job."""
         return SOLVERS
 
     @classmethod
@@ -138,8 +137,10 @@ class Job(Table):
 
     @classmethod
     def unfolded(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """Every setting in its table: users may give a prior by its name alone, and need not know
-        who stops, nor whether a weight is that of a prior or of a direct method."""
+        """Move every setting into its table.
+
+        A prior may be given by its name alone, a stopping rule in [solver], and the weight of a
+        direct method in [prior]."""
         prior, solver, stop = (values.get(key, {}) for key in ("prior", "solver", "stop"))
         tables: dict[str, Any] = {}
         if isinstance(prior, str):
@@ -177,8 +178,10 @@ class Job(Table):
         return self
 
     def _what_follows(self) -> dict[str, Any]:
-        """Fields that are not given and follow from others: a prior says which method suits it, the
-        method and the prior which likelihood, and counts are of something nonnegative."""
+        """Defaults that follow from other fields.
+
+        The prior determines the method, method and prior determine the likelihood, and counts imply
+        nonnegative."""
         method, likelihood = self.method, self.likelihood
         if self.prior and "method" not in self.model_fields_set:
             prior = find(PRIORS, self.prior.name)
@@ -198,7 +201,7 @@ class Job(Table):
         """Raise ValueError for fields of this kind of job that do not go together."""
 
     def _refuse_what_iterates(self) -> None:
-        """Raise ValueError for fields that a direct method has no use for."""
+        """Raise ValueError for fields that a direct method does not use."""
         known = self.DIRECT[self.method]
         given = {
             "prior": self.prior is not None,
@@ -219,8 +222,8 @@ class Job(Table):
                 raise ValueError(f"solver: {expected(name, known)}")
 
     def _check_solver(self) -> None:
-        """Raise ValueError where the solver lacks a setting, or cannot honour the prior or the
-        constraint."""
+        """Raise ValueError for unknown or wrong settings of the solver, or if it cannot take the
+        prior or the constraint."""
         solver = find(self.solvers, self.method)
         known = tuple(field.name for field in fields(solver))
         for name in self.solver:

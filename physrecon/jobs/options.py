@@ -1,4 +1,4 @@
-"""A field of a job states all that its user meets: key, option, default and meaning."""
+"""Fields of a job: each declares its key, option, default and meaning."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def option(
     execution: bool = False,
     **limits: Any,
 ) -> Any:
-    """A field of a job, with what the command line and the documentation say of it.
+    """Declare a field of a job, with its text for the command line and the documentation.
 
-    flag: "-o/--output", or "SCAN" for a position; by default --name, or --no-name where the default
-    is true, and none for a field of a table; "" is none.  alone: the value of a flag without one.
-    execution: the field says how the work is done, not what comes out; runs that differ in it are
-    runs of the same job.  limits: those of pydantic's Field."""
+    flag: "-o/--output", or "SCAN" for a positional argument; "" for none.  By default it is --name,
+    or --no-name if the default is true, and none for a field of a table.  alone: the value of a
+    flag that is given without one.  execution: the field does not affect the result; runs that
+    differ in it are runs of the same job.  limits: those of pydantic's Field."""
     extra: dict[str, Any] = {"flag": flag, "metavar": metavar, "alone": alone}
     extra["execution"] = execution
     return Field(default, description=text, json_schema_extra=extra, **limits)
@@ -41,7 +41,7 @@ def option(
 
 @dataclass(frozen=True)
 class Option:
-    """A field as its user meets it.  key: its place in TOML, such as stop.iterations."""
+    """A field of a job.  key: its place in TOML, such as stop.iterations."""
 
     key: str
     field: FieldInfo
@@ -53,7 +53,7 @@ class Option:
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """As the command line names it; nothing where only --set does."""
+        """Its names on the command line; none if only --set reaches it."""
         flag = self.extra.get("flag")
         if flag is None and "." not in self.key:
             flag = f"--{'no-' * (self.field.default is True)}{self.key.replace('_', '-')}"
@@ -61,7 +61,7 @@ class Option:
 
     @property
     def required(self) -> bool:
-        """Whether every job must have it; a field of a table, where the table is given."""
+        """Whether every job must have it; false for a field of a table, which may be absent."""
         return self.field.is_required() and "." not in self.key
 
     @property
@@ -70,14 +70,14 @@ class Option:
 
     @property
     def default(self) -> str:
-        """The default as text; empty where there is none, or where the field is a switch."""
+        """The default as text; empty if there is none, or if the field is a switch."""
         value = self.field.default
         if isinstance(value, bool) or not isinstance(value, int | float | str):
             return ""
         return f"{value:g}" if isinstance(value, float) else str(value)
 
     def names(self) -> tuple[str, ...]:
-        """The names that the field may have, where it is a name."""
+        """The names that the field accepts; none if it is not a name."""
         return self._check.known() if self._check else ()
 
     @property
@@ -86,7 +86,7 @@ class Option:
         return next((check for check in checks if isinstance(check, OneOf)), None)
 
     def help(self) -> str:
-        """The meaning, the names there are, and the default."""
+        """The meaning, the accepted names, and the default."""
         names = ", ".join(self.names())
         default = f" (default: {self.default})" if self.default else ""
         denied = "do not " if self.field.default is True else ""

@@ -1,4 +1,4 @@
-"""A job file of any kind."""
+"""Read a job file of any kind."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ JOBS: dict[str, type[Job]] = {"reconstruct": ScanJob, "deconvolve": ImageJob}
 
 
 def read_job(path: str | Path, changes: dict[str, Any] | None = None) -> Job:
-    """The job of a file, whose `kind` names it; one without a kind is of an image if it has a PSF.
+    """The job in a file, of its `kind`; without a kind, a job with a PSF is a deconvolution.
 
     Raises MissingInputError, ConfigError."""
     values = read_toml(path)

@@ -1,4 +1,4 @@
-"""A job: everything that decides what a reconstruction is, as one frozen value.
+"""A reconstruction job: all settings that determine the volume, as one frozen value.
 
 It is read from argv or from TOML:
 
@@ -32,7 +32,7 @@ from physrecon.jobs.types import Column, OutlierSize, Rows, Whole, one_of
 
 
 class ScanJob(Job):
-    """One scan to one volume."""
+    """Reconstruct one scan into one volume."""
 
     DIRECT: ClassVar[dict[str, tuple[str, ...]]] = dict.fromkeys(DIRECT, ())
     OF_DIRECT: ClassVar[tuple[str, ...]] = ("filter", "padding")
@@ -92,7 +92,7 @@ class ScanJob(Job):
         rule = self.prior.rule if self.prior and self.prior.weight == "auto" else ""
         needs_noise = self.stop.discrepancy == "auto" or rule in ("risk", "discrepancy")
         if likelihood.counts and not likelihood.raw_counts and needs_noise:
-            # line integrals are no counts: the likelihood does not know their noise
+            # line integrals are no counts: their noise is not that of the likelihood
             raise ValueError(
                 "likelihood: expected a noise level that the data tell, got line integrals taken "
                 f"as counts ({self.likelihood}); give a number for stop.discrepancy, or rule gcv"

@@ -15,9 +15,9 @@ from physrecon.jobs.types import Tolerance, Weight, Whole, one_of
 
 
 class StopSettings(Table):
-    """When an iterative method stops in a slice; the first rule that holds wins.
+    """Stopping rules of an iterative method, for each slice; the first that holds wins.
 
-    A limit in seconds would make the volume depend on the machine, so there is none."""
+    There is no limit in seconds: the volume would depend on the machine."""
 
     iterations: Whole | None = option(
         None, "iterations at most (default: as suits the method)", flag="--iterations", metavar="N"
@@ -31,9 +31,7 @@ class StopSettings(Table):
 
 
 class PriorTable(Table):
-    """What is known of the object, and how much it counts.
-
-    Further keys are settings of the prior of that name."""
+    """The prior: its name, its weight, and further keys for its own settings."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -50,12 +48,12 @@ class PriorTable(Table):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The settings that are given."""
+        """The prior's own settings that are given."""
         return {k: v for k, v in (self.model_extra or {}).items() if v is not None}
 
     @model_validator(mode="after")
     def _check_settings(self) -> Self:
-        """Refuse settings that the prior does not have, lacks, or does not accept."""
+        """Refuse settings of the prior that are unknown, missing or wrong."""
         prior = find(PRIORS, self.name)
         known = prior.settings()
         for name in self.settings:

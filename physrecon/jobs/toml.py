@@ -28,7 +28,7 @@ def read_toml(path: str | Path) -> dict[str, Any]:
 
 
 def merge(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """`values` with `changes` put in, table by table."""
+    """`values` updated with `changes`, table by table."""
     merged = dict(values)
     for key, value in changes.items():
         table = merged.get(key)
@@ -38,5 +38,5 @@ def merge(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 
 
 def toml_value(value: Any) -> str:
-    """A TOML value: JSON writes strings, numbers and booleans as TOML does, but for DEL."""
+    """A TOML value: JSON writes strings, numbers and booleans as TOML does, except DEL."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

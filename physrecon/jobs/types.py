@@ -1,7 +1,7 @@
-"""Types of the fields of a job: one check for the word of argv, the value of TOML and of Python.
+"""Types of the fields of a job: one check for values from argv, from TOML and from Python.
 
-A check takes what any of the three gives and returns the value of the field.  Raises ValueError
-with the sentence *expected X, got Y*."""
+A check takes a value from any of the three and returns the value of the field.  It raises
+ValueError with the sentence *expected X, got Y*."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ Check = Callable[[Any], Any]
 
 
 def shown(value: Any) -> str:
-    """A wrong value for a sentence, as argv spells it."""
+    """A wrong value as argv spells it, for an error."""
     return repr(",".join(map(str, value)) if isinstance(value, list | tuple) else str(value))
 
 
 @dataclass(frozen=True)
 class OneOf:
-    """The check of a name.  names: a function where only classes know them."""
+    """The check of a name.  names: a function if listing them imports classes."""
 
     names: Iterable[str] | Callable[[], Iterable[str]]
 
@@ -47,7 +47,7 @@ def one_of(names: Iterable[str] | Callable[[], Iterable[str]]) -> BeforeValidato
 def number(
     what: str, *words: str, holds: Check = lambda number: True, kind: type[float] = float
 ) -> Check:
-    """The check of a finite number of a kind for which `holds` is true, or of one of the words."""
+    """The check of a finite number of `kind` that satisfies `holds`, or of one of the words."""
 
     def check(value: Any) -> Any:
         if isinstance(value, str) and value in words:
@@ -112,7 +112,7 @@ def _psf(value: Any) -> str:
 
 
 def _setting(value: Any) -> Any:
-    """Words of argv that are numbers become numbers."""
+    """Convert a word of argv to a number if it is one."""
     try:
         return number("a number")(value) if isinstance(value, str) else value
     except ValueError:
@@ -120,12 +120,12 @@ def _setting(value: Any) -> Any:
 
 
 def _parsed(parse: Check, keep: bool = False) -> Check:
-    """The check of a function that raises ArgumentError; `keep` the text as it was."""
+    """The check by a parser that raises ArgumentError.  keep: return the text, not its value."""
 
     def check(value: Any) -> Any:
         try:
             parsed = parse(str(value))
-        except ArgumentError as problem:  # the name of the field stands before it already
+        except ArgumentError as problem:  # the field is named already
             raise ValueError(str(problem).partition(": ")[2]) from None
         return str(value) if keep else parsed
 
@@ -133,7 +133,7 @@ def _parsed(parse: Check, keep: bool = False) -> Check:
 
 
 def _checked(check: Check) -> BeforeValidator:
-    """A check that lets None pass, which pydantic judges."""
+    """A check that passes None on to pydantic."""
     return BeforeValidator(lambda value: value if value is None else check(value))
 
 
