@@ -1,4 +1,4 @@
-"""What each word of the command line does.  Every function returns an exit code."""
+"""The commands of the command line.  Every function returns an exit code."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def info(files: Sequence[str], **options: Any) -> int:
 
     code = 0
     job = _built(ScanJob, "info", {"input": "-", "output": "-", **options})
-    for path in files:  # one that cannot be read does not keep the others from being described
+    for path in files:  # a file that cannot be read does not stop the others
         try:
             print("\n".join(describe(path, job.angle_unit, job.allow_root)), flush=True)
         except PhysreconError as problem:

@@ -36,7 +36,7 @@ exit codes: 0 ok, 64 usage, 65 bad data, 66 missing input, 69 no such device, 70
 
 
 class _Terminated(KeyboardInterrupt):
-    """SIGTERM: a batch system wants the machine back, and will run the job again."""
+    """SIGTERM: a batch system stops the job, and will run it again."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `| head` is no error
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except _Terminated:  # before a first slab was finished
+    except _Terminated:  # before the first slab was finished
         return _complain(
             "stopped with nothing finished; run it again", Interrupted.exit_code, debug
         )
@@ -118,7 +118,7 @@ def _complain(text: str, code: int, debug: bool) -> int:
 
 
 def _print_any_character() -> None:
-    """A terminal without ° or ± gets their code, not an error."""
+    """Print characters that the terminal lacks, such as °, as escapes; do not fail."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -126,7 +126,7 @@ def _print_any_character() -> None:
 
 @contextmanager
 def _terminate_like_interrupt() -> Iterator[None]:
-    """A batch system's SIGTERM ends a run as tidily as Ctrl-C does."""
+    """End a run on a batch system's SIGTERM as tidily as on Ctrl-C."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,7 +1,7 @@
-"""The options of each command: those of a job are the fields of its model.
+"""The options of each command; those of a job are the fields of its model.
 
-A function writes the options of the command of its name.  Words are values of the model as they
-stand: it checks them, as it checks those of a job file."""
+Each function adds the options of the command of its name.  Words are passed to the model as they
+are; it checks them like the values of a job file."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from physrecon.jobs.types import Check, OneOf, column, natural, number, shape, w
 def add_options(
     parser: Parser, fields: Iterable[Option], group: Any = None, required: bool = True
 ) -> None:
-    """An option of the command line for every field that has one.
+    """Add a command-line option for every field that has one.
 
-    group: of the parser, under whose title they stand.  required: as the model requires them."""
+    group: titled group of the parser.  required: demand the fields that the model requires."""
     for field in fields:
         settings: dict[str, Any] = {"dest": field.key}
         if not field.flags:
@@ -45,7 +45,7 @@ def add_options(
 
 
 def values_of(given: dict[str, Any]) -> dict[str, Any]:
-    """The keys of a job that options gave; what `--set` gave comes last and wins."""
+    """The values of a job from options; those of `--set` come last and win."""
     nested = [_nested(key, value) for key, value in given.items() if key != "settings"]
     return reduce(merge, [*nested, *given.get("settings", ())], {})
 
@@ -134,7 +134,7 @@ def _job(parser: Parser, model: type[Job]) -> None:
 
 
 def _some(*names: str) -> list[Option]:
-    """Some options of a scan."""
+    """The named options of a scan."""
     return [field for field in options(ScanJob) if field.key in names]
 
 
@@ -160,7 +160,7 @@ def _nested(key: str, value: Any) -> dict[str, Any]:
 
 
 def _word(check: Check) -> Callable[[str], Any]:
-    """An argparse type from a check, whose sentence it keeps."""
+    """An argparse type from a check, with the check's error sentence."""
 
     def parse(text: str) -> Any:
         try:

@@ -1,4 +1,4 @@
-"""A parser that guesses what was meant.
+"""A parser that suggests corrections.
 
 Only argparse is imported here, so that help and usage errors answer at once."""
 
@@ -14,10 +14,10 @@ from physrecon.errors import ArgumentError
 
 
 class Parser(argparse.ArgumentParser):
-    """Raises ArgumentError instead of leaving the process, and guesses what was meant.
+    """Raises ArgumentError instead of leaving the process, and suggests near names.
 
-    later: texts of help, some of which ask classes, whose import takes long.  fill: adds the
-    options when they are first needed: those of a command, when it is called."""
+    later: help texts, made when help is printed because they may need slow imports.  fill: adds the
+    options of a command when it is called."""
 
     def __init__(self, **settings: Any) -> None:
         self.later: dict[argparse.Action, Callable[[], str]] = {}
@@ -54,7 +54,7 @@ class Parser(argparse.ArgumentParser):
         raise ArgumentError(f"{message}\n`{self.prog} --help` shows how it is used")
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Unknown options are reported by the command they were given to: it knows its own."""
+        """Report unknown options by their command, which suggests its own."""
         if fill := self.fill:
             self.fill = None
             fill(self)

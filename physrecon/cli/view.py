@@ -1,4 +1,4 @@
-"""A slice as a picture that can be measured: axes in length, a scale bar, grey values in a bar.
+"""Draw a slice to measure in: axes in length, a scale bar, a colour bar of grey values.
 
 Volumes have y pointing up, as on paper; images have row 0 on top, as on a screen."""
 
@@ -30,8 +30,8 @@ def view(
 ) -> Path:
     """Write slice `index` (default the middle one) across `axis` of a volume or image as PNG.
 
-    Returns its path.  window: grey values shown as black and white; by default what 99.8 % of the
-    voxels span.  Of an image with times or channels the first frame is shown.
+    Returns its path.  window: grey values shown as black and white; by default the range of
+    99.8 % of the voxels.  Of an image with times or channels the first frame is shown.
     Raises ArgumentError for a slice that does not exist, DataError for a scan, OutputError for a
     PNG that exists."""
     _refuse_scan(volume)
@@ -64,7 +64,7 @@ def view(
 
 @dataclass(frozen=True)
 class _Viewed:
-    """What a slice is taken from, data[(*frame, z, y, x)], and what to write beside it."""
+    """The source of a slice, data[(*frame, z, y, x)], and its labels."""
 
     data: Any
     frame: tuple[int, ...]
@@ -100,7 +100,7 @@ def _of_volume(v: Volume) -> _Viewed:
 
 
 def _of_image(image: Image) -> _Viewed:
-    """The first frame of an image, of one plane or more."""
+    """The first frame of an image, 2-D or 3-D."""
     first, unit = image.frames[0], image.length_unit
     if len(image.frame_shape) == 3:
         return _Viewed(image, first, image.frame_shape, image.voxel_size, unit, "grey value", True)
@@ -114,7 +114,7 @@ def _refuse_scan(path: str | Path) -> None:
 
     try:
         open_scan(path, angle_unit="deg").close()
-    except DataError:  # no scan; whether it is a volume will be seen
+    except DataError:  # no scan; `_opened` checks whether it is a volume
         return
     raise DataError(
         f"{path}: expected a volume, got a raw scan; make the volume with `physrecon recon` first"
@@ -122,7 +122,7 @@ def _refuse_scan(path: str | Path) -> None:
 
 
 def _check_picture(path: Path, volume: Path, overwrite: bool) -> None:
-    """Raise where a PNG cannot go by this name, or would take the place of the volume."""
+    """Raise ArgumentError or OutputError unless a PNG may be written to `path`."""
     if path.suffix.lower() != ".png":
         raise ArgumentError(
             f"{path}: expected a name that ends in .png, got {path.suffix or 'none'}; "
