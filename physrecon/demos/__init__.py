@@ -1,1 +1,1 @@
-"""The whole way on known objects."""
+"""Demos: simulate known objects, reconstruct them, compare."""

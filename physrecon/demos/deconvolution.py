@@ -1,7 +1,7 @@
-"""The whole way of an image: simulate a specimen and its blur, sharpen it twice, compare.
+"""The demo of deconvolution: simulate a blurred specimen, sharpen it by two methods, compare.
 
-The specimen is fluorescent filaments, shells and beads; the microscope a widefield one (Born and
-Wolf's PSF, light from all depths in every plane) that counts photons above a background."""
+The specimen consists of fluorescent filaments, shells and beads.  The widefield microscope (Born
+and Wolf's PSF, light from all depths in every plane) counts photons above a background."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from physrecon.psf import born_wolf
 SHAPE, PSF_SHAPE = (32, 160, 160), (31, 47, 47)
 VOXEL, UNIT = (0.25, 0.1, 0.1), "um"
 WAVELENGTH, NA, INDEX = 0.52, 1.2, 1.33
-PHOTONS, BACKGROUND = 1500.0, 20.0  # a voxel of brightness 1 sends, a pixel has without any
+PHOTONS, BACKGROUND = 1500.0, 20.0  # photons: of a voxel of brightness 1, of an empty pixel
 TRUTH, BLURRED, PSF = "truth.tif", "blurred.tif", "psf.tif"
 JOBS: dict[str, dict[str, Any]] = {
     "wiener": {"method": "wiener"},
@@ -56,7 +56,7 @@ def _load(folder: Path) -> Images:
 
 
 def _draw(picture: Path, folder: Path, images: Images, scores: dict[str, float]) -> None:
-    """The brightest along z and along y, of truth, blur and results."""
+    """Maximum projections along z and along y of truth, blurred image and results."""
     figure = new_figure(14, 5.6, 2 * SHAPE[1])
     grid = figure.subplots(
         2, len(images), height_ratios=(SHAPE[1] * VOXEL[1], 1.15 * SHAPE[0] * VOXEL[0])

@@ -1,4 +1,4 @@
-"""The whole way on a known object: simulate, carry out jobs, compare with the truth, draw.
+"""Run a demo: simulate a known object, carry out jobs, compare with the truth, draw.
 
 Peak signal-to-noise ratio [dB]:  PSNR = 20 log₁₀(max truth / rms(result − truth))."""
 
@@ -26,11 +26,11 @@ Images = dict[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class Demo:
-    """The parts of a demo that are its own.
+    """The specific parts of a demo.
 
-    files: that `simulate(folder, messages)` writes.  jobs: settings of each result NAME, which
-    becomes NAME + suffix.  job: makes a job of settings; common: those that all share, of a folder.
-    load(folder): "truth", and what is compared with it besides the results.  read: a result.
+    files: written by `simulate(folder, messages)`.  jobs: settings of each result NAME, whose file
+    is NAME + suffix.  job: class of the jobs.  common(folder): settings of all jobs.
+    load(folder): "truth" and further arrays to compare with it.  read(path): a result.
     draw(picture, folder, images, PSNR)."""
 
     files: tuple[str, ...]
@@ -50,7 +50,7 @@ def show(
     """Write the files of a demo into a folder and print a table of times and PSNR.
 
     execution: fields of the jobs such as device and threads.
-    Raises OutputError where one of the files exists and `overwrite` is not given."""
+    Raises OutputError if one of the files exists and `overwrite` is not given."""
     outputs = {name: folder / f"{name}{demo.suffix}" for name in demo.jobs}
     picture = folder / PICTURE
     files = [*(folder / name for name in demo.files), *outputs.values(), picture]

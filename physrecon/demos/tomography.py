@@ -38,7 +38,7 @@ def _read(path: Path) -> NDArray[Any]:
 
 
 def _draw(picture: Path, folder: Path, images: Images, scores: dict[str, float]) -> None:
-    """Truth, both volumes and their errors, of the middle slice."""
+    """The middle slice of truth, both volumes and their errors."""
     simulation = read_simulation(folder / SCAN)
     truth = images["truth"]
     results = {name: images[name] for name in scores}
