@@ -23,9 +23,9 @@ KIND = "physrecon_state"  # attribute of the file: name of the class of the stat
 
 
 def save_state(path: str | os.PathLike[str], state: State) -> None:
-    """Write the state, replacing what is at `path` in one step.
+    """Write the state; a file at `path` is replaced in one step.
 
-    Errors: OutputError where the folder cannot be written, WriteError for a full disk.
+    Errors: OutputError if the folder cannot be written, WriteError for a full disk.
 
     >>> problem = pr.Problem(pr.LeastSquares(pr.Diagonal([1, 2], (2,)), np.ones(2)))
     >>> result = pr.solve(problem, pr.Landweber(), stop=pr.Stop(iterations=3))

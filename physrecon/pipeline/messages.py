@@ -1,7 +1,7 @@
 """Messages of a run to its user: results on stdout, progress and problems on stderr.
 
-On a terminal progress is a bar, and how the solver ended stands below it; in a log it is one line
-per piece.  `NoMessages` says nothing."""
+On a terminal progress is a bar, followed by the reasons why the solver stopped; in a log it is one
+line per piece.  `NoMessages` prints nothing."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-PieceProgress = Callable[[float, str], Any]  # called with the fraction that is done, and a word
+PieceProgress = Callable[[float, str], Any]  # called with (fraction done, text)
 _BAR = "{desc} {bar:20} {n:.0f}/{total:.0f} {unit}  {elapsed_s:.1f} s{postfix}"
 
 
 class Messages:
-    """Writes to the streams of the moment (so that a redirected sys.stdout is honoured)."""
+    """Prints to the current sys.stdout and sys.stderr, so that a redirection is honoured."""
 
     _bar: Any = None
     _compiled = False
 
     def result(self, text: str) -> None:
-        """A line somebody may pipe onwards."""
+        """Print a line of the result, which may be piped onwards."""
         self._print(text, sys.stdout)
 
     def note(self, text: str) -> None:
-        """A line that explains what is going on."""
+        """Print an explanation."""
         self._print(text, sys.stderr)
 
     def warn(self, text: str) -> None:
-        """A line nobody should miss."""
+        """Print a warning."""
         mark = "\033[1;33mwarning:\033[0m" if sys.stderr.isatty() else "warning:"
         self._print(f"{mark} {text}", sys.stderr)
 
     def introduce(
         self, summary: Sequence[str], notes: Sequence[str], warnings: Sequence[str]
     ) -> None:
-        """Say what a job works on, and what is to be known about it."""
+        """Print the input of a job, with notes and warnings."""
         for line in summary:
             self.result(line)
         for line in notes:
@@ -47,20 +47,20 @@ class Messages:
             self.warn(line)
 
     def compiling(self) -> None:
-        """Say once that the wait is the compiler's."""
+        """Announce compilation, once."""
         if not self._compiled:
             self._compiled = True
             self.note("compiling kernels for this method and size; later runs find them ready")
 
     @contextmanager
     def progress(self, what: str, total: int, unit: str, done: int = 0) -> Iterator[Progress]:
-        """Follow `total` units of work, of which `done` are there already."""
+        """Show progress over `total` units of work, of which `done` are finished already."""
         if not sys.stderr.isatty():
             yield Progress(self, None, what, total, unit, done)
             return
         from tqdm import tqdm
 
-        room = shutil.get_terminal_size()  # tqdm shows nothing where a terminal states no size
+        room = shutil.get_terminal_size()  # tqdm shows nothing if a terminal states no size
         self._bar = tqdm(
             total=total,
             initial=done,
@@ -96,7 +96,7 @@ class Progress:
         self._messages, self._bar = messages, bar
         self._what, self._total, self._unit, self._done = what, total, unit, done
         self._start = time.perf_counter()
-        self.texts: dict[str, int] = {}  # how steps ended, and how many units of work did so
+        self.texts: dict[str, int] = {}  # how steps ended → units of work that ended so
 
     def partial(self, units: float, text: str = "") -> None:
         """`units` (may be a fraction) of the present step are done."""
@@ -126,7 +126,7 @@ class Progress:
 
 
 class NoMessages(Messages):
-    """Says nothing: for programs that call `run` themselves."""
+    """Prints nothing: for programs that call `run` themselves."""
 
     def _print(self, text: str, stream: Any) -> None:
         pass
@@ -138,7 +138,7 @@ class NoMessages(Messages):
 
 @contextmanager
 def announce_compilation(messages: Messages) -> Iterator[None]:
-    """Say so when the compiler is at work within the block."""
+    """Announce compilation if the compiler is at work within the block."""
     from numba.core import event
 
     class Compiling(event.Listener):

@@ -24,10 +24,10 @@ def split_rows(count: int, size: int) -> list[slice]:
 
 
 def slab_rows(budget: int, peak_bytes: Callable[[int], int], rows: int) -> int:
-    """The most of `rows` that a slab can have in a budget of bytes, a multiple of 16 if it can be.
+    """The most of `rows` that a slab can have in a budget of bytes, if possible a multiple of 16.
 
-    cost(n): bytes that a slab of n rows needs, rising with n.
-    Raises ArgumentError when not even one row fits."""
+    peak_bytes(n): bytes that a slab of n rows needs, rising with n.
+    Raises ArgumentError if not even one row fits."""
     whole = range(rows // LANES * LANES, 0, -LANES)
     for n in (rows, *whole, *range(min(rows, LANES) - 1, 0, -1)):
         if peak_bytes(n) <= budget:

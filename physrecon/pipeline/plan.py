@@ -86,7 +86,7 @@ class Plan:
 
 
 def make_plan(task: Task) -> Plan:
-    """Cut a task into pieces that fit the memory.  Raises ArgumentError where that cannot be."""
+    """Cut a task into pieces that fit the memory.  Raises ArgumentError if that is impossible."""
     budget = task.job.memory or default_budget(task.job)
     return Plan(task.job, tuple(task.summary()), task.words, budget, task.footprint(budget))
 
@@ -99,5 +99,5 @@ def default_budget(job: Job) -> int:
 
 
 def existing_folder(path: Path) -> Path:
-    """The nearest folder above a path that is there."""
+    """The nearest existing folder above a path."""
     return next(folder for folder in path.absolute().parents if folder.is_dir())

@@ -19,7 +19,7 @@ from physrecon.solvers import Stop, solve
 
 
 def require_machine(job: Job) -> None:
-    """Raise DeviceError or ArgumentError where the machine lacks what the job asks for."""
+    """Raise DeviceError or ArgumentError if the machine lacks resources of the job."""
     if job.device == "cuda":
         arrays.cupy()
     use_threads(job.threads)
@@ -28,7 +28,7 @@ def require_machine(job: Job) -> None:
 def use_threads(count: int | None) -> None:
     """Let kernels run on `count` threads, None for all cores, whatever an earlier job wanted.
 
-    Raises ArgumentError when there are not so many."""
+    Raises ArgumentError if there are fewer."""
     import numba
 
     most: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
@@ -39,7 +39,7 @@ def use_threads(count: int | None) -> None:
 
 @dataclass(frozen=True)
 class Outputs:
-    """All that a job writes, beside all that it reads.
+    """All paths that a job writes or reads.
 
     files: written, the result first.  folders: of finished parts.  inputs: files that are read."""
 
@@ -48,10 +48,10 @@ class Outputs:
     inputs: set[Path]
 
     def refusals(self, overwrite: bool) -> Iterator[str]:
-        """A sentence for each path that may not be written.
+        """Yield a sentence for each path that must not be written.
 
-        An input never may.  What else exists needs `overwrite`; files beside the result may be
-        there where a folder of parts bears the mark of the run that wrote them."""
+        An input is always refused.  Other existing files need `overwrite`, except files beside the
+        result if a folder of parts bears the mark of the run that wrote them."""
         resumed = any(owner(folder) for folder in self.folders)
         inputs = [path for path in self.inputs if path.exists()]
         for path in self.files:
@@ -77,7 +77,7 @@ class Outputs:
 
 
 def check_output(job: Job, outputs: Outputs, example: str) -> None:
-    """Refuse what can be refused before hours of work: the writers repeat it under their lock.
+    """Check the output before hours of work; the writers repeat these checks under their lock.
 
     example: a name for an output."""
     if job.output.is_dir():
@@ -97,7 +97,7 @@ def check_output(job: Job, outputs: Outputs, example: str) -> None:
 def check_method(job: Job, problem: Problem | None, methods: Iterable[str]) -> None:
     """Refuse an iterative method that cannot solve the problem, and name those that can.
 
-    problem: a small one of the same kind, of which one iteration is made; None of direct ones."""
+    problem: a small one of the same kind, tried for one iteration; None for direct methods."""
     if problem is None:
         return
 

@@ -1,4 +1,4 @@
-"""From the words of a job of any kind to its solver, its prior, its problem and the solution."""
+"""The solver, the prior, the problem and the solution of a job of any kind."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def make_solver(job: Job) -> Any:
 def make_prior(
     table: PriorTable | None, voxel_size: tuple[float, ...], axes: tuple[int, ...]
 ) -> Prior | None:
-    """The prior, of weight 1 where the weight is still to be chosen.
+    """The prior, of weight 1 if the weight is still to be chosen.
 
     voxel_size: along every axis; lengths in the prior are counted in that along the last, so that
     the weight does not depend on the unit.  axes: those it couples.  Raises ArgumentError."""
@@ -71,8 +71,8 @@ def with_weight(
 ) -> Any:
     """The job with the weight of its prior, chosen on a part of its data.
 
-    part(): the problem of that part, when each of its solutions stops (None: as usual), and where
-    the part is, in words."""
+    part(): the problem of that part, the stopping rule of its solutions (None: the usual one), and
+    the place of the part in words."""
     if job.prior is None or job.prior.weight != "auto":
         return job
     problem, stop, where = part()

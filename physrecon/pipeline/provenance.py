@@ -14,7 +14,7 @@ LIBRARIES = ("numpy", "scipy", "numba", "h5py")
 
 
 def provenance(job: Job, inputs: Mapping[str, str]) -> dict[str, str]:
-    """Texts by name.  inputs: digests of what the job has read, by name."""
+    """Texts by name.  inputs: digests of the data read, by name."""
     return {
         "job": job.fingerprinted().to_toml(),
         "method": job.method,

@@ -1,4 +1,4 @@
-"""From a job to its result: the one pipeline, whatever the job.
+"""The pipeline from a job to its result, the same for every kind of job.
 
 open → plan → preflight → survey → resolve → pieces, one after the other → OUT"""
 
@@ -26,7 +26,7 @@ def run(job: Job, messages: Messages | None = None) -> Path:
     """Carry out a job and return the path of its result.
 
     Finished pieces of an earlier run of the same job on the same input are kept as they are.
-    Raises the errors of `physrecon.errors`; Interrupted when stopped with something kept."""
+    Raises the errors of `physrecon.errors`; Interrupted if stopped with finished pieces."""
     messages = messages or NoMessages()
     with open_task(job) as task, announce_compilation(messages):
         warnings = task.warnings()
@@ -68,7 +68,7 @@ def open_task(job: Job) -> Iterator[Task]:
 
 
 def _make_pieces(task: Task, plan: Plan, sink: Sink, messages: Messages) -> None:
-    """Make and keep the pieces that are not on the disk yet, and say what was mended in them."""
+    """Make and write the pieces that are not on the disk yet, and report repairs of the data."""
     words, mended = plan.words, Repairs()
     todo = [piece for piece in plan.pieces if not sink.done(piece.index)]
     total = sum(piece.units for piece in plan.pieces)

@@ -2,8 +2,8 @@
 
     job → task → plan → resolved task → pieces → sink → OUT
 
-`run` knows pieces and sinks; a task knows how to read, correct and solve one piece.  A resolved
-task and the number of a piece decide every byte of that piece."""
+`run` handles pieces and sinks; a task reads, corrects and solves one piece.  A resolved task and
+the number of a piece determine every byte of that piece."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ class Footprint:
     read or written; beside: description of those beside OUT.  peak: bytes of memory in use at most.
     found: number of pieces of an earlier run on the disk; usable: they are cut like these.
     lines: the cut, in sentences for the user.
-    work: bytes that the operator may use, None for as many as it likes.  scratch: bytes of
-    temporary arrays on the disk, of which `resident` are in memory at a time."""
+    work: bytes that the operator may use, None for no limit.  scratch: bytes of temporary arrays
+    on the disk, of which `resident` are in memory at a time."""
 
     pieces: tuple[Piece, ...]
     shape: tuple[int, ...]
@@ -61,7 +61,7 @@ class Footprint:
 class Outcome(NamedTuple):
     """A piece as it was computed.
 
-    reason: why the solver stopped.  repairs: data that were mended.  extras: further arrays by
+    reason: why the solver stopped.  repairs: data that were repaired.  extras: further arrays by
     name, such as the PSF of a blind deconvolution."""
 
     values: Any
@@ -71,7 +71,7 @@ class Outcome(NamedTuple):
 
 
 class Sink(Protocol):
-    """Where finished pieces go, and OUT when all of them are there."""
+    """Stores finished pieces, and writes OUT when all are finished."""
 
     def done(self, piece: int) -> bool:
         """Whether this job's piece is on the disk and every byte of it reads back."""
@@ -80,7 +80,7 @@ class Sink(Protocol):
         """Write a piece; when this returns, it survives a kill.  Raises WriteError."""
 
     def finish_if_complete(self) -> bool:
-        """Write OUT if all pieces are there; whether they were."""
+        """Write OUT if all pieces are finished; return whether they were."""
 
 
 @dataclass(frozen=True)
@@ -91,14 +91,14 @@ class Words:
     unit: str
     piece: str
     output: str  # an example of a name
-    hint: str = ""  # how more is kept of a job in one piece that is stopped
+    hint: str = ""  # advice for a job that is stopped in its only piece
 
 
 class Task(Protocol):
-    """One job, opened: its input can be read, and nothing expensive has been done.
+    """An opened job: its input can be read, and nothing expensive has been done.
 
-    job: with its number of iterations.  notes: of the input.  methods: iterative ones that may be
-    proposed instead of the job's."""
+    job: with its number of iterations.  notes: on the input.  methods: iterative methods to propose
+    in place of the job's."""
 
     words: ClassVar[Words]
     job: Any
@@ -113,23 +113,24 @@ class Task(Protocol):
         """The input, in lines."""
 
     def warnings(self) -> list[str]:
-        """Warnings about the input.  Raises ArgumentError or DataError where the job cannot run."""
+        """Warnings about the input.  Raises ArgumentError or DataError if the job cannot run."""
 
     def footprint(self, budget: int) -> Footprint:
-        """How the job is cut within so many bytes of memory.  Raises ArgumentError."""
+        """The pieces and resources of the job within `budget` bytes.  Raises ArgumentError."""
 
     def trial(self) -> Problem | None:
         """A tiny problem of the same kind, to see whether an iterative method can solve it."""
 
     def survey(self) -> list[str]:
-        """Warnings about data that have to be read.  Raises DataError for unusable ones."""
+        """Warnings that need the data to be read.  Raises DataError if they are unusable."""
 
     def resolved(self, messages: Messages) -> Self:
-        """The task of a job in which nothing is left to be found in the data; of such a job it
-        reads nothing."""
+        """The task with all automatic settings replaced by values found in the data.
+
+        Reads nothing if the job has no automatic settings."""
 
     def make(self, footprint: Footprint, piece: Piece, progress: PieceProgress) -> Outcome:
         """Read, correct and solve one piece."""
 
     def open_sink(self, footprint: Footprint) -> AbstractContextManager[Sink]:
-        """Where the pieces go.  Raises OutputError."""
+        """The sink of the pieces.  Raises OutputError."""

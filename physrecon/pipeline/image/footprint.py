@@ -25,21 +25,21 @@ from physrecon.pipeline.pieces import F4, PROGRAM_BYTES
 from physrecon.pipeline.problem import make_solver
 from physrecon.sizes import format_bytes
 
-SURROGATE_VOLUMES = 2  # of a prior in rl
-CIRCLES, UNKNOWN_CIRCLES = 5, 9  # arrays of the size of the circle that a direct method holds
-THREAD_BYTES = 6 << 20  # that a thread transforms in
-NOISE_BYTES = 16 << 20  # at most, of looking for noise
-MOST_OVERHEAD = 3.0  # of tiles, before it is better to keep arrays on the disk
-PAGES = 0.5  # of the budget, for pages of arrays on the disk that are in memory at a time
+SURROGATE_VOLUMES = 2  # volumes, for a prior in rl
+CIRCLES, UNKNOWN_CIRCLES = 5, 9  # periodic arrays held by a direct method
+THREAD_BYTES = 6 << 20  # workspace of a thread for its transforms
+NOISE_BYTES = 16 << 20  # at most, to estimate the noise
+MOST_OVERHEAD = 3.0  # of tiles; above it, arrays are kept on the disk instead
+PAGES = 0.5  # of the budget, for resident pages of arrays on the disk
 
 
 @dataclass(frozen=True)
 class FrameNeeds:
-    """How a frame is worked on.
+    """The resources for one frame.
 
-    blur: its operator.  limit: bytes its work may take, None for as many as it likes.  held: bytes
-    of data sets and volumes, on the disk or not; resident: those of them in memory at a time.
-    work: bytes that the blur takes besides.  peak: bytes in use at most."""
+    blur: its operator.  limit: bytes that its work may take, None for no limit.  held: bytes of
+    data sets and volumes, in memory or on the disk; resident: those of them in memory at a time.
+    work: further bytes of the blur.  peak: bytes in use at most."""
 
     blur: Blur
     limit: int | None
@@ -50,7 +50,7 @@ class FrameNeeds:
     peak: int
 
     def lines(self, job: ImageJob) -> tuple[str, ...]:
-        """The same in words."""
+        """The resources in words."""
         A, padded = self.blur, padded_shape(self.blur)
         arrays = (self.resident + self.work) / (F4 * math.prod(padded))
         blur = "a filter of the whole" if job.method in IMAGE_DIRECT else A.describe()
@@ -64,8 +64,9 @@ class FrameNeeds:
 
 
 def frame_needs(job: ImageJob, shape: tuple[int, ...], psf: JobPSF, budget: int) -> FrameNeeds:
-    """How to work on a frame of a shape within a budget.  Raises ArgumentError where that cannot
-    be."""
+    """The resources for a frame of `shape` within a budget of bytes.
+
+    Raises ArgumentError if they do not fit."""
     A = make_blur(job, shape, psf)
     frame = F4 * math.prod(shape)
     looking = frame + max(min(BLOCK_BYTES, frame), min(NOISE_BYTES, 8 * frame))
@@ -95,7 +96,7 @@ def frame_needs(job: ImageJob, shape: tuple[int, ...], psf: JobPSF, budget: int)
 def make_blur(
     job: ImageJob, shape: tuple[int, ...], psf: JobPSF, memory: int | None = None
 ) -> Blur:
-    """The blur of one frame of a shape."""
+    """The blur of one frame of `shape`."""
     return Blur(
         psf.values,
         shape,
@@ -109,7 +110,7 @@ def make_blur(
 
 
 def padded_shape(A: Blur) -> tuple[int, ...]:
-    """The shape of a frame with what its blur needs around it."""
+    """The shape of a frame with the margin that its blur needs."""
     rank = A.psf.ndim
     whole = zip(A.out_shape[-rank:], A.psf.shape, strict=True)
     return (*A.out_shape[:-rank], *fast_lengths([n + k - 1 for n, k in whole]))
@@ -142,7 +143,7 @@ def _tiled(
 
 
 def _overhead(A: Blur) -> float:
-    """How many times as much is transformed in tiles as at once."""
+    """Elements transformed in tiles, relative to one transform of the whole."""
     whole = zip(A.out_shape[-A.psf.ndim :], A.psf.shape, strict=True)
     return A.tiles * math.prod(A.padded_shape) / math.prod(n + k - 1 for n, k in whole)
 
@@ -160,7 +161,7 @@ def _held(job: ImageJob, A: Blur) -> int:
 
 
 def _direct_work(A: Blur) -> int:
-    """Bytes of the arrays of `analytic.periodic_image`, as often as they are held."""
+    """Bytes of the arrays that `analytic.periodic_image` holds."""
     unknown = A.boundary == "unknown"
     reach = zip(A.out_shape[-A.psf.ndim :], A.psf.shape, strict=True)
     lengths = {

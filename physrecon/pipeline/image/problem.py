@@ -1,4 +1,4 @@
-"""One frame of an image: from the words of a job to the problem, and to what solves it."""
+"""One frame of an image: the problem that a job poses, and its solution."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from physrecon.pipeline.problem import make_problem, solved
 from physrecon.problem import Problem
 from physrecon.solvers import Result, Stop
 
-WEIGHT_VOXELS = 1 << 17  # of the middle of the first frame, on which a weight is chosen
+WEIGHT_VOXELS = 1 << 17  # voxels in the middle of the first frame, to choose a weight on
 WEIGHT_STOP = Stop(iterations=20)
 
 
@@ -34,9 +34,9 @@ def deconvolved(
     voxel_size: tuple[float, ...],
     progress: PieceProgress,
 ) -> tuple[Any, str, dict[str, Any]]:
-    """(frame, why the solver stopped, what else was found) of a blurred frame, which is used up.
+    """(frame, why the solver stopped, further arrays by name) of a blurred frame y.
 
-    level: grey value of the background."""
+    Changes y in place.  level: grey value of the background."""
     if job.method in IMAGE_DIRECT:
         y -= level
         return _filtered(job, A, y, voxel_size), "", {}
@@ -56,8 +56,9 @@ def deconvolved(
 def frame_problem(
     job: ImageJob, A: Any, y: Any, level: float, voxel_size: tuple[float, ...]
 ) -> Problem:
-    """The problem that the job names.  y is used up.  Raises ArgumentError for settings that do
-    not fit."""
+    """The problem that the job poses; changes y in place.
+
+    Raises ArgumentError for settings that do not fit."""
     if job.likelihood == "poisson":
         f: Any = PoissonLikelihood(A, y, level)
     else:
@@ -78,8 +79,9 @@ def _filtered(job: ImageJob, A: Any, y: Any, voxel_size: tuple[float, ...]) -> A
 
 
 def first_guess(job: ImageJob, problem: Problem) -> Any:
-    """Where to start: None is what the solver does, which would be zero for most of them, and
-    no counts come from that."""
+    """The initial image for counts, the mean of y, or None for the solver's own.
+
+    Most solvers start at zero, which predicts no counts."""
     if job.likelihood != "poisson" or find(SOLVERS, job.method).counts_only:
         return None
     y = problem.f.y
@@ -87,7 +89,7 @@ def first_guess(job: ImageJob, problem: Problem) -> Any:
 
 
 def make_stop(job: ImageJob, noise: Numbers) -> Stop:
-    """When to stop; at the last iteration where that should be at the noise, and there is none."""
+    """The stopping rule; without visible noise a discrepancy of "auto" is never reached."""
     norms: Any = job.stop.discrepancy
     if norms == "auto":
         norms = noise
@@ -95,7 +97,7 @@ def make_stop(job: ImageJob, noise: Numbers) -> Stop:
 
 
 def noise_norms(job: ImageJob, problem: Problem) -> Numbers:
-    """√(2f) that is expected from noise alone, of the whole frame or of each plane."""
+    """√(2f) expected from noise alone, for the whole frame or for each plane."""
     if job.likelihood != "poisson":
         return np.sqrt(problem.gather(problem.f.expected_norms() ** 2))
     y = problem.f.y
@@ -115,7 +117,7 @@ def _ending(job: ImageJob, problem: Problem, result: Result, noise: Numbers) -> 
 
 
 def middle(shape: tuple[int, ...], most: int) -> tuple[slice, ...]:
-    """The part in the middle with at most so many elements: the longest axes are cut."""
+    """The central part of at most `most` elements: the longest axes are cut."""
     lengths = list(shape)
     while math.prod(lengths) > most:
         longest = max(range(len(lengths)), key=lambda axis: lengths[axis])

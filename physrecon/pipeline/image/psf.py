@@ -1,4 +1,4 @@
-"""The PSF of a job, from a file or a model, in the voxels of the image and fit to be used.
+"""The PSF of a job, from a file or a model, on the voxels of the image and checked.
 
 A model is named with its parameters, `born-wolf:wavelength=0.52,na=1.4,index=1.515`, which are
 those of the function in `physrecon.psf`; lengths are in the unit of the image's voxels."""
@@ -23,18 +23,18 @@ from physrecon.jobs.image_job import ImageJob
 from physrecon.psf import background_level, center_of_mass, centered, without_background
 
 Array = NDArray[np.float64]
-MOST_PIXELS = 127  # of a model along an axis, unless its shape is given
-LEFT_OUT = 1e-3  # of the light of a model along each axis, where its shape is not given
-SAME = 0.01  # voxel sizes that differ by less are the same
-ROUNDING = 1e-6  # of the peak: negative values that are none
-FAINT = 0.02  # of the peak: a border brighter than this is background, or a PSF cut off
+MOST_PIXELS = 127  # of a model along an axis, if no shape is given
+LEFT_OUT = 1e-3  # of a model's light along each axis, if no shape is given
+SAME = 0.01  # relative; voxel sizes that differ by less are the same
+ROUNDING = 1e-6  # of the peak; smaller negative values are rounding errors
+FAINT = 0.02  # of the peak; a brighter border is background, or a truncated PSF
 
 
 @dataclass(frozen=True)
 class JobPSF:
-    """A PSF as the job wants it, not normalised yet, and its centre.
+    """The PSF of a job, not normalised yet, and its centre.
 
-    lines, warnings: what to say of it.  files: it was read from."""
+    lines, warnings: messages about it.  files: those it was read from."""
 
     values: Array
     center: tuple[int, ...]
@@ -77,7 +77,7 @@ def read_psf(job: ImageJob, image: Image) -> JobPSF:
 
 
 def rank(job: ImageJob, image: Image) -> int:
-    """How many axes the PSF must have."""
+    """The number of axes of the PSF."""
     return 2 if job.planewise else len(image.frame_shape)
 
 
@@ -152,7 +152,7 @@ def _check_voxel_size(
     psf: tuple[Sequence[float], str | None],
     image: tuple[Sequence[float], str | None],
 ) -> None:
-    """Raise DataError where the voxels of PSF and image are not of one size."""
+    """Raise DataError unless the voxels of PSF and image have the same size."""
     sizes, unit = psf
     wanted, unit_wanted = image
     scale = 1.0
@@ -187,7 +187,7 @@ def _per_axis(name: str, pitch: Sequence[float], count: int) -> tuple[float, ...
 
 
 def model(job: ImageJob, image: Image) -> tuple[Array, list[str]]:
-    """The PSF of a model; as large as it needs to be where no shape is given."""
+    """The PSF of a model; if no shape is given, a sufficient one is chosen."""
 
     name, _, text = job.psf.partition(":")
     function = find(PSF_MODELS, name)
@@ -254,7 +254,7 @@ def _called(
 
 
 def trimmed(values: Array) -> Array:
-    """A model without the margins that hold next to no light; its centre stays n // 2."""
+    """A model without its nearly dark margins; its centre stays n // 2."""
     parts = []
     for axis, n in enumerate(values.shape):
         light = values.sum(tuple(i for i in range(values.ndim) if i != axis))
@@ -268,7 +268,7 @@ def trimmed(values: Array) -> Array:
     return np.ascontiguousarray(values[tuple(parts)])
 
 
-# What is wrong --------------------------------------------------------------------------------
+# Checks ---------------------------------------------------------------------------------------
 
 
 def border_level(values: Array) -> float:
@@ -281,7 +281,7 @@ def border_level(values: Array) -> float:
 
 
 def _checked_values(job: ImageJob, values: Array) -> Array:
-    """Values that a method can use.  Raises DataError."""
+    """The values without negative rounding errors.  Raises DataError if they are unusable."""
     if not values.any():
         raise DataError(f"{job.psf}: expected some light, got zeros only; check the file")
     if job.normalize and not values.sum() > 1e-9 * abs(values).sum():
@@ -325,7 +325,7 @@ def _center(job: ImageJob, values: Array) -> tuple[int, ...]:
 
 
 def _off_center(values: Array, center: tuple[int, ...]) -> str | None:
-    """A sentence on a PSF whose light is not where its centre is: it shifts the image."""
+    """A warning if the light of the PSF is off its centre, which shifts the image, else None."""
     off = [m - c for m, c in zip(center_of_mass(values), center, strict=True)]
     if math.hypot(*off) <= 1:
         return None

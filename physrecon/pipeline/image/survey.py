@@ -1,5 +1,4 @@
-"""The pixels of an image job: read block by block, and looked through for what is wrong with them
-before hours of work."""
+"""Check the pixels of an image, block by block, before hours of work."""
 
 from __future__ import annotations
 
@@ -23,15 +22,15 @@ BOX = 8  # pixels; edge of the boxes whose means estimate the background
 MOST_NUMBERS = 1 << 18  # values; more do not make the noise level more precise
 DARKEST = 1  # per cent of the boxes that hold background only
 
-MOST_BELOW = 0.8  # of the pixels: noise alone leaves half of what is dark below the background
+MOST_BELOW = 0.8  # of the pixels; noise alone puts half of the dark ones below the background
 
 Index = tuple[int, ...]
 
 
 def chosen_frames(job: ImageJob, image: Image) -> list[Index]:
-    """The frames to work on: those of the job along the first axis that is not of space.
+    """The frames of the job, chosen along the first axis that is not spatial.
 
-    Raises ArgumentError where there are none of these."""
+    Raises ArgumentError if there are no such frames."""
     if job.frames is None:
         return list(image.frames)
     count = max((index[0] for index in image.frames if index), default=0) + 1
@@ -46,8 +45,8 @@ def chosen_frames(job: ImageJob, image: Image) -> list[Index]:
 class ImageStatistics:
     """Counts over all frames of a job.
 
-    background: as the job states it, or 0; backgrounds: found in every frame, where it is to be.
-    value: of a constant frame."""
+    background: as stated in the job, or 0.  backgrounds: estimated for every frame, if the job asks
+    for it.  value: of a constant frame."""
 
     background: float = 0.0
     backgrounds: list[float] = field(default_factory=list)
@@ -95,7 +94,7 @@ class ImageStatistics:
 
 
 def image_statistics(job: ImageJob, image: Image, frames: list[Index]) -> ImageStatistics:
-    """Look through all frames of a job, once."""
+    """The statistics of all frames of a job, in one pass."""
     stated = job.background if isinstance(job.background, float) else 0.0
     found = ImageStatistics(stated)
     for index in frames:
@@ -104,7 +103,7 @@ def image_statistics(job: ImageJob, image: Image, frames: list[Index]) -> ImageS
 
 
 def check_data(job: ImageJob, found: ImageStatistics) -> None:
-    """Raise DataError for an image that cannot be worked with."""
+    """Raise DataError for an unusable image."""
     if found.nonfinite:
         raise DataError(
             f"{job.input}: expected finite numbers, got NaN or infinity in {found.nonfinite} of "
@@ -152,8 +151,8 @@ def image_warnings(found: ImageStatistics) -> list[str]:
 def expected_deviance(y: Any) -> float:
     """The deviance 2f that is expected from noise alone, estimated from a few lines of an image.
 
-    Grey values are seldom photons: g of them make a count, where g is such that the noise of
-    2 √(y / g) is 1 (Anscombe 1948), and a deviance of grey values is g times that of counts."""
+    Grey values are seldom photons: g of them make a count.  g is such that the noise of 2 √(y / g)
+    is 1 (Anscombe 1948).  A deviance of grey values is g times that of counts."""
     lines = y.reshape(-1, y.shape[-1])
     some = lines[:: -(-y.size // MOST_NUMBERS)]
     some = np.ascontiguousarray(arrays.to_host(some), np.float32)

@@ -1,4 +1,4 @@
-"""A job that deconvolves an image: read a frame, deconvolve it, write it, frame after frame.
+"""Deconvolve an image: read a frame, deconvolve it, write it, frame after frame.
 
 Frames (times, channels) are independent; a finished one is kept, whatever happens."""
 
@@ -62,7 +62,7 @@ class ImageTask:
         self.methods = tuple(method for method in able if method in SOLVERS)
         self.frames = chosen_frames(job, image)
         self.voxel_size, self.length_unit = voxel_size_of(job, image)
-        self._blurs: dict[int | None, Blur] = {}  # by the memory they may take
+        self._blurs: dict[int | None, Blur] = {}  # by their memory limit
 
     @classmethod
     @contextmanager
@@ -160,7 +160,7 @@ class ImageTask:
 
     def make(self, footprint: Footprint, piece: Piece, progress: PieceProgress) -> Outcome:
         shape, output = self.image.frame_shape, self.job.output
-        if footprint.scratch:  # arrays of the solver are made where y is
+        if footprint.scratch:  # the solver's arrays are made where y is
             y: Any = on_disk.mapped(shape, np.float32, output.parent)
         else:
             y = arrays.aligned_empty(shape, np.float32)
@@ -207,11 +207,11 @@ class ImageTask:
         return self._blurs[limit]
 
     def _any_size(self) -> ImageJob:
-        """The job on a part that is smaller than the PSF."""
+        """The job, for a part of the image that may be smaller than the PSF."""
         return self.job.model_copy(update={"oversize": True})
 
     def _outputs(self) -> Outputs:
-        """Raises ArgumentError where OUT is named like a file of another format."""
+        """Raises ArgumentError if OUT is named like a file of another format."""
         job, count = self.job, len(self.frames)
         if not job.output.name.lower().endswith((*TIFF, *HDF5)) and not job.output.is_dir():
             raise ArgumentError(

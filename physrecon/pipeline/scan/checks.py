@@ -1,7 +1,7 @@
 """Checks of a scan against its description, before hours of work.
 
-A wrong unit of the angles, counts taken for line integrals or an axis out of sight give a volume
-without any sense and without any error."""
+A wrong unit of the angles, counts taken for line integrals or an axis out of sight give a
+meaningless volume without any error."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from physrecon.errors import ArgumentError, DataError
 from physrecon.io import Scan
 from physrecon.jobs.scan_job import ScanJob
 
-NEAR = 0.01  # of a half turn: a span as near to π as this is no accident
-FEW = 10  # views that may span anything
+NEAR = 0.01  # of a half turn; a span this near to π is no accident
+FEW = 10  # views; so few may span any angle
 MOST_TURNS = 4
-MOST_INTEGRAL = 50.0  # e⁻⁵⁰ of the beam: nobody has measured that
+MOST_INTEGRAL = 50.0  # e⁻⁵⁰ of the beam is beyond any measurement
 REACH = 0.5 + math.sqrt(0.5)  # half the detector and half the diagonal of the slice, in widths
 
 
 def scan_warnings(job: ScanJob, scan: Scan) -> list[str]:
     """Warnings about the scan as the job describes it.
 
-    Raises ArgumentError or DataError where it cannot be right."""
+    Raises ArgumentError or DataError if it cannot be right."""
     if job.center != "auto":
         check_center("center", float(job.center), scan.shape[2])
     integrals = _line_integral_warnings(scan) if job.line_integrals else []
@@ -69,7 +69,7 @@ def check_center(where: str, center: float, columns: int) -> None:
 
 
 def _line_integral_warnings(scan: Scan) -> list[str]:
-    """Warnings about --line-integrals; DataError where the data are counts for certain."""
+    """Warnings about --line-integrals; DataError if the data are counts for certain."""
     views, rows, _ = scan.shape
     some = [scan.projections[view, rows // 2] for view in {0, views // 2, views - 1}]
     values = np.concatenate(some)

@@ -22,7 +22,7 @@ FBP_HOLDS = (2, 1)  # data sets and volumes, the line integrals and the result i
 
 
 def peak_bytes(job: ScanJob, scan: Scan, grid: Grid, rows: int) -> int:
-    """Bytes in use while a slab of so many rows is worked on.
+    """Bytes in use at most for a slab of `rows` rows.
 
     The largest of three moments: counts and line integrals while they are corrected; data sets and
     volumes of the method, and the blocks of the kernels, while it reconstructs; the slab and its
@@ -52,7 +52,7 @@ def arrays_held(job: ScanJob) -> tuple[int, int]:
 
 
 def rows_that_fit(job: ScanJob, scan: Scan, grid: Grid, budget: int) -> int:
-    """Rows of a slab within a budget of bytes.  Raises ArgumentError where they are too few."""
+    """Rows of a slab within a budget of bytes.  Raises ArgumentError if there are too few."""
     count = grid.shape[0]
     size = job.slab_rows or slab_rows(budget, partial(peak_bytes, job, scan, grid), count)
     if job.prior is not None and not job.prior.slicewise and size < count:
@@ -66,7 +66,7 @@ def rows_that_fit(job: ScanJob, scan: Scan, grid: Grid, budget: int) -> int:
 
 
 def chosen_rows(job: ScanJob, total: int) -> slice:
-    """The detector rows to reconstruct, of so many, with both ends."""
+    """The detector rows to reconstruct, of `total`, both ends given."""
     rows = sizes.parse_slices(job.slices or ":")
     stop = total if rows.stop is None else rows.stop
     if not rows.start < stop <= total:

@@ -29,7 +29,7 @@ class SlabData:
 
     @property
     def y(self) -> Any:
-        """The data, whichever they are."""
+        """Line integrals or counts, whichever is present."""
         return self.line_integrals if self.counts is None else self.counts
 
     def to(self, device: str) -> SlabData:
@@ -50,9 +50,9 @@ def measure(job: ScanJob, scan: Scan, rows: slice) -> tuple[SlabData, Repairs]:
 def corrected(
     job: ScanJob, scan: Scan, stacks: list[NDArray], first_row: int
 ) -> tuple[Array, Repairs]:
-    """Line integrals of counts, flats and darks that have been read from `first_row` on.
+    """Line integrals from counts, flats and darks that were read from `first_row` on.
 
-    The counts leave the list: their memory is used."""
+    The counts are removed from the list, and their memory is reused."""
     counts = stacks.pop(0)
     if counts.dtype == np.float64:
         counts = counts.astype(np.float32)

@@ -1,4 +1,4 @@
-"""A slab of a scan: from the words of a job to the problem, and to the volume that solves it."""
+"""One slab of a scan: the problem that a job poses, and the volume that solves it."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ FBP_ROWS = 64  # slices between two steps of the progress bar
 def reconstruct(
     job: ScanJob, data: SlabData, scan: ParallelBeam, grid: Grid, rows: int, progress: PieceProgress
 ) -> tuple[Array, str]:
-    """A volume (nz, ny, nx) from what nz detector rows measured, and why the solver stopped.
+    """The volume (nz, ny, nx) of nz detector rows, and why the solver stopped.
 
-    rows: how many the whole job has.  Raises DataError where the volume is not finite."""
+    rows: number of rows of the whole job.  Raises DataError if the volume is not finite."""
     data = data.to(job.device)
     if job.method == "fbp":
         volume, reason = _fbp_in_parts(job, data.line_integrals, scan, grid, progress), ""
@@ -46,14 +46,14 @@ def reconstruct(
 
 
 def make_likelihood(job: ScanJob, A: LinearOperator, data: SlabData) -> Any:
-    """f of job.likelihood, whose settings are numbers by now."""
+    """The likelihood f of the job, whose settings are numbers already."""
     kind = find(LIKELIHOODS, job.likelihood)
     settings = {name: float(getattr(job, name)) for name in kind.settings}
     return kind.for_slab(A, data.y, blank=data.blank, dark=data.dark, **settings)
 
 
 def slab_problem(job: ScanJob, A: Projector, data: SlabData) -> Problem:
-    """The problem that the job names.  Raises ArgumentError for settings that do not fit."""
+    """The problem that the job poses.  Raises ArgumentError for settings that do not fit."""
     axes = (1, 2) if job.prior is None or job.prior.slicewise else (0, 1, 2)
     return make_problem(job, make_likelihood(job, A, data), A.grid.pitch, axes)
 
@@ -61,7 +61,7 @@ def slab_problem(job: ScanJob, A: Projector, data: SlabData) -> Problem:
 def _fbp_in_parts(
     job: ScanJob, y: Array, scan: ParallelBeam, grid: Grid, progress: PieceProgress
 ) -> Array:
-    """The same volume, bit for bit, with progress to report while a large slab is under way."""
+    """FBP in parts, to report progress within a large slab; the volume is the same, bit for bit."""
     count = grid.shape[0]
     volume: Array = arrays.like(y, grid.shape)
     for part in split_rows(count, FBP_ROWS):

@@ -1,4 +1,4 @@
-"""Settings of a job that are found in the data of a scan: the axis, those of the likelihood."""
+"""Settings found in the data of a scan: the rotation axis, and those of the likelihood."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from physrecon.pipeline.scan.measure import Array, corrected, measure
 from physrecon.preprocess.line_integrals import Repairs
 from physrecon.preprocess.rotation_axis import Center, average_views, find_center
 
-SAMPLE_ROWS = 8  # rows that are asked for the axis, and whether they can be used at all
-SAMPLE_BYTES = 128 << 20  # of them are read at a time
+SAMPLE_ROWS = 8  # rows used to find the axis, and to check that the data are usable
+SAMPLE_BYTES = 128 << 20  # bytes of these rows read at a time
 
 
 def with_center(job: ScanJob, scan: Scan, messages: Messages) -> ScanJob:
@@ -29,7 +29,7 @@ def with_center(job: ScanJob, scan: Scan, messages: Messages) -> ScanJob:
 
 
 def with_settings(job: ScanJob, scan: Scan, rows: slice, messages: Messages) -> ScanJob:
-    """The job with the settings of its likelihood, found in some rows."""
+    """The job with the settings of its likelihood, found in `rows`."""
     likelihood = find(LIKELIHOODS, job.likelihood)
     if not any(getattr(job, name) == "auto" for name in likelihood.settings):
         return job
@@ -45,9 +45,9 @@ def with_settings(job: ScanJob, scan: Scan, rows: slice, messages: Messages) -> 
 
 
 def say_axis(found: Center, messages: Messages) -> float:
-    """Say where the axis is and how far that can be trusted; returns its column.
+    """Print the axis and its reliability; return its column, to two decimals.
 
-    Two decimals of it: finer than any method, and the same on every machine."""
+    Two decimals are finer than any method, and the same on every machine."""
     column = round(found.column, 2)
     count = len(found.methods)
     alone = f"found by {next(iter(found.methods))} alone"
@@ -66,15 +66,15 @@ def say_axis(found: Center, messages: Messages) -> float:
 
 
 def find_axis(job: ScanJob, scan: Scan) -> Center:
-    """The rotation axis, from rows of the whole scan: a part of it has the axis of the whole."""
+    """The rotation axis, from rows of the whole scan, so that a part of it has the same axis."""
     return find_center(*sample(job, scan, slice(0, scan.shape[1])))
 
 
 def sample(job: ScanJob, scan: Scan, rows: slice) -> tuple[Array, Array]:
     """Line integrals (views, n, columns) of a few of the rows, evenly spread, and angles [rad].
 
-    Views next to each other are averaged to at most 361, one row after the other.  Rows that cannot
-    be used or carry no light are left out; DataError where none is left."""
+    Adjacent views are averaged to at most 361, one row after the other.  Rows that are unusable or
+    carry no light are left out.  Raises DataError if none is left."""
     views, _, columns = scan.shape
     step = -(-(rows.stop - rows.start) // SAMPLE_ROWS)
     at = range(rows.start + step // 2, rows.stop, step)

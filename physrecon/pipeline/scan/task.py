@@ -1,4 +1,4 @@
-"""A job that reconstructs a scan: read rows, correct them, reconstruct them, slab by slab.
+"""Reconstruct a scan: read rows, correct them, reconstruct them, slab by slab.
 
 Slices do not depend on the slab they are in: the volume is the same, bit for bit, however the work
 is cut."""
@@ -40,7 +40,7 @@ OTHER_FORMATS = (
 
 
 class ScanTask:
-    """rows: of the detector, with both ends.  geometry, grid: of these rows."""
+    """rows: of the detector, both ends given.  geometry, grid: of these rows."""
 
     words: ClassVar[Words] = Words(
         "recon",
@@ -77,7 +77,7 @@ class ScanTask:
         slabs = split_rows(count, size)
         cut = partial_slabs(job.output)
         if cut and cut[-1].stop == count and not job.slab_rows:
-            # What is finished stays of use, though more or less memory may be free today.
+            # Finished slabs stay usable, although more or less memory may be free now.
             slabs = cut if largest(cut) <= size or job.memory is None else slabs
         unit = self.scan.length_unit or "pixel"
         number = f"in {len(slabs)} slabs of {largest(slabs)}" if slabs[1:] else "in one slab"
@@ -97,7 +97,7 @@ class ScanTask:
         )
 
     def _outputs(self, slabs: int) -> Outputs:
-        """Raises ArgumentError where OUT is named like a file of another format."""
+        """Raises ArgumentError if OUT is named like a file of another format."""
         output = self.job.output
         if output.suffix.lower().removeprefix(".") in OTHER_FORMATS and not output.is_dir():
             raise ArgumentError(
@@ -108,7 +108,8 @@ class ScanTask:
         return Outputs([output], sorted(folders), {self.job.input, *self.scan.files})
 
     def trial(self) -> Problem | None:
-        """Two views of one row: the axis and the weight may take long to be found."""
+        """Two views of one row; the search of axis and weight, which may take long, is not
+        needed."""
         if self.job.method in DIRECT:
             return None
         some = self.geometry.part(slice(0, 1))[:2]
@@ -119,7 +120,7 @@ class ScanTask:
         return slab_problem(job, Projector(some), data)
 
     def survey(self) -> list[str]:
-        """Whether light came through the rows; the search of the axis looks at them anyway."""
+        """Check that light came through the rows; a search of the axis does so anyway."""
         if self.job.center != "auto":
             sample(self.job, self.scan, self.rows)
         return []
@@ -131,7 +132,7 @@ class ScanTask:
         return type(self)(with_weight(job, found._middle_problem, messages), self.scan)
 
     def _middle_rows(self) -> slice:
-        """The row in the middle of those chosen, or all of them where the prior couples them."""
+        """The middle one of the chosen rows, or all of them if the prior couples them."""
         if self.job.prior is not None and not self.job.prior.slicewise:
             return self.rows
         middle = (self.rows.start + self.rows.stop) // 2
@@ -153,7 +154,7 @@ class ScanTask:
         volume, reason = reconstruct(
             job, data, geometry, self.grid.part(part), self.grid.shape[0], progress
         )
-        return Outcome(volume, reason, replace(repairs, no_darks=False))  # the notes have said so
+        return Outcome(volume, reason, replace(repairs, no_darks=False))  # the notes state it
 
     @contextmanager
     def open_sink(self, footprint: Footprint) -> Iterator[VolumeWriter]:
