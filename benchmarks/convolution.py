@@ -1,13 +1,13 @@
-"""Convolution in space and by transforms, and whether the rule that chooses between them is right.
+"""Direct convolution and convolution by transforms, and a check of the rule that chooses one.
 
     python benchmarks/convolution.py                     64×512×512 and 2048×2048
     python benchmarks/convolution.py --shape 32,256,256 --sides 5,15,31 --rounds 7
 
-Float32, zero beyond the frame, medians over rounds in which the ways take turns.  For every PSF:
-one separable term, the PSF as it is where it is small, transforms; beside each the nanoseconds of a
-core for an element of the frame, and those that the rule foretells.  `terms` is how many separable
-terms are quicker than transforms: as measured, and by the rule.  The floor is what multiplying and
-adding would take at the rate of the machine's matrix product."""
+Float32, zero beyond the frame, medians over rounds in which the methods take turns.  Every PSF is
+applied as one separable term, directly if it is small, and by transforms.  Printed are nanoseconds
+of a core per element of the frame, measured and predicted by the rule.  `terms` is the number of
+separable terms that are quicker than transforms, measured and predicted.  The floor is the time of
+the multiply-adds at the rate of the machine's matrix product."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from physrecon.operators.blur.direct import (
 )
 from physrecon.operators.blur.fourier import FourierConvolution
 
-SMALL = 1000  # elements of a PSF that is tried as it is
+SMALL = 1000  # elements; a larger PSF is not applied directly
 
 
 def compare(shape: tuple[int, ...], side: int, threads: int, rounds: int, table: Table) -> None:

@@ -3,13 +3,14 @@
     python benchmarks/deconvolution.py                      64×512×512, PSF 31³, 20 iterations
     python benchmarks/deconvolution.py --shape 32,256,256 --iterations 5 --rounds 5
 
-Counts of a simulated specimen, float32, nothing beyond the frame (boundary "zero").  Two PSFs: a
+Counts of a simulated specimen, float32, zero beyond the frame (boundary "zero").  Two PSFs: a
 Gaussian, which is separable, and the Born–Wolf PSF of a widefield objective, which is not; the
-programs are given the arrays and told nothing.  Every call begins from the data: transforms of the
-PSF and its separation are counted.  The four transforms of an iteration alone are scipy.fft.rfftn
-and irfftn of the padded array that ours uses, twice each.
+programs get the arrays only.  Every call begins from the data, so that transforms of the PSF and
+its separation are included.  The row of transforms alone times the four of an iteration:
+scipy.fft.rfftn and irfftn, twice each, of the padded array that our program uses.
 
-Last, the iterations that accelerated Richardson–Lucy takes to the likelihood of 50 plain ones."""
+The last table has the iterations that accelerated Richardson–Lucy needs to reach the likelihood of
+50 plain ones."""
 
 from __future__ import annotations
 
@@ -38,7 +39,7 @@ def widefield_psf() -> np.ndarray:
 
 
 def specimen(shape: tuple[int, ...]) -> np.ndarray:
-    """Slabs of grey with points of light in them."""
+    """Grey slabs with bright points in them."""
     rng = np.random.default_rng(3)
     x = np.full(shape, 2, np.float32)
     nz, ny, nx = shape
@@ -72,7 +73,7 @@ def redlionfish(y: np.ndarray, psf: np.ndarray, iterations: int) -> Any:
 
 
 def transforms(y: np.ndarray, psf: np.ndarray, iterations: int) -> None:
-    """Two there and two back an iteration."""
+    """Two forward and two inverse transforms per iteration."""
     import scipy.fft
 
     lengths = pr.Blur(psf, y.shape, method="fft").padded_shape
@@ -111,7 +112,7 @@ def race(shape: tuple[int, ...], iterations: int, rounds: int) -> None:
 
 
 def acceleration(shape: tuple[int, ...]) -> None:
-    """Iterations to the likelihood of 50 plain ones."""
+    """Iterations to reach the likelihood of 50 plain ones."""
     psf = widefield_psf()
     x = specimen(shape)
     y = np.random.default_rng(1).poisson(pr.Blur(psf, shape) @ x + BACKGROUND).astype(np.float32)

@@ -3,13 +3,13 @@
     python benchmarks/deconvolution_data.py --output pictures             # some minutes
     python benchmarks/deconvolution_data.py --output pictures --only bars
 
-"bars": hollow bars blurred by a computer, with the truth; the kernel's centre lies between voxels.
-"grid": a line grid in a confocal microscope with the PSF distilled from beads; whether the close
-pair of lines separates.  "hand": a lensless camera whose PSF fills the frame, at a quarter of the
-resolution and at all of it; what it matters that light comes from beyond the frame.
+"bars": hollow bars with simulated blur and known truth; the kernel's centre is between voxels.
+"grid": a line grid in a confocal microscope, with the PSF distilled from beads; tests whether the
+close pair of lines separates.  "hand": a lensless camera whose PSF fills the frame, at a quarter of
+the resolution and at full resolution; shows the effect of light from beyond the frame.
 
 Prints PSNR in dB after the best common factor (data and truth have different units), the ratio of
-valley to peaks, and ‖A x − y‖ / ‖y‖.  The data lie in PHYSRECON_TEST_DATA or beside the project."""
+valley to peaks, and ‖A x − y‖ / ‖y‖.  The data are in PHYSRECON_TEST_DATA or beside the project."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def read(name: str) -> np.ndarray:
 
 
 def show(folder: Path, name: str, panels: list[tuple[str, np.ndarray, float]], columns: int):
-    """A picture of images from 0 to a largest value each."""
+    """Draw images, each from 0 to its largest value given."""
     rows = -(-len(panels) // columns)
     height = 4 * panels[0][1].shape[0] / panels[0][1].shape[1] + 0.5
     figure, grid = plt.subplots(rows, columns, figsize=(4 * columns, height * rows), squeeze=False)
@@ -125,12 +125,12 @@ def _solution(f, A, count):
 
 
 def _stopped(table: Table, f, scores: list[float], before: float) -> None:
-    """The same run stopped by rules that do not know the truth."""
+    """The same run, stopped by rules that do not use the truth."""
     norms: list[float] = []
 
     def no_better_than_chance(state) -> bool:
-        """√(2f) has fallen by less than its standard deviation where the data scatter as much
-        as the residual says: √(2f) / √(2m)."""
+        """Whether √(2f) has fallen by less than its standard deviation, estimated from the
+        residual as √(2f) / √(2m)."""
         norms.append(float(f.residual_norms(state.value)[0]))
         past = norms[-1 - RECENT] if len(norms) > RECENT else np.inf
         return past - norms[-1] < norms[-1] / np.sqrt(2 * f.y.size)
@@ -149,12 +149,12 @@ def _stopped(table: Table, f, scores: list[float], before: float) -> None:
 
 
 def profile(stack: np.ndarray) -> np.ndarray:
-    """Along x, the mean of the planes in focus and of y, apart from the edges."""
+    """Profile along x: the mean over the planes in focus and over y, without the edges."""
     return stack[8:13, 10:-10].mean(axis=(0, 1))
 
 
 def valley(line: np.ndarray) -> float:
-    """The least between the two close lines, by the mean of their peaks."""
+    """The minimum between the two close lines, divided by the mean of their peaks."""
     left, right = 58 + int(np.argmax(line[58:75])), 76 + int(np.argmax(line[76:95]))
     return float(line[left:right].min() / (line[left] + line[right]) * 2)
 

@@ -1,10 +1,10 @@
-"""What the mathematics buys where photons or views are few.
+"""The gain by likelihoods and priors when photons or views are few.
 
     python benchmarks/low_dose.py                    # about ten minutes
     python benchmarks/low_dose.py --only counts
 
 "views": Shepp-Logan 256², 30 views, 10⁴ photons: total variation with the weight chosen from the
-data, beside the best weight of an exhaustive search that knows the truth, and FBP with its best
+data, beside the best weight of an exhaustive search that uses the truth, and FBP with its best
 filter.  "counts": ellipsoids, 30 photons: TransmissionLikelihood of raw counts beside least squares
 on −log, plain and weighted, each stopped at its best iteration, and each with total variation at
 its best weight.
@@ -94,7 +94,7 @@ def counts(seed: int) -> None:
 
 
 def best_weight(f, truth) -> tuple[float, float]:
-    """The weight of total variation that comes nearest to the truth, and how near."""
+    """The weight of total variation with the highest PSNR, and that PSNR."""
     mean = float(f.values(np.zeros_like(truth)).sum()) / f.y.size
     x = None
 

@@ -3,8 +3,8 @@
     python benchmarks/parallel_beam.py                  # everything (about ten minutes)
     python benchmarks/parallel_beam.py --only projectors --rounds 9
 
-Prints milliseconds a slice (medians over rounds in which the programs take turns), the ratio to
-each peer, the arithmetic floor (two multiply-adds a voxel and view at the speed of this machine's
+Prints milliseconds per slice (medians over rounds in which the programs take turns), the ratio to
+each peer, the arithmetic floor (two multiply-adds per voxel and view at the speed of this machine's
 matrix product, measured in the same run) and the gap to it.  Needs `pip install '.[bench]'`."""
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def data(case: Case, slices: int) -> tuple[pr.ParallelBeam, np.ndarray, np.ndarr
 
 
 def projections(case: Case, slices: int) -> dict[str, Call]:
-    """Both directions, into memory that is there already."""
+    """Both directions, into preallocated memory."""
     scan, x, y = data(case, slices)
     A, Ax, Aty = pr.Projector(scan), np.empty_like(y), np.empty_like(x)
     return {"forward": lambda: A.forward(x, Ax), "back": lambda: A.adjoint(y, Aty)}
@@ -88,7 +88,7 @@ def fbp(astra: Astra, rounds: int, rate: float) -> None:
 
 
 def sirt(astra: Astra, rounds: int, rate: float, iterations: int = 100, share: int = 10) -> None:
-    """SIRT; ASTRA runs a tenth of the iterations, at equal cost each, and is scaled."""
+    """SIRT; ASTRA runs 1/`share` of the iterations, which cost the same each, and is scaled."""
     case, slices = Case(512, 512), 64
     scan, _, y = data(case, slices)
     problem = pr.Problem(pr.LeastSquares(pr.Projector(scan), y))

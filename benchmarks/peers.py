@@ -1,5 +1,6 @@
-"""The peers on this machine, each as its users would run it: ASTRA's CPU projectors use one thread,
-so they get one process per core, every process its own slices."""
+"""The peers on this machine, each run as its users would.
+
+ASTRA's CPU projectors use one thread, so there is one process per core with slices of its own."""
 
 from __future__ import annotations
 
@@ -58,14 +59,14 @@ class Astra:
     def run(
         self, case: Case, what: str, repeats: int = 1, iterations: int = 1
     ) -> Callable[[], object]:
-        """A call that does `what` ("forward", "back", "SIRT", "CGLS", "FBP") on processes · repeats
+        """A call that runs `what` ("forward", "back", "SIRT", "CGLS", "FBP") on processes · repeats
         slices."""
         jobs = [(case, what, repeats, iterations)] * self.processes
         return lambda: self.pool.starmap(_astra, jobs, chunksize=1)
 
 
 def skimage(case: Case, what: str) -> Callable[[], object]:
-    """A call that does "forward", "back" or "FBP" on one slice with scikit-image."""
+    """A call that runs "forward", "back" or "FBP" on one slice with scikit-image."""
     from skimage.transform import iradon, radon
 
     degrees = np.rad2deg(case.angles)

@@ -1,19 +1,19 @@
-"""Every solver on a standard case: how long until its solution is known to 1 %.
+"""Every solver on a standard case: the time until its solution is accurate to 1 %.
 
     python benchmarks/solvers.py                                # about three minutes
-    python benchmarks/solvers.py --write docs/performance.md    # and puts the table there
+    python benchmarks/solvers.py --write docs/performance.md    # and write the table there
 
 Shepp-Logan 128², 120 views of exact line integrals, 10³ photons.  A solver is done once
-‖x − x*‖ ≤ 1 % ‖x*‖, x* the minimiser of what it minimises, from a long run of another solver:
+‖x − x*‖ ≤ 1 % ‖x*‖, x* being the minimiser of its objective, from a long run of another solver:
 
     T   ½ ‖A x − y‖² + ½ w ‖x‖²                x* from LSQR, or from CGLS
     R   the same, rows weighted by 1/length     x* from CGLS
     V   ½ ‖A x − y‖² + w TV(x), x ≥ 0           x* from FISTA, or from PDHG
     C   deviance of counts y' of A x, x ≥ 0     x* from L-BFGS
-    E   A x = y of data that agree              x* is the phantom
+    E   A x = y, consistent data                x* is the phantom
 
-Solvers that take no prior get w ‖x‖² as rows √w of the operator.  Seconds begin with nothing known,
-norms of the operator included, and end with the iteration; at most LIMIT of them."""
+For solvers that take no prior, w ‖x‖² is appended to the operator as rows √w.  Seconds count from
+a cold start, norms of the operator included, to the end of the iteration, at most LIMIT."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ PLACE = re.compile(r"(<!-- solvers: .*? -->\n).*?(<!-- /solvers -->)", re.DOTALL
 
 @dataclass(frozen=True)
 class Case:
-    """A problem, made anew for every run so that nothing is known, and its solution."""
+    """A problem, made anew for every run so that no norm is cached, and its solution."""
 
     make: Callable[[], pr.Problem]
     solution: np.ndarray
@@ -51,7 +51,7 @@ def long_run(problem: pr.Problem, solver: Any, iterations: int, x0: Any = None) 
 
 
 def cases() -> dict[str, Case]:
-    """What is solved, by letter."""
+    """The cases by letter."""
     angles = np.arange(VIEWS) * 180 / VIEWS
     scan = pr.ParallelBeam(angles, (1, SIZE), angle_unit="deg")
     grid = scan.default_grid()
@@ -97,7 +97,7 @@ def cases() -> dict[str, Case]:
     }
 
 
-# What each solver minimises; small letters are the same objective, see `cases`.
+# The objective of each solver; small letters are the same objective, see `cases`.
 RUNS: list[tuple[str, Any, str]] = [
     ("cgls", pr.ConjugateGradient(), "T"),
     ("lsqr", pr.LSQR(), "t"),
@@ -125,7 +125,7 @@ RUNS: list[tuple[str, Any, str]] = [
 
 
 def measure(solver: Any, case: Case) -> tuple[str, str]:
-    """Iterations and seconds until the goal, or how far it came."""
+    """Iterations and seconds to the goal, or the error that was reached."""
     size, distances = np.linalg.norm(case.solution), [np.inf]
 
     def close(state: Any) -> bool:

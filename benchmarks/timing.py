@@ -1,4 +1,4 @@
-"""How the benchmarks time: side by side, in turns, medians; and what the machine could do."""
+"""Timing for the benchmarks: calls in turns, medians, and the peak rates of the machine."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def seconds(call: Callable[[], object]) -> float:
 
 
 def in_turns(calls: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each call, measured in turns so that a disturbance hits all of them alike."""
+    """Seconds of each call, measured in turns so that a disturbance affects all alike."""
     for call in calls.values():
         call()  # compiles, fills caches
     times: dict[str, list[float]] = {name: [] for name in calls}
@@ -43,7 +43,7 @@ def copy_rate(megabytes: int = 256, rounds: int = 5) -> float:
 
 @dataclass
 class Table:
-    """Rows of text in columns that line up."""
+    """Rows of text in aligned columns."""
 
     head: tuple[str, ...]
 

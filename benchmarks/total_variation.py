@@ -8,7 +8,7 @@
 alone and a lower bound: the dual value of a long run.  scikit-image gets the fewest iterations that
 reach the gap.  Medians over rounds in which the programs take turns.
 
-An iteration of ours in 2-D reads u, f and p (2) and writes u and p (2): 7 numbers a pixel, 28 bytes
+Our iteration in 2-D reads u, f and p (2) and writes u and p (2): 7 numbers per pixel, 28 bytes
 in float32.  The floor is that many bytes at the copy rate of an array of the same size."""
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ def objective(u: np.ndarray, f: np.ndarray, weight: float) -> float:
 
 
 def relative_gap(u: np.ndarray, f: np.ndarray, weight: float, lowest: float) -> float:
-    """How far the objective of u lies above a value below the minimum, relative to itself."""
+    """Relative excess of the objective of u over `lowest`, a lower bound of the minimum."""
     value = objective(u, f, weight)
     return (value - lowest) / value
 
 
 def fewest_iterations(f: np.ndarray, weight: float, gap: float, lowest: float) -> int:
-    """Iterations of scikit-image to the gap, to 5 %."""
+    """Iterations that scikit-image needs to reach the gap, to 5 %."""
     from skimage.restoration import denoise_tv_chambolle
 
     def enough(iterations: int) -> bool:
@@ -55,7 +55,7 @@ def fewest_iterations(f: np.ndarray, weight: float, gap: float, lowest: float) -
 
 
 def iterations_of(call: object) -> int:
-    """Steps that a call of ours takes."""
+    """Number of iterations in a call of ours."""
     from physrecon.kernels import total_variation
 
     count, step = 0, total_variation.step
@@ -113,7 +113,7 @@ def main(size: int, weight: float, gap: float, rounds: int) -> None:
 
 
 def copy_seconds(f: np.ndarray) -> float:
-    """Time of a copy of an array like f, by one thread: two numbers a pixel."""
+    """Time of a copy of an array like f, by one thread: two numbers per pixel."""
     out = np.empty_like(f)
     return float(np.median([seconds(lambda: np.copyto(out, f)) for _ in range(51)]))
 

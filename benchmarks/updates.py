@@ -1,4 +1,4 @@
-"""What the solvers add to the projections: fused vector updates, and conjugate gradient as a whole.
+"""The cost of solvers beyond projections: fused vector updates, and conjugate gradient as a whole.
 
     python benchmarks/updates.py                 # about three minutes
 
@@ -21,7 +21,7 @@ SIZE, SLICES, ITERATIONS = 512, 64, 30
 
 
 def updates(rounds: int) -> None:
-    """Bytes that each update must read and write, over the time it takes."""
+    """The rate of each update: bytes that it must read and write, over its time."""
     shape = (SLICES, SIZE, SIZE)
     x, y, copied = (np.ones(shape, np.float32) for _ in range(3))
     half, one, all_ = np.full(SLICES, 0.5), np.ones(SLICES), np.ones(SLICES, bool)
