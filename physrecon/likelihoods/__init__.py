@@ -1,4 +1,4 @@
-"""How well a volume explains the data: value, gradient and curvature of f(x) = Σ φ(A x; y)."""
+"""Likelihoods f(x) = Σ φ(A x; y): misfit of a volume x to the data y, gradient, curvature."""
 
 from physrecon.likelihoods.base import Likelihood
 from physrecon.likelihoods.least_squares import LeastSquares

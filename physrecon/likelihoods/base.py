@@ -1,8 +1,8 @@
-"""What all likelihoods share:  f(x) = Σ φ(A x; y),  ∇f(x) = J(x)ᵀ φ'(A x).
+"""Base class of likelihoods:  f(x) = Σ φ(A x; y),  ∇f(x) = J(x)ᵀ φ'(A x).
 
-A subclass says its loss φ: a kernel that goes once through predicted data p, adds up φ(p; y) and
-leaves φ'(p) in place of p (see `kernels.losses`).  A may be linear, J = A, or not, and then J is
-its Jacobian at x.  Everything else follows and is written here, once."""
+A subclass supplies its loss φ as a kernel of `kernels.losses`.  One pass over the predicted data p
+sums φ(p; y) and replaces p by φ'(p).  J is A if A is linear, else the Jacobian of A at x.  The
+base class derives everything else."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from physrecon.operators.checks import slice_norm_bounds
 
 
 class Likelihood:
-    """f(x) = Σ φ(A x; y), normalised so that φ is 0 where it is least.
+    """f(x) = Σ φ(A x; y), normalised so that the minimum of φ is 0.
 
     A: a LinearOperator or another Operator.  y: of A.out_shape, float32 or float64, finite.
-    convex: f is convex where A x may lie.  needs_nonnegative: the bounds `lipschitz` and
+    convex: f is convex for every allowed A x.  needs_nonnegative: the bounds `lipschitz` and
     `curvature` hold for A x >= 0 only.  quadratic: φ is ½ w (p − y)², as for LeastSquares.
 
     value, gradient, value_and_gradient: for the whole of x, which must be finite.
     values, values_and_gradient: one value per slice of A, (slices,) or (1,) float64; NaN and
-    infinity pass through into the slices they are in.
-    data_values, data_slopes, data_curvatures: of predicted data p = A x of A.out_shape.
+    infinity affect only the slices that contain them.
+    data_values, data_slopes, data_curvatures: of predicted data p = A x, of A.out_shape.
 
-    holds: data sets besides those of the solver.  counts: y are counts, which come from x >= 0.
-    raw_counts: y are those of the detector, not line integrals.  settings: fields of a job that it
-    takes.
+    holds: number of data sets held besides those of the solver.  counts: y are counts, which
+    presuppose x >= 0.  raw_counts: y are detector counts, not line integrals.  settings: names of
+    the job fields that the class accepts.
 
-    Holds one data set besides y while it works.
+    Holds one data set besides y during a call.
 
     >>> f = pr.LeastSquares(pr.Identity((2, 1, 3)), np.zeros((2, 1, 3)))  # one of them
     >>> x = np.ones((2, 1, 3))
@@ -68,38 +68,38 @@ class Likelihood:
     def for_slab(
         cls, A: LinearOperator, y: Any, *, blank: Any = None, dark: Any = None, **settings: Any
     ) -> Self:
-        """The likelihood of a slab of a scan.
+        """The likelihood of one slab of a scan.
 
-        y: (views, rows, columns), line integrals; with `raw_counts` counts, and `blank` and `dark`
-        as of TransmissionLikelihood.  settings: a value for each of `settings`."""
+        y (views, rows, columns): line integrals, or counts if `raw_counts`; only then are `blank`
+        and `dark` given, as in TransmissionLikelihood.  settings: one value per name."""
         return cls(A, y, **settings)
 
     @classmethod
     def find_settings(cls, y: Any) -> dict[str, float]:
-        """A value for each of `settings`, from the data y (views, rows, columns)."""
+        """Estimate the values of `settings` from the data y (views, rows, columns)."""
         return {}
 
-    # What a subclass says ---------------------------------------------------------------------
+    # Defined by subclasses --------------------------------------------------------------------
 
     def _pass(self, p: Any, y: Any, what: int, leaf: int, axis: Any, partial: Any) -> None:
-        """Run the kernel of φ on array number `leaf` of the data, all seen as `split` says."""
+        """Run the kernel of φ on array number `leaf` of the data, p and y reshaped by `split`."""
         raise NotImplementedError
 
     def subset(self, views: Any) -> Self:
-        """The same likelihood of some of the views, which lie along axis 0 of the data."""
+        """The likelihood of the selected views only; views are axis 0 of the data."""
         raise NotImplementedError
 
     def _max_curvature(self) -> Numbers:
-        """The largest φ'' of each slice, (slices,) or (1,)."""
+        """The largest φ'' per slice, (slices,) or (1,)."""
         p = vectors.fill(vectors.empty(self.A.out_shape, self.y), 0)
-        self.data_curvatures(p)  # of counts, which curve most where nothing is predicted
+        self.data_curvatures(p)  # for counts φ'' is largest at p = 0
         return self._largest(p)
 
-    # Where the slices are ---------------------------------------------------------------------
+    # Slices -----------------------------------------------------------------------------------
 
     @property
     def axis(self) -> Axis:
-        """Axis of x along which the problem falls into slices, or None."""
+        """Axis of x along which the slices are independent, or None."""
         return self.A.slices[0] if self.A.slices else None
 
     @property
@@ -109,17 +109,17 @@ class Likelihood:
     # Data space -------------------------------------------------------------------------------
 
     def data_values(self, p: Vector) -> Numbers:
-        """Σ φ(p) of each slice; p is left alone, a copy of it is used up."""
+        """Σ φ(p) per slice; works on a copy of p."""
         return self.data_slopes(vectors.copy(p))
 
     def data_slopes(self, p: Vector) -> Numbers:
-        """p ← φ'(p), and Σ φ of each slice: one pass over the data."""
+        """p ← φ'(p); returns Σ φ per slice.  One pass over the data."""
         from physrecon.kernels.losses import SLOPES
 
         return self._go_through(p, SLOPES)
 
     def data_curvatures(self, p: Vector) -> None:
-        """p ← c(p) >= 0, where ½ c (t − p)² majorises what the tangent at p leaves of φ(t)."""
+        """p ← c(p) >= 0, for which φ(p) + φ'(p) (t − p) + ½ c (t − p)² majorises φ(t)."""
         from physrecon.kernels.losses import CURVATURES
 
         self._go_through(p, CURVATURES)
@@ -131,7 +131,7 @@ class Likelihood:
         return values
 
     def _leaves(self, *others: Vector) -> Iterator[tuple[Any, ...]]:
-        """(array of the data, axis of its slices, those of the other vectors), array by array."""
+        """Yield (array of y, its slice axis, the matching array of each other vector)."""
         axes = vectors.leaf_axes(self.data_axis, self.y)
         return zip(vectors.leaves(self.y), axes, *map(vectors.leaves, others), strict=True)
 
@@ -145,15 +145,15 @@ class Likelihood:
         return arrays.total(partial if axis is not None else partial.reshape(-1, 1, 1))
 
     def residual_norms(self, values: Numbers) -> Numbers:
-        """√(2 f), which is ‖W^½ (A x − y)‖ for least squares."""
+        """√(2 f); for least squares this is ‖W^½ (A x − y)‖."""
         return np.sqrt(2 * values)
 
     def expected_norms(self) -> Numbers:
-        """What noise alone is expected to leave of √(2 f), of each slice: √m for m data."""
+        """√(2 f) expected from noise alone, per slice: √m for m data."""
         return np.sqrt(self.counted())
 
     def _estimated_norms(self, roots: Vector | None) -> Numbers:
-        """√m times the noise level of the data of each slice, whose weights have these roots."""
+        """√m times the estimated noise level, per slice.  roots: square roots of the weights."""
         from physrecon.likelihoods.noise_level import noise_level
 
         total = np.zeros(1)
@@ -165,7 +165,7 @@ class Likelihood:
         return np.sqrt(total)
 
     def _count_of(self, used: Vector) -> Numbers:
-        """How many data of each slice are used: those where this, which broadcasts, is > 0."""
+        """Number of data per slice with `used` > 0; `used` broadcasts to the data."""
         total = np.zeros(1)
         for y, axis, part in self._leaves(used):
             others = tuple(i for i in range(y.ndim) if i != axis)
@@ -174,7 +174,7 @@ class Likelihood:
         return total.astype(np.float64)
 
     def counted(self) -> Numbers:
-        """The number of data of each slice that have a part in f."""
+        """Number of data per slice that contribute to f."""
         total = np.zeros(1)
         for y, axis in self._leaves():
             slices = 1 if axis is None else y.shape[axis]
@@ -184,21 +184,21 @@ class Likelihood:
     # Degrees of freedom -----------------------------------------------------------------------
 
     def whitening(self) -> Vector:
-        """1 / standard deviation of the data, up to one common factor; broadcastable to them."""
+        """1 / standard deviation of the data, up to one common factor; broadcastable to y."""
         return vectors.transform(lambda y: arrays.namespace(y).ones(1, y.dtype), self.y)
 
     def expected_data(self, p: Vector) -> Vector:
-        """The mean of the data where A x = p."""
+        """The mean of the data for A x = p."""
         return p
 
     def whitened(self, p: Vector) -> Vector:
-        """The mean of the data where A x = p, in standard deviations."""
+        """The mean of the data for A x = p, in standard deviations of the data."""
         mean = vectors.copy(self.expected_data(p))
         vectors.multiply(mean, self.whitening())
         return mean
 
     def perturbed(self, signs: Vector, size: float) -> Self:
-        """The same likelihood of data that are moved by `size` standard deviations up or down.
+        """The same likelihood of perturbed data: y + signs · `size` standard deviations.
 
         signs: ± 1, of A.out_shape.  Data that may not be negative are reflected at 0."""
         y = vectors.copy(signs)
@@ -227,7 +227,7 @@ class Likelihood:
         return self.data_slopes(self.A.forward(x))
 
     def values_and_gradient(self, x: Vector, out: Vector = None) -> tuple[Numbers, Vector]:
-        """Both, in one pass over A and one over Aᵀ."""
+        """Values and gradient, by one application of A and one of Aᵀ."""
         p, jacobian = self.A.forward_and_linearize(x)
         values = self.data_slopes(p)
         return values, jacobian.adjoint(p, out)
@@ -235,7 +235,7 @@ class Likelihood:
     def gradient_and_free_values(
         self, x: Vector, out: Vector = None
     ) -> tuple[Vector, Numbers | None]:
-        """The gradient in the cheapest way, and the values if they came with it."""
+        """The gradient, computed the cheapest way, and the values if they cost nothing more."""
         values, gradient = self.values_and_gradient(x, out)
         return gradient, values
 
@@ -248,7 +248,7 @@ class Likelihood:
 
     @cached_property
     def lipschitz(self) -> Numbers:
-        """Certified upper bounds of the curvature of each slice: max φ'' times that of ‖A‖²."""
+        """Certified upper bound of the curvature per slice: max φ'' · (bound of ‖A‖)²."""
         _, upper = slice_norm_bounds(self._linear)
         if not np.isfinite(upper).all():
             advice = "let it override _norm_bounds, or use ConjugateGradient or LBFGS"
@@ -256,9 +256,9 @@ class Likelihood:
         return upper**2 * self._max_curvature()
 
     def curvature(self, x: Vector) -> Vector:
-        """Aᵀ (c ∘ A 1), a diagonal above the curvature: De Pierro's separable majoriser.
+        """Aᵀ (c ∘ A 1), of A.in_shape: the diagonal of De Pierro's separable majoriser.
 
-        For linear A >= 0; of A.in_shape.  De Pierro, IEEE Trans. Med. Imaging 14 (1995) 132."""
+        A must be linear and >= 0.  De Pierro, IEEE Trans. Med. Imaging 14 (1995) 132."""
         A = self._linear
         if not A.nonnegative:
             advice = "use a solver that takes its step from lipschitz, or LBFGS"
@@ -279,7 +279,7 @@ class Likelihood:
         raise ArgumentError(f"{self.name}: expected {expected}, got {got}; {advice}")
 
     def _largest(self, vector: Vector) -> Numbers:
-        """The largest number of each slice of a vector that broadcasts against the data."""
+        """The largest element per slice of a vector that broadcasts to the data."""
         largest = np.zeros(1)
         for y, axis, v in self._leaves(vector):
             v = v.reshape((1,) * (y.ndim - v.ndim) + v.shape)
@@ -288,11 +288,12 @@ class Likelihood:
             largest = np.maximum(largest, peak.astype(np.float64))
         return largest
 
-    # Parameters that belong to data -----------------------------------------------------------
+    # Parameters per datum ---------------------------------------------------------------------
 
     def _beside(self, name: str, values: Any, allowed: str = ">= 0") -> Vector:
-        """Parameters as arrays in the dtype of the data and on its machine, in the allowed range:
-        "any", ">= 0" or "> 0"."""
+        """Parameters as arrays of the dtype and machine of the data.
+
+        allowed: "any", ">= 0" or "> 0".  Raises ArgumentError outside this range."""
         if np.isscalar(values):
             values = vectors.transform(lambda _: np.asarray(values), self.y)
         checked = vectors.broadcastable(f"{self.name}.{name}", values, self.A.out_shape)
@@ -307,20 +308,20 @@ class Likelihood:
         return vectors.transform(move, checked)
 
     def _roots_of(self, weights: Any) -> Vector:
-        """The square roots of weights; of one number 1 where there are none."""
+        """The square roots of the weights; None is weight 1."""
         return vectors.transform(
             lambda w: arrays.namespace(w).sqrt(w),
             self._beside("weights", 1 if weights is None else weights),
         )
 
     def _compact(self, values: Vector) -> list[Any]:
-        """Parameters as kernels take them, (1 | outer, 1 | slices, inner), one for each array."""
+        """Parameters as kernels take them, (1 | outer, 1 | slices, inner), one per array of y."""
         return [compact(v, y.shape, axis) for y, axis, v in self._leaves(values)]
 
     def _with_steps(self, q: Vector, sigma: Any, parameter: Vector) -> Iterator[tuple[Any, ...]]:
-        """(array of q, its σ, array of the data, of a parameter): what `conjugate_prox` goes over.
+        """Yield (array of q, its σ, array of y, array of the parameter), for `conjugate_prox`.
 
-        sigma: a number or an array for all arrays of q, or a tuple with one for each."""
+        sigma: one number or array for all arrays of q, or a tuple with one per array."""
         parts = list(self._leaves(q, parameter))
         steps = sigma if isinstance(sigma, tuple) else (sigma,) * len(parts)
         for (y, _, part, value), step in zip(parts, steps, strict=True):
@@ -328,9 +329,10 @@ class Likelihood:
 
 
 def split(shape: tuple[int, ...], axis: int | None) -> tuple[int, int, int]:
-    """The shape (outer, slices, inner) in which kernels see data: slices in the middle.
+    """The shape (outer, slices, inner) of data in kernels.
 
-    Without slices the middle means nothing, and data are cut so that parameters stay small."""
+    Without a slice axis the cuts follow the first axis and precede the last, so that parameters
+    which broadcast along either stay small."""
     i, j = _cuts(len(shape), axis)
     return math.prod(shape[:i]), math.prod(shape[i:j]), math.prod(shape[j:])
 
@@ -359,7 +361,7 @@ def compact(values: Any, shape: tuple[int, ...], axis: int | None) -> Any:
 
 
 def restricted_to_views(values: Any, y: Any, views: Any) -> Any:
-    """What of the values, broadcastable to the data y, belongs to some of its views."""
+    """The values of the selected views; `values` broadcasts to the data y."""
     if values is None or isinstance(y, tuple):
         return values
     every = np.ndim(values) == y.ndim and np.shape(values)[0] == y.shape[0]

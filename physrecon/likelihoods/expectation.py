@@ -1,9 +1,9 @@
-"""Expectation and maximisation of counts: what it does to volumes, each step one pass over memory.
+"""Volume updates of expectation maximisation for counts, each one pass over memory.
 
 With F = Aᵀ(y / (A x + b)) and a = Aᵀ 1, the bound of f that touches it at x is  Σ a u − x F log u
 up to a constant: a sum over voxels (De Pierro, IEEE Trans. Med. Imaging 14 (1995) 132).  A prior
-adds a bound of its own, Σ g (u − x) + ½ c (u − x)².  Where the sum of the two is least, at u,
-f + prior is no larger than at x, and neither is it at the nearest point to u within bounds."""
+adds its own bound, Σ g (u − x) + ½ c (u − x)².  Let u minimise the sum of both bounds.  Then
+f + prior is no larger at u than at x, and neither at the projection of u onto the bounds of x."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def multiply(
     axis: Axis,
     active: Any,
 ) -> tuple[Numbers, Numbers]:
-    """x ← u in the active slices; ‖change‖² and ‖x‖² of each.
+    """x ← u in the active slices; returns ‖change‖² and ‖x‖² per slice.
 
-    factor: F, used up.  columns: a, which broadcasts against x."""
+    factor: F, overwritten.  columns: a, which broadcasts to x."""
     from physrecon.kernels import richardson_lucy as kernels
 
     sums = np.zeros((2, 1))
@@ -57,7 +57,9 @@ def propose(
     active: Any,
     last: Vector,
 ) -> tuple[Numbers, Numbers]:
-    """factor ← u, last ← u − x in the active slices; ⟨u − x, last as it was⟩ and ‖u − x‖²."""
+    """factor ← u and last ← u − x in the active slices.
+
+    Returns ⟨u − x, previous last⟩ and ‖u − x‖² per slice."""
     from physrecon.kernels import richardson_lucy as kernels
 
     sums = np.zeros((2, 1))
@@ -75,9 +77,9 @@ def propose(
 def extrapolate(
     x: Vector, z: Vector, alpha: Numbers, bounds: Bounds, axis: Axis, active: Any, before: Vector
 ) -> tuple[Numbers, Numbers]:
-    """x ← z + α (z − before), at least ½ z and within bounds, then before ← z; active slices only.
+    """x ← z + α (z − before), at least ½ z and within bounds; then before ← z.
 
-    Returns ‖change of x‖² and ‖x‖² of each."""
+    Active slices only.  Returns ‖change of x‖² and ‖x‖² per slice."""
     from physrecon.kernels import richardson_lucy as kernels
 
     sums = np.zeros((2, 1))
@@ -92,7 +94,7 @@ def extrapolate(
 
 @dataclass(frozen=True)
 class _Part:
-    """One array of x as the kernels see it; numbers of slices are numbers of its middle axis."""
+    """One array of x in the kernels' shape (outer, slices, inner)."""
 
     x: Any
     axis: int | None
@@ -105,7 +107,7 @@ class _Part:
         return array.reshape(self.shape)
 
     def view_of_some(self, array: Any) -> Any:
-        """The view, or one without elements where there is no array."""
+        """The view of an array, or an empty one for None."""
         return arrays.like(self.x, (0, 0, 0)) if array is None else self.view(array)
 
     def compact(self, columns: Any) -> Any:
@@ -125,7 +127,7 @@ class _Part:
         return arrays.partial_sums(self.view(self.x), 2)
 
     def sums(self, partial: Any) -> np.ndarray:
-        """The two sums of each slice, (2, slices) or (2, 1)."""
+        """The two sums per slice, (2, slices) or (2, 1)."""
         outer, slices, _ = self.shape
         if not self.x.size:
             return np.zeros((2, 1 if self.axis is None else slices))
@@ -136,7 +138,7 @@ class _Part:
 
 
 def _parts(axis: Axis, x: Vector, *vectors: Vector | None) -> Iterator[tuple[Any, ...]]:
-    """(how it is seen, array of x, those of the other vectors), array by array; None stays None."""
+    """Yield (_Part, array of x, the matching array of each other vector); None stays None."""
     axes = arrays_vectors.leaf_axes(axis, x)
     others = (repeat(None) if v is None else arrays_vectors.leaves(v) for v in vectors)
     for where, leaf, *rest in zip(axes, arrays_vectors.leaves(x), *others, strict=False):

@@ -15,7 +15,7 @@ from physrecon.operators.base import LinearOperator, Operator
 
 
 class Weighted(Likelihood):
-    """Losses of residuals with weights W, of which the curvature is at most W."""
+    """Base class of losses of the residual with weights W; their curvature is at most W."""
 
     def _keep_weights(self, weights: Any) -> None:
         self.weights = weights
@@ -29,7 +29,7 @@ class Weighted(Likelihood):
         return self._roots
 
     def expected_norms(self) -> Numbers:
-        """√m for m data, with the noise level of the data."""
+        """√m times the estimated noise level, for m data."""
         return self._estimated_norms(None if self.weights is None else self._roots)
 
     def counted(self) -> Numbers:
@@ -43,10 +43,10 @@ class LeastSquares(Weighted):
     y: A.out_shape, float32 or float64, finite.
     weights: W, one number per datum or broadcastable to the data (one per view: (views, 1, 1)),
     finite and >= 0; None is 1.  A tuple range takes tuples for y and weights.
-    inverse_variance: the weights are 1/variance of the data, so that noise alone leaves
-    √(number of data); otherwise its level is estimated from the data when it is asked for.
+    inverse_variance: the weights are 1/variance of the data, so noise alone gives a residual norm
+    of √(number of data).  Otherwise the noise level is estimated from the data when needed.
 
-    Holds the root of the weights, as small as they were given.  If A overrides `normal` the
+    Holds the roots of the weights, not broadcast.  If A overrides `normal` the
     gradient is (AᵀWA) x − AᵀWy, which holds one volume and no data set.
 
     >>> f = pr.LeastSquares(pr.Diagonal([1, 2], (2,)), np.array([1.0, 2.0]), weights=[1, 0.25])
@@ -75,7 +75,7 @@ class LeastSquares(Weighted):
 
         losses.residuals(p, y, self._parameters[leaf], p.dtype.type(np.inf), what, partial)
 
-    # Data space: what solvers that keep the residual use --------------------------------------
+    # Data space: for solvers that hold the residual -------------------------------------------
 
     def weigh(self, r: Vector) -> None:
         """r ← W^½ r"""
@@ -87,7 +87,7 @@ class LeastSquares(Weighted):
         return self.residual_and_values(x, out)[0]
 
     def residual_and_values(self, x: Vector, out: Vector = None) -> tuple[Vector, Numbers]:
-        """W^½ (A x − y) and half its square of each slice, in one pass over the data."""
+        """W^½ (A x − y) and half its squared norm per slice, in one pass over the data."""
         from physrecon.kernels.losses import RESIDUALS
 
         r = self.A.forward(x, out)
@@ -103,7 +103,7 @@ class LeastSquares(Weighted):
         return self._linear.adjoint(weighted, out)
 
     def values_of(self, r: Vector) -> Numbers:
-        """½ ‖r‖² of each slice of a weighted residual."""
+        """½ ‖r‖² per slice of a weighted residual."""
         return 0.5 * vectors.dots(r, r, self.data_axis)
 
     def conjugate_prox(self, q: Vector, sigma: Any) -> Vector:
@@ -113,7 +113,7 @@ class LeastSquares(Weighted):
         return q
 
     def expected_norms(self) -> Numbers:
-        """√m for weights that are 1/variance of m data, else with the noise level of the data."""
+        """√m for m data of weight 1/variance, else √m times the estimated noise level."""
         if self.inverse_variance:
             return np.sqrt(self.counted())
         return super().expected_norms()
@@ -144,8 +144,7 @@ class LeastSquares(Weighted):
 
 
 class WeightedByCounts(LeastSquares):
-    """Least squares for line integrals −log(counts): their variance is 1/counts, and counts go as
-    e^−y."""
+    """Least squares for line integrals y = −log(counts), of variance 1/counts: weights e^−y."""
 
     holds = 3
 
@@ -156,7 +155,7 @@ class WeightedByCounts(LeastSquares):
 
 
 def shrink_towards(q: Any, y: Any, sigma: Any, weights: Any) -> None:
-    """q ← w (q − σ y) / (w + σ), and 0 where w = 0: conjugate to ½ w (p − y)²."""
+    """q ← w (q − σ y) / (w + σ), and 0 where w = 0: conjugate prox of ½ w (p − y)²."""
     xp = arrays.namespace(q)
     sigma = xp.asarray(sigma, dtype=q.dtype)
     q -= sigma * y

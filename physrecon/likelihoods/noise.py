@@ -1,14 +1,14 @@
-"""How measured data scatter about their mean, and the likelihood that belongs to it.
+"""Noise models: random data of a given mean, and the likelihood of such data.
 
     GaussianNoise           data = mean + σ z
     PoissonNoise            data = Poisson(mean + background)
     PoissonGaussianNoise    data = gain · Poisson(mean) + offset + σ z
     TransmissionNoise       data = Poisson(blank · exp(−p) + dark),  p the line integrals
 
-z is standard normal.  One object makes data and the likelihood that explains them, so a simulation
-and a reconstruction cannot disagree.  Random numbers are a function of the seed and of the place of
-an element in the whole array (`kernels/random.py`): neither threads nor slabs change them.  Arrays
-that share a seed share their random numbers, so give projections and flats different ones."""
+z is standard normal.  One object draws the data and builds their likelihood, so simulation and
+reconstruction use the same model.  A random number depends only on the seed and on the index of its
+element in the whole array (`kernels/random.py`), not on threads or slabs.  Arrays with the same
+seed get the same random numbers: give projections and flats different seeds."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from physrecon import arrays
 from physrecon.arrays import vectors
 from physrecon.errors import ArgumentError
 
-PIECE = 1 << 25  # elements drawn in one launch: a second or so on two cores
-PLANES = 1 << 15  # most planes in one launch: half of what CUDA has room for
-LARGEST_MEAN = 1e15  # float64 holds every count that this can give
+PIECE = 1 << 25  # elements per kernel launch: about one second on two cores
+PLANES = 1 << 15  # planes per kernel launch, at most: half of CUDA's limit
+LARGEST_MEAN = 1e15  # counts: float64 represents every count of this mean exactly
 
 
 class _Place:
-    """Draws for an array that is the whole, or the part of it that begins at `corner`."""
+    """Random numbers for a whole array, or for the part of it that begins at `corner`."""
 
     def __init__(self, where: str, seed: Any, shape: Any, whole: Any, corner: Any) -> None:
         if not isinstance(seed, Integral) or isinstance(seed, bool) or not 0 <= int(seed) < 1 << 64:
@@ -52,7 +52,7 @@ class _Place:
         self.first = sum(c * s for c, s in zip(corner, self.strides, strict=True))
 
     def poisson(self, mean: Any) -> Any:
-        """mean ← counts of this mean"""
+        """mean ← Poisson counts of this mean"""
         from physrecon.kernels import random
 
         if mean.size:
@@ -77,7 +77,7 @@ class _Place:
 
 
 def _pieces(same: tuple[Any, ...], first: int, strides: tuple[int, ...]) -> Iterator[Any]:
-    """Parts (a, b, c) of arrays of one shape, the number of their first element, and strides."""
+    """Yield 3-D parts of arrays of one shape, the index of their first element, and strides."""
     shape = same[0].shape
     ndim = len(shape)
     step = max(1, PIECE // max(1, math.prod(shape[1:])))
@@ -99,16 +99,15 @@ def _pieces(same: tuple[Any, ...], first: int, strides: tuple[int, ...]) -> Iter
 
 @dataclass(frozen=True, eq=False)
 class _Noise:
-    """`sample` of all models.  Their parameters are numbers, or arrays that broadcast against the
-    mean."""
+    """Base class of noise models.  Parameters are numbers, or arrays that broadcast to the mean."""
 
     def sample(self, mean: Any, seed: int, *, whole_shape: Any = None, corner: Any = None) -> Any:
-        """Data of this mean, an array of its shape, dtype and machine.
+        """Random data of this mean, with its shape, dtype and machine.
 
-        mean: float32 or float64, finite.  seed: a whole number in [0, 2⁶⁴).  A slab, which begins
-        at the index `corner` of an array of `whole_shape`, gets its part of the sample of the
-        whole; parameters that are arrays are then those of the slab.  Holds the mean and the data.
-        ArgumentError when the mean cannot be one of this model."""
+        mean: float32 or float64, finite.  seed: a whole number in [0, 2⁶⁴).  A slab that begins at
+        index `corner` of an array of `whole_shape` gets its part of the sample of the whole; array
+        parameters are then those of the slab.  Holds the mean and the data.  Raises ArgumentError
+        for a mean outside the range of the model."""
         where = f"{type(self).__name__}.sample"
         mean = vectors.checked(f"{where}(mean)", mean, getattr(mean, "shape", ()))
         vectors.check_finite(f"{where}(mean)", mean)
@@ -124,7 +123,7 @@ class _Noise:
         return arrays.to_device(value, device).astype(mean.dtype)
 
     def _keep(self, name: str, least: float, above: bool = False) -> None:
-        """Keep a parameter as a number or an array, if it is finite and ≥ (or >) `least`."""
+        """Store a number or an array.  Raises ArgumentError unless finite and ≥ (or >) `least`."""
         given = getattr(self, name)
         shape = given.shape if arrays.is_device(given) else np.shape(given)
         value = vectors.broadcastable(self._of(name), given, shape)
@@ -160,7 +159,7 @@ class GaussianNoise(_Noise):
         return place.gaussian(mean, self._beside("sigma", mean), arrays.like(mean))
 
     def likelihood(self, A: Any, data: Any) -> Any:
-        """Least squares of weights 1/σ²."""
+        """Least squares with weights 1/σ²."""
         from physrecon.likelihoods import LeastSquares
 
         return LeastSquares(A, data, weights=1 / self.sigma**2, inverse_variance=True)
@@ -168,7 +167,7 @@ class GaussianNoise(_Noise):
 
 @dataclass(frozen=True, eq=False)
 class PoissonNoise(_Noise):
-    """data = Poisson(mean + background).  background: counts that are not the object's, ≥ 0.
+    """data = Poisson(mean + background).  background: mean counts not from the object, ≥ 0.
 
     >>> data = pr.PoissonNoise(background=1).sample(np.full((99, 99), 3.0), seed=0)
     >>> f"mean {data.mean():.1f}, variance {data.var():.1f}"
@@ -221,7 +220,7 @@ class PoissonGaussianNoise(_Noise):
         return place.gaussian(data, self._beside("read_noise", mean), data)
 
     def likelihood(self, A: Any, data: Any) -> Any:
-        """Shifted Poisson: data/gain + (σ/gain)² taken for counts."""
+        """Shifted Poisson: (data − offset)/gain + (σ/gain)² are treated as counts."""
         from physrecon.likelihoods import PoissonGaussianLikelihood
 
         return PoissonGaussianLikelihood(
@@ -233,8 +232,8 @@ class PoissonGaussianNoise(_Noise):
 class TransmissionNoise(_Noise):
     """data = Poisson(blank · exp(−p) + dark): raw counts behind an object (Beer and Lambert).
 
-    `sample` takes the line integrals p.  blank: mean counts of the open beam above the dark ones,
-    ≥ 0.  dark: mean counts without a beam, ≥ 0.
+    `sample` takes the line integrals p.  blank: mean counts of the open beam, dark counts
+    subtracted, ≥ 0.  dark: mean counts without a beam, ≥ 0.
 
     >>> noise = pr.TransmissionNoise(blank=1000, dark=10)
     >>> data = noise.sample(np.full((99, 99), np.log(2)), seed=0)
@@ -252,7 +251,7 @@ class TransmissionNoise(_Noise):
     def _draw(self, mean: Any, place: _Place) -> Any:
         data = vectors.copy(mean)
         data *= -1
-        with np.errstate(over="ignore", invalid="ignore"):  # place.poisson looks at the result
+        with np.errstate(over="ignore", invalid="ignore"):  # place.poisson checks the result
             arrays.namespace(data).exp(data, out=data)
             data *= self._beside("blank", mean)
         data += self._beside("dark", mean)

@@ -1,14 +1,14 @@
-"""How strong the noise in measured data is, found from the data or from their counts.
+"""Noise level of measured data, estimated from the data or computed from counts.
 
-White noise is what is left when neighbours predict each other: the fourth difference
+White noise is the part of the data that neighbours do not predict.  The fourth difference
 
     d = (y₋₂ − 4 y₋₁ + 6 y₀ − 4 y₁ + y₂) / √70
 
-along the last axis has the standard deviation σ of the noise and makes nothing of cubic
-polynomials, and the median of |d| / 0.6745 = σ cares little about edges (Donoho and Johnstone,
-Biometrika 81, 425, 1994; differences for this purpose: Immerkær, Comput. Vis. Image Underst. 64,
-300, 1996).  What edges remain is cut out: differences beyond 3σ go, with those that share most of
-their points, and the median is taken again until nothing changes."""
+along the last axis has the standard deviation σ of the noise and cancels cubic polynomials.  The
+estimate σ = median |d| / 0.6745 is robust against edges (Donoho and Johnstone, Biometrika 81, 425,
+1994; differences for this purpose: Immerkær, Comput. Vis. Image Underst. 64, 300, 1996).  Remaining
+edges are clipped: differences beyond 3σ are dropped, with the differences that share most of their
+points, and the median is repeated until it is stable."""
 
 from __future__ import annotations
 
@@ -24,29 +24,28 @@ from physrecon.errors import ArgumentError
 
 DIFFERENCE = (1, -4, 6, -4, 1)
 MEDIAN = 0.6744897501960817  # of |z| for standard normal z
-EDGE = 3.0  # standard deviations beyond which a difference is an edge
-SPREAD = 2  # neighbours on either side that an edge takes with it
-ROUNDS = 20
-ENOUGH = 1 << 18  # numbers looked at in a slice: σ to 0.3 %
+EDGE = 3.0  # standard deviations; a larger difference is an edge
+SPREAD = 2  # differences dropped on either side of an edge: they share most of its points
+ROUNDS = 20  # of clipping, at most
+ENOUGH = 1 << 18  # data used per slice: they give σ to 0.3 %
 
 
 def noise_level(y: Any, axis: int | None = None, weights: Any = None) -> Numbers:
     """Standard deviation of the white noise in each slice along `axis`: (slices,) float64, or (1,).
 
-    With weights, broadcastable to y, the variance of a datum is σ²/weight, and σ is what is found.
+    y: sinograms (views, rows, columns), images, or any real finite array with at least five
+    elements along the last axis; σ has the units of y.  axis: any but the last; None takes all of
+    y as one slice.  weights: broadcastable to y; the variance of a datum is then σ²/weight.
 
-    y: sinograms (views, rows, columns), images, or any array of real numbers whose last axis has at
-    least five, finite; units of y.  axis: any but the last; None takes all of y as one piece.
+    Only neighbours along the last axis (detector columns) are compared, so few views suffice.  On
+    pure white noise the estimate is 1 % low.  On sinograms of the Shepp–Logan phantom it is within
+    5 % for σ of at least 1 % of the maximum and at least 128 columns.  Weaker noise is harder to
+    separate from edges: σ = 0.1 % is estimated up to 10 % high.  For nonuniform noise the estimate
+    is a typical value.  Noise that neighbours share (detector blur, interpolation) is missed, and
+    mostly constant data give 0.
 
-    Only neighbours along the last axis, the detector columns, are compared, so views may be few.
-    On white noise alone the answer is 1 % low.  On sinograms of the Shepp–Logan phantom it is
-    within 5 % where σ is 1 % of the maximum or more and columns are 128 or more; weaker noise is
-    told less well from the edges of bodies, and σ = 0.1 % is found up to 10 % high.  Where noise
-    differs from place to place it is a typical value.  Noise that neighbours share (blur by the
-    detector, interpolation) is missed, and data of which most are constant have the level 0.
-
-    A slice of more than 2¹⁸ numbers is judged by evenly spaced lines.  ArgumentError for data that
-    are not finite, too short, or sliced along the last axis.
+    Slices of more than 2¹⁸ data are sampled on evenly spaced lines.  Raises ArgumentError for data
+    that are not finite, too short, or sliced along the last axis.
 
     >>> y = np.linspace(0, 9, 999) + 0.5 * np.random.default_rng(0).standard_normal((9, 999))
     >>> level = pr.noise_level(y)
@@ -85,7 +84,7 @@ def _level(y: Any, weights: Any) -> float:
         with np.errstate(divide="ignore"):
             variance = 1 / lines(weights)
     spread = _windows(variance, np.square(DIFFERENCE))
-    usable = np.isfinite(spread)  # no datum of weight 0 in it
+    usable = np.isfinite(spread)  # differences without a datum of weight 0
     d = np.where(usable, d / np.sqrt(spread), 0)
     sigma, kept = np.inf, d[usable]
     for _ in range(ROUNDS if kept.size else 0):
@@ -106,7 +105,7 @@ def _windows(lines: NDArray[np.float64], factors: Any) -> NDArray[np.float64]:
 
 
 def _widened(edges: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """True also up to SPREAD places beside each True, along the last axis."""
+    """Extend each True by SPREAD places to either side, along the last axis."""
     wide = edges.copy()
     for i in range(1, SPREAD + 1):
         wide[:, i:] |= edges[:, :-i]
@@ -115,14 +114,14 @@ def _widened(edges: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def line_integral_variance(counts: Any, flats: Any, darks: Any = None) -> Any:
-    """Variance of p = −log((counts − dark) / (flat − dark)) by counting alone, to first order:
+    """Variance of p = −log((counts − dark) / (flat − dark)) from counting alone, to first order:
 
         counts/(counts − dark)² + flat/n_flats/(flat − dark)² + dark/n_darks (1/… − 1/…)²
 
-    counts (views, rows, columns); flats and darks (n, rows, columns), of which flat and dark are
-    the means; all in events, not grey values.  Returns an array like counts, float32 unless they
-    are float64; its inverse makes weights of least squares.  A datum at or below the dark level
-    counts as one event above it, and so does a flat."""
+    counts (views, rows, columns); flat and dark are the means of flats and darks (n, rows,
+    columns).  All are numbers of events, not grey values.  Returns an array of the shape of counts,
+    float32 unless counts are float64; its inverse is a weight for least squares.  Counts and flats
+    less than one event above the dark level are taken one event above it."""
     xp = arrays.namespace(counts)
     dtype = np.float64 if counts.dtype == np.float64 else np.float32
     flat = flats.mean(axis=0, dtype=np.float64).astype(dtype)

@@ -15,11 +15,11 @@ from physrecon.arrays.vectors import Numbers, Vector
 from physrecon.likelihoods.base import Likelihood, restricted_to_views
 from physrecon.operators.base import LinearOperator, Operator
 
-NEIGHBOURS = 9  # counts along the last axis that tell the mean of one of them
+NEIGHBOURS = 9  # counts along the last axis whose average estimates the mean of one count
 
 
 class CountLikelihood(Likelihood):
-    """What is common to counts: they are not negative, and their deviance is not quite χ²."""
+    """Base class for counts: y >= 0, and the deviance of low counts does not follow χ²."""
 
     needs_nonnegative = True
     counts = True
@@ -32,9 +32,9 @@ class CountLikelihood(Likelihood):
             self._refuse("counts >= 0", f"{least:g}", advice)
 
     def expected_norms(self) -> Numbers:
-        """√(Σ expected deviance), which counts below 5 make unlike √m (McCullagh and Nelder 1989).
+        """√(Σ expected deviance), unlike √m for counts below 5 (McCullagh and Nelder 1989).
 
-        The mean that the expectation needs is that of neighbouring counts in a row."""
+        The mean of a count is estimated from neighbouring counts in its row."""
         total = np.zeros(1)
         for leaf, (y, axis) in enumerate(self._leaves()):
             deviance = expected_deviance(_smoothed(arrays.to_host(y).astype(np.float64)))
@@ -47,13 +47,13 @@ class CountLikelihood(Likelihood):
 
     def perturbed(self, signs: Vector, size: float) -> Self:
         other = super().perturbed(signs, size)
-        other.__dict__.pop("lipschitz", None)  # counts decide how steep their loss is
+        other.__dict__.pop("lipschitz", None)  # the bound of φ'' depends on y
         for y in vectors.leaves(other.y):
             arrays.namespace(y).abs(y, out=y)
         return other
 
     def _alive(self, leaf: int) -> Any:
-        """Which data of array number `leaf` count: broadcastable, on the host."""
+        """Mask of the usable data of array number `leaf`: broadcastable, on the host."""
         return True
 
 
@@ -63,10 +63,10 @@ class PoissonLikelihood(CountLikelihood):
     y: counts >= 0, of A.out_shape; they need not be whole.
     background: b >= 0, the mean counts that do not come from x, broadcastable to the data.
 
-    Where p + b <= 0 < y the value is infinite and the slope that of p + b = ε y (ε = 2⁻²³), so
-    that it stays finite and points upwards; for y = 0 the loss is p + b whatever its sign.
-    `lipschitz` and `curvature` need b > 0 wherever y > 0, and hold for A x >= 0: without a
-    background the loss is infinitely steep at 0; MLEM, PDHG and LBFGS do without them.
+    Where p + b <= 0 < y the value is infinite; the slope is that at p + b = ε y (ε = 2⁻²³), finite
+    and towards larger p.  For y = 0 the loss is p + b, whatever its sign.  `lipschitz` and
+    `curvature` hold for A x >= 0 and need b > 0 wherever y > 0: without a background the loss is
+    infinitely steep at 0.  MLEM, PDHG and LBFGS do not use them.
 
     >>> f = pr.PoissonLikelihood(pr.Identity(2), np.array([5.0, 0.0]), background=1)
     >>> f.value(np.array([4.0, 0.0])), f.gradient(np.array([4.0, 0.0])).tolist()
@@ -82,7 +82,7 @@ class PoissonLikelihood(CountLikelihood):
 
     @classmethod
     def for_slab(cls, A: LinearOperator, y: Any, **given: Any) -> Self:
-        """Line integrals as counts; no x explains any in the rays that miss the grid."""
+        """Line integrals as counts; 0 on rays that miss the grid, where A x = 0 for all x."""
         return cls(A, arrays.namespace(y).maximum(y, 0) * (A.row_sums(y) > 0))
 
     def subset(self, views: Any) -> PoissonLikelihood:
@@ -100,7 +100,7 @@ class PoissonLikelihood(CountLikelihood):
         losses.counts(p, y, self._parameters[leaf], what, partial)
 
     def data_ratios(self, p: Vector) -> Numbers:
-        """p ← y / (p + b), which is 1 − φ'(p), and Σ φ of each slice: one pass over the data."""
+        """p ← y / (p + b) = 1 − φ'(p); returns Σ φ per slice.  One pass over the data."""
         from physrecon.kernels.losses import RATIOS
 
         return self._go_through(p, RATIOS)
@@ -132,7 +132,7 @@ class PoissonLikelihood(CountLikelihood):
 
 
 def _smoothed(y: np.ndarray) -> np.ndarray:
-    """The mean of a datum and its neighbours in a row, of those that are there."""
+    """The mean of each datum and its neighbours within the row."""
     if not y.ndim or not y.size:
         return y
     half = min(NEIGHBOURS, y.shape[-1]) // 2

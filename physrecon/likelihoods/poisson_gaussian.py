@@ -1,7 +1,7 @@
 """Counts read out by an amplifier with Gaussian noise: the shifted Poisson model.
 
-y = gain · Poisson(p) + offset + Normal(0, read_noise²).  With s = (read_noise / gain)² the numbers
-(y − offset) / gain + s have mean and variance p + s, as Poisson counts of that mean have
+y = gain · Poisson(p) + offset + Normal(0, read_noise²).  With s = (read_noise / gain)² the shifted
+data (y − offset) / gain + s have mean and variance p + s, like Poisson counts of mean p + s
 (Snyder, Hammoud and White, J. Opt. Soc. Am. A 10 (1993) 1014; Snyder, Helstrom, Lanterman, Faisal
 and White, J. Opt. Soc. Am. A 12 (1995) 272)."""
 
@@ -20,13 +20,13 @@ from physrecon.operators.base import Operator
 class PoissonGaussianLikelihood(PoissonLikelihood):
     """The Poisson likelihood of shifted data; p = A x are the mean photo-electrons.
 
-    y: as read out, of A.out_shape.  gain: read-out units per photo-electron, > 0.  offset: what is
-    read without light.  read_noise: standard deviation >= 0, in read-out units.  background: mean
-    photo-electrons >= 0 that do not come from x.  All of them broadcast to the data.
+    y: as read out, of A.out_shape.  gain: read-out units per photo-electron, > 0.  offset: mean
+    read-out without light.  read_noise: standard deviation >= 0, in read-out units.  background:
+    mean photo-electrons >= 0 that do not come from x.  All broadcast to the data.
 
-    Shifted data below zero become zero; `clipped` is their number.  `y` are the shifted data, and a
-    subset is the Poisson likelihood of some of them.  `lipschitz` is finite where there is read
-    noise or background.
+    Shifted data below zero are set to zero; `clipped` is their number.  `y` are the shifted data;
+    `subset` returns a PoissonLikelihood of them.  `lipschitz` is finite if there is read noise or
+    background.
 
     >>> y = np.array([102.0, 110.0])  # 1 and 5 photo-electrons
     >>> f = pr.PoissonGaussianLikelihood(pr.Identity(2), y, gain=2, offset=100)
@@ -57,7 +57,7 @@ class PoissonGaussianLikelihood(PoissonLikelihood):
 
 
 def _each(function: Any, *vectors: Vector) -> Vector:
-    """The vector of function(array, array, …)."""
+    """Apply the function to the matching arrays of the vectors."""
     if isinstance(vectors[0], tuple):
         return tuple(_each(function, *parts) for parts in zip(*vectors, strict=True))
     return function(*vectors)

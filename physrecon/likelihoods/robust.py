@@ -1,7 +1,7 @@
 """Least squares for data with outliers: losses that grow slower than the square.
 
-Huber's grows like |r|, so that an outlier pulls with a bounded force, and is convex; Student's t
-grows like log |r|, so that it hardly pulls, and has many minima."""
+Huber's loss grows like |r| and is convex: the influence of an outlier is bounded.  Student's t
+grows like log |r| and has many minima: the influence of an outlier vanishes as it grows."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from physrecon.operators.base import LinearOperator, Operator
 
 
 class Robust(Likelihood):
-    """Losses that take a residual above a size, `outlier` of a job, for that of an outlier.
+    """Base class of losses with a threshold for outliers, the job field `outlier`.
 
-    outlier_level: this size in units of the noise."""
+    outlier_level: default threshold in units of the noise level."""
 
     settings = ("outlier",)
     outlier_level: ClassVar[float]
@@ -40,7 +40,7 @@ class Robust(Likelihood):
 class Huber(Robust, Weighted):
     """f(x) = Σ w · (½ r² where |r| <= δ, else δ (|r| − ½ δ)),  r = A x − y.
 
-    delta: > 0, in the units of y; 1.345 times the noise level loses 5 % where there are no
+    delta: > 0, in the units of y; 1.345 times the noise level costs 5 % efficiency on data without
     outliers.  weights: as in LeastSquares.  Huber, Ann. Math. Statist. 35 (1964) 73.
 
     >>> f = pr.Huber(pr.Identity(3), np.array([0.0, 0.0, 9.0]), delta=1)
@@ -65,7 +65,7 @@ class Huber(Robust, Weighted):
         losses.residuals(p, y, self._parameters[leaf], p.dtype.type(self.delta), what, partial)
 
     def conjugate_prox(self, q: Vector, sigma: Any) -> Vector:
-        """q ← that of least squares, held within ± w δ."""
+        """q ← the conjugate prox of least squares, clipped to ± w δ."""
         for part, step, y, root in self._with_steps(q, sigma, self._roots):
             xp = arrays.namespace(part)
             weights = root * root
@@ -78,7 +78,7 @@ class StudentT(Robust):
     """f(x) = ½ (ν + 1) Σ log(1 + r² / (ν scale²)),  r = A x − y; not convex.
 
     scale: > 0, the width of the noise without outliers, in the units of y.  dof: ν > 0; the
-    smaller, the less an outlier pulls (1: Cauchy).
+    smaller, the less the influence of an outlier (1: Cauchy).
     Lange, Little and Taylor, J. Amer. Statist. Assoc. 84 (1989) 881.
 
     >>> f = pr.StudentT(pr.Identity(3), np.array([0.0, 1.0, 99.0]), scale=1)

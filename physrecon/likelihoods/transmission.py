@@ -2,7 +2,7 @@
 
     φ(p) = m − y + y log(y / m) ≥ 0,   m = blank · e^−p + dark.
 
-Raw counts are used as they are: no logarithm of noise, and few counts weigh little."""
+Raw counts enter without a logarithm of noisy data, and low counts have low weight."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from physrecon.operators.base import LinearOperator, Operator
 class TransmissionLikelihood(CountLikelihood):
     """f(x) = Σ m − y + y log(y / m),  m = blank e^−p + dark,  p = A x (line integrals).
 
-    y: counts >= 0, of A.out_shape.  blank: mean counts without the object, the dark ones not
-    included, >= 0; a pixel with none is dead and has no part in f.  dark: mean counts without
+    y: counts >= 0, of A.out_shape.  blank: mean counts without the object, dark counts subtracted,
+    >= 0; a pixel with blank 0 is dead and does not contribute to f.  dark: mean counts without
     beam, >= 0.  Both broadcast to the data: (rows, columns), one per view …
 
-    f is convex where dark is 0 (or y <= dark); else it may curve downwards, by less than y/4 a
-    datum, where p is so large that dark counts prevail.  `lipschitz` and `curvature` hold for
+    f is convex if dark is 0 (or y <= dark) everywhere.  Otherwise φ'' may be negative, above −y/4,
+    where p is so large that dark counts dominate.  `lipschitz` and `curvature` hold for
     A x >= 0.  Erdoğan and Fessler, IEEE Trans. Med. Imaging 18 (1999) 801.
 
     >>> f = pr.TransmissionLikelihood(pr.Identity(2), np.array([600.0, 250.0]), blank=1000)
@@ -55,10 +55,10 @@ class TransmissionLikelihood(CountLikelihood):
     def from_scan(
         cls, A: Operator, counts: Vector, flats: Any, darks: Any = None
     ) -> TransmissionLikelihood:
-        """The likelihood of raw counts (views, rows, columns) and frames (n, rows, columns).
+        """The likelihood of raw counts (views, rows, columns), from frames (n, rows, columns).
 
-        flats: with beam and without object.  darks: without beam; None is no dark counts.  Pixels
-        where the mean flat is not above the mean dark are dead."""
+        flats: with beam, without object.  darks: without beam; None means no dark counts.  Pixels
+        whose mean flat is not above their mean dark are dead."""
         light = _mean_frame("flats", flats)
         if darks is None:
             return cls(A, counts, light)
@@ -81,8 +81,9 @@ class TransmissionLikelihood(CountLikelihood):
         losses.transmitted_counts(p, y, *self._parameters[leaf], what, partial)
 
     def _max_curvature(self) -> Numbers:
-        """φ'' = u − y u d / (u + d)² falls and then rises with u = blank e^−p: on p >= 0 it is at
-        most φ''(0) or 0, and at least −y/4, as u d <= (u + d)²/4."""
+        """φ'' = u − y u d / (u + d)² falls and then rises with u = blank e^−p.
+
+        For p >= 0 it is at most max(φ''(0), 0), and at least −y/4, as u d <= (u + d)²/4."""
         downwards = vectors.copy(self.y)
         for v, d in zip(vectors.leaves(downwards), vectors.leaves(self.dark), strict=True):
             v *= 0.25 * (d > 0)
