@@ -1,4 +1,4 @@
-"""Priors and constraints: what is known of x before it is measured."""
+"""Priors weight · R(x) and constraints: knowledge of x that does not come from the data."""
 
 from physrecon.priors.base import Prior, PriorSum
 from physrecon.priors.constraints import Box, Constraint, NonNegative, is_nonnegative

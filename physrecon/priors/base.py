@@ -1,19 +1,19 @@
-"""What is known of x before it is measured, as a penalty  weight · R(x).
+"""Base class of priors: penalties  weight · R(x)  for knowledge of x that is not in the data.
 
-A prior says in `capabilities` what a solver may ask of it:
+`capabilities` lists the forms in which solvers may use a prior:
 
     "quadratic"  ½ ‖L x‖²                 `quadratic_operator` is L; solved with the data
     "smooth"     has a gradient           `values_and_gradient`, `lipschitz`
     "prox"       has a proximal map       `prox`:  argmin_u  step · prior(u) + ½ ‖u − x‖²
-    "composed"   g(K x), K linear         `operator` is K, `conjugate_prox` belongs to g
-    "surrogate"  lies below a parabola    `surrogate`: one for every voxel alone, which touches at x
+    "composed"   g(K x), K linear         `operator` is K, `conjugate_prox` is that of g
+    "surrogate"  is below a parabola      `surrogate`: separable over voxels, touches at x
 
-By Moreau's identity  z = prox_{t g}(z) + t prox_{g*/t}(z/t)  one of the two proximal maps of g
-gives the other (Moreau 1965).
+Moreau's identity  z = prox_{t g}(z) + t prox_{g*/t}(z/t)  gives the proximal map of g from that of
+its conjugate g*, and vice versa (Moreau 1965).
 
-A sum of smooth priors is smooth, and  g₁(K₁ x) + g₂(K₂ x)  is  g(K x)  with K = [K₁; K₂] and g a
-sum over its two parts, so the proximal map of g is that of each part.  The proximal map of the sum
-itself is not known from those of its terms."""
+A sum of smooth priors is smooth.  The sum  g₁(K₁ x) + g₂(K₂ x)  is  g(K x)  with K = [K₁; K₂]; the
+proximal map of g acts on its two parts separately.  The proximal map of the sum itself does not
+follow from those of its terms."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ SUMMABLE = ("quadratic", "smooth", "composed", "surrogate")
 class Prior:
     """weight · R(x); subclasses are frozen dataclasses.  weight: positive and finite.
 
-    holds: volumes besides those of the solver.  solver: of a job that names no method.
+    holds: number of volumes held besides those of the solver.  solver: default method of a job.
 
     >>> prior = pr.L1(0.5) + pr.Tikhonov(2.0)  # priors add up
     >>> prior.value(np.array([1.0, -3.0]))  # 0.5 · 4 + ½ 2 · 10
@@ -61,7 +61,7 @@ class Prior:
         self._keep_positive("weight")
 
     def _keep_positive(self, name: str) -> None:
-        """Keep a setting as a finite float > 0.  Raises ArgumentError."""
+        """Store a setting as a finite float > 0.  Raises ArgumentError."""
         value: float = getattr(self, name)
         where = f"{type(self).__name__}.{name}"
         if not (isinstance(value, Real) and math.isfinite(value) and value > 0):
@@ -71,7 +71,7 @@ class Prior:
 
     @classmethod
     def settings(cls) -> dict[str, Field[Any]]:
-        """Name → field of what a job may set: plain values, but not how far iterations go."""
+        """Name → field of the settings of a job: plain values, without weight and stopping rule."""
         plain = (field for field in fields(cls) if field.type in ("bool", "int", "float", "str"))
         others = ("weight", "tolerance", "iterations")
         return {field.name: field for field in plain if field.name not in others}
@@ -80,17 +80,17 @@ class Prior:
         return replace(self, weight=weight)
 
     def couples(self, axis: Axis, shape: Shape) -> bool:
-        """Whether slices that lie along `axis` of an x of this shape depend on each other."""
+        """Whether slices along `axis` depend on each other, for x of this shape."""
         raise NotImplementedError
 
     def value(self, x: Vector) -> float:
-        """The prior of x, which must be finite."""
+        """The value of the prior at x; x must be finite."""
         for leaf in vectors.leaves(x):
             vectors.check_finite(f"{type(self).__name__}(x)", leaf)
         return float(self.values(x).sum())
 
     def values(self, x: Vector, axis: Axis = None) -> Numbers:
-        """The prior of each slice along an axis that it does not couple, or (1,)."""
+        """The value per slice along an axis that the prior does not couple, or (1,)."""
         raise NotImplementedError
 
     # "quadratic"
@@ -102,23 +102,23 @@ class Prior:
     # "smooth"
 
     def values_and_gradient(self, x: Vector, axis: Axis, out: Vector) -> tuple[Numbers, Vector]:
-        """The values, and `out` with the gradient added to it."""
+        """Add the gradient to `out`; returns the values and `out`."""
         raise NotImplementedError
 
     def lipschitz(self, shape: Shape) -> float:
-        """A certified bound of the curvature for x of this shape."""
+        """A certified upper bound of the curvature, for x of this shape."""
         raise NotImplementedError
 
     # "prox"
 
     def prox(self, x: Vector, step: Any, constraint: Constraint | None = None) -> Vector:
-        """x ← argmin_u  step · prior(u) + ½ ‖u − x‖²  over the u that the constraint allows.
+        """x ← argmin_u  step · prior(u) + ½ ‖u − x‖²  over u within the constraint.
 
-        step: a number, or an array with one number a slice that broadcasts against x."""
+        step: a number, or an array with one number per slice that broadcasts to x."""
         raise NotImplementedError
 
     def has_prox(self, shape: Shape, constraint: Constraint | None) -> bool:
-        """Whether `prox`, or a gradient in its place, serves x of this shape in the constraint."""
+        """Whether `prox`, or else a gradient, handles x of this shape with the constraint."""
         return "prox" in self.capabilities or "smooth" in self.capabilities
 
     # "composed"
@@ -128,9 +128,9 @@ class Prior:
         raise NotImplementedError
 
     def conjugate_prox(self, q: Vector, sigma: Any) -> Vector:
-        """q ← prox_{σ g*}(q).  sigma: a number, or arrays that broadcast against those of q.
+        """q ← prox_{σ g*}(q).  sigma: a number, or arrays that broadcast to those of q.
 
-        Elements that g takes together, as the components of a gradient, must have the same σ."""
+        Elements that g couples, such as the components of a gradient, need the same σ."""
         raise NotImplementedError
 
     def composed_prox(self, z: Vector, step: Any) -> Vector:
@@ -142,14 +142,14 @@ class Prior:
     def surrogate(
         self, x: Vector, axis: Axis, scale: Numbers, gradient: Vector, curvature: Vector
     ) -> None:
-        """Add to g and c where  prior(u) ≤ prior(x) + ⟨g, u − x⟩ + ½ ⟨c, (u − x)²⟩  for u, x ≥ 0.
+        """Add g and c of  prior(u) ≤ prior(x) + ⟨g, u − x⟩ + ½ ⟨c, (u − x)²⟩  for u, x ≥ 0.
 
-        scale: a typical x > 0 of each slice, against which kinks of the prior may be rounded off;
-        `surrogate_values` are those of the prior that this one is the surrogate of."""
+        gradient += g, curvature += c.  scale: a typical x > 0 per slice; kinks of the prior may be
+        smoothed relative to it.  `surrogate_values` returns the values of the smoothed prior."""
         raise NotImplementedError
 
     def surrogate_values(self, x: Vector, axis: Axis, scale: Numbers) -> Numbers:
-        """`values`, kinks rounded off as in `surrogate`."""
+        """`values` of the prior, smoothed as in `surrogate`."""
         return self.values(x, axis)
 
     def __add__(self, other: Any) -> Prior:
@@ -158,11 +158,11 @@ class Prior:
 
 @dataclass(frozen=True, init=False)
 class PriorSum(Prior):
-    """R₁(x) + R₂(x) + …, made by `+`; sums among them are taken apart.  Holds what its terms
-    hold in turn.
+    """R₁(x) + R₂(x) + …, made by `+`; nested sums are flattened.  Holds one term's volumes at a
+    time.
 
-    weight: that of the first; `with_weight` multiplies all weights by one factor, so their
-    proportions stay.  The range of its operators is a tuple, one part for each prior.
+    weight: that of the first term; `with_weight` multiplies all weights by one factor.  The range
+    of its operators is a tuple with one part per prior.
 
     >>> prior = pr.TotalVariation(1.0) + pr.L1(0.5)
     >>> prior.value(np.array([0.0, 2.0, 2.0]))  # a step of 2, and half of 4
@@ -256,9 +256,9 @@ def moreau(conjugate_prox: Callable[[Vector, Any], Vector], z: Vector, step: Any
 
 
 def per_leaf(numbers: Any, vector: Vector) -> list[Any]:
-    """Numbers (one, an array, or a tuple of them) as what multiplies each array of the vector.
+    """One factor per array of the vector, from a number, an array, or a tuple of them.
 
-    Arrays come on its machine and in its dtype."""
+    Array factors get the machine and dtype of their array."""
 
     def beside(value: Any, leaf: Any) -> Any:
         if np.ndim(value) == 0:
@@ -273,10 +273,10 @@ def per_leaf(numbers: Any, vector: Vector) -> list[Any]:
 
 
 def clip_to(where: str, x: Vector, constraint: Constraint | None) -> Vector:
-    """Finish the prox of a prior that is a sum over the elements of x.
+    """Project the prox of an elementwise prior onto the bounds.
 
-    The minimum of a convex function of one number over an interval is the end nearest to its free
-    minimum, so there, and only there, projecting afterwards is exact."""
+    Over an interval, a convex function of one variable is least at the point nearest to its free
+    minimum.  So projecting afterwards is exact for a sum over elements, and only for such a sum."""
     if constraint is None:
         return x
     if constraint.bounds is None:
@@ -288,7 +288,7 @@ def clip_to(where: str, x: Vector, constraint: Constraint | None) -> Vector:
 
 
 def refuse_constraint(where: str, constraint: Constraint | None) -> None:
-    """Complain about a constraint that the closed form of a prox leaves no room for."""
+    """Raise ArgumentError for a constraint: it has no closed-form prox together with the prior."""
     if constraint is not None:
         raise ArgumentError(
             f"{where}.prox: expected no constraint, got {constraint!r}, for the two together have "

@@ -1,4 +1,4 @@
-"""Sets that x must lie in: constraints, which a solver honours by projecting onto them."""
+"""Constraints: convex sets that contain x; solvers project onto them."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ FREE = (-math.inf, math.inf)  # the bounds of x without a constraint
 
 
 class Constraint(Protocol):
-    """A closed convex set of volumes; slices of a volume are constrained each on its own.
+    """A closed convex set of volumes, which constrains each slice independently.
 
-    bounds: (lower, upper) of a set of the form lower ≤ x ≤ upper, None for any other."""
+    bounds: (lower, upper) if the set is lower ≤ x ≤ upper, else None."""
 
     @property
     def bounds(self) -> tuple[float, float] | None: ...
@@ -75,5 +75,5 @@ class NonNegative:
 
 
 def is_nonnegative(constraint: Constraint | None) -> bool:
-    """True when the constraint leaves no negative x."""
+    """True if the constraint excludes negative x."""
     return constraint is not None and (constraint.bounds or FREE)[0] >= 0

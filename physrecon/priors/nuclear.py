@@ -1,14 +1,15 @@
-"""Channels that share their structure: nuclear norms, the sum of singular values.
+"""Priors for channels of shared structure: the nuclear norm, ‖·‖_* = Σ singular values.
 
     NuclearNorm                weight · ‖X‖_*            X: channels × voxels
     NuclearTotalVariation      weight · Σ_v ‖J_v‖_*      J_v: directions × channels at the voxel v
 
-A small nuclear norm is the convex stand-in for a low rank (Fazel 2002): few spectra explain all
-voxels, or the edges of all channels point the same way (Holt 2014; Duran et al. 2016).
+The nuclear norm is the convex substitute for the rank (Fazel 2002).  Low rank means that few
+spectra explain all voxels, or that the edges of all channels are parallel (Holt 2014; Duran et al.
+2016).
 
 Both proximal maps change singular values s and keep singular vectors (Cai, Candès & Shen 2010).
-With the Gram matrix  M Mᵀ = V diag(s²) Vᵀ  that is  M ← V diag(factor(s)) Vᵀ M, and V is small.
-Singular values below 1e-8 of the largest drown in its square."""
+With the small Gram matrix  M Mᵀ = V diag(s²) Vᵀ  they are  M ← V diag(factor(s)) Vᵀ M.  Squaring
+loses singular values below 1e-8 of the largest to rounding."""
 
 from __future__ import annotations
 
@@ -30,16 +31,16 @@ from physrecon.operators.diagonal import Identity
 from physrecon.priors.base import Prior, check_integers, checked_axes, refuse_constraint
 from physrecon.priors.constraints import Constraint
 
-CHUNK = 1 << 13  # voxels gone through at a time on the CPU: their small matrices fit the caches
-CHUNK_GPU = 1 << 20
-SWEEPS = 4  # of Jacobi rotations over a 3 × 3 matrix: each squares what is off the diagonal
+CHUNK = 1 << 13  # voxels per block on the CPU: their small matrices fit the caches
+CHUNK_GPU = 1 << 20  # voxels per block on a GPU
+SWEEPS = 4  # of Jacobi rotations over a 3 × 3 matrix: each squares the off-diagonal elements
 
 
 @dataclass(frozen=True)
 class NuclearNorm(Prior):
-    """weight · ‖X‖_*, a row of X being a channel of x.  Holds no volume of its own.
+    """weight · ‖X‖_*; each row of X is a channel of x.  Holds no volume of its own.
 
-    channel_axis: of x, such as the energies of a spectral scan.
+    channel_axis: axis of the channels in x, such as the energies of a spectral scan.
 
     >>> x = np.outer([1.0, 2.0], [2.0, 0.0, 1.0]).reshape(2, 1, 3)  # two channels, of rank 1
     >>> f"{pr.NuclearNorm(1.0).value(x):.3f}"  # the only singular value, √5 · √5
@@ -73,11 +74,11 @@ class NuclearNorm(Prior):
         return self.composed_prox(x, step)
 
     def conjugate_prox(self, q: Any, sigma: Any) -> Any:
-        """The nearest matrix without singular values above `weight`, whatever σ."""
+        """Projection onto singular values ≤ `weight`; independent of σ."""
         return self._change(q, lambda s: _cut(s, self.weight))
 
     def composed_prox(self, z: Any, step: Any) -> Any:
-        """The matrix with singular values smaller by step · weight.  step: one number."""
+        """Reduce singular values by step · weight, down to 0.  step: one number."""
         if np.size(step) != 1:
             raise ArgumentError(
                 "NuclearNorm.prox: expected one step, for x is one matrix, got an array of "
@@ -96,7 +97,7 @@ class NuclearNorm(Prior):
         return arrays.to_host(gram)
 
     def _change(self, x: Any, factor: Callable[[Any], Any]) -> Any:
-        """M ← V diag(factor(s)) Vᵀ M in place; NaN or infinity anywhere makes all of it NaN."""
+        """M ← V diag(factor(s)) Vᵀ M in place; NaN or infinity anywhere sets all of x to NaN."""
         matrix = self._matrix(x)
         gram = self._gram(matrix)
         if not np.isfinite(gram).all():
@@ -115,12 +116,12 @@ class NuclearNorm(Prior):
 class NuclearTotalVariation(Prior):
     """weight · Σ_v ‖J_v‖_*, J_v the Jacobian of the channels of x at voxel v.
 
-    Where the channels have edges along different directions J_v has rank 2 and costs more than
-    where they agree.  With one channel it is isotropic total variation.  Holds K x while it makes a
-    value, and little more than nothing in a prox, whose σ must be the same within a J_v.
+    Edges of unlike direction in the channels give J_v rank 2 and cost more than parallel edges.
+    With one channel it is isotropic total variation.  Holds K x for a value, and almost nothing in
+    a prox, which needs the same σ within each J_v.
 
-    channel_axis: of x.  axes: of x, one to three, along which it is differentiated; None: all
-    others.  spacing: of the voxels, one number or one for each of the axes.
+    channel_axis: axis of the channels in x.  axes: one to three axes of x to differentiate along;
+    None: all others.  spacing: voxel spacing, one number or one per axis.
 
     >>> x = np.zeros((2, 5, 5))
     >>> x[0, :, 2:] = 3  # an edge in both channels, of heights 3 and 4
@@ -168,7 +169,7 @@ class NuclearTotalVariation(Prior):
         return self.weight * total
 
     def conjugate_prox(self, q: Any, sigma: Any) -> Any:
-        """Of each J_v the nearest matrix without singular values above `weight`, whatever σ."""
+        """Projection of each J_v onto singular values ≤ `weight`; independent of σ."""
         xp, J = arrays.namespace(q), self._jacobians(q)
         for outer, inner in _blocks(J[0]):
             block = J[:, outer, :, inner]
@@ -180,13 +181,13 @@ class NuclearTotalVariation(Prior):
         return q
 
     def _jacobians(self, q: Any) -> Any:
-        """A view (directions, outer, channels, inner) of q; one J_v for each of outer · inner."""
+        """A view (directions, outer, channels, inner) of q: outer · inner matrices J_v."""
         channel, _ = self._axes_within(q.shape[1:])
         outer = math.prod(q.shape[1 : channel + 1])
         return q.reshape(len(q), outer, q.shape[channel + 1], -1)
 
     def _axes_within(self, shape: Shape) -> tuple[int, tuple[int, ...]]:
-        """channel_axis and axes, none negative, for x of this shape."""
+        """channel_axis and axes as nonnegative indices, for x of this shape."""
         where = "NuclearTotalVariation"
         channel = _axis_within(f"{where}.channel_axis", self.channel_axis, shape)
         if self.axes is None:
@@ -202,12 +203,12 @@ class NuclearTotalVariation(Prior):
 
 
 def _cut(s: Any, limit: float) -> Any:
-    """What makes min(s, limit) of s."""
+    """The factor that turns s into min(s, limit)."""
     return limit / s.clip(limit)
 
 
 def _blocks(matrices: Any) -> Iterator[tuple[slice, slice]]:
-    """Cuts of the outer and the inner axis of (outer, channels, inner) into pieces of a chunk."""
+    """Yield slices of the outer and inner axis of (outer, channels, inner), one chunk each."""
     chunk = CHUNK_GPU if arrays.is_device(matrices) else CHUNK
     outer, _, inner = matrices.shape
     step = max(1, chunk // max(1, inner))
@@ -225,7 +226,7 @@ def _grams(J: Any) -> Any:
 def _diagonalized(G: Any) -> tuple[Any, Any]:
     """Eigenvalues (d, n) and eigenvectors (d, d, n), in columns, of symmetric G (d, d, n).
 
-    Jacobi (1846).  G is used up; every matrix turns on its own, so NaN stays where it is."""
+    Jacobi (1846).  G is overwritten; matrices are independent, so NaN affects only its own."""
     xp, d = arrays.namespace(G), len(G)
     V = xp.zeros_like(G)
     for k in range(d):
@@ -244,7 +245,7 @@ def _diagonalized(G: Any) -> tuple[Any, Any]:
 
 
 def _rotation(a: Any, b: Any, d: Any) -> tuple[Any, Any, Any]:
-    """Tangent, cosine and sine of the turn by at most 45° that makes [[a, b], [b, d]] diagonal."""
+    """Tangent, cosine, sine of the rotation by at most 45° that diagonalises [[a, b], [b, d]]."""
     xp = arrays.namespace(a)
     gap = abs(d - a)
     gap += xp.sqrt(gap * gap + 4 * b * b)
@@ -263,7 +264,7 @@ def _turn(x: Any, y: Any, c: Any, s: Any) -> None:
 
 
 def _axis_within(where: str, axis: int, shape: Shape) -> int:
-    """The axis counted from the first."""
+    """The axis as a nonnegative index.  Raises ArgumentError."""
     if not -len(shape) <= axis < len(shape):
         raise ArgumentError(f"{where}: expected an axis of x of {shape}, got {axis}")
     return int(axis) % len(shape)

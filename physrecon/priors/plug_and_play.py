@@ -1,11 +1,9 @@
-"""A denoiser in the place of a prior (Venkatakrishnan, Bouman & Wohlberg 2013).
-
-The proximal map of a prior is what denoises an image under Gaussian noise of variance step · weight
-as well as that prior can.  So any denoiser may stand in for it:
+"""A denoiser in place of a prior (Venkatakrishnan, Bouman & Wohlberg 2013):
 
     prox(x, step) = denoiser(x, σ),   σ² = step · weight
 
-What is minimised then, if anything, nobody knows."""
+The proximal map of a prior is its best denoiser for Gaussian noise of variance step · weight.  Any
+other denoiser may replace it; in general it is unknown whether an objective is then minimised."""
 
 from __future__ import annotations
 
@@ -31,12 +29,12 @@ class PlugAndPlay(Prior):
     denoiser: takes an array and a float, the standard deviation of the noise in units of x, and
     returns a real, finite array of the same shape on the same machine; it may overwrite its input.
     weight: the larger, the smoother: σ = √(step · weight).
-    axis: of x, along which slices are denoised each on its own, as images without this axis;
+    axis: axis of x whose slices are denoised independently, as images without this axis;
     None: x as a whole.
 
-    It has no value: `values` is 0, so that objectives and histories are those of the likelihood
-    alone.  Not convex: no solver promises to converge.  A constraint is met by projecting what the
-    denoiser returns, which keeps to the set but is no proximal map of the two together.
+    The prior has no value: `values` is 0, and objectives and histories are those of the likelihood
+    alone.  It is not convex: convergence is not guaranteed.  A constraint is met by projecting the
+    denoised image, which is not the proximal map of prior and constraint together.
 
     >>> from scipy.ndimage import gaussian_filter
     >>> prior = pr.PlugAndPlay(lambda image, sigma: gaussian_filter(image, 1), weight=0.1)

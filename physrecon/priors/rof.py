@@ -1,12 +1,12 @@
 """argmin_u  r Σ |∇u| + ½ ‖u − f‖²  within bounds (Rudin, Osher & Fatemi 1992), to a certified gap.
 
-With p in the ball |p| ≤ r and v = f − ∇ᵀp the primal value of u exceeds the dual value of p by
+For |p| ≤ r and v = f − ∇ᵀp, the duality gap between u and p is
 
-    Σ (r |∇u| − ⟨∇u, p⟩)  +  ½ ‖u − v‖² − ½ ‖P(v) − v‖²,      P the projection on the bounds,
+    Σ (r |∇u| − ⟨∇u, p⟩)  +  ½ ‖u − v‖² − ½ ‖P(v) − v‖²,      P the projection on the bounds.
 
-a sum of terms none of which is negative, and ½ ‖u − argmin‖² is no larger.  Chambolle & Pock
-(2011, algorithm 2) let the step τ shrink like 1/k, here until it is small; then it stays, so that
-over-relaxation converges as Condat (2013) shows."""
+All terms are ≥ 0, and the gap bounds ½ ‖u − argmin‖².  The step τ shrinks like 1/k (Chambolle &
+Pock 2011, algorithm 2) down to a small constant, for which over-relaxation converges (Condat
+2013)."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from physrecon import arrays
 from physrecon.arrays.vectors import Numbers
 from physrecon.operators.calculus import Lattice
 
-RELAX = 1.8  # ρ < 2; 1 before the gap is looked at, which needs |p| ≤ r
-CONVEXITY = 0.5  # of the 1 that ½ ‖u − f‖² has, how much the shrinking of τ counts on
-FIRST_STEP, LAST_STEP = 1.0, 1e-3  # of τ; see also `_last_step`
-FIRST_CHECK, CHECKS = 8, 8  # the gap is looked at after 8 iterations, then every eighth of them
-AT_ONCE = 1 << 16, 1 << 24  # voxels solved side by side, for each thread and on a GPU
-ROUNDINGS = 1  # of u, all of which may add to r |∇u|: below that, a gap means nothing
+RELAX = 1.8  # over-relaxation ρ < 2; 1 in iterations that evaluate the gap, which needs |p| ≤ r
+CONVEXITY = 0.5  # strong convexity by which τ shrinks; that of ½ ‖u − f‖² is 1
+FIRST_STEP, LAST_STEP = 1.0, 1e-3  # largest and smallest τ; see also `_last_step`
+FIRST_CHECK, CHECKS = 8, 8  # iterations between gaps: at least 8, later k / 8
+AT_ONCE = 1 << 16, 1 << 24  # voxels solved together: per CPU thread, on a GPU
+ROUNDINGS = 1  # rounding errors of u in r |∇u|; a gap below their sum means nothing
 
 
 @dataclass(frozen=True)
 class Denoiser:
-    """Problems of one shape that differ in f and r.
+    """Solver for problems of one shape that differ in f and r.
 
-    at: the lattice of one problem, of one to three axes.  norm: ‖∇‖."""
+    at: lattice of one problem, with one to three axes.  norm: ‖∇‖."""
 
     at: Lattice
     norm: float
@@ -43,7 +43,7 @@ class Denoiser:
     iterations: int
 
     def run(self, f: Any, radii: Numbers) -> None:
-        """f (problems, …) ← the solutions; radii (problems,).  A few are solved at a time."""
+        """f (problems, …) ← the solutions; radii r (problems,).  Solves a few at a time."""
         if self.norm > 0 and f.size:
             for part in parts(f):
                 self._solve(f[part], radii[part])
@@ -78,7 +78,7 @@ class Denoiser:
             if look:
                 check = next_check(k)
                 gaps, values, floors = self._gaps(head, bounds, state, u, p)
-                closed = ~(gaps > self.tolerance * values + floors)  # NaN is the end, too
+                closed = ~(gaps > self.tolerance * values + floors)  # NaN ends it, too
                 done = running & (closed & within_reach | (k == self.iterations))
                 solved = u.reshape(f.shape)
                 for i in np.flatnonzero(done):
@@ -88,7 +88,7 @@ class Denoiser:
                     return
 
     def _gaps(self, head: Any, bounds: Any, state: Any, u: Any, p: Any) -> Any:
-        """Gap, primal value and what rounding may leave of the gap, of each problem."""
+        """Gap, primal value and rounding error of the gap, per problem."""
         from physrecon.kernels import duality_gap, gradient_norms
 
         on_gpu, (planes, ny, n) = arrays.is_device(u), u.shape
@@ -101,7 +101,7 @@ class Denoiser:
 
 
 def parts(f: Any) -> Iterator[slice]:
-    """Cuts of (problems, …) into so many as are solved at a time; none depends on the others."""
+    """Yield slices of (problems, …) that are solved together; problems are independent."""
     from numba import get_num_threads
 
     most = AT_ONCE[1] if arrays.is_device(f) else AT_ONCE[0] * get_num_threads()
@@ -111,18 +111,18 @@ def parts(f: Any) -> Iterator[slice]:
 
 
 def next_check(k: int) -> int:
-    """The iteration after which the gap is looked at, having been looked at after k."""
+    """The iteration of the next gap, after a gap at iteration k."""
     return k + max(FIRST_CHECK, k // CHECKS)
 
 
 def per_problem(array: Any, problems: int, kinds: int) -> Numbers:
-    """Sums (kinds, problems) of an array of kinds · problems parts, in a fixed order."""
+    """Sums (kinds, problems) over the kinds · problems parts of an array, in a fixed order."""
     rows = arrays.to_host(array).reshape(kinds, problems, -1)
     return np.array([[np.sum(row, dtype=np.float64) for row in part] for part in rows])
 
 
 def _last_step(dtype: np.dtype[Any]) -> float:
-    """An error e of u is mended by τ e at a time: where that drowns in rounding, e stays."""
+    """Smallest τ: an iteration corrects an error e of u by τ e, which must exceed rounding."""
     return max(LAST_STEP, float(np.finfo(dtype).eps) ** (1 / 3))
 
 

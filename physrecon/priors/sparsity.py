@@ -1,6 +1,6 @@
-"""Few elements, or few wavelet coefficients, are not zero:  weight ‖x‖₁  and  weight ‖W x‖₁.
+"""Sparsity of x or of its wavelet coefficients:  weight ‖x‖₁  and  weight ‖W x‖₁.
 
-The proximal map shrinks towards zero (Donoho 1995), that of the conjugate clips:
+The proximal map shrinks towards zero (Donoho 1995); that of the conjugate clips:
 
     prox_{t‖·‖₁}(x) = x − clip(x, −t, t)          prox_{σ(w‖·‖₁)*}(q) = clip(q, −w, w)"""
 
@@ -25,7 +25,7 @@ from physrecon.priors.constraints import Constraint
 
 @dataclass(frozen=True)
 class L1(Prior):
-    """weight · Σ|x|: x is zero in most places.  Holds one volume while it works.
+    """weight · Σ|x|: x is zero in most places.  Holds one volume during a call.
 
     >>> prior = pr.L1(0.5)
     >>> prior.value(np.array([-2.0, 0.3, 1.0])), prior.prox(np.array([-2.0, 0.3, 1.0]), step=1)
@@ -62,18 +62,18 @@ class L1(Prior):
     def surrogate(
         self, x: Vector, axis: Axis, scale: Numbers, gradient: Vector, curvature: Vector
     ) -> None:
-        """|u| is u where u ≥ 0: g is the weight and c is 0."""
+        """For u ≥ 0, |u| = u: g is the weight and c is 0."""
         for leaf in vectors.leaves(gradient):
             leaf += self.weight
 
 
 @dataclass(frozen=True)
 class WaveletL1(Prior):
-    """weight · Σ|details of W x|: x is smooth but for edges.  The coarse coefficients are free.
+    """weight · Σ|details of W x|: x is smooth except at edges.  Coarse coefficients are free.
 
-    wavelet, axes: see Wavelet; axes=None are all.  levels: of the transform.  Its prox wants sides
-    of x that are multiples of 2^levels, where W is orthogonal; as a split prior it takes any x.
-    Holds W x and what W holds while it works.  On the host only.
+    wavelet, axes: as in Wavelet; axes=None means all.  levels: of the transform.  `prox` needs
+    sides of x that are multiples of 2^levels, for which W is orthogonal; the composed form takes
+    any x.  Holds W x and the memory of W during a call.  On the host only.
 
     >>> prior = pr.WaveletL1(0.5, "haar", levels=1)
     >>> x = np.array([1.0, 1.0, 5.0, 5.0])
@@ -92,10 +92,10 @@ class WaveletL1(Prior):
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "axes", checked_axes("WaveletL1.axes", self.axes))
-        if not isinstance(self.levels, Integral):  # a number for each shape would not fit q alone
+        if not isinstance(self.levels, Integral):  # None depends on x's shape, unknown from q alone
             raise ArgumentError(f"WaveletL1.levels: expected a whole number, got {self.levels!r}")
         rank = max((abs(axis) for axis in self.axes or ()), default=0) + 1
-        self.operator((1,) * rank)  # refuses what is no orthogonal wavelet
+        self.operator((1,) * rank)  # refuses wavelets that are not orthogonal
 
     def couples(self, axis: Axis, shape: Shape) -> bool:
         return axis in self.operator(shape).axes
@@ -141,12 +141,12 @@ class WaveletL1(Prior):
 
 
 def shrink(x: Any, threshold: Any) -> None:
-    """x ← the nearest to zero within ± threshold of x.  NaN stays NaN."""
+    """x ← the number nearest to zero within ± threshold of x.  NaN stays NaN."""
     x -= arrays.namespace(x).clip(x, -threshold, threshold)
 
 
 def sum_of_magnitudes(x: Vector, axis: Axis) -> Numbers:
-    """Σ|x| of each slice, in float64 and in an order that no other slice has a part in."""
+    """Σ|x| per slice in float64, summed in an order that depends on this slice only."""
     total = np.zeros(1)
     for leaf, where in zip(vectors.leaves(x), vectors.leaf_axes(axis, x), strict=True):
         view = arrays.sliced(leaf, where)

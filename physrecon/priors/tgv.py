@@ -2,14 +2,14 @@
 
     TGV(x) = min_v  Σ |∇x − v| + ratio · Σ |E v|             Bredies, Kunisch & Pock (2010)
 
-E v is the symmetric gradient, |·| the Euclidean and the Frobenius norm at a voxel.  The minimum
-over v, and the proximal map, are found by the iteration of `kernels.generalised_variation`, with
-voxels of size 1.  For |q| ≤ r₀, p = Eᵀ q with |p| ≤ r₁, v = f − ∇ᵀp and P the projection on the
+E v is the symmetric gradient, |·| the Euclidean or Frobenius norm at a voxel.  The iteration
+of `kernels.generalised_variation` finds the minimum over v and the proximal map, with voxels of
+size 1.  For |q| ≤ r₀, p = Eᵀ q with |p| ≤ r₁, v = f − ∇ᵀp and P the projection on the
 bounds, the objective of (u, w) exceeds its minimum by no more than
 
     Σ (r₁ |∇u − w| + r₀ |E w| − ⟨∇u, p⟩)  +  ½ ‖u − v‖² − ½ ‖P(v) − v‖²
 
-for u within the bounds; q is scaled until its p fits."""
+for u within the bounds; q is scaled so that |p| ≤ r₁."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ from physrecon.priors.constraints import FREE
 from physrecon.priors.rof import RELAX, beside, next_check, parts, per_problem
 from physrecon.priors.total_variation import IteratedVariation, arranged, slice_sums
 
-FIRST_STEP, LAST_STEP = 1.0, 1e-2  # of τ, which shrinks like 1/k in between
-VALUE_STEP = 0.1  # τ while u stands still, for gradients whose mean square is 1
+FIRST_STEP, LAST_STEP = 1.0, 1e-2  # largest and smallest τ; it shrinks like 1/k in between
+VALUE_STEP = 0.1  # τ with u fixed, for gradients of mean square 1
 
 
 @dataclass(frozen=True)
 class TGV(IteratedVariation):
     """weight · min_v Σ |∇x − v| + ratio · Σ |E v|.
 
-    ratio: a length in the unit of `spacing`: features with curvature on larger lengths are free.
-    axes, spacing: as of `TotalVariation`.
+    ratio: a length in the unit of `spacing`; features that curve over larger lengths are free.
+    axes, spacing: as in `TotalVariation`.
 
-    prox and value stop once what they minimise exceeds its minimum by no more than `tolerance` of
-    itself, or rounding leaves no more, and in any case after `iterations`.  Slices that are not
-    coupled stop each alone.  Holds 2 + 5d + d² volumes besides x meanwhile, d being the number of
-    axes; slice by slice, those of some slices.
+    prox and value stop when their objective is certified to exceed its minimum by at most the
+    fraction `tolerance`, when rounding prevents this, or after `iterations`.  Uncoupled slices stop
+    independently.  Holds 2 + 5d + d² volumes besides x, d being the number of axes; if slices are
+    uncoupled, only for those solved together.
 
     >>> ramp = np.arange(7.0).repeat(7).reshape(7, 7)
     >>> pr.TotalVariation(1.0).value(ramp), pr.TGV(1.0).value(ramp) < 0.1  # a ramp is free
@@ -83,7 +83,7 @@ class TGV(IteratedVariation):
 
 @dataclass(frozen=True)
 class Iteration:
-    """Problems of one shape; at: the lattice of one of them.  ratio: r₀ / r₁ in voxels."""
+    """Solver for problems of one shape.  at: lattice of one problem.  ratio: r₀ / r₁ in voxels."""
 
     at: Lattice
     ratio: float
@@ -91,7 +91,7 @@ class Iteration:
     iterations: int
 
     def denoise(self, f: Any, radii: Numbers, bounds: tuple[float, float]) -> None:
-        """f (problems, …) ← the solutions, radii (problems,) their r₁."""
+        """f (problems, …) ← the solutions.  radii (problems,): r₁."""
         for part in parts(f):
             self._run(f[part], radii[part], bounds, None)
         if bounds != FREE:
@@ -118,7 +118,7 @@ class Iteration:
     def _run(
         self, f: Any, radii: Numbers, bounds: tuple[float, float], values: Numbers | None
     ) -> None:
-        """f ← u; or, where `values` are asked for, u stays f and they are written."""
+        """f ← u; if `values` is given, u stays fixed at f and values ← the penalties."""
         from physrecon.kernels import generalised_variation, stencils
 
         number, d, frozen = f.dtype.type, len(self.at.axes), values is not None
@@ -131,7 +131,7 @@ class Iteration:
         if frozen:
             stencils.gradient(*head, u, w)
         norm = gradient_norm(f.shape[1:], range(d), self.at.spacing) * (1 + ROUNDING)
-        # ‖(∇ −1; 0 E)‖² ≤ the largest eigenvalue with ‖∇‖ and ‖E‖ ≤ ‖∇‖ in their places
+        # ‖(∇ −1; 0 E)‖ ≤ ‖(n 1; 0 n)‖ with n = ‖∇‖ ≥ ‖E‖; its square is
         square = norm**2 + 0.5 + math.sqrt(norm**2 + 0.25)
         radius = beside(np.stack([radii, self.ratio * radii]).astype(f.dtype), f)
         limits = tuple(number(b) for b in bounds)
@@ -155,7 +155,7 @@ class Iteration:
             gaps, objectives, penalties, floors = self._gaps(
                 *(head, radii, bounds, frozen, data, u, w, q, u_ahead, w_ahead)
             )
-            closed = ~(gaps > self.tolerance * objectives + floors)  # NaN is the end, too
+            closed = ~(gaps > self.tolerance * objectives + floors)  # NaN ends it, too
             within_reach = self.tolerance > np.finfo(f.dtype).eps
             done = running & (closed & within_reach | (k == self.iterations))
             for i in np.flatnonzero(done):
@@ -180,9 +180,9 @@ class Iteration:
         v: Any,
         p: Any,
     ) -> tuple[Numbers, Numbers, Numbers, Numbers]:
-        """Gap, objective, r₁ |∇u − w| + r₀ |E w|, and what rounding may leave of the gap.
+        """Gap, objective, r₁ |∇u − w| + r₀ |E w|, and the rounding error of the gap.
 
-        v and p are memory to work in."""
+        v and p are work arrays."""
         from physrecon.kernels import stencils, strain
 
         xp, count, d = arrays.namespace(f), len(radii), len(self.at.axes)

@@ -1,7 +1,7 @@
 """Tikhonov's prior:  ½ weight ‖K x‖²  (Tikhonov 1963).
 
-K is the identity, which keeps x small, or any linear operator, such as a gradient, which keeps x
-smooth.  It is the prior of Gaussian K x of variance 1/weight."""
+K is the identity, for small x, or any linear operator, such as a gradient for smooth x.  It is the
+prior of Gaussian K x of variance 1/weight."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ KINDS = ("quadratic", "smooth", "composed", "surrogate")  # for any K
 
 @dataclass(frozen=True)
 class Tikhonov(Prior):
-    """½ weight ‖K x‖².  Holds K x and one volume while it makes a gradient; nothing for K = 1.
+    """½ weight ‖K x‖².  Holds K x and one volume for a gradient; nothing for K = 1.
 
-    K: a linear operator, or what makes one from the shape of x, such as the class Gradient;
-    None is the identity, the only one with a closed prox (exact within a Box too).
+    K: a linear operator, or a function that makes one from the shape of x, such as Gradient;
+    None is the identity, the only K with a closed-form prox (exact within a Box too).
 
     >>> x = np.array([0.0, 1.0, 3.0])
     >>> pr.Tikhonov(2.0).value(x), pr.Tikhonov(2.0, pr.Gradient).value(x)  # 0 + 1 + 9, 1 + 4
@@ -113,7 +113,7 @@ class Tikhonov(Prior):
     def surrogate(
         self, x: Vector, axis: Axis, scale: Numbers, gradient: Vector, curvature: Vector
     ) -> None:
-        """c is the weight where K = 1, and else its product with a bound of ‖K‖²."""
+        """c is weight · (an upper bound of ‖K‖²), which is the weight for K = 1."""
         self.values_and_gradient(x, axis, gradient)
         bound = self.weight if self.K is None else self.lipschitz(vectors.transform(np.shape, x))
         for leaf in vectors.leaves(curvature):
@@ -143,9 +143,9 @@ class Tikhonov(Prior):
 
 @dataclass(frozen=True)
 class Smooth(Tikhonov):
-    """½ weight ‖∇x‖².  axes, spacing: as of TotalVariation.
+    """½ weight ‖∇x‖².  axes, spacing: as in TotalVariation.
 
-    Holds ∇x and one volume while it makes a gradient."""
+    Holds ∇x and one volume for a gradient."""
 
     K: Callable[[Shape], LinearOperator] = field(init=False, repr=False, compare=False)
     axes: tuple[int, ...] | None = None

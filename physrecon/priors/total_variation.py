@@ -4,7 +4,7 @@
     HuberTV                w Σ h(|∇x|)            h(s) = s²/2δ up to δ, then s − δ/2 (Huber 1964)
     JointTotalVariation    w Σ √Σ_c |∇x_c|²       edges of all channels c in one place
 
-The proximal map of total variation has no closed form: `priors.rof` finds it."""
+The proximal map of total variation has no closed form: `priors.rof` iterates."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from physrecon.priors import rof
 from physrecon.priors.base import Prior, checked_axes, refuse_constraint
 from physrecon.priors.constraints import FREE, Constraint
 
-ROUNDED = 0.01  # of the typical x: what a step is rounded off to where no kink may be
+ROUNDED = 0.01  # of the typical x: steps below are smoothed, for solvers that allow no kink
 
 
 @dataclass(frozen=True, kw_only=True)
 class Variation(Prior):
-    """What the priors of gradients share: the axes that are differentiated, and their steps."""
+    """Base class of priors on the gradient: differentiated axes and their voxel spacing."""
 
     axes: tuple[int, ...] | None = None
     spacing: float | tuple[float, ...] = 1.0
 
-    first_axis: ClassVar[int] = 0  # axes before it hold no voxels
+    first_axis: ClassVar[int] = 0  # first axis of space; channels are before it
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -46,7 +46,7 @@ class Variation(Prior):
             object.__setattr__(self, "spacing", tuple(float(h) for h in self.spacing))
 
     def steps(self, shape: Shape) -> dict[int, float]:
-        """Axis → distance, for the axes along which there is a difference."""
+        """Axis → voxel spacing, for the axes along which differences exist."""
         if vectors.is_product(shape):
             raise ArgumentError(
                 f"{type(self).__name__}: expected one array, got a tuple of {shape}; join them "
@@ -68,12 +68,12 @@ class Variation(Prior):
         return axis < self.first_axis or (axis in self.steps(shape) and shape[axis] > 1)
 
     def operator(self, shape: Shape) -> LinearOperator:
-        """∇ of (d, *shape)."""
+        """∇, with range (d, *shape)."""
         steps = self.steps(shape)
         return Gradient(shape, tuple(steps.values()), tuple(steps))
 
     def _project(self, q: Any, isotropic: bool) -> Any:
-        """q ← the nearest q with |q| ≤ w at every voxel."""
+        """Project q onto |q| ≤ w at every voxel."""
         from physrecon.kernels import gradient_norms
 
         if not isotropic:
@@ -93,7 +93,7 @@ def sums(
     isotropic: bool = True,
     channels: int = 1,
 ) -> Numbers:
-    """Σ h(|∇x|) of each slice along `axis`, or (1,).  channels: of axis 0, within one |·|."""
+    """Σ h(|∇x|) per slice along `axis`, or (1,).  channels: length of axis 0, inside one |·|."""
     from physrecon.kernels import gradient_norms as kernels
 
     free = [a for a in range(x.ndim) if a not in steps]
@@ -118,13 +118,13 @@ def sums(
 
 
 def _slices(axis: Axis, count: int) -> list[tuple[slice, ...]]:
-    """The index of each slice along an axis, which stays."""
+    """The index of each slice along an axis; the axis is kept."""
     assert isinstance(axis, int)
     return [(slice(None),) * axis + (slice(i, i + 1),) for i in range(count)]
 
 
 def slice_sums(each: np.ndarray, free: list[int], axis: Axis) -> Numbers:
-    """Sums of `each`, whose axes are the `free` ones of x, for every index along `axis` of x."""
+    """Sums of `each` per index along `axis` of x; the axes of `each` are the `free` ones of x."""
     if axis is None or axis not in free:
         return np.array([np.sum(each)])
     parts = np.moveaxis(each, free.index(axis), 0)  # type: ignore[arg-type]
@@ -132,7 +132,7 @@ def slice_sums(each: np.ndarray, free: list[int], axis: Axis) -> Numbers:
 
 
 class IteratedVariation(Variation):
-    """What is common to priors of which an iteration finds the proximal map, to a tolerance."""
+    """Base class of priors whose proximal map is iterated to a tolerance."""
 
     tolerance: float
     iterations: int
@@ -170,19 +170,18 @@ class IteratedVariation(Variation):
 
 @dataclass(frozen=True)
 class TotalVariation(IteratedVariation):
-    """w Σ |∇x|, |·| the Euclidean norm at a voxel, or Σ |difference| unless `isotropic`.
+    """w Σ |∇x|; |·| is the Euclidean norm at a voxel, or Σ |difference| unless `isotropic`.
 
-    axes: of x that are differentiated, at most three; None: all with more than one element.  So a
-    volume has 3-D total variation, and with axes=(1, 2) that of each slice.  spacing: of the
-    voxels, one number or one per axis.
+    axes: at most three axes of x to differentiate along; None: all with more than one element.  So
+    a volume gets 3-D total variation, and with axes=(1, 2) that of each slice.  spacing: voxel
+    spacing, one number or one per axis.
 
-    prox stops once (primal value − dual value) ≤ tolerance · primal value, the objective being
-    step · w Σ |∇u| + ½ ‖u − x‖²; so ½ ‖u − exact u‖² ≤ tolerance · primal value.  It stops earlier
-    when rounding leaves no more, and in any case after `iterations`; all of these are done where
-    the tolerance is less than one rounding.  Slices that are not coupled stop each alone.  Holds
-    2 + 2d volumes besides x while it runs, d being the number of axes; slice by slice, those of
-    some slices.  A solver that calls it again and again settles where a proximal map of this
-    accuracy lets it.
+    prox minimises step · w Σ |∇u| + ½ ‖u − x‖² and stops when its duality gap is at most
+    tolerance · primal value, which also bounds ½ ‖u − exact u‖².  It stops earlier if rounding
+    allows no smaller gap, and always after `iterations`; a tolerance below one rounding error runs
+    all of them.  Uncoupled slices stop independently.  Holds 2 + 2d volumes besides x, d being the
+    number of axes; if slices are uncoupled, only for those solved together.  The tolerance limits
+    the accuracy of a solver that calls prox repeatedly.
 
     >>> x = np.zeros((5, 5))
     >>> x[:, 2:] = 1
@@ -205,14 +204,14 @@ class TotalVariation(IteratedVariation):
         return self.weight * sums("TotalVariation", x, steps, axis, isotropic=self.isotropic)
 
     def smoothed(self, scale: float, shape: Shape) -> HuberTV:
-        """Total variation with a kink that is rounded off: δ is a step of 1 % of `scale`."""
+        """Total variation with a smoothed kink: δ is a step of 1 % of `scale`."""
         delta = ROUNDED * float(scale) / min(self.steps(shape).values())
         return HuberTV(
             self.weight, delta, isotropic=self.isotropic, axes=self.axes, spacing=self.spacing
         )
 
     def surrogate(self, x: Any, axis: Axis, scale: Numbers, gradient: Any, curvature: Any) -> None:
-        """That of `smoothed`, each slice with the scale of its own."""
+        """The surrogate of `smoothed`, with the scale of each slice."""
         if len(scale) == 1:
             self.smoothed(scale[0], x.shape).surrogate(x, axis, scale, gradient, curvature)
             return
@@ -229,7 +228,7 @@ class TotalVariation(IteratedVariation):
         return np.array([self.smoothed(s, image.shape).values(image)[0] for image, s in pairs])
 
     def conjugate_prox(self, q: Any, sigma: Any) -> Any:
-        """The nearest q with |q| ≤ w, whatever σ."""
+        """Projection onto |q| ≤ w; independent of σ."""
         return self._project(q, self.isotropic)
 
     def _denoise(
@@ -244,7 +243,7 @@ class TotalVariation(IteratedVariation):
 
 @dataclass(frozen=True)
 class HuberTV(Variation):
-    """w Σ h(|∇x|): quadratic up to δ, where noise is smoothed, and w |∇x| beyond, where edges are.
+    """w Σ h(|∇x|): quadratic up to δ, which smooths noise, and linear beyond, which keeps edges.
 
     delta: > 0, a gradient, in units of x per unit of length.  isotropic, axes, spacing: as in
     `TotalVariation`.
@@ -276,7 +275,7 @@ class HuberTV(Variation):
         return self.values(x, axis), out
 
     def _run(self, kernel: Any, x: Any, *outputs: Any) -> None:
-        """A kernel that adds to its outputs what follows from x."""
+        """Run a kernel that adds its results for x to the outputs."""
         if x.size:
             at, number = lattice("HuberTV", x.shape, self.steps(x.shape)), x.dtype.type
             factors = (number(self.weight), number(self.delta), self.isotropic)
@@ -294,7 +293,7 @@ class HuberTV(Variation):
         self._run(half_quadratic.majorise, x, curvature, gradient)
 
     def conjugate_prox(self, q: Any, sigma: Any) -> Any:
-        """q / (1 + σ δ / w), then the nearest with |q| ≤ w: g* is δ ‖q‖² / 2w in that ball."""
+        """q / (1 + σ δ / w), projected onto |q| ≤ w: g* is δ ‖q‖² / 2w in that ball."""
         q /= 1 + sigma * (self.delta / self.weight)
         return self._project(q, self.isotropic)
 
@@ -303,9 +302,8 @@ class HuberTV(Variation):
 class JointTotalVariation(Variation):
     """w Σ √Σ_c |∇x_c|²: the norm at a voxel is over directions and channels.
 
-    Sapiro & Ringach (1996), Bresson & Chan (2008).  Channels, such as energies, lie along axis 0 of
-    x and keep their edges in the same places.  axes, spacing: as in `TotalVariation`, of x with its
-    channels.
+    Sapiro & Ringach (1996), Bresson & Chan (2008).  Axis 0 of x is the channels, such as energies;
+    edges in the same places cost least.  axes, spacing: as in `TotalVariation`; axis 0 counts.
 
     >>> x = np.zeros((2, 5, 5))
     >>> x[0, :, 2:] = 3  # an edge in both channels, of heights 3 and 4
@@ -322,12 +320,12 @@ class JointTotalVariation(Variation):
         return self.weight * sums("JointTotalVariation", x, steps, axis, channels=len(x))
 
     def conjugate_prox(self, q: Any, sigma: Any) -> Any:
-        """The nearest q whose norm over directions and channels is ≤ w everywhere, whatever σ."""
+        """Projection onto norms ≤ w, over directions and channels; independent of σ."""
         return self._project(q, True)
 
 
 def bounds_of(where: str, constraint: Constraint | None) -> tuple[float, float]:
-    """The interval that a constraint leaves, or ArgumentError if it is none."""
+    """The bounds (lower, upper) of a constraint.  Raises ArgumentError if it has none."""
     bounds = FREE if constraint is None else constraint.bounds
     if bounds is None:
         refuse_constraint(where, constraint)
@@ -335,7 +333,7 @@ def bounds_of(where: str, constraint: Constraint | None) -> tuple[float, float]:
 
 
 def arranged(x: Any, free: list[int], steps: dict[int, float]) -> Any:
-    """x with the differentiated axes last, contiguous: x itself if it is that already."""
+    """x with the differentiated axes last, contiguous; x itself if it is so already."""
     order = [*free, *steps]
     if order == list(range(x.ndim)) and x.flags["C_CONTIGUOUS"]:
         return x
@@ -343,7 +341,7 @@ def arranged(x: Any, free: list[int], steps: dict[int, float]) -> Any:
 
 
 def one_a_problem(where: str, step: Any, shape: Shape, free: list[int]) -> Numbers:
-    """The step of each problem, the indices of the free axes in order; steps must be > 0."""
+    """The step of each problem, in the order of the free axes; steps must be > 0."""
     step = np.asarray(arrays.to_host(step) if arrays.is_device(step) else step, np.float64)
     step = step.reshape((1,) * (len(shape) - step.ndim) + step.shape)
     if any(n > 1 and a not in free for a, n in enumerate(step.shape)):
