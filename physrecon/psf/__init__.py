@@ -1,8 +1,8 @@
-"""Point spread functions: models with physical parameters, and what measured beads tell.
+"""Point spread functions: models with physical parameters, and PSFs from measured beads.
 
-Every model returns a float64 array of the shape asked for, odd or even, centred on index n//2, of
-sum 1; lengths are in one unit of the user's choice.  An entry is the light that falls into a whole
-pixel, for that is what a camera sees; planes along z are as thin as their focus."""
+Every model returns a float64 array of the requested shape, odd or even, centred on index n//2, of
+sum 1; lengths are in one unit of the user's choice.  Like a camera, a model integrates light over
+whole pixels; planes of microscope models are thin along z."""
 
 from physrecon.psf.background import background_level, without_background
 from physrecon.psf.beads import MeasuredPSF, psf_from_beads

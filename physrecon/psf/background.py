@@ -1,8 +1,8 @@
-"""The constant that a camera adds to a measured PSF, and its removal.
+"""The constant background that a camera adds to a measured PSF, and its removal.
 
-The level is the mean of the border without outliers: values further than three standard deviations
-from the mean go, until none is left (kappa–sigma clipping).  A mean, because that of coarse grey
-levels lies between them."""
+The level is the mean of the border after kappa–sigma clipping: values further than three standard
+deviations from the mean are dropped until none is left.  It is a mean, not a median, because the
+level may lie between coarse grey levels."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import numpy as np
 from physrecon.errors import ArgumentError, DataError
 from physrecon.psf.grids import Array
 
-KAPPA, ROUNDS = 3.0, 50
+KAPPA, ROUNDS = 3.0, 50  # clipping limit in standard deviations; clippings at most
 
 
 def clipped_mean(values: Array) -> tuple[float, float]:
-    """(mean, standard deviation) of what is left of `values` without outliers."""
+    """(mean, standard deviation) of `values` without outliers."""
     kept = values.ravel()
     for _ in range(ROUNDS):
         mean, deviation = kept.mean(), kept.std()
@@ -29,8 +29,9 @@ def clipped_mean(values: Array) -> tuple[float, float]:
 
 
 def border(array: Array) -> Array:
-    """The outermost pixels of the last two axes, in all planes: light out of focus in the first
-    and the last plane is no background."""
+    """The outermost pixels of the last two axes, in all planes.
+
+    The first and last plane as a whole are not border: light out of focus is no background."""
     depth = [max(1, n // 32) for n in array.shape[-2:]]
     inside = np.ones(array.shape[-2:], np.bool_)
     inside[tuple(slice(d, n - d) for d, n in zip(depth, array.shape[-2:], strict=True))] = False
@@ -47,10 +48,10 @@ def checked(where: str, psf: Any) -> Array:
 
 
 def background_level(psf: Any) -> float:
-    """The constant beneath a measured PSF (rows, columns) or (planes, rows, columns), in its unit.
+    """The constant background of a measured PSF (rows, columns) or (planes, rows, columns).
 
-    A clipped mean of the outermost 1/32 of rows and columns.  Where the PSF itself reaches the
-    border the level is too high.  ArgumentError: rank.  DataError: NaN.
+    A clipped mean of the outermost 1/32 of rows and columns, in the unit of psf.  It is too high if
+    the PSF itself reaches the border.  ArgumentError: rank.  DataError: NaN.
 
     >>> pr.psf.background_level(3 + pr.psf.gaussian((65, 65), sigma=2))
     3.0
@@ -59,7 +60,7 @@ def background_level(psf: Any) -> float:
 
 
 def without_background(psf: Any, level: float | str = "auto") -> Array:
-    """A measured PSF less a constant, without what is then negative; float64, not normalised.
+    """A measured PSF minus a constant, negative values set to 0; float64, not normalised.
 
     psf (rows, columns) or (planes, rows, columns).  level: in the unit of psf, or "auto", which is
     `background_level(psf)`.  ArgumentError: rank, level.  DataError: NaN, or nothing above.

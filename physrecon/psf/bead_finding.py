@@ -1,8 +1,8 @@
-"""Beads in an image: where they are, and which of them are fit to be averaged.
+"""Find beads in an image, and select those that are fit for averaging.
 
-A bead is a local maximum of the image smoothed by a Gaussian half as wide as the beads, above the
-noise.  Its centre is the top of a parabola through the logarithm of the smoothed image, which is
-exact for Gaussians and, for others, the same point of every bead."""
+A bead is a local maximum above the noise in the image, smoothed by a Gaussian half as wide as the
+beads.  Its centre is the vertex of a parabola through the logarithm of the smoothed image.  This is
+exact for Gaussian beads; for others it is the same point of every bead."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from physrecon.psf.background import clipped_mean
 from physrecon.psf.grids import Array
 
 FWHM = 2 * math.sqrt(2 * math.log(2))  # of a Gaussian of σ = 1
-FAINT = 0.25  # of a brighter bead's maximum: within its box, its own rings, skirts and noise
+FAINT = 0.25  # of a brighter bead's maximum: fainter peaks in its box are its rings, tails or noise
 ODD_BRIGHTNESS, ODD_SIZE = (
     math.log(2.5),
     math.log(1.7),
-)  # always tolerated, as a ratio to the median
-HOT = 4.0  # times brighter than all its neighbours
-ODD = 5.0  # robust standard deviations
+)  # logarithms of ratios to the median that are always tolerated
+HOT = 4.0  # a voxel is hot if it is so many times brighter than all its neighbours
+ODD = 5.0  # robust standard deviations; a bead further from the median is rejected
 
 
 @dataclass(frozen=True)
 class Beads:
-    """What was found.
+    """Beads found in an image.
 
     centers (count, ndim) [voxels]; heights (count,) of the smoothed image; reasons (count,): why a
-    bead is unfit, "" if it is not; width (ndim,): full width at half maximum [voxels]."""
+    bead is rejected, "" if it is fit; width (ndim,): full width at half maximum [voxels]."""
 
     centers: Array
     heights: Array
@@ -43,7 +43,7 @@ class Beads:
 def find_beads(
     image: Array, raw_maximum: float, shape: tuple[int, ...] | None, threshold: float
 ) -> Beads:
-    """Beads of `image`, of which the background is 0; raw_maximum: level of saturation in it."""
+    """Find the beads of `image`, whose background is 0.  raw_maximum: its saturation level."""
     width = typical_width(image)
     half = np.asarray(shape or default_shape(image.shape, width)) // 2
     smooth, peaks = maxima(image, width, threshold)
@@ -79,7 +79,7 @@ def typical_width(image: Array) -> Array:
 
 
 def full_width(image: Array, peak: Sequence[Any]) -> Array:
-    """Width at half of the value at `peak` along each axis, to where the value falls below it."""
+    """Full width at half the value at `peak`, along each axis."""
     widths = []
     for axis, place in enumerate(peak):
         others: tuple[Any, ...] = (*peak[:axis], slice(None), *peak[axis + 1 :])
@@ -90,7 +90,7 @@ def full_width(image: Array, peak: Sequence[Any]) -> Array:
 
 
 def _way_down(line: Array, half: float) -> float:
-    """Distance at which a line falls to half its first value, or its length."""
+    """Distance at which a line falls to `half`, or its length if it does not."""
     below = np.flatnonzero(line < half)
     if not below.size:
         return len(line) - 0.5
@@ -99,9 +99,9 @@ def _way_down(line: Array, half: float) -> float:
 
 
 def without_hot_voxels(image: Array, noise: float) -> tuple[Array, int]:
-    """(image, how many): single voxels that no light could have lit are made like a neighbour.
+    """(image, number of hot voxels), with hot voxels replaced by their brightest neighbour.
 
-    The image of a point is nowhere HOT times as bright as next to it, if it is sampled well."""
+    The image of a point, if sampled well, is nowhere HOT times brighter than all neighbours."""
     from scipy.ndimage import maximum_filter
 
     others = np.ones((3,) * image.ndim, np.bool_)
@@ -112,7 +112,7 @@ def without_hot_voxels(image: Array, noise: float) -> tuple[Array, int]:
 
 
 def default_shape(stack: tuple[int, ...], width: Array) -> tuple[int, ...]:
-    """Twice the width on either side of the centre, where the stack is as large."""
+    """Twice the width on either side of the centre, at most the size of the stack."""
     wanted = 2 * np.ceil(2 * width).astype(int) + 1
     return tuple(min(int(w), (n - 1) // 2 * 2 + 1) for w, n in zip(wanted, stack, strict=True))
 
@@ -145,7 +145,7 @@ def distinct(
 
 
 def _top(smooth: Array, peak: NDArray[np.intp]) -> Array:
-    """Where between the voxels the maximum lies, from the logarithm of its neighbours."""
+    """Offset of the maximum from the voxel `peak`: vertex of a parabola through logarithms."""
     shift = np.zeros(len(peak))
     for axis, (place, n) in enumerate(zip(peak, smooth.shape, strict=True)):
         if 0 < place < n - 1:
@@ -162,8 +162,9 @@ def _around(image: Array, peak: NDArray[np.intp], reach: Array) -> Array:
 
 
 def _odd(values: Array, fit: NDArray[np.bool_], tolerated: float) -> NDArray[np.bool_]:
-    """Which of the fit ones differ from their median by more than what is tolerated and ODD
-    robust standard deviations, as logarithms."""
+    """Mask of fit beads whose logarithm is far from the median of all fit beads.
+
+    Far is more than `tolerated` and more than ODD robust standard deviations."""
     logs = np.log(np.maximum(values, 1e-300))
     if not fit.any():
         return fit

@@ -1,13 +1,12 @@
-"""A point spread function distilled from an image of beads smaller than it.
+"""A point spread function from an image of beads smaller than it.
 
-Beads are found and sifted (`bead_finding`), and moved to a voxel's centre by cubic splines.  Their
-places and brightnesses b are refined against the median m of all by linear least squares,
+Beads are found and selected (`bead_finding`), and centred on a voxel by cubic splines.  Linear
+least squares against the median m of all beads refines their brightness b and displacement δ,
 
-    bead ≈ b m − b δ · ∇m,
+    bead ≈ b m − b δ · ∇m.
 
-and their average has the weights b, which is what counts of photons ask for.  Values far from the
-median are left out: neighbours, hot pixels.  What noise is left is smoothed where it is all there
-is (`denoised`)."""
+The average has weights b, which suit photon counts.  Values far from the median are left out:
+neighbours, hot pixels.  Regions that contain only noise are smoothed (`denoised`)."""
 
 from __future__ import annotations
 
@@ -38,19 +37,19 @@ from physrecon.psf.grids import (
     per_axis,
 )
 
-MARGIN = 8  # voxels around a bead that a spline wants to know
-ROUNDS = 3  # of refining places and brightnesses
-FAR = 5.0  # standard deviations of the noise from the median
+MARGIN = 8  # voxels around a bead that the cubic spline needs
+ROUNDS = 3  # refinements of positions and brightnesses
+FAR = 5.0  # standard deviations of the noise; values further from the median are left out
 TAIL = 2.0  # standard deviations of the smoothed noise: below, there is no light
 THRESHOLD = 10.0  # standard deviations of the smoothed noise: above, there is a bead
 
 
 @dataclass(frozen=True, eq=False)
 class MeasuredPSF:
-    """A PSF and where it comes from.
+    """A PSF from measured beads, and how it was obtained.
 
     psf: float64 of sum 1, its maximum (smoothed) on n//2.  positions (count, ndim): centres of the
-    beads used [voxels of the stack].  found: beads seen; rejected: reason → number of beads.
+    beads used [voxels of the stack].  found: number of beads; rejected: reason → number of beads.
     width: full width at half maximum along each axis, in the unit of the voxel size.
     background, noise: of the stack.  notes: sentences for the user.
 
@@ -103,19 +102,19 @@ def psf_from_beads(
     denoise: bool = True,
     bead_diameter: float | None = None,
 ) -> MeasuredPSF:
-    """Distil the PSF of a microscope from an image of beads smaller than its resolution.
+    """The PSF of a microscope, from an image of beads smaller than its resolution.
 
     stack (rows, columns) or (planes, rows, columns), any real dtype, finite.  shape of the PSF;
     None: twice the width of a bead to either side.  voxel_size: scalar or one per axis.
     saturation: grey level at which the detector clips; None: the largest of an integer dtype, none
-    otherwise.  threshold: of a bead over the smoothed noise, in its standard deviations.
+    otherwise.  threshold: least height of a bead, in standard deviations of smoothed noise.
     symmetric: average over rings in the last two axes.  denoise: smooth the tails.
-    bead_diameter, in the unit of voxel_size: its effect is estimated and said, not removed.
+    bead_diameter, in the unit of voxel_size: its effect is estimated and reported, not removed.
 
-    Left out are beads at the border (nearer than their width), with saturated voxels, with another
-    bead within `shape`, and those of another size or brightness than most; single hot voxels are
-    replaced.  What lies beyond the frame is taken from other beads, or is zero.
-    ArgumentError: rank, shape, ranges.  DataError: NaN, or no bead that is fit.  Holds four stacks
+    Beads are rejected at the border (nearer than their width), with saturated voxels, with another
+    bead within `shape`, or for unusual size or brightness.  Single hot voxels are replaced.  Parts
+    of a bead beyond the frame are taken from other beads, or are zero.
+    ArgumentError: rank, shape, ranges.  DataError: NaN, or no fit bead.  Holds four stacks
     of float64.
 
     >>> stack = 100 + np.pad(9000 * pr.psf.gaussian((9, 9), sigma=1.7), 12)
@@ -155,7 +154,7 @@ def psf_from_beads(
 
 
 def _checked(stack: Any, saturation: float | None) -> tuple[Array, float]:
-    """(a copy as float64, the level of saturation)."""
+    """(copy of the stack as float64, saturation level)."""
     raw = np.asarray(stack)
     if raw.ndim not in (2, 3) or min(raw.shape) < 3:
         raise ArgumentError(
@@ -185,7 +184,7 @@ def _no_bead(found: int, rejected: Mapping[str, int]) -> DataError:
 
 
 def _flatten(image: Array, beads: Beads, shape: tuple[int, ...]) -> None:
-    """Takes off what each plane has besides beads: far from all of them."""
+    """Subtract the background of each plane, measured far from all beads."""
 
     def near(place: int, n: int) -> slice:
         return slice(max(place - n // 2, 0), place + n // 2 + 1)
@@ -200,7 +199,7 @@ def _flatten(image: Array, beads: Beads, shape: tuple[int, ...]) -> None:
 
 
 def _moved(image: Array, center: Array, shape: tuple[int, ...]) -> Array:
-    """The surroundings of a bead with its centre on n//2; NaN beyond the frame."""
+    """The surroundings of a bead, shifted to centre n//2; NaN beyond the frame."""
     from scipy.ndimage import map_coordinates
 
     places = [c + from_center(n) for c, n in zip(center, shape, strict=True)]
@@ -216,7 +215,7 @@ def _moved(image: Array, center: Array, shape: tuple[int, ...]) -> Array:
 def _aligned(
     image: Array, centers: Array, heights: Array, shape: tuple[int, ...], width: Array
 ) -> tuple[Array, Array, Array]:
-    """(centres and brightnesses, refined, average) of beads at `centers`."""
+    """(refined centres, refined brightnesses, average) of beads at `centers`."""
     for _ in range(ROUNDS):
         beads = np.stack([_moved(image, center, shape) for center in centers])
         typical = _median(beads / _spread(heights, beads))
@@ -227,7 +226,7 @@ def _aligned(
 
 
 def _spread(numbers: Array, beads: Array) -> Array:
-    """One number per bead, for all of its voxels."""
+    """One number per bead, shaped to broadcast over its voxels."""
     return numbers.reshape(-1, *[1] * (beads.ndim - 1))
 
 
@@ -269,11 +268,10 @@ def _median(beads: Array) -> Array:
 
 
 def denoised(psf: Array, noise: float, width: Array) -> Array:
-    """The PSF, smoothed where it has no detail above the noise, and zero where it has no light.
+    """s + (psf − s) max(0, 1 − noise²/v) (Lee, IEEE Trans. Pattern Anal. 2, 165, 1980).
 
-    With s the PSF smoothed by a Gaussian half as wide as itself and v the local mean of (psf − s)²,
-    it is s + (psf − s) max(0, 1 − noise²/v) (Lee, IEEE Trans. Pattern Anal. 2, 165, 1980), and 0
-    where s is below twice its own noise."""
+    s is the PSF smoothed by a Gaussian half as wide; v is the local mean of (psf − s)².  This
+    smooths where there is no detail above the noise.  Where s is below twice its noise, 0."""
     from scipy.ndimage import gaussian_filter
 
     sigma = width / FWHM / 2
@@ -281,12 +279,12 @@ def denoised(psf: Array, noise: float, width: Array) -> Array:
     detail = gaussian_filter((psf - smooth) ** 2, sigma)
     kept = np.maximum(1 - noise**2 / np.maximum(detail, 1e-300), 0)
     found = smooth + kept * (psf - smooth)
-    averaged = np.maximum(2 * np.sqrt(np.pi) * sigma, 1).prod()  # voxels in effect
+    averaged = np.maximum(2 * np.sqrt(np.pi) * sigma, 1).prod()  # effective number of voxels
     return np.where(smooth < TAIL * noise / np.sqrt(averaged), 0, found)
 
 
 def _ring_means(psf: Array, voxel: tuple[float, ...]) -> Array:
-    """Means over rings in the last two axes around n//2, linear between the rings."""
+    """Means over rings in the last two axes around n//2, interpolated linearly between rings."""
     y, x = (from_center(n) * p for n, p in zip(psf.shape[-2:], voxel[-2:], strict=True))
     ring = np.hypot(y[:, None], x) / min(voxel[-2:])
     inner = ring.astype(np.int64)
@@ -304,7 +302,7 @@ def _ring_means(psf: Array, voxel: tuple[float, ...]) -> Array:
 
 
 def _size_note(diameter: float, width: Array) -> str:
-    """A sphere has the variance d²/20 along each axis."""
+    """How much beads widen the PSF: a sphere has the variance d²/20 along each axis."""
     d = number("psf_from_beads", "bead_diameter", diameter)
     own = FWHM * d / np.sqrt(20)
     narrowest = float(width.min())

@@ -1,7 +1,7 @@
-"""A measured PSF moved so that its light balances on the middle voxel, to fractions of a voxel.
+"""Shift a measured PSF so that its centre of mass is the middle voxel, to fractions of a voxel.
 
-Whatever a PSF is off its centre, the image comes out shifted the other way; where its edges are
-known (a frame, voxels that are not negative) half a voxel already costs sharpness."""
+An off-centre PSF shifts the restored image the opposite way.  Where edges of the image are known (a
+frame, voxels that are not negative) half a voxel already costs sharpness."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from physrecon.psf.grids import Array
 def centered(psf: Any) -> Array:
     """The PSF (rows, columns) or (planes, rows, columns), its centre of mass on n // 2; float64.
 
-    Moved by a factor in the Fourier transform, which keeps its width; what is then negative is cut
-    off.  Take the background off before (`without_background`): it pulls the centre to the middle.
-    Light that leaves on one side comes in on the other: a PSF needs an empty margin as wide as the
-    shift.  ArgumentError: rank.  DataError: NaN, or no light.
+    The shift is a phase factor in the Fourier transform, which keeps the width; negative values are
+    then set to 0.  Subtract the background first (`without_background`): it biases the centre
+    towards the middle.  The shift is periodic: the PSF needs an empty margin as wide as the shift.
+    ArgumentError: rank.  DataError: NaN, or no light.
 
     >>> psf = np.zeros((11, 11))
     >>> psf[3:8, 4:9] = pr.psf.gaussian((5, 5), sigma=0.8)  # its middle is at (5, 6)
@@ -39,7 +39,7 @@ def centered(psf: Any) -> Array:
 
 
 def center_of_mass(array: Array) -> list[float]:
-    """Where the light balances, in voxels from the first; negative values do not count.
+    """The centre of mass, in voxels from the first; negative values count as 0.
 
     >>> pr.psf.center_of_mass(np.array([[0.0, 0.0, 0.0], [0.0, 1.0, 3.0]]))
     [1.0, 1.75]

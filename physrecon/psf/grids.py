@@ -1,7 +1,7 @@
-"""What all models share: checked parameters, and means over pixels.
+"""Helpers of all models: checks of parameters, and means over pixels.
 
 The mean of a radial function over a pixel is a Gauss–Legendre sum over points within it.  The
-centre n//2 lies in the middle of a pixel, so one quadrant tells the other three."""
+centre is the middle of pixel n//2, so one quadrant determines the other three."""
 
 from __future__ import annotations
 

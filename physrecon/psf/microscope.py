@@ -1,12 +1,12 @@
 """Point spread functions of microscopes and telescopes: Airy, Born–Wolf, Gibson–Lanni, confocal.
 
-All are scalar diffraction by a round pupil (`pupil`), which differ in the path length W to its
-radius ρ, for a plane z beyond focus:
+All are scalar diffraction by a round pupil (`pupil`).  They differ in the path length W at radius ρ
+of the pupil, for a plane z beyond focus:
 
     W = −z NA² ρ² / 2n                  Born and Wolf, Principles of Optics, §8.8: paraxial
     W = Σ t √(n² − NA² ρ²)              Gibson and Lanni, J. Opt. Soc. Am. A 9, 154 (1992)
 
-where the sum goes over the layers that light crosses, less those the objective was made for."""
+The sum runs over the layers that light crosses, minus the layers of the objective's design."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ from physrecon.psf.grids import (
 )
 from physrecon.psf.pupil import Pupil, enough_points
 
-MOST_OBLIQUE = 0.95  # of the pupil, in which the foci of zones are sought
-MOST_PLANES = 999  # looked at for the brightest
+MOST_OBLIQUE = 0.95  # part of the pupil radius; the foci of these zones bound the search
+MOST_PLANES = 999  # searched for the brightest
 
 
 def airy(
@@ -47,7 +47,7 @@ def airy(
 
     wavelength, pixel_size (scalar or (y, x)): in one unit; na: numerical aperture.  For a telescope
     na is half its diameter over its focal length.  oversampling: Gauss–Legendre points within a
-    pixel along each axis; None takes enough for the integral, 1 the value at the centre.
+    pixel along each axis; None: enough for the integral; 1: the value at the centre.
     ArgumentError: shapes and ranges.  float64.
 
     >>> psf = pr.psf.airy((65, 65), wavelength=0.5, na=0.5, pixel_size=0.1)
@@ -81,11 +81,11 @@ def born_wolf(
 ) -> Array:
     """The image of a point in planes through focus, paraxial and without aberration, in 3-D.
 
-    shape, voxel_size: (z, y, x), the latter or a scalar in the unit of wavelength (in vacuum).
+    shape: (z, y, x).  voxel_size: scalar or (z, y, x), in the unit of wavelength (in vacuum).
     na: numerical aperture; index: refractive index of immersion and sample.  Plane n//2 is in
-    focus; along the axis the intensity is sinc²(NA² z/2nλ).  At large apertures the true one is
-    shorter along z, by a quarter at NA/n = 0.85: there `gibson_lanni` is better.  oversampling: as
-    for `airy`.  ArgumentError: shapes and ranges, na above index.  float64.
+    focus; along the axis the intensity is sinc²(NA² z/2nλ).  At large apertures the true PSF is
+    shorter along z, by a quarter at NA/n = 0.85; use `gibson_lanni` there.  oversampling: as in
+    `airy`.  ArgumentError: shapes and ranges, na above index.  float64.
     Born and Wolf, Principles of Optics, §8.8.
 
     >>> psf = pr.psf.born_wolf((9, 33, 33), 0.5, na=0.8, voxel_size=(0.3, 0.1, 0.1), index=1.33)
@@ -115,19 +115,19 @@ def gibson_lanni(
     focus: float | None = None,
     oversampling: int | None = None,
 ) -> Array:
-    """The image of a point at some depth below a coverslip, in planes through focus, in 3-D.
+    """The image of a point at a depth below a coverslip, in planes through focus, in 3-D.
 
-    shape, voxel_size: (z, y, x), the latter or a scalar in the unit of wavelength (in vacuum).
-    na: numerical aperture.  immersion_index: of the medium before the objective, as it is;
-    nominal_immersion: (thickness, index) that the objective was made for, None: the same.
-    sample_index: of what lies between coverslip and point, None: that of the immersion; depth: how
-    much of it.  coverslip and nominal_coverslip: (thickness, index) as they are and as they should
-    be; give both, or None where there is no difference.
+    shape: (z, y, x).  voxel_size: scalar or (z, y, x), in the unit of wavelength (in vacuum).
+    na: numerical aperture.  immersion_index: actual index of the immersion medium.
+    nominal_immersion: (thickness, index) of the objective's design; None: the actual index.
+    sample_index: index between coverslip and point; None: that of the immersion.  depth: distance
+    of the point from the coverslip.  coverslip, nominal_coverslip: actual and design (thickness,
+    index); give both, or neither if they agree.
 
-    z is the way of the objective towards the sample: higher planes are focused deeper; turn the
-    stack around (psf[::-1]) if yours runs the other way.  focus: where plane n//2 lies, counted
-    from the paraxial focus; None: where the axis is brightest.  Where na exceeds sample_index the
-    rays beyond are evanescent and die away with depth.  oversampling: as for `airy`.
+    z is the movement of the objective towards the sample: higher planes are focused deeper.
+    Reverse the PSF (psf[::-1]) for a stack that runs the other way.  focus: z of plane n//2 from
+    the paraxial focus; None: the brightest point of the axis.  If na exceeds sample_index,
+    the outer rays are evanescent and decay with depth.  oversampling: as in `airy`.
     ArgumentError: shapes and ranges, na above the index of immersion or coverslip.  float64.
     Gibson and Lanni, J. Opt. Soc. Am. A 9, 154 (1992).
 
@@ -163,9 +163,9 @@ def gibson_lanni(
 
 
 class _Layers:
-    """What light crosses besides the immersion, as (thickness, index), and the objective over it.
+    """The layers (thickness, index) that light crosses, and the objective.
 
-    The thickness of the immersion, of index n, makes paraxial rays meet: Σ t/n = 0."""
+    Paraxial focus determines the thickness of the immersion layer: Σ t/n = 0."""
 
     def __init__(
         self, k: float, na: float, layers: list[tuple[float, float]], index: float
@@ -175,11 +175,11 @@ class _Layers:
         self.edge = min(1.0, *(n / na for _, n in self.layers))
 
     def cosine(self, rho: Array, index: float) -> NDArray[np.complex128]:
-        """n cos of the angle in a layer; imaginary where light is evanescent."""
+        """n cos(angle) in a layer; imaginary where light is evanescent."""
         return np.sqrt(index**2 - (self.na * rho) ** 2 + 0j)
 
     def pupil(self, z: NDArray[Any]) -> Pupil:
-        """With the objective moved by z from paraxial focus towards the sample."""
+        """The pupil of an objective moved by z from paraxial focus towards the sample."""
 
         def path(rho: Array) -> NDArray[np.complex128]:
             return sum(
@@ -207,8 +207,8 @@ class _Layers:
 def confocal(excitation_psf: Any, emission_psf: Any) -> Array:
     """Excitation times emission: the PSF of a confocal microscope with a closed pinhole.
 
-    Two arrays of one shape, centred alike and sampled alike, not negative.  float64 of sum 1.
-    ArgumentError: shapes.  DataError: a product that is nil, or not finite.
+    Two nonnegative arrays of the same shape, centre and sampling.  float64 of sum 1.
+    ArgumentError: shapes.  DataError: a product that is zero everywhere, or not finite.
 
     >>> wide = pr.psf.gaussian((33, 33), sigma=3)
     >>> psf = pr.psf.confocal(wide, wide)

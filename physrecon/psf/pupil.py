@@ -1,12 +1,12 @@
-"""Scalar diffraction by a round pupil of which the path lengths are known.
+"""Scalar diffraction by a round pupil with known path lengths.
 
 The amplitude at distance r from the axis, k = 2π/λ, is an integral over the radius ρ of the pupil,
 
     h(r, z) = 2 ∫₀¹ J₀(k NA r ρ) exp(i k W(ρ, z)) ρ dρ,        PSF = |h|².
 
-Gauss–Legendre quadrature gives it on a grid of radii (as do Li, Xue and Blu, J. Opt. Soc. Am. A 34,
-1029, 2017, by other means), quintic splines between them.  The lateral frequencies of |h|² end at
-2 NA/λ, so both have a known accuracy: about 1e−10 of the maximum."""
+Gauss–Legendre quadrature evaluates it on a grid of radii (for another method see Li, Xue and Blu,
+J. Opt. Soc. Am. A 34, 1029, 2017); quintic splines interpolate between radii.  The lateral
+frequencies of |h|² end at 2 NA/λ, so the accuracy of both is known: about 1e−10 of the maximum."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ import numpy as np
 
 from physrecon.psf.grids import Array, mean_over_pixels, normalized
 
-PER_FRINGE = 48  # radii in a length of λ/2NA
-NODES = 40  # of the quadrature, beyond those that its oscillations need
-BLOCK = 1024  # radii treated at a time
+PER_FRINGE = 48  # radii per λ/2NA
+NODES = 40  # quadrature nodes in addition to those that oscillations need
+BLOCK = 1024  # radii evaluated at a time
 
 Path = Callable[[Array], Any]  # ρ (n,) → W (n, planes) [length], complex where light decays
 
 
 @dataclass(frozen=True)
 class Pupil:
-    """A round aperture and the path lengths to it.
+    """A round aperture and its path lengths.
 
-    k: 2π/wavelength; na: numerical aperture; edge: the ρ ≤ 1 where W has a square-root branch
-    point because light beyond it is evanescent, 1 without."""
+    k: 2π/wavelength; na: numerical aperture; edge: the ρ ≤ 1 of the square-root branch point of W,
+    beyond which light is evanescent; 1 if there is none."""
 
     k: float
     na: float
@@ -70,7 +70,7 @@ class Pupil:
     def psf(
         self, shape: tuple[int, ...], voxel_size: tuple[float, ...], points: int | None
     ) -> Array:
-        """The stack (planes, rows, columns) of sum 1, light gathered over pixels."""
+        """The PSF (planes, rows, columns) of sum 1, integrated over pixels."""
         from scipy.interpolate import make_interp_spline
 
         pixel = voxel_size[1:]

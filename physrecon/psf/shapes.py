@@ -3,7 +3,7 @@
     Gaussian  exp(−x²/2σ²)        Moffat  (1 + r²/α²)^(−β), α = FWHM / (2 √(2^(1/β) − 1))
     disc      1 for r ≤ R         line    1 along a straight path of the image
 
-each taken as its exact integral over the pixels, but for Moffat, which is summed within them."""
+All are exact integrals over the pixels, except Moffat, a Gauss–Legendre sum within them."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ TO_RADIANS = {"deg": math.pi / 180, "rad": 1.0}
 def gaussian(shape: Sequence[int], sigma: Lengths, voxel_size: Lengths = 1.0) -> Array:
     """A Gaussian integrated over the voxels by the error function, along any number of axes.
 
-    sigma: standard deviation, voxel_size: pitch, both scalar or one per axis, in one unit.
-    float64, separable; its variance is that of the Gaussian and voxel_size²/12 more.
+    sigma: standard deviation.  voxel_size, sigma: scalar or one per axis, in one unit.
+    float64, separable, of variance sigma² + voxel_size²/12.
 
     >>> psf = pr.psf.gaussian((9, 17), sigma=0.2, voxel_size=0.1)  # σ of two pixels
     >>> psf.shape, bool(psf[4, 8] == psf.max())
@@ -59,7 +59,7 @@ def moffat(
 ) -> Array:
     """The profile of a star behind the atmosphere, in 2-D.  Moffat (1969).
 
-    fwhm: full width at half maximum, in the unit of pixel_size, scalar or (y, x).  beta > 1: decay
+    fwhm: full width at half maximum.  pixel_size: scalar or (y, x), in one unit.  beta > 1: decay
     of the wings, 2.5 to 5 for seeing.  oversampling: Gauss–Legendre points within a pixel along
     each axis; 1 takes the value at its centre.  float64.
 
@@ -81,8 +81,8 @@ def moffat(
 def defocus(shape: Sequence[int], radius: float, pixel_size: Lengths = 1.0) -> Array:
     """A uniform disc, the blur of a lens out of focus in geometrical optics, in 2-D.
 
-    radius: in the unit of pixel_size, scalar or (y, x).  Each pixel holds the exact area that it
-    shares with the disc.  ArgumentError: a disc that does not fit into the shape.  float64.
+    radius, pixel_size (scalar or (y, x)): in one unit.  Each pixel holds the exact area of its
+    overlap with the disc.  ArgumentError: a disc that does not fit into the shape.  float64.
 
     >>> psf = pr.psf.defocus((9, 9), radius=3)
     >>> f"{psf.sum():.2f}", f"{1 / psf[4, 4] / np.pi:.2f}"  # a pixel has 1 / (π 3²) of the light
@@ -95,7 +95,7 @@ def defocus(shape: Sequence[int], radius: float, pixel_size: Lengths = 1.0) -> A
     y, x = ((np.arange(n + 1) - n // 2 - 0.5) * p for n, p in zip(rows_columns, pixel, strict=True))
     corners = _quarter_area(np.abs(y)[:, None], np.abs(x), r) * np.sign(y)[:, None] * np.sign(x)
     area = np.diff(np.diff(corners, axis=0), axis=1)
-    return normalized(np.maximum(area, 0))  # rounding outside the disc
+    return normalized(np.maximum(area, 0))  # rounding may be negative outside the disc
 
 
 def _quarter_area(y: Array, x: Array, radius: float) -> Array:
@@ -114,9 +114,9 @@ def motion(
 ) -> Array:
     """A straight line, the blur of uniform motion during the exposure, in 2-D.
 
-    length: in the unit of pixel_size, scalar or (y, x).  angle: from +x towards +y, that is from
+    length, pixel_size (scalar or (y, x)): in one unit.  angle: from +x towards +y, that is from
     columns to rows: clockwise in a picture whose row 0 is at the top; angle_unit "deg" or "rad".
-    Each pixel holds the exact part of the path that lies within it (Siddon 1985).
+    Each pixel holds the exact length of the path within it (Siddon 1985).
     ArgumentError: a line that does not fit into the shape.  float64.
 
     >>> pr.psf.motion((3, 5), length=4, angle=0, angle_unit="deg")[1].round(3).tolist()
@@ -131,7 +131,7 @@ def motion(
     step = np.array([math.sin(turn) / pixel[0], math.cos(turn) / pixel[1]]) * path  # in pixels
     _must_fit("motion", "length", rows_columns, np.abs(step))
 
-    # where the line from −step/2 to step/2 crosses from pixel to pixel
+    # parameters t in [−½, ½] at which the line t · step crosses from pixel to pixel
     crossings = [np.array([-0.5, 0.5])]
     for s in step:
         edges = np.arange(math.ceil(abs(s) / 2) + 1) + 0.5
@@ -151,7 +151,7 @@ def motion(
 def _must_fit(
     where: str, name: str, shape: tuple[int, ...], needed: Sequence[float] | Array
 ) -> None:
-    """A blur of so many pixels, centred on n//2, has to stay within n pixels."""
+    """Raise ArgumentError unless a blur of `needed` pixels, centred on n//2, fits into n pixels."""
     room = [2 * ((n - 1) // 2) + 1 for n in shape]
     if any(size > n * (1 + 1e-12) for size, n in zip(needed, room, strict=True)):
         pixels = " × ".join(f"{size:.4g}" for size in needed)
