@@ -2,9 +2,9 @@
 
     x(r) = Σ_θ w_θ (h ∗ y_θ)(r · θ)
 
-h is the ramp |f| cut off at the Nyquist frequency of the detector, sampled in space (Ramachandran
-and Lakshminarayanan 1971; Kak and Slaney 1988, eq. 61): sampled in frequency instead it would lose
-its mean, and the volume with it.  w_θ is the angle that a view stands for."""
+h is the ramp |f|, cut off at the Nyquist frequency of the detector and sampled in space
+(Ramachandran and Lakshminarayanan 1971; Kak and Slaney 1988, eq. 61).  Sampled in frequency, the
+ramp and the volume would lose their mean.  w_θ is the angle represented by a view."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ WINDOWS: dict[str, Callable[[Any], Any]] = {
 }
 FILTERS = tuple(WINDOWS)
 PADDINGS = ("zero", "edge")
-CHUNK_BYTES = 32 << 20  # of padded rows transformed at a time
-SAME = 0.1  # views nearer than this part of the mean gap see the same direction
-MISSING = 5  # a gap so many times wider than nearly all others is a missing wedge
+CHUNK_BYTES = 32 << 20  # of padded rows per Fourier transform
+SAME = 0.1  # of the mean gap; views closer than this share one direction
+MISSING = 5  # times the usual gap; a wider gap is a missing wedge
 
 
 def fbp(
@@ -48,9 +48,9 @@ def fbp(
 ) -> Any:
     """Volume (nz, ny, nx) [1/length] from line integrals y (views, rows, columns) [1].
 
-    filter: one of FILTERS.  padding: what lies beyond the detector, "zero" when the object fits,
-    "edge" (the outermost column, fading out) when it is wider.  y is left as it is; its machine and
-    dtype (float32 or float64) are kept.  Raises ArgumentError where y does not fit or is not
+    filter: one of FILTERS.  padding beyond the detector: "zero" for an object that fits, "edge"
+    (the outermost column, fading out) for a wider one.  y is not changed; the volume has its
+    machine and dtype (float32 or float64).  Raises ArgumentError if y has another shape or is not
     finite.
 
     >>> scan = pr.ParallelBeam(np.arange(0, 180, 3), (1, 33), angle_unit="deg")
@@ -70,7 +70,7 @@ def fbp(
     if 0 in y.shape or 0 in grid.shape:
         out[...] = 0
         return out
-    # One full set of views stands for π; the ramp's two factors 1/length leave one.
+    # Weights sum to π.  The ramp has 1/length²; the sum over columns leaves 1/length.
     weights = angle_weights(scan.radians) / scan.column_pitch
     table = interpolation_table(scan, grid, weights)
     filtered = ramp_filtered(y, filter, padding)
@@ -94,11 +94,10 @@ def _check(y: Any, scan: ParallelBeam, filter: str, padding: str) -> None:
 
 
 def angle_weights(radians: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(views,) the angle [rad] that each view stands for; a full set of views adds up to π.
+    """(views,) the angle [rad] represented by each view; a full set of views sums to π.
 
-    Views are taken modulo 180°, in any order and number of turns.  A direction gets half of the gap
-    to either neighbour, in equal parts for the views that share it.  A missing wedge belongs to
-    nobody."""
+    Views are taken modulo 180°, in any order and number of turns.  A direction gets half the gap to
+    either neighbour; its views share this equally.  A missing wedge belongs to no view."""
     views = len(radians)
     if views == 0:
         return np.zeros(0)
@@ -108,7 +107,7 @@ def angle_weights(radians: NDArray[np.float64]) -> NDArray[np.float64]:
     begins = np.diff(ordered, prepend=ordered[-1] - np.pi) > SAME * np.pi / views
     if not begins.any():
         return np.full(views, np.pi / views)  # one direction, seen many times
-    which = np.cumsum(begins) - 1  # -1, the last: those before the first lie across 180°
+    which = np.cumsum(begins) - 1  # -1, the last: views before the first direction wrap around 180°
     distinct = ordered[begins]
     gaps = np.diff(distinct, append=distinct[0] + np.pi)
     usual = np.quantile(gaps, 0.9, method="lower")
@@ -120,7 +119,7 @@ def angle_weights(radians: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def ramp_filtered(y: Any, filter: str = "ram-lak", padding: str = "zero") -> Any:
-    """y with its rows convolved with the windowed ramp [1/column]; the shape stays."""
+    """Convolve the rows of y with the windowed ramp [1/column]; the shape is kept."""
     columns = y.shape[2]
     margin = columns // 2 if padding == "edge" else 0
     fft = _fft_library(y)

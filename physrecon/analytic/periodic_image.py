@@ -1,16 +1,17 @@
-"""The frame as part of a circle, where blur is a product of transforms.
+"""The frame as part of a periodic image, where blur is a product of Fourier transforms.
 
-    periodic   a b c d            the frame is the circle
-    reflect    a b c d d c b a    right for a PSF that is its own mirror image
-    zero       a b c d 0 0 0      right where the object is dark at the edges
-    unknown    a b c d ? ? ?      the circle is longer than the frame by twice the PSF, no further
-                                  than the frame is long, and what lies there is what x blurs to
+    periodic   a b c d            the frame itself is periodic
+    reflect    a b c d d c b a    exact for a PSF that is its own mirror image
+    zero       a b c d 0 0 0      exact if the object is dark at the edges
+    unknown    a b c d ? ? ?      the margin is twice the PSF, at most as long as the frame; it is
+                                  estimated as the blur of x
 
-In the last, z = Φ (y + z) in the margin, Φ = |h|² / (|h|² + r), is a positive definite system;
-conjugate gradients solve it, ROUNDS of two transforms each.  Solved to the end, x is the image on
-the circle of the least ½ ‖psf ∗ x − y‖² in the frame + ½ Σ r |x̂|²: the fixed point of expectation
-and maximisation for missing data (Dempster, Laird and Rubin 1977).  What r is chosen by is first
-the frame that fades from end to end in the margin, then the margin that was found."""
+For "unknown", the margin solves z = Φ (y + z), Φ = |h|² / (|h|² + r).  The system is positive
+definite; ROUNDS conjugate gradient steps of two transforms each solve it.  The exact solution gives
+the periodic x that minimises ½ ‖psf ∗ x − y‖² in the frame + ½ Σ r |x̂|²: the fixed point of
+expectation maximisation for missing data (Dempster, Laird and Rubin 1977).  The weight r is chosen
+twice: first with a margin that fades between opposite edges, then with the margin from the first
+solve."""
 
 from __future__ import annotations
 
@@ -24,14 +25,14 @@ from physrecon import arrays
 from physrecon.arrays import vectors
 from physrecon.errors import ArgumentError
 
-MARGIN = 2  # lengths of the PSF
-ENOUGH = 1e-8  # of ‖residual‖²
-ROUNDS = 10  # with two passes 1 to 8 dB better than reflection; 60 gain 0.3 dB more
-PASSES = 2
+MARGIN = 2  # margin in lengths of the PSF
+ENOUGH = 1e-8  # of the first ‖residual‖²; the margin is solved below this
+ROUNDS = 10  # steps: with two passes 1 to 8 dB better than reflection; 60 gain 0.3 dB more
+PASSES = 2  # choices of r, each followed by a solve for the margin
 
 
 class PeriodicImage:
-    """The periodic array of which the frame becomes a part, and the transforms there."""
+    """The periodic image that contains the frame, and its Fourier transforms."""
 
     def __init__(
         self,
@@ -80,7 +81,9 @@ class PeriodicImage:
     # The filter -------------------------------------------------------------------------------
 
     def filtered(self, y: Any, ratio: Callable[[Any, Any], Any]) -> Any:
-        """y with every image times h̄ / (|h|² + ratio(its transform, |h|²))."""
+        """Apply the filter h̄ / (|h|² + r) to every image of y.
+
+        ratio(spectrum, |h|²) returns r, the noise-to-signal ratio per frequency."""
         y = vectors.checked(self.where, y, y.shape)  # contiguous
         out = arrays.like(y)
         images = y.reshape(-1, *self.frame)
@@ -107,7 +110,7 @@ class PeriodicImage:
         return out
 
     def _otf(self, like: Any) -> Any:
-        """The transform of the PSF, its centre at the origin of the circle."""
+        """The Fourier transform of the PSF, with its centre at the origin of the periodic image."""
         circle = np.zeros(self.lengths, like.dtype)
         places = zip(self.psf.shape, self.center, self.lengths, strict=True)
         np.add.at(circle, np.ix_(*((np.arange(k) - c) % n for k, c, n in places)), self.psf)
@@ -120,7 +123,7 @@ class PeriodicImage:
         return image
 
     def _filled(self, whole: Any, response: Any) -> Any:
-        """`whole` with the margin that filter and blur, Φ = response, make of it."""
+        """`whole` with its margin solved from z = Φ (y + z), Φ = response."""
 
         def lacking(z: Any) -> Any:
             spectrum = self._forward(z)
@@ -153,13 +156,13 @@ class PeriodicImage:
 
     @property
     def _cut(self) -> tuple[slice, ...]:
-        """Where the frame lies on the circle."""
+        """Index of the frame in the periodic image."""
         return tuple(slice(n) for n in self.frame)
 
     # Frequencies ------------------------------------------------------------------------------
 
     def squared_gradient(self, like: Any, voxel_size: Any) -> Any:
-        """|k|² of differences of neighbours, of the shape of the spectrum `like`."""
+        """|k|² of differences of neighbours, in the shape of the spectrum `like`."""
         squared = arrays.zeros_like(like.real)
         for part in self._along_axes(squared, voxel_size):
             squared += part
@@ -194,7 +197,7 @@ def squared_modulus(spectrum: Any) -> Any:
 
 
 def _extended(image: Any, axis: int, length: int, boundary: str) -> Any:
-    """The image on a circle of `length` along an axis; what is unknown fades from end to end."""
+    """Extend the image to `length` along an axis; an unknown margin fades between the edges."""
     xp = arrays.namespace(image)
     n = image.shape[axis]
     margin = length - n

@@ -1,12 +1,12 @@
-"""Deconvolution in one step: every frequency of the data times a number.
+"""Deconvolution in one step: a filter that scales every frequency of the data.
 
     x̂(f) = ŷ(f) h̄(f) / (|h(f)|² + r(f)),   h the transform of the PSF
 
-    wiener            r = N / S(f): noise over signal, the least expected ‖x − truth‖² (Wiener 1949)
-    tikhonov_filter   r = w |k(f)|²: the least ½ ‖psf ∗ x − y‖² + ½ w ‖K x‖² (Tikhonov 1963)
+    wiener            r = N / S(f): noise over signal; least expected ‖x − truth‖² (Wiener 1949)
+    tikhonov_filter   r = w |k(f)|²: minimises ½ ‖psf ∗ x − y‖² + ½ w ‖K x‖² (Tikhonov 1963)
 
-Both are what they say where blur is periodic.  Elsewhere the frame becomes part of a circle, the
-filter works there, and the frame is cut out of the result: `analytic.circle` says how."""
+Both are exact for periodic blur.  For other boundaries the frame is embedded in a periodic image,
+filtered there, and cut out again: see `analytic.periodic_image`."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ OPERATORS: dict[str, Callable[[Any], Any]] = {
     "identity": lambda squared: squared * 0 + 1,
     "gradient": lambda squared: squared,
     "laplacian": lambda squared: squared**2,
-}  # |k|² from that of the gradient, the sum of (2 sin(π f) / voxel size)² over the axes
-SAMPLES = 1 << 15  # frequencies that tell the spectra of signal and noise
-STEEPEST = 6.0  # β of the steepest spectrum; images have about 1 (Field 1987)
-WEIGHTS = np.logspace(-12, 4, 33)  # of |k|² over |h|²: where GCV looks first
+}  # |k|² of K from that of the gradient, the sum of (2 sin(π f) / voxel size)² over the axes
+SAMPLES = 1 << 15  # frequencies used to fit the spectra of signal and noise
+STEEPEST = 6.0  # largest β of a spectrum; images have about 1 (Field 1987)
+WEIGHTS = np.logspace(-12, 4, 33)  # first grid for GCV, in units of max |h|² / max |k|²
 
 
 def wiener(
@@ -42,22 +42,22 @@ def wiener(
     normalize: bool = False,
     oversize: bool = False,
 ) -> Any:
-    """The image of the least expected squared error, of the shape of y, from its spectrum S(f).
+    """The image of least expected squared error, of the shape of y, by fitting its spectrum S(f).
 
-    y: (…, rows, columns) or (…, planes, rows, columns), float32 or float64, on either machine; axes
-    that the PSF has not are other images, each filtered by itself.
+    y: (…, rows, columns) or (…, planes, rows, columns), float32 or float64, on CPU or GPU; images
+    along leading axes that the PSF lacks are filtered independently.
     psf, center, normalize, oversize: as in Blur.
-    noise: standard deviation of white noise, in units of y; None is found with the spectrum.
-    balance: noise over signal, one number for all frequencies in place of the spectrum; in units of
-    the square of the PSF's sum.
-    boundary: "unknown", "reflect", "zero" or "periodic"; see `analytic.circle`.
+    noise: standard deviation of white noise, in units of y; None: fitted with the spectrum.
+    balance: one noise-to-signal ratio for all frequencies in place of the spectrum, in units of the
+    square of the PSF's sum.
+    boundary: "unknown", "reflect", "zero" or "periodic"; see `analytic.periodic_image`.
 
-    S(f) = A / (|2 sin(π f)|² + q₀)^β, with the q₀ of the lowest frequency, and A, β and N by which
-    the power of the data is likeliest: the least Σ log E + |ŷ|² / E, E = |h|² S + N (Whittle 1953).
-    The mean has no noise to speak of and is kept.
+    S(f) = A / (|2 sin(π f)|² + q₀)^β, where q₀ is |2 sin(π f)|² of the lowest frequency.  A, β and
+    N maximise the likelihood of the power of the data: they minimise Σ log E + |ŷ|² / E,
+    E = |h|² S + N (Whittle 1953).  The mean has negligible noise and is kept.
 
-    Holds five arrays of the size of the circle, with "unknown" nine.
-    Raises ArgumentError where y or the PSF does not fit or is not finite, or the PSF's sum is 0.
+    Holds five arrays of the size of the periodic image, nine with "unknown".
+    Raises ArgumentError if y or the PSF does not fit or is not finite, or the PSF's sum is 0.
 
     >>> psf = pr.psf.gaussian((5, 5), sigma=1)
     >>> x = np.zeros((33, 33))
@@ -97,17 +97,17 @@ def tikhonov_filter(
     normalize: bool = False,
     oversize: bool = False,
 ) -> Any:
-    """The image x of the least ½ ‖psf ∗ x − y‖² + ½ w ‖K x‖², of the shape of y.
+    """The image x that minimises ½ ‖psf ∗ x − y‖² + ½ w ‖K x‖², of the shape of y.
 
-    y, psf, boundary, center, normalize, oversize: as for `wiener`.
-    weight: w > 0, for "gradient" [length²], for "laplacian" [length⁴]; "auto" is the least
-    ‖psf ∗ x − y‖² / (Σ r / (|h|² + r))², generalised cross-validation in closed form (Golub, Heath
-    and Wahba, Technometrics 21 (1979) 215), of the circle as if all of it were data.
+    y, psf, boundary, center, normalize, oversize: as in `wiener`.
+    weight: w > 0, for "gradient" [length²], for "laplacian" [length⁴].  "auto" minimises
+    ‖psf ∗ x − y‖² / (Σ r / (|h|² + r))²: generalised cross-validation in closed form (Golub, Heath
+    and Wahba, Technometrics 21 (1979) 215), which takes the whole periodic image as data.
     operator: K, one of "identity", "gradient" (differences of neighbours), "laplacian".
     voxel_size: one length or one for each axis of the PSF.
 
-    Holds five arrays of the size of the circle, with "unknown" nine.  Raises ArgumentError as
-    `wiener` does.
+    Holds five arrays of the size of the periodic image, nine with "unknown".  Raises ArgumentError
+    as `wiener` does.
 
     >>> psf = pr.psf.gaussian((5, 5), sigma=1)
     >>> x = np.zeros((33, 33))
@@ -147,7 +147,7 @@ def _refuse_unless_positive(where: str, value: Any) -> None:
 def _noise_to_signal(
     spectrum: Any, power: Any, squared: Any, size: int, noise: float | None
 ) -> Any:
-    """N / S of every frequency: see `wiener`."""
+    """N / S per frequency: see `wiener`."""
     some = np.linspace(1, power.size - 1, min(power.size - 1, SAMPLES)).astype(np.int64)
 
     def chosen(array: Any) -> Any:
@@ -171,7 +171,7 @@ def _noise_to_signal(
 def _likeliest(
     data: Any, power: Any, logarithm: Any, noise: float | None, dtype: Any
 ) -> tuple[float, float, float]:
-    """log A, β and log N of E = |h|² A exp(−β logarithm) + N that make the power likeliest."""
+    """Maximum-likelihood log A, β and log N of E = |h|² A exp(−β logarithm) + N."""
     from scipy.optimize import minimize
 
     rounding = np.log(max(float(data.mean()) * float(np.finfo(dtype).eps) ** 2, 1e-300))
@@ -207,12 +207,12 @@ def _likeliest(
 
 
 def _least_gcv(circle: PeriodicImage, spectrum: Any, power: Any, k: Any) -> float:
-    """w of the least Σ t² |ŷ|² / (Σ t)², t = w k / (|h|² + w k)."""
+    """The w that minimises Σ t² |ŷ|² / (Σ t)², t = w k / (|h|² + w k)."""
     from scipy.optimize import minimize_scalar
 
     data = squared_modulus(spectrum)
     twice = [1 if 2 * i in (0, circle.lengths[-1]) else 2 for i in range(data.shape[-1])]
-    times = arrays.namespace(data).asarray(twice, data.dtype)  # half of the spectrum is there
+    times = arrays.namespace(data).asarray(twice, data.dtype)  # only half the spectrum is stored
     unit = float(power.max()) / float(k.max())
 
     def score(logarithm: float) -> float:
