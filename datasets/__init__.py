@@ -1,4 +1,4 @@
-"""Objects whose truth is known, and simulated scans of them."""
+"""Phantoms with known truth, and simulated scans of them."""
 
 from physrecon.datasets.ellipses import Ellipses, Ellipsoids
 from physrecon.datasets.images import specimen

@@ -1,7 +1,7 @@
 """Objects made of ellipses and ellipsoids, whose line integrals are known in closed form.
 
 An ellipsoid with semi-axes (a, b, c) along x, y, z, turned by φ about z and moved to (x₀, y₀, z₀),
-is seen by a parallel beam perpendicular to z at angle θ as
+has these line integrals along a parallel beam perpendicular to z at angle θ:
 
     value · (2ab/w) · sqrt(1 - ((z - z₀)/c)² - ((s - s₀)/w)²),    s = x cos θ + y sin θ,
     w² = a² cos²(θ - φ) + b² sin²(θ - φ),    s₀ = x₀ cos θ + y₀ sin θ
@@ -9,9 +9,9 @@ is seen by a parallel beam perpendicular to z at angle θ as
 (Kak and Slaney 1988, *Principles of Computerized Tomographic Imaging*, §3.1).  An ellipse is the
 same with c = ∞: an elliptic cylinder along z.
 
-Lengths are in the unit of the grid and of the scan, the origin is the axis of rotation and the
-middle slice.  Values are per that unit and add up where bodies overlap.  Row iy of a volume lies
-at y = (iy - (ny - 1)/2)·pitch, so y grows with the row index: a picture with y pointing up needs
+Lengths are in the unit of the grid and of the scan.  The origin is on the axis of rotation, in the
+middle slice.  Values are per unit of length and add up where bodies overlap.  Row iy of a volume is
+at y = (iy - (ny - 1)/2)·pitch.  So y grows with the row index: a picture with y pointing up needs
 `imshow(volume[z], origin="lower")`."""
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from physrecon.geometry.parallel_beam import ParallelBeam
 
 Floats = NDArray[np.floating]
 
-_BLOCK = 1 << 16  # rays worked on at once: a few buffers of them stay in the cache
+_BLOCK = 1 << 16  # rays per block: a few buffers of this size fit the cache
 
 
 def sub_cells(count: int, supersample: int, pitch: float, center: float | None = None) -> Floats:
@@ -43,13 +43,13 @@ def sub_cells(count: int, supersample: int, pitch: float, center: float | None =
 
 
 def _heights(c: float, z0: float, z: Floats) -> Floats:
-    """1 - ((z - z₀)/c)², one column for a cylinder, whose sub-rows are all alike."""
+    """1 - ((z - z₀)/c)²; one column for a cylinder, whose sub-rows are equal."""
     z = z[..., :1] if np.isinf(c) else z
     return 1 - ((z - z0) / c) ** 2
 
 
 def _span(hit: Any) -> slice:
-    """The smallest slice that holds every True."""
+    """The smallest slice that contains every True."""
     where = np.flatnonzero(hit)
     return slice(where[0], where[-1] + 1) if where.size else slice(0, 0)
 
@@ -57,10 +57,10 @@ def _span(hit: Any) -> slice:
 def line_integrals(
     solids: Floats, radians: Floats, z: Floats, u: Floats, dtype: DTypeLike = np.float64
 ) -> Floats:
-    """Line integrals averaged over the parts of each pixel: (views, rows, columns) of `dtype`.
+    """Line integrals averaged over points of each pixel: (views, rows, columns) of `dtype`.
 
     solids: (n, 8) as `Ellipsoids.solids`.  z: (rows, m) and u: (columns, k) coordinates of the
-    parts of the rows and the columns.  Each body is evaluated in the box of its shadow only."""
+    points in rows and columns.  Each body is evaluated only in the box around its shadow."""
     total = np.zeros((len(radians), len(z), len(u)), dtype)
     cos, sin = np.cos(radians), np.sin(radians)
     for value, a, b, c, x0, y0, z0, degrees in solids:
@@ -95,10 +95,10 @@ def _interval_counts(
     shape: tuple[int, int],
     ss: int,
 ) -> NDArray[Any]:
-    """How many points of each pixel lie in the intervals [low, high) of points of a row.
+    """Number of points per pixel in the intervals [low, high) of points of a row.
 
-    An interval is a step up and a step down; `ss` points make a pixel, so a step inside a pixel
-    is split between it and the next one, and a cumulative sum fills what lies between."""
+    An interval is a step up and a step down.  A pixel has `ss` points; a step inside a pixel is
+    split between it and the next one.  A cumulative sum fills the interval."""
     ny, nx = shape
     ends = np.concatenate([low, high])
     sign = np.repeat([1.0, -1.0], len(low))
@@ -113,7 +113,7 @@ def _interval_counts(
 
 
 def _slice_image(solids: Floats, grid: Grid, z: Floats, y: Floats, ss: int) -> Floats:
-    """One slice, float64 (ny, nx); z (m,) and y (ny, ss) are coordinates of the points in it."""
+    """One slice, float64 (ny, nx); z (m,) and y (ny, ss) are coordinates of its points."""
     nx, step = grid.shape[2], grid.pitch[2] / ss
     first = sub_cells(nx, ss, grid.pitch[2], grid.origin[2]).min(initial=np.inf)
     image = np.zeros(grid.shape[1:])
@@ -123,7 +123,7 @@ def _slice_image(solids: Floats, grid: Grid, z: Floats, y: Floats, ss: int) -> F
         width = np.hypot(a * sin, b * cos)  # half the extent along y
         rows = _span((np.abs(y - y0) < width).any(axis=1))
         offset = y[rows] - y0
-        # Along x a row meets an ellipse in one interval, the chord of the view θ = 90°.
+        # A row intersects an ellipse in one interval, the chord of the view θ = 90°.
         square = height[:, None, None] - (offset / width) ** 2  # (m, rows, ss)
         part, row, sub = np.nonzero(square > 0)
         if not part.size:
@@ -134,7 +134,7 @@ def _slice_image(solids: Floats, grid: Grid, z: Floats, y: Floats, ss: int) -> F
         high = np.floor((middle + half - first) / step + 1).clip(0, nx * ss).astype(np.int64)
         counts = _interval_counts(low, high, row, (len(offset), nx), ss)
         image[rows] += value / (len(height) * ss * ss) * counts
-    # Values meant to cancel (1 - 0.8 - 0.2) leave rounding of either sign: air is exactly zero.
+    # Values that cancel (1 - 0.8 - 0.2) leave rounding errors; air shall be exactly zero.
     image[np.abs(image) < 1e-12 * np.abs(solids[:, 0]).max(initial=0.0)] = 0.0
     return image
 
@@ -186,14 +186,14 @@ class Ellipsoids:
         return np.asarray(self.table)
 
     def scaled(self, length: float = 1.0, value: float = 1.0) -> Ellipsoids:
-        """The same object with all lengths, and all values, multiplied by a number."""
+        """The same object with lengths and values multiplied by these factors."""
         factor = [value if n == "value" else 1 if n == "phi" else length for n in self._COLUMNS]
         return replace(self, table=np.asarray(self.table) * factor)
 
     def fitted(self, grid: Grid) -> Ellipsoids:
-        """The object with its length 1 made half the shorter side (y or x) of the grid.
+        """The object scaled so that length 1 is half the shorter side (y or x) of the grid.
 
-        Spheres stay spheres: a grid with few slices holds the middle of the object."""
+        Spheres remain spheres: a grid with few slices contains the middle of the object."""
         _, ny, nx = grid.shape
         return self.scaled(min(ny * grid.pitch[1], nx * grid.pitch[2]) / 2)
 
@@ -202,8 +202,8 @@ class Ellipsoids:
     ) -> NDArray[np.float32]:
         """Values averaged over supersample³ points of each voxel: (nz, ny, nx) float32.
 
-        slices: only these of the grid's slices, for objects larger than the memory; the work
-        is done slice by slice."""
+        slices: slices of the grid to compute, for objects larger than memory.  Slices are computed
+        one by one."""
         z, y = (
             sub_cells(grid.shape[axis], supersample, grid.pitch[axis], grid.origin[axis])
             for axis in (0, 1)
@@ -220,8 +220,8 @@ class Ellipsoids:
         """Exact line integrals, averaged over supersample² points of each pixel: float32
         (views, rows, columns).
 
-        grid: gives the pitch of the rows when it is not that of the detector, since row r sees
-        slice r whatever the pitches."""
+        grid: supplies the pitch of the rows if it differs from the detector's; row r always
+        measures slice r."""
         pitch = scan.row_pitch if grid is None else grid.pitch[0]
         middle = (scan.detector_shape[0] - 1) / 2 - scan.row_offset
         z = sub_cells(scan.detector_shape[0], supersample, pitch, middle)

@@ -1,7 +1,7 @@
-"""Specimens as a fluorescence microscope sees them: filaments, shells and beads, light on dark.
+"""Synthetic specimens of fluorescence microscopy: filaments, shells and beads, bright on dark.
 
-Brightness at the centre of a voxel is what the voxel has; across the surface of a body it falls to
-0 over the finest pitch, so that thin bodies look much the same wherever they lie on the grid."""
+A voxel has the brightness at its centre.  Across the surface of a body the brightness falls to 0
+over the finest pitch, so that thin bodies look nearly the same at any position on the grid."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from physrecon.errors import ArgumentError
 
-# Lengths are parts of the shortest side in the plane.
+# Lengths are fractions of the shortest side in the plane.
 _FILAMENT, _BEAD = 0.007, 0.012  # radii
 _SHELL, _WALL = (0.07, 0.13), 0.008  # radii, half the thickness
-_STEP, _TURN = 0.01, 0.22  # of a filament: between its points; change of direction [rad]
-_POINTS = 110
+_STEP, _TURN = 0.01, 0.22  # of a filament: distance of points; change of direction [rad]
+_POINTS = 110  # of a filament, at most
 _BRIGHTNESS = {"filament": 1.0, "shell": 0.6, "bead": 1.5}
-_MARGIN = 0.12  # of every side is left dark
+_MARGIN = 0.12  # fraction of every side that stays dark
 
 
 def specimen(
@@ -31,9 +31,9 @@ def specimen(
 ) -> NDArray[np.float32]:
     """A float32 array (nz, ny, nx) of filaments (brightness 1), shells (0.6) and beads (1.5).
 
-    voxel_size: one length or (z, y, x), so that bodies are round where voxels are not cubes.  Where
-    bodies meet the brighter one is seen.  Deterministic for a seed.  ArgumentError for a shape that
-    is not 3-D, or sizes and numbers that make no sense.
+    voxel_size: one length or (z, y, x); bodies are round in voxels that are not cubes, too.  Where
+    bodies overlap the brighter one counts.  Deterministic for a seed.  ArgumentError for a shape
+    that is not 3-D, voxel sizes that are not positive, or negative numbers of bodies.
 
     >>> x = pr.datasets.specimen((9, 65, 65))
     >>> x.shape, float(x.min()), float(x.max())  # a bead is brightest
@@ -55,7 +55,7 @@ def specimen(
 
 
 class _Canvas:
-    """The image and where its voxels are; points are (z, y, x), the first corner is 0."""
+    """The image and its coordinates; points are (z, y, x), with 0 at the first corner."""
 
     def __init__(self, shape: tuple[int, ...], sizes: NDArray[np.float64]) -> None:
         self.image = np.zeros(shape, np.float32)
@@ -64,14 +64,14 @@ class _Canvas:
         self.unit = float(self.sides[1:].min())
 
     def place(self, rng: np.random.Generator, radius: float = 0.0) -> NDArray[np.float64]:
-        """A point, the ball of a radius about which is off the margin where there is room."""
+        """A random point whose ball of this radius avoids the margin, if there is room."""
         inner = np.minimum(_MARGIN * self.sides + radius, self.sides / 2)
         return rng.uniform(inner, self.sides - inner)
 
     def add(
         self, point: NDArray[np.float64], radius: float, brightness: float, half_wall: float = 0.0
     ) -> None:
-        """Draw a ball, or a shell about it where half_wall > 0."""
+        """Draw a ball, or a shell of this radius if half_wall > 0."""
         soft = float(self.sizes.min())
         reach = radius + half_wall + soft
         first = np.maximum(np.floor((point - reach) / self.sizes), 0).astype(int)

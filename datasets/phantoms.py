@@ -1,8 +1,8 @@
 """Phantoms with known truth: the Shepp–Logan head, random ellipses and ellipsoids, a foam.
 
 All are `Ellipses` or `Ellipsoids` within the disc (the cylinder) of radius 1 about the axis of
-rotation; `phantom.fitted(grid)` gives them the size of a grid.  No value of the object, the sum of
-its bodies, is negative, and neither is any voxel: a voxel is a mean of values."""
+rotation; `phantom.fitted(grid)` scales them to a grid.  The object, the sum of its bodies, is
+nowhere negative, and so no voxel is: a voxel is a mean of values."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from physrecon.datasets.ellipses import Ellipses, Ellipsoids
 from physrecon.errors import ArgumentError
 from physrecon.geometry.grid import Grid
 
-# value, a, b, c, x, y, z, φ.  The ellipses of the plane are columns value, a, b, x, y, φ.
+# Columns value, a, b, x, y, φ of the ellipses in the plane; `_SEMI_AXIS_C`, `_CENTER_Z` add c, z.
 _PLANE = [
     (1.0, 0.6900, 0.9200, 0.00, 0.0000, 0),
     (-0.8, 0.6624, 0.8740, 0.00, -0.0184, 0),
@@ -30,12 +30,12 @@ _PLANE = [
 ]
 _SEMI_AXIS_C = (0.81, 0.78, 0.22, 0.28, 0.41, 0.05, 0.05, 0.05, 0.02, 0.02)
 _CENTER_Z = (0, 0, 0, 0, -0.15, 0.25, 0.25, 0, 0, 0)
-_MARGIN = 0.95  # keeps the head off the edge of the field of view
-_RADIUS = 0.85  # of the random objects: leaves room for an axis off the middle
+_MARGIN = 0.95  # of the field of view, so that the head does not touch its edge
+_RADIUS = 0.85  # of the random objects: leaves room for an off-centre axis
 
 
 def shepp_logan_phantom(dimensions: int) -> Ellipsoids:
-    """The modified Shepp–Logan head in 2 or 3 dimensions, in lengths of half the field of view.
+    """The modified Shepp–Logan head in 2 or 3 dimensions, in units of half the field of view.
 
     Contrasts after Toft (1996), *The Radon Transform*, table B.3; the third dimension after
     Kak and Slaney (1988), p. 102, as tabulated by Schabel (2006), with the two oblique
@@ -57,9 +57,9 @@ def shepp_logan_phantom(dimensions: int) -> Ellipsoids:
 def shepp_logan(shape: Sequence[int], supersample: int = 4) -> NDArray[np.float32]:
     """The modified Shepp–Logan head as a float32 array: (ny, nx), or (nz, ny, nx) in 3-D.
 
-    Voxels are cubes and half the shorter side in the plane has length 1, so few slices show the
-    middle of the head.  y grows with the row index:
-    show it with `origin="lower"`.  Values as in `shepp_logan_phantom`.
+    Voxels are cubes.  Half the shorter side in the plane has length 1, so few slices contain the
+    middle of the head.  y grows with the row index: show it with `origin="lower"`.  Values as in
+    `shepp_logan_phantom`.
 
     >>> x = pr.datasets.shepp_logan((65, 65))
     >>> f"skull {x.max():.1f}, brain {x[32, 32]:.1f}, air {x[0, 0]:.1f}"
@@ -95,9 +95,9 @@ def _random_table(rng: np.random.Generator, n: int, semi_axes: int) -> NDArray[n
 
 
 def random_ellipses(n: int = 20, seed: int = 0) -> Ellipses:
-    """n ellipses of any place, shape and direction, values 0.1 … 1; where they overlap they add.
+    """n ellipses of random position, shape and direction, values 0.1 … 1, which add up.
 
-    They lie within the disc of radius 0.85.
+    All are within the disc of radius 0.85.
 
     >>> x = pr.datasets.random_ellipses(n=5).volume(pr.Grid((2, 33, 33), voxel_size=2 / 33))
     >>> x.shape, np.array_equal(x[0], x[1])
@@ -107,9 +107,9 @@ def random_ellipses(n: int = 20, seed: int = 0) -> Ellipses:
 
 
 def random_ellipsoids(n: int = 60, seed: int = 0) -> Ellipsoids:
-    """n ellipsoids of any place and shape, values 0.1 … 1; where they overlap they add.
+    """n ellipsoids of random position and shape, values 0.1 … 1, which add up.
 
-    They lie within the cylinder of radius 0.85 and half-height 1.
+    All are within the cylinder of radius 0.85 and half-height 1.
 
     >>> x = pr.datasets.random_ellipsoids(n=5).volume(pr.Grid((9, 9, 9), voxel_size=2 / 9))
     >>> x.shape, bool(x.min() >= 0)
@@ -124,9 +124,9 @@ def random_ellipsoids(n: int = 60, seed: int = 0) -> Ellipsoids:
 def foam(n: int = 300, seed: int = 0) -> Ellipsoids:
     """A cylinder (value 1, radius 0.85, along z) with n spherical voids that do not touch.
 
-    Voids lie between z = -1 and 1.  A centre is drawn at random; the radius is what is drawn or
-    what the neighbours leave, and a place too tight is given up.  ArgumentError when n voids find
-    no room.  After the foam phantoms of Pelt, Hendriksen and Batenburg (2022), J. Synchrotron
+    Voids are between z = -1 and 1.  Centre and radius are drawn at random; neighbours limit the
+    radius, and a centre with too little room is discarded.  ArgumentError if n voids do not fit.
+    After the foam phantoms of Pelt, Hendriksen and Batenburg (2022), J. Synchrotron
     Rad. 29, 254.
 
     >>> x = pr.datasets.foam(n=20).volume(pr.Grid((1, 33, 33), voxel_size=2 / 33))
@@ -149,7 +149,7 @@ def foam(n: int = 300, seed: int = 0) -> Ellipsoids:
                 np.linalg.norm(centres[:placed] - centre, axis=1) - radii[:placed], initial=np.inf
             ),
         )
-        if 0.95 * free >= smallest:  # a wall is left between neighbours
+        if 0.95 * free >= smallest:  # leaves a wall between neighbours
             centres[placed], radii[placed] = centre, min(drawn, 0.95 * free)
             placed += 1
     if placed < n:

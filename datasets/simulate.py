@@ -1,15 +1,15 @@
-"""A raw-count scan of a known object, written as a Data Exchange file.
+"""A simulated scan of a known object, written as raw counts in a Data Exchange file.
 
 The counts in view v at pixel (r, u) are Poisson with mean
 
     open(r, u) · exp(-p(v, r, u)) + dark(r, u)
 
-where p are the exact line integrals of the object, open the beam times the gain of the pixel, and
-dark the dark current.  Flats are the same with p = 0, darks with a closed shutter.  A dead pixel
-counts nothing in any frame.  The line integrals are means over 2 × 2 points of a pixel.
+p is the exact line integral of the object, averaged over 2 × 2 points of a pixel.  open is the beam
+times the gain of the pixel, dark is the dark current.  Flats have p = 0, darks a closed shutter.  A
+dead pixel counts nothing in any frame.
 
-The random numbers of a frame depend on the seed and on the number of the frame alone, so a file
-depends neither on the memory nor on the number of threads it was made with."""
+The random numbers of a frame depend only on the seed and the number of the frame.  So the file does
+not depend on the memory or the number of threads."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ PHANTOMS: dict[str, Callable[[int], Ellipsoids]] = {
     "foam": lambda seed: foam(seed=seed),
 }
 _DETECTOR, _VIEWS, _FLATS, _DARKS = range(4)  # streams of random numbers
-_DARK_LEVEL = 50.0
+_DARK_LEVEL = 50.0  # mean counts
 _MOST_COUNTS = 60_000  # leaves room for the noise below 65535
-_SUPERSAMPLE = 2
-_STRIP = 1 << 18  # pixels of a frame simulated at once: part of what the seed means
-_BLOCK_BYTES = 32 << 20  # frames in memory at once: changes nothing but the memory
-_EXACT_BELOW = 100  # mean counts
-_HELD_FRAMES, _HELD_ANGLES = 6, 6  # copies in memory, of 4 and of 8 bytes a number
+_SUPERSAMPLE = 2  # points along each side of a pixel
+_STRIP = 1 << 18  # pixels of a frame simulated at once: changes the counts of a seed
+_BLOCK_BYTES = 32 << 20  # frames in memory at once: changes only the memory
+_EXACT_BELOW = 100  # mean counts; an expansion is used above
+_HELD_FRAMES, _HELD_ANGLES = 6, 6  # copies in memory, of 4 and of 8 bytes per element
 
 
 def _whole(value: Any, least: int, most: float = np.inf) -> bool:
@@ -58,7 +58,7 @@ def _whole(value: Any, least: int, most: float = np.inf) -> bool:
 
 @dataclass(frozen=True)
 class Simulation:
-    """Everything that decides the content of a simulated scan; the file keeps it in `/simulation`.
+    """All parameters of a simulated scan; the file stores them in `/simulation`.
 
     Parameters as in `simulate_scan`.
 
@@ -108,7 +108,7 @@ class Simulation:
 
     @property
     def grid(self) -> Grid:
-        """The grid of the truth: cubic voxels of the pixel size (1 when there is none)."""
+        """The grid of the truth: cubic voxels of the pixel size (1 if there is none)."""
         return Grid(self.shape, self.pixel_size or 1.0)
 
     @property
@@ -118,7 +118,7 @@ class Simulation:
 
     @property
     def scan(self) -> ParallelBeam:
-        """The true geometry: views at equal steps, the end of the range left out."""
+        """The true geometry: views at equal steps, without the end of the range."""
         return ParallelBeam(
             np.arange(self.views) * (self.angle_range / self.views),
             (self.shape[0], self.shape[2]),
@@ -129,10 +129,10 @@ class Simulation:
 
     @cached_property
     def object(self) -> Ellipsoids:
-        """The phantom in lengths of the grid, values in attenuation per length.
+        """The phantom in the unit of length of the grid, values in attenuation per length.
 
-        The values are such that the densest ray of a coarse look at the object has the optical
-        depth `depth`."""
+        Values are scaled so that the densest ray of a coarse projection has optical depth
+        `depth`."""
         bodies = PHANTOMS[self.phantom](self.seed).fitted(self.grid)
         rows, columns = self.scan.detector_shape
         high, wide = min(rows, 256), min(columns, 256)
@@ -148,9 +148,9 @@ def poisson(mean: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.f
     """Poisson counts of the given mean, as float32.
 
     Below a mean of 100 they are exact.  Above it they are the rounded Cornish–Fisher expansion
-    λ + sqrt(λ - 5/36) z + (z² - 1)/6 of a normal z, whose mean, variance and skewness are
-    those of Poisson: its distribution differs from Poisson's by less than 2·10⁻⁴ in total
-    variation, in a fifth of the time.  Cornish and Fisher (1938)."""
+    λ + sqrt(λ - 5/36) z + (z² - 1)/6 of a normal z, with Poisson's mean, variance and skewness.
+    Its total variation distance from Poisson is less than 2·10⁻⁴; it takes a fifth of the time.
+    Cornish and Fisher (1938)."""
     rest = rng.standard_normal(mean.shape, dtype=np.float32)
     counts = np.sqrt(np.maximum(mean - np.float32(5 / 36), 0))
     counts += rest * np.float32(1 / 6)
@@ -164,7 +164,7 @@ def poisson(mean: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.f
 
 
 class _Detector:
-    """The beam and the pixels: open and dark mean counts (rows, columns), and how to read out."""
+    """Beam and pixels: open and dark mean counts (rows, columns), and the read-out of frames."""
 
     def __init__(self, sim: Simulation) -> None:
         self.sim = sim
@@ -225,7 +225,7 @@ def _write(file: Any, sim: Simulation, progress: Callable[[int, int], None]) -> 
     done, total = 0, sim.views + sim.flats + sim.darks
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for kind, name, count in stacks:
-            # Contiguous: a block of rows of all views is read back in long runs.
+            # Contiguous layout: reading a block of rows of all views takes long runs.
             data = exchange.create_dataset(name, (count, rows, columns), np.uint16)
             data.attrs["axes"] = "theta:y:x"
             data.attrs["units"] = "counts"
@@ -280,17 +280,17 @@ def simulate_scan(
     """Write a Data Exchange file with the raw counts of a scan of a phantom, and return its truth.
 
     shape: (nz, ny, nx) of the object; the detector has nz rows and nx columns.  phantom: a name
-    in `PHANTOMS`.  counts: of the open beam where it is brightest.  center: column of the axis;
-    None is 0.03·nx + 0.3 right of the middle, where a search has to find it and the object still
-    stays on the detector.  seed: of the noise, the pixels and a random phantom.  dead_pixels: how
-    many of the detector.  angle_range: degrees, the views share it equally.  pixel_size: in
-    `length_unit`; None writes none, and attenuation is then per pixel.  depth: optical depth of
-    the densest ray.  progress: called with frames done and in all.
+    in `PHANTOMS`.  counts: of the open beam at its brightest.  center: column of the axis; None is
+    0.03·nx + 0.3 right of the middle, so that an axis search is tested and the object stays on the
+    detector.  seed: of the noise, the pixels and a random phantom.  dead_pixels: their number.
+    angle_range: degrees, shared equally by the views.  pixel_size: in `length_unit`; None writes
+    none, and attenuation is then per pixel.  depth: optical depth of the densest ray.  progress:
+    called with the number of frames done and of all frames.
 
-    Memory: about 60 MB besides two frames in float32.  The file takes its name when complete.
+    Holds about 60 MB besides two frames in float32.  The file takes its name when complete.
 
-    ArgumentError for values that make no scan, OutputError when the file exists or cannot be
-    created, WriteError when writing fails.
+    ArgumentError for values that make no scan, OutputError if the file exists or cannot be
+    created, WriteError if writing fails.
 
     >>> truth = pr.datasets.simulate_scan("scan.h5", (2, 16, 16), views=12, center=8.0)
     >>> with pr.open_scan("scan.h5") as scan:
@@ -310,7 +310,7 @@ def simulate_scan(
 
 
 def _check_room(path: Path, sim: Simulation) -> None:
-    """Refuse a scan for which there is no room on the disk or in memory, before it is begun."""
+    """Raise OutputError if the scan does not fit on the disk, ArgumentError if not in memory."""
     rows, columns = sim.scan_shape[1:]
     size = 2 * (sim.views + sim.flats + sim.darks) * rows * columns
     free = shutil.disk_usage(path.parent).free
@@ -328,9 +328,9 @@ def _check_room(path: Path, sim: Simulation) -> None:
 
 
 def read_simulation(path: str | os.PathLike[str]) -> Simulation:
-    """What a simulated scan was made from: the true axis, the seed, the object.
+    """The parameters of a simulated scan: the true axis, the seed, the object.
 
-    MissingInputError when there is no such HDF5 file, DataError when it is not a simulated scan.
+    MissingInputError if there is no such HDF5 file, DataError if it is not a simulated scan.
 
     >>> written = pr.datasets.simulate_scan("scan.h5", (2, 16, 16), views=12, center=8.0, seed=3)
     >>> truth = pr.datasets.read_simulation("scan.h5")
@@ -361,10 +361,10 @@ _FIELDS = tuple(field.name for field in fields(Simulation))
 def simulated_truth(
     path: str | os.PathLike[str], slices: slice = slice(None)
 ) -> NDArray[np.float32]:
-    """The attenuation a reconstruction of a simulated scan should show: (nz, ny, nx) float32.
+    """The true attenuation of a simulated scan: (nz, ny, nx) float32.
 
-    In 1/length unit of the file's pixel size, or 1/pixel when it has none.  slices: only these,
-    for scans larger than the memory.
+    In 1/length unit of the file's pixel size, or 1/pixel if it has none.  slices: those to compute,
+    for scans larger than memory.
 
     >>> truth = pr.datasets.simulate_scan("scan.h5", (2, 16, 16), views=12)
     >>> x = pr.datasets.simulated_truth("scan.h5")
