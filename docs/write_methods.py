@@ -29,7 +29,7 @@ def tables() -> dict[str, str]:
             + [_solver(word, one) for word, one in find_all(SOLVERS).items()],
         ),
         "likelihoods": _table(
-            "`--likelihood` | class | counts | data sets besides | settings",
+            "`--likelihood` | class | counts | extra memory [data sets] | settings",
             [
                 f"`{word}` | `{one.__name__}` | {_yes(one.counts)} | {one.holds} | "
                 f"{_code(one.settings)}"
@@ -37,7 +37,7 @@ def tables() -> dict[str, str]:
             ],
         ),
         "priors": _table(
-            "`--prior` | class | used by its | method | volumes besides | settings in `[prior]`",
+            "`--prior` | class | used by its | method | extra memory [volumes] | settings in `[prior]`",
             [
                 f"`{word}` | `{one.__name__}` | {_kinds(one.capabilities)} | `{one.solver}` | "
                 f"{one.holds} "
