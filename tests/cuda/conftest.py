@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from physrecon import arrays
+from physrecon.arrays import device
 from physrecon.kernels import _jit
 
 WRITERS: dict[int, threading.Thread] = {}  # address of an element → who wrote it in this launch
@@ -63,7 +64,8 @@ def simulated_device(monkeypatch):
         isfinite=lambda array: np.isfinite(array.host),
         shares_memory=lambda a, b: np.shares_memory(a.host, b.host),
     )
-    monkeypatch.setattr(arrays, "cupy", lambda: library)
+    for module in (arrays, device):  # the door of the room, and the file behind it
+        monkeypatch.setattr(module, "cupy", lambda: library)
     launch = _jit.gpu.__call__
 
     def launch_anew(kernel, *args):
