@@ -37,7 +37,8 @@ def tables() -> dict[str, str]:
             ],
         ),
         "priors": _table(
-            "`--prior` | class | used by its | method | extra memory [volumes] | settings in `[prior]`",
+            "`--prior` | class | used by its | method | extra memory [volumes] "
+            "| settings in `[prior]`",
             [
                 f"`{word}` | `{one.__name__}` | {_kinds(one.capabilities)} | `{one.solver}` | "
                 f"{one.holds} "

@@ -38,8 +38,13 @@ def run(job: Job, messages: Messages | None = None) -> Path:
             messages.warn(sentence)
         task = task.resolved(messages)
         with task.open_sink(plan.footprint) as sink:
-            _make_pieces(task, plan, sink, messages)
-            sink.finish_if_complete()
+            try:
+                mended = _make_pieces(task, plan, sink, messages)
+                sink.finish_if_complete()
+            except KeyboardInterrupt:
+                raise _stopped(plan, sink) from None
+    for sentence in mended.sentences():
+        messages.note(sentence)
     output, need = job.output, plan.footprint
     for path in need.outputs.files[1:2]:
         messages.result(f"{path}: {need.beside}")
@@ -67,27 +72,23 @@ def open_task(job: Job) -> Iterator[Task]:
         yield task
 
 
-def _make_pieces(task: Task, plan: Plan, sink: Sink, messages: Messages) -> None:
-    """Make and write the pieces that are not on the disk yet, and report repairs of the data."""
+def _make_pieces(task: Task, plan: Plan, sink: Sink, messages: Messages) -> Repairs:
+    """Make and write the pieces that are not on the disk yet; return the repairs of their data."""
     words, mended = plan.words, Repairs()
     todo = [piece for piece in plan.pieces if not sink.done(piece.index)]
     total = sum(piece.units for piece in plan.pieces)
     done = total - sum(piece.units for piece in todo)
     if done:
         messages.note(f"{done} of {total} {words.unit} are finished already")
-    try:
-        with messages.progress(words.verb, total, words.unit, done) as progress:
-            for piece in todo:
-                outcome = task.make(plan.footprint, piece, progress.within(piece.units))
-                sink.write(piece.index, outcome.values, **outcome.extras)
-                mended += outcome.repairs
-                reason = outcome.reason
-                del outcome  # before the next piece needs its memory
-                progress.advance(piece.units, reason)
-    except KeyboardInterrupt:
-        raise _stopped(plan, sink) from None
-    for sentence in mended.sentences():
-        messages.note(sentence)
+    with messages.progress(words.verb, total, words.unit, done) as progress:
+        for piece in todo:
+            outcome = task.make(plan.footprint, piece, progress.within(piece.units))
+            sink.write(piece.index, outcome.values, **outcome.extras)
+            mended += outcome.repairs
+            reason = outcome.reason
+            del outcome  # before the next piece needs its memory
+            progress.advance(piece.units, reason)
+    return mended
 
 
 def _stopped(plan: Plan, sink: Sink) -> Interrupted:

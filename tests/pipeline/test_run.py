@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from discs import CENTER, write_scan
 
-from physrecon.errors import ArgumentError
-from physrecon.io import open_image, write_image
+from physrecon.errors import ArgumentError, Interrupted
+from physrecon.io import VolumeWriter, open_image, write_image
 from physrecon.io.images.image import Image
+from physrecon.io.output.image_sink import ImageSink
 from physrecon.io.scans.frames import Frames
 from physrecon.jobs.image_job import ImageJob
 from physrecon.jobs.scan_job import ScanJob
@@ -77,3 +78,21 @@ def test_what_was_found_is_the_job_of_the_result(here):
         assert np.array_equal(auto[...], told[...])
     with pytest.raises(ArgumentError, match="each of 3 frames, got 2"):
         plan(image_job(background=(20.0, 40.0)))
+
+
+@pytest.mark.parametrize(
+    "kind, sink, kept",
+    [("scan", VolumeWriter, "2 of 2 slabs"), ("image", ImageSink, "3 of 3 frames")],
+)
+def test_a_run_that_is_stopped_at_its_very_end_keeps_its_pieces(
+    kind, sink, kept, here, monkeypatch
+):
+    def stop(self):
+        raise KeyboardInterrupt
+
+    job = JOBS[kind]()
+    with monkeypatch.context() as patch, pytest.raises(Interrupted, match=f"{kept} are kept"):
+        patch.setattr(sink, "finish_if_complete", stop)
+        run(job)
+    assert not job.output.exists()
+    assert run(job).is_file()

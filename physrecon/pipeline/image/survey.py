@@ -86,7 +86,7 @@ class ImageStatistics:
         self.least = min(self.least, low)
         self.frames += 1
         if find_background:
-            self.backgrounds.append(darkest(means))
+            self.backgrounds.append(background_of(means))
         if low == high:
             self.constant_frames, self.value = self.constant_frames + 1, low
         elif high == image.saturation or (high in LEVELS and at_top > 1):
@@ -163,13 +163,6 @@ def expected_deviance(y: Any) -> float:
     return gain * float((counts.expected_norms() ** 2).sum()) * y.size / some.size
 
 
-def background_of(y: NDArray[Any]) -> float:
-    """The background of a frame: the first percentile of the box means.
-
-    The estimate is too high where every box contains a part of the object."""
-    return darkest(box_means(y))
-
-
 def box_means(planes: NDArray[Any]) -> list[NDArray[Any]]:
     """The means of the boxes of 8 × 8 pixels of every plane, which have little noise."""
     rows, columns = (max(1, n // BOX) * min(BOX, n) for n in planes.shape[-2:])
@@ -181,5 +174,8 @@ def box_means(planes: NDArray[Any]) -> list[NDArray[Any]]:
     return means
 
 
-def darkest(means: list[NDArray[Any]]) -> float:
+def background_of(means: list[NDArray[Any]]) -> float:
+    """The background of a frame: the first percentile of its box means.
+
+    The estimate is too high where every box contains a part of the object."""
     return float(np.percentile(np.concatenate(means), DARKEST))
