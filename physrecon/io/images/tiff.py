@@ -8,9 +8,10 @@ from __future__ import annotations
 import logging
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ def read(path: Path, content: Content, _dataset: str | None) -> StoredImage | No
     with parsing(path, "TIFF"), _complaints(notes):
         check_chain(path)
         file = tifffile.TiffFile(path, _multifile=False)
+        file.filehandle.set_lock(True)  # threads share its position
         with undone_by(file.close):
             series = _series(file, path, notes)
             pages = _Pages(path, file, series)
@@ -54,10 +56,34 @@ def read(path: Path, content: Content, _dataset: str | None) -> StoredImage | No
             return image.with_named_axes().with_lengths(sizes)
 
 
-class _Pages:
-    """The planes of a series: a read takes whole pages and then indexes within them."""
+@dataclass(frozen=True)
+class _Series:
+    """Planes of one shape: a series of tifffile, or several that differ in nothing.
 
-    def __init__(self, path: Path, file: Any, series: Any) -> None:
+    dataoffset: where the planes begin in the file if they are contiguous, else None."""
+
+    axes: str
+    shape: tuple[int, ...]
+    kind: str
+    keyframe: Any
+    pages: Sequence[Any]
+    dataoffset: int | None
+
+    @property
+    def dtype(self) -> np.dtype:
+        return np.dtype(self.keyframe.dtype)
+
+    @property
+    def nbytes(self) -> int:
+        return math.prod(self.shape) * self.dtype.itemsize
+
+
+class _Pages:
+    """The planes of a series: a read takes whole pages and then indexes within them.
+
+    Several threads may read at a time."""
+
+    def __init__(self, path: Path, file: Any, series: _Series) -> None:
         self._path = path
         self._page_shape: tuple[int, ...] = series.keyframe.shape
         cut = len(series.shape) - len(self._page_shape)
@@ -69,7 +95,7 @@ class _Pages:
         self._leading = series.shape[:cut]
         self._dtype = series.dtype.newbyteorder(file.byteorder)
         self._offset = series.dataoffset  # of contiguous pages, else None
-        self._pages = [] if self._offset is not None else list(series)
+        self._pages = [] if self._offset is not None else series.pages
         size = path.stat().st_size
         if self._offset is not None:
             check_extent(path, self._offset + series.nbytes, size)
@@ -104,8 +130,11 @@ class _Pages:
         return values.reshape(self._page_shape)
 
 
-def _series(file: Any, path: Path, notes: list[str]) -> Any:
-    """The first series.  Raises DataError unless all of it can be read from this file."""
+def _series(file: Any, path: Path, notes: list[str]) -> _Series:
+    """All series if they are alike, else the first.
+
+    Programs that append to a file write a series per plane.
+    Raises DataError unless all of it can be read from this file."""
     stated = file.ome_metadata or ""
     files = set(re.findall(r'FileName="([^"]*)"', stated))
     if len(files) > 1:
@@ -121,7 +150,10 @@ def _series(file: Any, path: Path, notes: list[str]) -> Any:
             f"{path.name}: expected metadata that describe the planes of this file, got such "
             "that do not fit them; save it again from Fiji."
         )
-    if len(file.series) > 1:
+    alike = _alike(file.series)
+    if alike:
+        notes.append(f"series: {len(file.series)} of one shape, taken as planes of one image")
+    elif len(file.series) > 1:
         notes.append(f"series: the first of {len(file.series)} is used, {series.axes}")
     page = series.keyframe
     _check_readable(path, page)
@@ -129,7 +161,21 @@ def _series(file: Any, path: Path, notes: list[str]) -> Any:
         notes.append("colour table: not applied, its indices are taken as intensities")
     if page.photometric == MIN_IS_WHITE:
         notes.append("values: the file shows 0 as white; they are taken as stored, not inverted")
-    return series
+    if alike:
+        pages = [one for each in file.series for one in each]
+        shape = (len(file.series), *series.shape)
+        return _Series(UNNAMED + series.axes, shape, series.kind, page, pages, None)
+    unread = len(file.pages) - sum(map(len, file.series))
+    if unread > 0 and not series.is_pyramidal:
+        notes.append(f"planes: the metadata describe {len(series)}; {unread} more are not used")
+    pages = [] if series.dataoffset is not None else list(series)
+    return _Series(series.axes, series.shape, series.kind, page, pages, series.dataoffset)
+
+
+def _alike(series: Sequence[Any]) -> bool:
+    """Whether several series have one layout and no metadata that tell them apart."""
+    layouts = {(s.kind, s.axes, s.shape, s.dtype, s.keyframe.photometric) for s in series}
+    return len(series) > 1 and len(layouts) == 1 and series[0].kind == "shaped"
 
 
 def _check_readable(path: Path, page: Any) -> None:
@@ -164,22 +210,30 @@ def _without_alpha(image: StoredImage, page: Any) -> StoredImage:
     return replace(image, axes=axes, shape=shape).with_notes("alpha: dropped")
 
 
+_noted: ContextVar[list[str] | None] = ContextVar("notes of the file being read", default=None)
+
+
+class _Listener(logging.Handler):
+    """Adds messages of tifffile to the notes of the file that this thread reads, each once.
+
+    As a handler of its logger it also keeps them off the terminal."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        notes = _noted.get()
+        line = f"tifffile: {re.sub(r'<[^>]*> *', '', record.getMessage())}"[:200]
+        if notes is not None and line not in notes:
+            notes.append(line)
+
+
+_LISTENER = _Listener(logging.WARNING)
+
+
 @contextmanager
 def _complaints(notes: list[str]) -> Iterator[None]:
-    """Collect the log messages of tifffile in `notes`, each once, instead of on the terminal."""
-
-    class Listener(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            line = f"tifffile: {re.sub(r'<[^>]*> *', '', record.getMessage())}"[:200]
-            if line not in notes:
-                notes.append(line)
-
-    logger = logging.getLogger("tifffile")
-    listener, propagate = Listener(logging.WARNING), logger.propagate
-    logger.addHandler(listener)
-    logger.propagate = False
+    """Collect the log messages of tifffile in `notes`."""
+    logging.getLogger("tifffile").addHandler(_LISTENER)  # once, however often it is called
+    token = _noted.set(notes)
     try:
         yield
     finally:
-        logger.removeHandler(listener)
-        logger.propagate = propagate
+        _noted.reset(token)
