@@ -1,7 +1,8 @@
 """Images in HDF5: a result of physrecon, a named dataset, or the only dataset of the file.
 
 Axes come from the NXdata group around the dataset (`signal`, `axes`); voxel sizes from its
-attributes `voxel_size` and `length_unit`, or `element_size_um` (ImageJ, ilastik)."""
+attributes `voxel_size` and `length_unit`, from `element_size_um` (ImageJ, ilastik), or from the
+coordinates in the NXdata group."""
 
 from __future__ import annotations
 
@@ -17,6 +18,7 @@ from physrecon.io.content import HDF5, Content
 from physrecon.io.hdf5_kind import VOLUME
 from physrecon.io.hdf5_safety import SafeHDF5, damage_reported, object_id, text, where_in_file
 from physrecon.io.images.stored_image import UNNAMED, Key, StoredImage
+from physrecon.io.nxdata import axis_names, steps
 from physrecon.io.opened import read_errors, undone_by
 
 
@@ -39,8 +41,13 @@ def read(path: Path, content: Content, dataset: str | None) -> StoredImage | Non
             h5.close,
             files=frozenset({*h5.files, *h5.sources}),
         ).with_named_axes()
-        space = sum(name in "ZYX" for name in image.axes)
-        return image.with_lengths(_lengths(data, path, space))
+        sizes = _stated_lengths(data, path, [name for name in image.axes if name in "ZYX"])
+        if not sizes:
+            along = {i: name for i, name in enumerate(image.axes) if name in "ZYX"}
+            found, notes = steps(h5, data, list(along))
+            sizes = {along[axis]: length for axis, length in found.items()}
+            image = image.with_notes(*notes)
+        return image.with_lengths(sizes)
 
 
 def layout_axes(h5: SafeHDF5) -> str:
@@ -83,10 +90,8 @@ def _candidates(h5: SafeHDF5) -> dict[str, h5py.Dataset]:
 
 def _axes(data: h5py.Dataset) -> str:
     """Axis letters from the dataset's NXdata group, else unnamed axes and Y, X for the last two."""
-    group = data.parent
-    names = [text(name) for name in np.ravel(group.attrs.get("axes", ()))]
-    ours = text(group.attrs.get("signal", "")) == data.name.rpartition("/")[2]
-    if ours and len(names) == data.ndim and all(len(n) == 1 and n.isalpha() for n in names):
+    names = axis_names(data)
+    if names and all(len(n) == 1 and n.isalpha() for n in names):
         return "".join(names).upper()
     real = [i for i, n in enumerate(data.shape) if n > 1]
     real = real if len(real) >= 2 else list(range(data.ndim))
@@ -95,19 +100,20 @@ def _axes(data: h5py.Dataset) -> str:
     )
 
 
-def _lengths(data: h5py.Dataset, path: Path, space: int) -> dict[str, tuple[float, str]]:
+def _stated_lengths(
+    data: h5py.Dataset, path: Path, space: list[str]
+) -> dict[str, tuple[float, str]]:
     name = "voxel_size" if "voxel_size" in data.attrs else "element_size_um"
     if name not in data.attrs:
         return {}
-    sizes = np.ravel(data.attrs[name])
-    if sizes.size < space or sizes.dtype.kind not in "iuf" or not (sizes > 0).all():
+    count, sizes = len(space), np.ravel(data.attrs[name])
+    if sizes.size < count or sizes.dtype.kind not in "iuf" or not (sizes > 0).all():
         raise DataError(
-            f"{path.name}: expected {space} positive numbers in {name}, got {sizes}; "
+            f"{path.name}: expected {count} positive numbers in {name}, got {sizes}; "
             "correct the file."
         )
     unit = "um" if name == "element_size_um" else text(data.attrs.get("length_unit", ""))
-    letters = "ZYX"[-space:]
-    return {a: (float(v), unit) for a, v in zip(letters, sizes[-space:], strict=True)}
+    return {a: (float(v), unit) for a, v in zip("ZYX"[-count:], sizes[-count:], strict=True)}
 
 
 def _read(data: h5py.Dataset, key: Key) -> NDArray[Any]:

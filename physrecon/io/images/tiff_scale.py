@@ -24,7 +24,7 @@ def lengths(file: Any, page: Any, notes: list[str]) -> Lengths:
     pitch = {axis: _pitch(page, f"{axis}Resolution") for axis in "YX"}
     meta = file.imagej_metadata or {}
     if file.is_imagej and ("unit" in meta or page.resolutionunit not in TAG_UNITS):
-        return _imagej(meta, pitch)
+        return _imagej(meta, pitch, notes)
     return _plain(page, pitch, notes)
 
 
@@ -39,10 +39,13 @@ def _ome(text: str) -> Lengths:
     return found
 
 
-def _imagej(meta: dict[str, Any], pitch: dict[str, float | None]) -> Lengths:
+def _imagej(meta: dict[str, Any], pitch: dict[str, float | None], notes: list[str]) -> Lengths:
     unit = _unescaped(meta.get("unit", ""))
+    spacing = float(meta.get("spacing", 1.0))
+    if spacing < 0:  # ImageJ takes its absolute value
+        notes.append(f"voxel size: spacing {spacing:g} of planes in the file, taken as positive")
     return {
-        "Z": (float(meta.get("spacing", 1.0)), _unescaped(meta.get("zunit", unit))),
+        "Z": (abs(spacing), _unescaped(meta.get("zunit", unit))),
         "Y": (pitch["Y"] or 1.0, _unescaped(meta.get("yunit", unit))),
         "X": (pitch["X"] or 1.0, unit),
     }

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from physrecon.errors import DataError
 from physrecon.io.hdf5_kind import VOLUME
 from physrecon.io.hdf5_safety import SafeHDF5, damage_reported, text
+from physrecon.io.nxdata import steps
 from physrecon.io.opened import Closing, LazyArray, undone_by
+from physrecon.io.units import LENGTHS, length_unit
 
 
 class Volume(Closing, LazyArray):
@@ -30,13 +32,13 @@ class Volume(Closing, LazyArray):
         self.shape: tuple[int, int, int] = data.shape
         self.dtype = data.dtype.newbyteorder("=")
         self.sources = len(h5.sources)
-        pitch = np.ravel(data.attrs.get("voxel_size", (1.0, 1.0, 1.0)))
+        pitch, unit = _voxel_size(h5, data)
         if pitch.size != 3 or pitch.dtype.kind not in "iuf" or not (pitch > 0).all():
             raise DataError(
                 f"{h5.path.name}: expected three voxel sizes, got {pitch}; correct the file."
             )
         self.voxel_size: tuple[float, float, float] = tuple(map(float, pitch))  # type: ignore[assignment]
-        self.length_unit: str | None = text(data.attrs.get("length_unit", "")) or None
+        self.length_unit: str | None = unit or None
         self.configuration = _configuration(h5)
 
     def close(self) -> None:
@@ -75,6 +77,17 @@ def open_volume(path: str | Path, allow_root: str | Path | None = None) -> Volum
             f"{h5.path.name}: expected a volume in {VOLUME}, /exchange/data or /data, got none; "
             "see what the file is with `physrecon info`."
         )
+
+
+def _voxel_size(h5: SafeHDF5, data: h5py.Dataset) -> tuple[NDArray[Any], str]:
+    """(z, y, x) and their unit: as stated with the array, or from its coordinates."""
+    if "voxel_size" in data.attrs:
+        return np.ravel(data.attrs["voxel_size"]), text(data.attrs.get("length_unit", ""))
+    along, _ = steps(h5, data, range(3))
+    found = {length_unit(unit) for _, unit in along.values()}
+    if len(along) < 3 or len(found) != 1 or not found <= LENGTHS.keys():
+        return np.ones(3), ""
+    return np.array([along[axis][0] for axis in range(3)]), found.pop()
 
 
 def _configuration(h5: SafeHDF5) -> dict[str, str]:

@@ -48,3 +48,35 @@ def test_voxel_sizes_of_hdf5(tmp_path):
     with open_image(path, "/g/a") as image:
         assert image.voxel_size == (0.3, 0.1, 0.1) and image.length_unit == "um"
     refused(path, "expected 2 positive numbers in voxel_size", dataset="/g/b")
+
+
+def nxdata(path, values, axes, signal="image", **attributes):
+    """An NXdata group as silx writes it: coordinates by name, each with its unit."""
+    with h5py.File(path, "w") as file:
+        group = file.create_group("entry/image")
+        group.attrs.update({"NX_class": "NXdata", "signal": signal, "axes": list(axes)})
+        group[signal] = values
+        for name, (at, unit) in axes.items():
+            group[name] = at
+            group[name].attrs["units"] = unit
+        group[signal].attrs.update(attributes)
+    return path
+
+
+def test_voxel_sizes_from_coordinates(tmp_path):
+    z, y, x = 0.3 * np.arange(4), 0.1 * np.arange(5) - 7, (100 * np.arange(6)).astype("f4")
+    axes = {"z": (z, "µm"), "y": (y, "um"), "x": (x, "nm")}
+    with open_image(nxdata(tmp_path / "i.h5", numbers(4, 5, 6), axes)) as image:
+        assert image.axes == "ZYX" and image.length_unit == "nm"
+        np.testing.assert_allclose(image.voxel_size, (300, 100, 100), rtol=1e-6)
+    stated = nxdata(tmp_path / "i.h5", numbers(4, 5, 6), axes, voxel_size=[1.0, 2, 3])
+    with open_image(stated) as image:
+        assert image.voxel_size == (1, 2, 3)
+    names = {"depth": (z, "mm"), "row": (y[::-1], "mm"), "column": (x / 1e3, "mm")}
+    with open_image(nxdata(tmp_path / "i.h5", numbers(4, 5, 6), names)) as image:
+        assert image.axes == "ZYX" and image.length_unit == "mm" and "fall" in str(image.notes)
+        np.testing.assert_allclose(image.voxel_size, (0.3, 0.1, 0.1), rtol=1e-6)
+    uneven = axes | {"y": (y**2, "um")}
+    with open_image(nxdata(tmp_path / "i.h5", numbers(4, 5, 6), uneven)) as image:
+        assert image.length_unit is None
+        assert "not even" in str(image.notes) and "none for Y" in str(image.notes)

@@ -85,6 +85,7 @@ LENGTHS = {  # how it is written: (options, voxel size, unit, a word of the note
     "microns": (imagej("microns"), UM, "um", ""),
     "nm": (imagej("nm", 300, 65, 130), (300, 130, 65), "nm", ""),
     "plane spacing in nm": (imagej("um", 300.0, zunit="nm"), UM, "um", ""),
+    "planes listed from above": (imagej("um", -0.3), UM, "um", "taken as positive"),
     "ImageJ leaves out 1": (imagej("um", None), (1.0, 0.13, 0.065), "um", ""),
     "pixels": (imagej("pixel", 3.0, 1, 1), (3, 1, 1), None, ""),
     "furlong": (imagej("furlong"), UM, None, "furlong"),

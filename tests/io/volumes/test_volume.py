@@ -67,3 +67,15 @@ def test_a_name_with_a_percent_sign(tmp_path, name):
         np.testing.assert_array_equal(volume[:], DATA)
     with h5py.File(tmp_path / name) as file:  # what other programs see
         np.testing.assert_array_equal(file["data"][()], DATA)
+
+
+def test_voxel_size_of_a_volume_with_coordinates_alone(tmp_path):
+    path = tmp_path / "v.h5"
+    with h5py.File(path, "w") as file:
+        file["data"] = np.zeros((3, 5, 7))
+        file.attrs.update({"NX_class": "NXdata", "signal": "data", "axes": ["z", "y", "x"]})
+        for name, n, step in zip("zyx", (3, 5, 7), (2.0, 0.5, 0.25), strict=True):
+            file[name] = step * np.arange(n)
+            file[name].attrs["units"] = "micrometer"
+    with open_volume(path) as volume:
+        assert volume.voxel_size == (2.0, 0.5, 0.25) and volume.length_unit == "um"
