@@ -47,6 +47,7 @@ ROOMS = {
     "catalog": (BASE, "every word that", "a job may use"),
     "sizes": (BASE, "“4GB”, “a:b”", "and back"),
     "machine": (BASE, "free memory", ""),
+    "foreign": (BASE, "arrays of other", "libraries: nothing lost"),
 }
 EVERYBODYS = "errors"  # imported by every room but the kernels: not drawn
 

@@ -83,6 +83,7 @@ def _check(y: Any, scan: ParallelBeam, filter: str, padding: str) -> None:
         raise ArgumentError(f"fbp.filter: expected one of {', '.join(FILTERS)}, got {filter!r}")
     if padding not in PADDINGS:
         raise ArgumentError(f"fbp.padding: expected one of {', '.join(PADDINGS)}, got {padding!r}")
+    arrays.check_plain("fbp(y)", y)
     if tuple(y.shape) != scan.shape:
         raise ArgumentError(
             f"fbp: expected y of shape (views, rows, columns) = {scan.shape}, got {tuple(y.shape)}"

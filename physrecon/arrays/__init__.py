@@ -16,3 +16,4 @@ from physrecon.arrays.device import (
     zeros_like,
 )
 from physrecon.arrays.slices import combine, distances, dots, partial_sums, sliced, step, total
+from physrecon.foreign import check_plain, plain

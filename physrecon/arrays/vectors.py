@@ -246,11 +246,7 @@ def checked(where: str, vector: Vector, shape: Shape) -> Vector:
         return parts
     if not hasattr(vector, "dtype") or not hasattr(vector, "shape"):
         raise ArgumentError(f"{where}: expected an array of {shape}, got {_describe(vector)}")
-    if isinstance(vector, np.ma.MaskedArray):
-        raise ArgumentError(
-            f"{where}: expected a plain array, got a masked one; fill it and give the masked "
-            "data the weight 0"
-        )
+    vector = arrays.plain(where, vector)
     if tuple(vector.shape) != shape:
         raise ArgumentError(f"{where}: expected an array of {shape}, got {_describe(vector)}")
     dtype = np.dtype(vector.dtype)
@@ -314,7 +310,7 @@ def broadcastable(where: str, values: Any, shape: Shape) -> Vector:
         if not isinstance(values, tuple | list) or len(values) != len(shape):
             raise ArgumentError(f"{where}: expected a tuple of {len(shape)} arrays, got {values!r}")
         return tuple(broadcastable(where, v, s) for v, s in zip(values, shape, strict=True))
-    array = values if arrays.is_device(values) else np.asarray(values)
+    array = arrays.plain(where, values)
     if array.dtype.kind not in "fiub":
         raise ArgumentError(f"{where}: expected real numbers, got {array.dtype}")
     if array.dtype.kind != "f":

@@ -13,10 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physrecon.errors import ArgumentError
+from physrecon.foreign import check_plain
 
 
 def checked_lengths(where: str, value: Any, count: int) -> tuple[float, ...]:
     """`count` positive finite lengths from one number or `count` of them."""
+    check_plain(where, value)
     lengths: tuple[Any, ...] = (value,) * count if np.ndim(value) == 0 else tuple(value)
     if len(lengths) != count or not all(np.isfinite(v) and v > 0 for v in lengths):
         raise ArgumentError(

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from physrecon.errors import ArgumentError
+from physrecon.foreign import plain
 from physrecon.geometry.grid import Grid, checked_lengths, checked_shape, run_of
 
 ANGLE_UNITS = ("deg", "rad")
@@ -52,7 +53,7 @@ class ParallelBeam:
             raise ArgumentError(
                 f'ParallelBeam.angle_unit: expected "deg" or "rad", got {self.angle_unit!r}'
             )
-        angles = np.array(self.angles, dtype=np.float64)
+        angles = np.array(plain("ParallelBeam.angles", self.angles), dtype=np.float64)
         if angles.ndim != 1 or not np.isfinite(angles).all():
             raise ArgumentError(
                 "ParallelBeam.angles: expected a finite 1-D array, got "

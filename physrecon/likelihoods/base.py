@@ -294,8 +294,9 @@ class Likelihood:
         """Parameters as arrays of the dtype and machine of the data.
 
         allowed: "any", ">= 0" or "> 0".  Raises ArgumentError outside this range."""
-        if np.isscalar(values):
-            values = vectors.transform(lambda _: np.asarray(values), self.y)
+        if not isinstance(values, tuple | list) and np.ndim(values) == 0:
+            number = arrays.plain(f"{self.name}.{name}", values)
+            values = vectors.transform(lambda _: number, self.y)
         checked = vectors.broadcastable(f"{self.name}.{name}", values, self.A.out_shape)
         model = vectors.leaves(self.y)[0]
 

@@ -52,6 +52,7 @@ def noise_level(y: Any, axis: int | None = None, weights: Any = None) -> Numbers
     >>> level.shape, bool(abs(level[0] - 0.5) < 0.02)
     ((1,), True)
     """
+    y = arrays.plain("noise_level(y)", y)
     if not hasattr(y, "ndim") or y.ndim < 1 or y.shape[-1] < len(DIFFERENCE) or not y.size:
         raise ArgumentError(
             f"noise_level(y): expected an array with at least {len(DIFFERENCE)} numbers along the "
@@ -62,6 +63,7 @@ def noise_level(y: Any, axis: int | None = None, weights: Any = None) -> Numbers
             f"noise_level(axis): expected 0 to {y.ndim - 2}, an axis before the last, got {axis}"
         )
     if weights is not None:
+        weights = arrays.plain("noise_level(weights)", weights)
         weights = arrays.namespace(y).broadcast_to(weights, y.shape)
     parts = [...] if axis is None else [(slice(None),) * axis + (i,) for i in range(y.shape[axis])]
     return np.array([_level(y[i], None if weights is None else weights[i]) for i in parts])
@@ -81,6 +83,7 @@ def _level(y: Any, weights: Any) -> float:
         raise ArgumentError("noise_level(y): expected finite data, got NaN or infinity; fill them")
     variance = np.ones((len(some), columns))
     if weights is not None:
+        weights = arrays.plain("noise_level(weights)", weights)
         with np.errstate(divide="ignore"):
             variance = 1 / lines(weights)
     spread = _windows(variance, np.square(DIFFERENCE))

@@ -115,7 +115,7 @@ class Downsample(BatchedOperator, LinearOperator):
 
 
 def _checked_psf(psf: Any, rank: int) -> np.ndarray:
-    psf = np.asarray(arrays.to_host(psf), np.float64)
+    psf = np.asarray(arrays.to_host(arrays.plain("Downsample.psf", psf)), np.float64)
     if psf.ndim != rank or not psf.size:
         raise ArgumentError(
             f"Downsample.psf: expected an array of {rank} axes, got one of {psf.shape}; "

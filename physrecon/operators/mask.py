@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from physrecon import arrays
 from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Axis, Shape, default_slice_axis
@@ -31,7 +29,7 @@ class Mask(Elementwise, Symmetric):
     nonnegative = True
 
     def __init__(self, keep: Any, shape: Shape | None = None, axis: Axis = None) -> None:
-        keep = keep if arrays.is_device(keep) else np.asarray(keep)
+        keep = arrays.plain("Mask.keep", keep)
         if keep.dtype != bool:
             raise ArgumentError(
                 f"Mask.keep: expected booleans, got {keep.dtype}; write `keep != 0`, say"

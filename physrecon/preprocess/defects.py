@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import median_filter
 
+from physrecon import arrays
 from physrecon.errors import ArgumentError, DataError
 
 Array = NDArray[np.float64]
@@ -188,8 +189,8 @@ def fill(values: NDArray, bad: NDArray, first_row: int = 0) -> tuple[int, int]:
     return nonfinite, sum(map(len, lost.values()))
 
 
-def checked_slab(name: str, values: ArrayLike) -> NDArray:
-    values = np.asarray(values)
+def checked_slab(name: str, given: ArrayLike) -> NDArray:
+    values: NDArray = arrays.plain(name, given)
     if values.ndim != 3 or 0 in values.shape:
         raise ArgumentError(
             f"{name}: expected (views, rows, columns), none of them 0, got shape {values.shape}"
@@ -198,7 +199,7 @@ def checked_slab(name: str, values: ArrayLike) -> NDArray:
 
 
 def checked_frames(name: str, frames: ArrayLike | None, counts: NDArray) -> NDArray:
-    frames = np.empty((0, *counts.shape[1:])) if frames is None else np.asarray(frames)
+    frames = np.empty((0, *counts.shape[1:])) if frames is None else arrays.plain(name, frames)
     if frames.ndim != 3 or frames.shape[1:] != counts.shape[1:]:
         raise ArgumentError(
             f"{name}: expected frames (n, {counts.shape[1]}, {counts.shape[2]}) as the projections "

@@ -13,6 +13,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from physrecon import arrays
 from physrecon.errors import ArgumentError, DataError
 from physrecon.preprocess.axis_estimators import (
     by_consistency,
@@ -132,7 +133,8 @@ def _notes(
 
 
 def _checked(line_integrals: ArrayLike, angles_rad: ArrayLike) -> tuple[NDArray, Array]:
-    sinograms, angles = np.asarray(line_integrals), np.asarray(angles_rad, dtype=np.float64)
+    sinograms = arrays.plain("find_center(line_integrals)", line_integrals)
+    angles = np.asarray(arrays.plain("find_center(angles_rad)", angles_rad), np.float64)
     if sinograms.ndim == 2:
         sinograms = sinograms[:, np.newaxis]
     if sinograms.ndim != 3 or angles.shape != sinograms.shape[:1]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from physrecon.errors import ArgumentError, DataError
+from physrecon.foreign import plain
 from physrecon.psf.grids import Array
 
 KAPPA, ROUNDS = 3.0, 50  # clipping limit in standard deviations; clippings at most
@@ -39,7 +40,7 @@ def border(array: Array) -> Array:
 
 
 def checked(where: str, psf: Any) -> Array:
-    array = np.asarray(psf, np.float64)
+    array = np.asarray(plain(f"{where}(psf)", psf), np.float64)
     if array.ndim not in (2, 3) or not array.size:
         raise ArgumentError(f"{where}(psf): expected 2 or 3 dimensions, got shape {array.shape}")
     if not np.isfinite(array).all():

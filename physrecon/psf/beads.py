@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from physrecon.errors import ArgumentError, DataError
+from physrecon.foreign import plain
 from physrecon.psf.background import clipped_mean
 from physrecon.psf.bead_finding import (
     FWHM,
@@ -155,7 +156,7 @@ def psf_from_beads(
 
 def _checked(stack: Any, saturation: float | None) -> tuple[Array, float]:
     """(copy of the stack as float64, saturation level)."""
-    raw = np.asarray(stack)
+    raw = plain("psf_from_beads(stack)", stack)
     if raw.ndim not in (2, 3) or min(raw.shape) < 3:
         raise ArgumentError(
             "psf_from_beads(stack): expected (rows, columns) or (planes, rows, columns) of at "

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physrecon.errors import ArgumentError, DataError
+from physrecon.foreign import plain
 from physrecon.psf.grids import (
     Array,
     Lengths,
@@ -215,7 +216,9 @@ def confocal(excitation_psf: Any, emission_psf: Any) -> Array:
     >>> f"{psf.sum():.2f}", round(float(psf.max() / wide.max()))  # half the variance
     ('1.00', 2)
     """
-    excitation, emission = np.asarray(excitation_psf, float), np.asarray(emission_psf, float)
+    excitation, emission = (
+        np.asarray(plain("confocal", psf), np.float64) for psf in (excitation_psf, emission_psf)
+    )
     if excitation.shape != emission.shape:
         raise ArgumentError(
             f"confocal: expected two PSFs of one shape, got {excitation.shape} and {emission.shape}"

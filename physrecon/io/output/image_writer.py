@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from physrecon import arrays
 from physrecon.errors import ArgumentError, OutputError, PhysreconError
 from physrecon.io import atomic_file
 from physrecon.io.images.image import BLOCK
@@ -185,6 +186,7 @@ def write_image(
     ...     image.axes, image.voxel_size, float(image.read().sum())
     ('YX', (0.1, 0.1), 35.0)
     """
+    arrays.check_plain("write_image(array)", array)
     settings = (axes, voxel_size, length_unit, description, overwrite, ome)
     with ImageWriter(path, array.shape, array.dtype, *settings) as out:
         layout = out.layout

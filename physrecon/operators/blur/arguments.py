@@ -17,7 +17,7 @@ ENGINES = ("auto", "fft", "direct")
 
 def checked_psf(where: str, psf: Any, shape: Shape, normalize: bool, oversize: bool) -> np.ndarray:
     """The PSF in float64 on the host, with two axes at least if the image has two."""
-    psf = np.asarray(arrays.to_host(psf))
+    psf = arrays.to_host(arrays.plain(f"{where}.psf", psf))
     if psf.dtype.kind not in "fiu":
         raise ArgumentError(f"{where}.psf: expected real numbers, got {psf.dtype}")
     if vectors.is_product(shape) or not 1 <= psf.ndim <= min(3, len(shape)) or not psf.size:

@@ -181,7 +181,8 @@ class PatchBlur(BatchedOperator, _SpatiallyVaryingBlur):
         oversize: bool = False,
         method: str = "auto",
     ) -> None:
-        where, shape, psfs = "PatchBlur", tuple(shape), np.asarray(arrays.to_host(psfs))
+        where, shape = "PatchBlur", tuple(shape)
+        psfs = arrays.to_host(arrays.plain("PatchBlur.psfs", psfs))
         if psfs.ndim not in (4, 6):
             raise ArgumentError(
                 f"{where}.psfs: expected (gy, gx, ky, kx) or (gz, gy, gx, kz, ky, kx), got an "
@@ -241,7 +242,8 @@ class DepthBlur(_SpatiallyVaryingBlur):
         oversize: bool = False,
         method: str = "auto",
     ) -> None:
-        where, shape, psfs = "DepthBlur", tuple(shape), np.asarray(arrays.to_host(psfs))
+        where, shape = "DepthBlur", tuple(shape)
+        psfs = arrays.to_host(arrays.plain("DepthBlur.psfs", psfs))
         if psfs.ndim not in (3, 4) or vectors.is_product(shape) or len(shape) < 3:
             raise ArgumentError(
                 f"{where}: expected psfs (d, ky, kx) or (d, kz, ky, kx) for a frame (…, nz, ny, "
