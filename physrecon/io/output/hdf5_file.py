@@ -38,6 +38,7 @@ class Hdf5Sink:
         self._disk = _Disk(path)
         with undone_by(self._disk.close):
             self._file = h5py.File(self._disk, "w")
+        with undone_by(self.close):
             pitch = dict(zip(image.frame_axes, image.voxel_size, strict=True))
             axes = {
                 name.lower(): _coordinates(n, pitch.get(name))
@@ -68,8 +69,10 @@ class Hdf5Sink:
             os.fsync(self._disk.fileno())
 
     def close(self) -> None:
-        self._file.close()
-        self._disk.close()
+        """Close both.  HDF5 would write to a file that it holds open when the program ends, when
+        the file object is gone: a crash."""
+        with self._disk:
+            self._file.close()
 
 
 def _coordinates(count: int, pitch: float | None) -> NDArray[np.float64]:
