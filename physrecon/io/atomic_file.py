@@ -16,6 +16,11 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+try:
+    import fcntl
+except ImportError:  # Windows has none
+    fcntl = None  # type: ignore[assignment]
+
 from physrecon.errors import OutputError, WriteError
 from physrecon.sizes import format_bytes
 
@@ -45,7 +50,8 @@ def replacing(path: Path) -> Iterator[Path]:
         raise IsADirectoryError(errno.EISDIR, "a folder or a device of that name", str(path))
     temporary = new_temporary(path)
     try:
-        yield temporary
+        with _in_use(temporary):
+            yield temporary
         with temporary.open("r+b") as file:
             os.fsync(file.fileno())
         rename_durably(temporary, path)
@@ -138,7 +144,40 @@ def check_writable(folder: Path) -> None:
 
 def remove_temporary(folder: Path, name: str | None = None) -> None:
     """Remove the temporary files that killed runs left in a folder: those of `name`, or all."""
+    for path in _temporaries(folder, name):
+        path.unlink(missing_ok=True)
+
+
+def remove_abandoned(path: Path) -> None:
+    """Remove the temporary files of `path` whose writers were killed, but none in use.
+
+    An empty one stays: its writer may have created it just now."""
+    for temporary in _temporaries(path.parent, path.name) if fcntl else ():
+        with contextlib.suppress(OSError):
+            if temporary.stat().st_size and not temporary.is_symlink():
+                with _in_use(temporary) as locked:
+                    if locked:
+                        temporary.unlink()
+
+
+def _temporaries(folder: Path, name: str | None) -> list[Path]:
     pattern = re.compile(rf"\.{re.escape(name) if name else '.+'}\.[0-9a-f]{{8}}\.part")
-    for path in folder.iterdir() if folder.is_dir() else ():
-        if pattern.fullmatch(path.name):
-            path.unlink(missing_ok=True)
+    names = os.listdir(folder) if folder.is_dir() else ()
+    return [folder / name for name in names if pattern.fullmatch(name)]
+
+
+@contextlib.contextmanager
+def _in_use(temporary: Path) -> Iterator[bool]:
+    """Lock a temporary file for the block, or until a kill; yield whether that was possible."""
+    if not fcntl:
+        yield False
+        return
+    handle = os.open(temporary, os.O_RDWR | os.O_NOFOLLOW)
+    try:
+        locked = False
+        with contextlib.suppress(OSError):  # in use, or a file system without locks
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            locked = True
+        yield locked
+    finally:
+        os.close(handle)

@@ -1,7 +1,8 @@
 """States of solvers in HDF5: saving one is a checkpoint, loading it a resume, bit for bit.
 
 One dataset per field of the state, named after it; a tuple of arrays is a group of numbered
-datasets.  The file appears by rename, so a kill leaves the old one or the new one, whole."""
+datasets.  The file appears by rename, so a kill leaves the old one or the new one, whole.  Its
+checksum is looked at before anything else: a damaged state is refused, never continued from."""
 
 from __future__ import annotations
 
@@ -14,12 +15,17 @@ import h5py
 import numpy as np
 
 from physrecon import arrays
+from physrecon.arrays import vectors
 from physrecon.errors import DataError, MissingInputError, OutputError, WriteError
+from physrecon.io.hdf5_safety import SafeHDF5, damage_reported, text
+from physrecon.io.opened import read_errors
 from physrecon.io.output.hdf5_file import new_hdf5
+from physrecon.io.sealed_file import require_seal
 from physrecon.solvers import State
 from physrecon.solvers.state import STATES
 
 KIND = "physrecon_state"  # attribute of the file: name of the class of the state
+DEEPEST = 8  # tuples in tuples that are read; those of solvers are 2 deep
 
 
 def save_state(path: str | os.PathLike[str], state: State) -> None:
@@ -37,8 +43,9 @@ def save_state(path: str | os.PathLike[str], state: State) -> None:
     """
     path = Path(path)
     try:
-        with new_hdf5(path) as file:
-            file.attrs[KIND] = type(state).__qualname__
+        with new_hdf5(path, sealed=True) as file:
+            # of fixed length: text of variable length is in a heap that HDF5 does not check
+            file.attrs[KIND] = np.bytes_(type(state).__qualname__.encode())
             for field in fields(state):
                 _write(file, field.name, getattr(state, field.name))
     except OSError as error:
@@ -53,7 +60,7 @@ def load_state(path: str | os.PathLike[str], device: str = "cpu") -> State:
     """The state that `save_state` wrote; its arrays on `device`, "cpu" or "cuda".
 
     A state of a solver of your own: import its module first.  Errors: MissingInputError,
-    DataError for a file that is no state.
+    DataError for a file that is damaged or no state, or a state whose x is not finite.
 
     >>> problem = pr.Problem(pr.LeastSquares(pr.Diagonal([1, 2], (2,)), np.ones(2)))
     >>> result = pr.solve(problem, pr.Landweber(), stop=pr.Stop(iterations=3))
@@ -65,18 +72,12 @@ def load_state(path: str | os.PathLike[str], device: str = "cpu") -> State:
     path = Path(path)
     if not path.is_file():
         raise MissingInputError(f"load_state: expected a file, got nothing at {path}")
-    try:
-        with h5py.File(path, "r") as file:
-            kind = file.attrs.get(KIND)
-            if kind not in STATES:
-                known = ", ".join(STATES)
-                raise DataError(f"load_state: expected one of {known} in {path}, got {kind!r}")
-            cls = STATES[kind]
-            content = {f.name: _read(file, f.name) for f in fields(cls)}
-    except OSError as error:
-        raise DataError(f"load_state: expected an HDF5 file, got {path} ({error})") from error
-    except KeyError as error:
-        raise DataError(f"load_state: expected a whole {kind} in {path}, got {error}") from error
+    with read_errors(path):
+        require_seal(path)
+    with SafeHDF5(path) as h5, damage_reported(path):
+        cls = _class(h5)
+        content = {f.name: _read(h5, h5.find(f.name), f.name) for f in fields(cls)}
+    _check(path, cls, content)
     for field in fields(cls):
         if field.metadata.get("vector"):
             content[field.name] = _place(content[field.name], device)
@@ -94,10 +95,28 @@ def _write(group: h5py.Group, name: str, value: Any) -> None:
         group[name] = arrays.to_host(value) if hasattr(value, "dtype") else value
 
 
-def _read(group: h5py.Group, name: str) -> Any:
-    item = group[name]
-    if isinstance(item, h5py.Group):
-        return tuple(_read(item, str(i)) for i in range(len(item)))
+def _class(h5: SafeHDF5) -> type[State]:
+    """The class that the file names.  Raises DataError if it is unknown."""
+    attributes, kind = h5.file.attrs, None
+    if KIND in attributes and attributes.get_id(KIND).dtype.kind == "S":  # of fixed length
+        kind = text(attributes[KIND])
+    if kind not in STATES:
+        known = ", ".join(STATES)
+        raise DataError(f"load_state: expected one of {known} in {h5.path}, got {kind!r}")
+    return STATES[kind]
+
+
+def _read(h5: SafeHDF5, item: Any, where: str) -> Any:
+    """A field: numbers, None, an array, or a tuple of them.  Raises DataError for anything else.
+
+    Arrays are contiguous, so no more memory is taken than the file is long."""
+    if isinstance(item, h5py.Group) and where.count("/") < DEEPEST:
+        names = map(str, range(len(item)))
+        return tuple(_read(h5, h5.child(item, name), f"{where}/{name}") for name in names)
+    plain = isinstance(item, h5py.Dataset) and not (item.chunks or item.is_virtual)
+    if not plain or item.dtype.kind not in "iufb":
+        raise DataError(f"load_state: expected numbers at {where} of {h5.path}, got {item}")
+    h5.sound(item, where)
     if item.shape is None:
         return None
     if item.shape == ():
@@ -106,6 +125,32 @@ def _read(group: h5py.Group, name: str) -> Any:
     if array.size:
         item.read_direct(array)
     return array
+
+
+def _check(path: Path, cls: type[State], content: dict[str, Any]) -> None:
+    """Raise DataError unless the fields fit together and x is finite."""
+
+    def require(good: bool, name: str, wanted: str) -> None:
+        if not good:
+            raise DataError(f"load_state: expected {name} of {path} to be {wanted}")
+
+    for field in fields(cls):
+        if field.metadata.get("vector"):
+            found = vectors.leaves(content[field.name])
+            arrays_only = all(isinstance(leaf, np.ndarray) for leaf in found)
+            require(arrays_only, field.name, "arrays")
+    for x in vectors.leaves(content["x"]):
+        good = x.dtype.kind == "f" and bool(np.isfinite(x).all())
+        require(good, "x", "finite, got NaN or infinity: the run diverged before it was saved")
+    iteration, active, change, value = (
+        content[name] for name in ("iteration", "active", "change", "value")
+    )
+    require(type(iteration) is int and iteration >= 0, "iteration", "a whole number")
+    shape = np.shape(active)
+    require(len(shape) == 1 and active.dtype == np.bool_, "active", "one truth value a slice")
+    for name, numbers in (("change", change), ("value", value)):
+        one_each = isinstance(numbers, np.ndarray) and numbers.shape == shape
+        require(one_each or (name == "value" and numbers is None), name, "one number a slice")
 
 
 def _place(value: Any, device: str) -> Any:

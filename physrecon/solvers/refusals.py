@@ -24,6 +24,12 @@ def refuse_state(problem: Problem, solver: Solver, state: State) -> None:
             f"{type(solver).__name__}: expected a state with x of {problem.f.A.in_shape} "
             f"{model.dtype}, got {[a.shape for a in x]} {x[0].dtype}; it belongs to another problem"
         )
+    if state.data_shape not in (None, problem.f.A.out_shape) or len(state.active) != problem.count:
+        raise ArgumentError(
+            f"{type(solver).__name__}: expected a state for data of {problem.f.A.out_shape} in "
+            f"{problem.count} slices, got one for {state.data_shape} in {len(state.active)}; "
+            "it belongs to another problem"
+        )
 
 
 def refuse_likelihood(problem: Problem, solver: Solver, needs: str = "quadratic") -> None:

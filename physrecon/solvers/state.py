@@ -33,13 +33,14 @@ class State:
     x: the volume, updated in place (copy it to keep it).  iteration: number of iterations done.
     change: ‖x − previous x‖ / ‖x‖ of each slice, infinite before the first iteration.
     value: f(x) of each slice without the prior; None if the solver does not compute it.
-    active: the slices that the next iteration moves."""
+    active: the slices that the next iteration moves.  data_shape: A.out_shape of the problem."""
 
     x: Vector = field(metadata=VECTOR)
     iteration: int
     change: Numbers
     value: Numbers | None
     active: NDArray[np.bool_]
+    data_shape: Shape | None = field(default=None, kw_only=True)
 
     def __init_subclass__(cls) -> None:
         STATES[cls.__qualname__] = cls
@@ -131,6 +132,7 @@ def initial_fields(problem: Problem, x0: Vector, default: float = 0.0) -> dict[s
         "change": np.full(count, np.inf),
         "value": None,
         "active": np.ones(count, bool),
+        "data_shape": f.A.out_shape,
     }
 
 

@@ -16,19 +16,26 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from physrecon.io.atomic_file import replacing, write_all
+from physrecon.io.atomic_file import remove_abandoned, replacing, write_all
 from physrecon.io.opened import undone_by
 from physrecon.io.output.image_layout import ImageLayout
+from physrecon.io.sealed_file import HEADER, seal
 from physrecon.io.volumes.layout import empty_array, lay_out
 
 
 @contextmanager
-def new_hdf5(path: Path) -> Iterator[h5py.File]:
-    """Yield an HDF5 file that appears at `path` if the block succeeds.  Raises OSError."""
-    with replacing(path) as temporary, _Disk(temporary) as disk:
-        with h5py.File(disk, "w") as file:
-            yield file
-        disk.check()
+def new_hdf5(path: Path, sealed: bool = False) -> Iterator[h5py.File]:
+    """Yield an HDF5 file that appears at `path` if the block succeeds.  Raises OSError.
+
+    sealed: with its checksum in front (`sealed_file`)."""
+    remove_abandoned(path)
+    with replacing(path) as temporary:
+        with _Disk(temporary) as disk:
+            with h5py.File(disk, "w", userblock_size=HEADER if sealed else 0) as file:
+                yield file
+            disk.check()
+        if sealed:
+            seal(temporary)
 
 
 class Hdf5Sink:
