@@ -1,11 +1,12 @@
-"""Open files: arrays read on demand, and files closed whatever happens."""
+"""Open files: arrays read on demand, files that must not change, and files closed in any case."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, Self
+from pathlib import Path
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -23,6 +24,61 @@ class Closing:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class FileState(NamedTuple):
+    """What changes when a file is replaced, truncated or written to."""
+
+    inode: int
+    size: int  # bytes
+    mtime: int  # ns
+
+
+class UnchangedFiles:
+    """Files that are read piece by piece, and must stay as they are when this is made.
+
+    HDF5 reads zeros beyond the end of a file that was truncated after it was opened."""
+
+    def __init__(self, files: Iterable[Path]) -> None:
+        self._states = {path: _state(path) for path in sorted(set(files))}
+
+    def require(self) -> None:
+        """Raise ReadError if one of the files has changed or is gone."""
+        for path, before in self._states.items():
+            now = _state(path)
+            if now != before:
+                raise ReadError(
+                    f"{path}: expected a file that stays as it is while it is read, got "
+                    f"{_change(before, now)}; run again when it is complete."
+                )
+
+    @contextmanager
+    def while_read(self) -> Iterator[None]:
+        """Check the files after the block, which may have failed because they changed."""
+        try:
+            yield
+        except Exception:
+            self.require()
+            raise
+        self.require()
+
+
+def _state(path: Path) -> FileState | None:
+    try:
+        state = path.stat()
+    except OSError:
+        return None
+    return FileState(state.st_ino, state.st_size, state.st_mtime_ns)
+
+
+def _change(before: FileState | None, now: FileState | None) -> str:
+    if before is None or now is None:
+        return "one that can no longer be found" if before else "one that was not there before"
+    if now.size != before.size:
+        return f"{now.size} bytes instead of {before.size}"
+    if now.inode != before.inode:
+        return "another file of that name"
+    return "one that was written to"
 
 
 class LazyArray:

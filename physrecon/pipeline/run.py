@@ -11,6 +11,7 @@ from importlib import import_module
 from pathlib import Path
 
 from physrecon.errors import Interrupted
+from physrecon.io.opened import UnchangedFiles
 from physrecon.jobs.model import Job
 from physrecon.pipeline.messages import Messages, NoMessages, announce_compilation
 from physrecon.pipeline.plan import Plan, make_plan
@@ -32,6 +33,7 @@ def run(job: Job, messages: Messages | None = None) -> Path:
         warnings = task.warnings()
         messages.introduce(task.summary(), task.notes, warnings)
         plan = make_plan(task)
+        inputs = UnchangedFiles(filter(Path.is_file, plan.footprint.outputs.inputs))
         check_output(job, plan.footprint.outputs, plan.words.output)
         check_method(task.job, task.trial(), task.methods)
         for sentence in task.survey():
@@ -39,7 +41,8 @@ def run(job: Job, messages: Messages | None = None) -> Path:
         task = task.resolved(messages)
         with task.open_sink(plan.footprint) as sink:
             try:
-                mended = _make_pieces(task, plan, sink, messages)
+                mended = _make_pieces(task, plan, sink, inputs, messages)
+                inputs.require()
                 sink.finish_if_complete()
             except KeyboardInterrupt:
                 raise _stopped(plan, sink) from None
@@ -72,8 +75,12 @@ def open_task(job: Job) -> Iterator[Task]:
         yield task
 
 
-def _make_pieces(task: Task, plan: Plan, sink: Sink, messages: Messages) -> Repairs:
-    """Make and write the pieces that are not on the disk yet; return the repairs of their data."""
+def _make_pieces(
+    task: Task, plan: Plan, sink: Sink, inputs: UnchangedFiles, messages: Messages
+) -> Repairs:
+    """Make and write the pieces that are not on the disk yet; return the repairs of their data.
+
+    Raises ReadError, before a piece is written, if an input has changed since the run began."""
     words, mended = plan.words, Repairs()
     todo = [piece for piece in plan.pieces if not sink.done(piece.index)]
     total = sum(piece.units for piece in plan.pieces)
@@ -83,6 +90,7 @@ def _make_pieces(task: Task, plan: Plan, sink: Sink, messages: Messages) -> Repa
     with messages.progress(words.verb, total, words.unit, done) as progress:
         for piece in todo:
             outcome = task.make(plan.footprint, piece, progress.within(piece.units))
+            inputs.require()  # again: a network share may show a change seconds after a read
             sink.write(piece.index, outcome.values, **outcome.extras)
             mended += outcome.repairs
             reason = outcome.reason

@@ -19,7 +19,14 @@ from physrecon.errors import ArgumentError
 from physrecon.io.content import HDF5, content_of, first_reading, unrecognised
 from physrecon.io.fingerprint import fingerprint
 from physrecon.io.images.stored_image import ABSENT, StoredImage
-from physrecon.io.opened import Closing, LazyArray, bounded_key, key_for_each, undone_by
+from physrecon.io.opened import (
+    Closing,
+    LazyArray,
+    UnchangedFiles,
+    bounded_key,
+    key_for_each,
+    undone_by,
+)
 
 FORMATS = "a TIFF, PNG, JPEG or HDF5 image"
 # Modules of `io.images`, each with `read(path, content, dataset) -> StoredImage | None`.
@@ -46,6 +53,7 @@ class Image(Closing, LazyArray):
         self._order = [stored.index(name) for name in self.axes]  # our axis → stored axis
         self.path = image.path
         self.files = frozenset({image.path, *image.files})  # all files read
+        self._unchanged = UnchangedFiles(self.files)
         self.format = image.format
         self.shape = tuple(image.shape[i] for i in self._order)
         self.dtype = image.dtype.newbyteorder("=")
@@ -75,14 +83,15 @@ class Image(Closing, LazyArray):
     def __getitem__(self, key: Any) -> NDArray[Any]:
         """Read a part, as NumPy would index it: ints, rising slices and an ellipsis.
 
-        Holds the part.  Raises ArgumentError for other keys and DataError if the file is
-        damaged."""
+        Holds the part.  Raises ArgumentError for other keys, DataError if the file is damaged
+        and ReadError if it has changed since it was opened."""
         each = zip(key_for_each("Image", key, self.ndim), self.shape, strict=True)
         keys = [bounded_key("Image", "an index", "a rising slice", k, n) for k, n in each]
         stored: list[int | slice] = [0] * len(self._image.axes)
         for i, k in zip(self._order, keys, strict=True):
             stored[i] = k
-        values = self._image.read(tuple(stored))
+        with self._unchanged.while_read():
+            values = self._image.read(tuple(stored))
         left = [i for i, k in zip(self._order, keys, strict=True) if isinstance(k, slice)]
         values = values.transpose([sorted(left).index(i) for i in left])
         return np.ascontiguousarray(values, self.dtype) if left else values.astype(self.dtype)
@@ -124,8 +133,8 @@ class Image(Closing, LazyArray):
     def fingerprint(self) -> str:
         """Identity of the image in 64 hex digits, cheap at any size.
 
-        Hashes names, sizes and times of its files, its layout, and a row of its first, middle and
-        last frame."""
+        Hashes names, sizes, times and samples of its files, its layout, and a row of its first,
+        middle and last frame."""
         frames, middle = self.frames, tuple(n // 2 for n in self.frame_shape[:-1])
         return fingerprint(
             self.files,

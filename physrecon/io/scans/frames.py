@@ -6,6 +6,7 @@ consecutive frames."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any, Protocol
@@ -13,7 +14,14 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from physrecon.io.opened import LazyArray, bounded_key, key_for_each, numbers, read_errors
+from physrecon.io.opened import (
+    LazyArray,
+    UnchangedFiles,
+    bounded_key,
+    key_for_each,
+    numbers,
+    read_errors,
+)
 
 THETA_FIRST = "theta:y:x"
 ROW_FIRST = "y:theta:x"
@@ -52,9 +60,16 @@ class Frames(LazyArray):
         self._index = index
         self._row_first = order == ROW_FIRST
         self._where = where
+        self._files = UnchangedFiles(())
         rows = stack.shape[0 if self._row_first else 1]
         self.shape: tuple[int, int, int] = (len(index), rows, stack.shape[2])
         self.dtype = stack.dtype.newbyteorder("=")
+
+    def within(self, files: UnchangedFiles) -> Frames:
+        """The same frames; a read fails if one of the files that hold them has changed."""
+        frames = copy.copy(self)
+        frames._files = files
+        return frames
 
     @property
     def chunk_rows(self) -> int:
@@ -75,7 +90,7 @@ class Frames(LazyArray):
         columns = _range("column", column_key, self.shape[2])
         out = np.empty((len(frames), len(rows), len(columns)), self.dtype)
         if out.size:
-            with read_errors(self._where):
+            with self._files.while_read(), read_errors(self._where):
                 self._read(out, frames, rows, _slice(columns))
         return out[
             0 if isinstance(view_key, (int, np.integer)) else slice(None),

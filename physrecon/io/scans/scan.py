@@ -5,8 +5,9 @@ read by blocks of rows when they are indexed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +18,14 @@ from physrecon.geometry.parallel_beam import ANGLE_UNITS, ParallelBeam
 from physrecon.io import units
 from physrecon.io.content import HDF5, content_of, first_reading, unrecognised
 from physrecon.io.fingerprint import fingerprint
-from physrecon.io.opened import Closing, undone_by
+from physrecon.io.opened import Closing, UnchangedFiles, undone_by
 from physrecon.io.scans.frames import Frames
 from physrecon.io.scans.reading import ReadOptions, ScanReading
 
 # Modules of `io.scans`, each with `read(path, content, options) -> ScanReading | None`.
 SCAN_READERS = ("hdf5",)
+
+SAMPLED, READ = 64 << 20, 32 << 20  # bytes of a stack in a fingerprint, and of one read
 
 
 @dataclass(eq=False)
@@ -34,8 +37,9 @@ class Scan(Closing):
     projection and 1 after the last; None if unknown.  angles: (views,) in `angle_unit`.
     pixel_size: (row, column) in `length_unit`, or None.  center: column of the rotation axis if the
     file states it, else None.  line_integrals: the data are −log(transmission) already, not counts.
-    notes: sentences for the user.
-    files: all files that hold the scan, in a fixed order.  close: closes them."""
+    notes: sentences for the user.  close: closes the files.
+    files: all files that hold the scan, in a fixed order; a read raises ReadError if one of them
+    has changed since it was opened."""
 
     path: Path
     kind: str
@@ -94,14 +98,16 @@ class Scan(Closing):
     def fingerprint(self) -> str:
         """Identity of the input in 64 hex digits, cheap at any size.
 
-        Hashes names, sizes and times of all files behind the scan, the shapes, the angles and one
-        row of the first, middle and last projection."""
+        Hashes names, sizes, times and samples of all files behind the scan, the shapes, the angles,
+        one row of the first, middle and last projection, and flats and darks: all of their rows,
+        or evenly spaced ones, of at most 64 MiB each."""
         views, rows, _ = self.shape
         stacks = (self.projections, self.flats, self.darks)
+        middle = (self.projections[v, rows // 2] for v in (0, views // 2, views - 1))
         return fingerprint(
             self.files,
             [f"{frames.shape} {frames.dtype.str}" for frames in stacks],
-            [self.angles, *(self.projections[v, rows // 2] for v in (0, views // 2, views - 1))],
+            chain([self.angles], middle, _rows_of(self.flats), _rows_of(self.darks)),
         )
 
 
@@ -138,12 +144,13 @@ def _scan(path: Path, reading: ScanReading, options: ReadOptions) -> Scan:
     unit, unit_notes = units.angle_unit(
         path.name, reading.angles, reading.angle_unit, options.angle_unit
     )
+    files = UnchangedFiles(reading.files)
     return Scan(
         path=path,
         kind=reading.kind,
-        projections=reading.projections,
-        flats=reading.flats,
-        darks=reading.darks,
+        projections=reading.projections.within(files),
+        flats=reading.flats.within(files),
+        darks=reading.darks.within(files),
         flat_positions=reading.flat_positions,
         angles=reading.angles,
         angle_unit=unit,
@@ -155,6 +162,16 @@ def _scan(path: Path, reading: ScanReading, options: ReadOptions) -> Scan:
         files=reading.files,
         close=reading.close,
     )
+
+
+def _rows_of(frames: Frames) -> Iterator[NDArray]:
+    """Yield rows of all frames, a block of rows at a time, because a frame may be a chunk."""
+    _, rows, _ = frames.shape
+    row = max(frames.nbytes // rows, 1)
+    step = -(-rows // max(SAMPLED // row, 1))
+    block = step * max(READ // row, 1)
+    for start in range(0, rows if len(frames) else 0, block):
+        yield frames[:, start : start + block : step]
 
 
 def _field_notes(reading: ScanReading, line_integrals: bool) -> list[str]:

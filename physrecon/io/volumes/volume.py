@@ -13,7 +13,7 @@ from physrecon.errors import DataError
 from physrecon.io.hdf5_kind import VOLUME
 from physrecon.io.hdf5_safety import SafeHDF5, damage_reported, text
 from physrecon.io.nxdata import steps
-from physrecon.io.opened import Closing, LazyArray, undone_by
+from physrecon.io.opened import Closing, LazyArray, UnchangedFiles, undone_by
 from physrecon.io.units import LENGTHS, length_unit
 
 
@@ -32,6 +32,7 @@ class Volume(Closing, LazyArray):
         self.shape: tuple[int, int, int] = data.shape
         self.dtype = data.dtype.newbyteorder("=")
         self.sources = len(h5.sources)
+        self._files = UnchangedFiles({*h5.files, *h5.sources})
         pitch, unit = _voxel_size(h5, data)
         if pitch.size != 3 or pitch.dtype.kind not in "iuf" or not (pitch > 0).all():
             raise DataError(
@@ -45,9 +46,11 @@ class Volume(Closing, LazyArray):
         self._h5.close()
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
-        """Read a part, as NumPy would index it.  Raises DataError if the file is damaged."""
+        """Read a part, as NumPy would index it.  Raises DataError if the file is damaged, and
+        ReadError if it has changed since it was opened."""
         try:
-            return self._data[key]
+            with self._files.while_read():
+                return self._data[key]
         except (OSError, RuntimeError) as error:
             raise DataError(
                 f"{self.path}: expected readable data, got {error}; run the job again."
