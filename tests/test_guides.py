@@ -46,6 +46,7 @@ def folder(tmp_path, monkeypatch):
             far = sum((g - p) ** 2 / 2 for g, p in zip(grids, peak, strict=True))
             image += 400 * np.exp(-far / 2)
         pr.write_image(f"{name}.tif", rng.poisson(image).astype(np.uint16), "ZYX", voxels, "um")
+    pr.write_image("volume.h5", np.ones((2, 3, 3), np.float32), "ZYX")
     if DATA:
         shutil.copy(Path(DATA) / "aps_tooth/tooth.h5", tmp_path)
     return tmp_path

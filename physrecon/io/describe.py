@@ -93,7 +93,9 @@ def _volume_lines(volume: Volume) -> list[str]:
         f"voxel size: {size} {volume.length_unit or 'pixel'} (z × y × x)",
     ]
     if volume.sources:
-        lines.append(f"stored in {volume.sources} slab files, all present")
+        lines.append(
+            f"stored in {volume.sources} slab files beside it, all present: move them together"
+        )
     method = volume.configuration.get("method")
     if method:
         lines.append(f"method: {method}")

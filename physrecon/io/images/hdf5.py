@@ -20,6 +20,7 @@ from physrecon.io.hdf5_safety import SafeHDF5, damage_reported, object_id, text,
 from physrecon.io.images.stored_image import UNNAMED, Key, StoredImage
 from physrecon.io.nxdata import axis_names, steps
 from physrecon.io.opened import read_errors, undone_by
+from physrecon.io.volumes.slabs import whole_volume
 
 
 def read(path: Path, content: Content, dataset: str | None) -> StoredImage | None:
@@ -60,7 +61,7 @@ def _dataset(h5: SafeHDF5, name: str | None) -> h5py.Dataset:
     if name is None and isinstance(h5.find(VOLUME), h5py.Dataset):
         name = VOLUME
     if name is not None:
-        found = h5.dataset(name)
+        found = whole_volume(h5, name)
         if found is None:
             have = "; ".join(list(_candidates(h5))[:8]) or "none"
             raise DataError(f"{h5.path.name}: expected a dataset {name}, got {have}.")

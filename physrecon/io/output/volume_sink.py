@@ -50,6 +50,7 @@ from physrecon.io.volumes.layout import (
     stored_bytes,
     volume_image,
 )
+from physrecon.io.volumes.slabs import slab_mark
 
 
 class VolumeWriter:
@@ -151,7 +152,9 @@ class VolumeWriter:
             self._take_place()
             names = [f"{self.folder.name}/{slab_name(i)}" for i in range(len(self.slabs))]
             self._publish_volume(
-                lambda group: store_links(group, self.grid, self.dtype, self.slabs, names)
+                lambda group: store_links(
+                    group, self.grid, self.dtype, self.slabs, names, self._job
+                )
             )
         self._complete = True
         self._tidy()
@@ -242,7 +245,7 @@ class VolumeWriter:
             claim(self._work, self._job, self.slabs)
 
     def _mark(self, slab: int) -> str:
-        return f"{self._job} {slab}"
+        return slab_mark(self._job, slab)
 
     def _tidy(self) -> None:
         atomic_file.remove_temporary(self.path.parent, self.path.name)

@@ -18,6 +18,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from physrecon.geometry.grid import Grid
 from physrecon.io.hdf5_kind import SLAB_MARK, VOLUME
+from physrecon.io.volumes.slabs import state_slabs
 
 CHUNK = 1024  # rows and columns of a chunk at most: 4 MiB of float32
 # Bytes of HDF5's overhead, measured: per chunk, per file of a slab, per file of a volume
@@ -116,9 +117,15 @@ def stored_bytes(shape: Sequence[int], dtype: DTypeLike, slabs: int = 1) -> int:
 
 
 def store_links(
-    group: h5py.Group, grid: Grid, dtype: np.dtype, slabs: Sequence[slice], names: Sequence[str]
+    group: h5py.Group,
+    grid: Grid,
+    dtype: np.dtype,
+    slabs: Sequence[slice],
+    names: list[str],
+    job: str,
 ) -> h5py.Dataset:
-    """A virtual dataset `data` over slab files, relative `names`; a missing one reads as NaN.
+    """A virtual dataset `data` over the slab files of a job, relative `names`; a missing one reads
+    as NaN.
 
     The high-level call of h5py would store the date.  The low-level calls do not, so a resumed run
     gives the same bytes as an undisturbed one."""
@@ -134,7 +141,9 @@ def store_links(
         plist.set_virtual(place, pattern, b"data", h5py.h5s.create_simple(shape))
     space = h5py.h5s.create_simple(grid.shape)
     kind = h5py.h5t.py_create(dtype, logical=True)
-    return h5py.Dataset(h5py.h5d.create(group.id, b"data", kind, space, plist))
+    data = h5py.Dataset(h5py.h5d.create(group.id, b"data", kind, space, plist))
+    state_slabs(data, names, job)
+    return data
 
 
 def _group(parent: h5py.Group, name: str, nx_class: str, default: str | None = None) -> h5py.Group:

@@ -15,6 +15,7 @@ from physrecon.io.hdf5_safety import SafeHDF5, damage_reported, text
 from physrecon.io.nxdata import steps
 from physrecon.io.opened import Closing, LazyArray, UnchangedFiles, undone_by
 from physrecon.io.units import LENGTHS, length_unit
+from physrecon.io.volumes.slabs import whole_volume
 
 
 class Volume(Closing, LazyArray):
@@ -73,7 +74,7 @@ def open_volume(path: str | Path, allow_root: str | Path | None = None) -> Volum
     with undone_by(h5.close):
         with damage_reported(h5.path):
             for place in (VOLUME, "/exchange/data", "/data"):
-                data = h5.dataset(place)
+                data = whole_volume(h5, place)
                 if data is not None and data.ndim == 3 and data.dtype.kind in "iuf":
                     return Volume(h5, data)
         raise DataError(

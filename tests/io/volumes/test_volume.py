@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import h5py
 import numpy as np
 import pytest
@@ -9,7 +12,7 @@ from scan_files import data_exchange
 from volume_files import DATA, SHAPE, SLABS, WHOLE, write
 
 from physrecon.errors import DataError, MissingInputError
-from physrecon.io import describe, open_scan, open_volume
+from physrecon.io import describe, open_image, open_scan, open_volume, write_image
 
 
 @pytest.mark.parametrize("slabs", [WHOLE, SLABS])
@@ -52,6 +55,53 @@ def test_a_missing_slab_is_reported_and_never_reads_as_air(tmp_path):
     with h5py.File(tmp_path / "v.h5") as file:
         assert np.isnan(file["data"][3:6]).all()
     assert "slab" in " ".join(describe(tmp_path / "v.h5.slabs/00000.h5"))
+
+
+def readers_refuse(path: Path, words: str) -> None:
+    for read in (open_volume, open_image, describe):
+        with pytest.raises(DataError, match=words):
+            read(path)
+
+
+def test_a_volume_moved_without_its_slabs_is_refused_and_says_what_belongs_to_it(tmp_path):
+    write(tmp_path / "v.h5")
+    (tmp_path / "there").mkdir()
+    moved = Path(shutil.copy(tmp_path / "v.h5", tmp_path / "there"))
+    readers_refuse(moved, r"expected 3 slab files beside it, got 0: v\.h5\.slabs/00000\.h5 is")
+    with h5py.File(moved) as file:  # what other programs show beside the NaN
+        assert b"3 files in v.h5.slabs; move or copy that folder" in file["data"].attrs["stored_in"]
+    shutil.copytree(tmp_path / "v.h5.slabs", tmp_path / "there/v.h5.slabs")
+    with open_volume(moved) as volume, open_image(moved) as image:
+        np.testing.assert_array_equal(volume[:], DATA)
+        np.testing.assert_array_equal(image.read(), DATA)
+    assert any("3 slab files beside it, all present" in line for line in describe(moved))
+
+
+@pytest.mark.parametrize("harm", ["another volume", "exchanged"])
+def test_slabs_that_are_not_its_own_are_refused(tmp_path, harm):
+    """They have the right names and shapes."""
+    write(tmp_path / "v.h5")
+    folder = tmp_path / "v.h5.slabs"
+    if harm == "exchanged":
+        shutil.move(folder / "00000.h5", folder / "x")
+        shutil.move(folder / "00001.h5", folder / "00000.h5")
+        shutil.move(folder / "x", folder / "00001.h5")
+    else:
+        write(tmp_path / "w.h5", configuration={"method": "sirt"})
+        shutil.copytree(tmp_path / "w.h5.slabs", folder, dirs_exist_ok=True)
+    readers_refuse(tmp_path / "v.h5", r"expected slab 0 of this volume in v\.h5\.slabs/00000\.h5")
+
+
+def test_a_volume_in_slabs_becomes_one_file(tmp_path):
+    """As the guide advises before a volume is handed on."""
+    write(tmp_path / "v.h5")
+    with open_volume(tmp_path / "v.h5") as volume:
+        write_image(tmp_path / "one.h5", volume, "ZYX", volume.voxel_size, volume.length_unit)
+    (tmp_path / "v.h5").unlink()
+    shutil.rmtree(tmp_path / "v.h5.slabs")
+    with open_volume(tmp_path / "one.h5") as volume:
+        np.testing.assert_array_equal(volume[:], DATA)
+        assert volume.voxel_size == (2.0, 1.0, 1.5) and volume.length_unit == "um"
 
 
 def test_a_scan_is_no_volume_by_accident(tmp_path):
