@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import h5py
 
 from physrecon.errors import DataError
-from physrecon.io.hdf5_safety import SafeHDF5
+from physrecon.io.hdf5_safety import SafeHDF5, text
 
 VOLUME = "/entry/reconstruction/results/data"
 SLAB_MARK = "physrecon_slab"
+BLISS_SCAN = re.compile(r"\d+\.\d+")  # as in 1.1, the first part of the first scan
 ADVICE = {
     "NXstxm": (
         "a scanning measurement: one transmitted intensity per beam position, no camera frames: "
@@ -31,6 +34,12 @@ def is_volume(h5: SafeHDF5) -> bool:
     return isinstance(h5.find(VOLUME), h5py.Dataset)
 
 
+def is_bliss(h5: SafeHDF5) -> bool:
+    """Whether the file is one of BLISS, the acquisition program of the ESRF."""
+    creator = text(h5.file.attrs.get("creator", h5.file.attrs.get("publisher", "")))
+    return creator.lower() == "bliss" or any(BLISS_SCAN.fullmatch(str(name)) for name in h5.file)
+
+
 def not_a_scan(h5: SafeHDF5) -> DataError:
     """The error for a file without projections: its contents, and the remedy.
 
@@ -50,6 +59,11 @@ def _known_kind(h5: SafeHDF5) -> str | None:
         return (
             "expected a scan, got one slab of an unfinished or virtual volume; "
             "open the volume file beside the folder, or run the job again to finish it."
+        )
+    if is_bliss(h5):
+        return (
+            "expected projections, got a raw file of BLISS; convert it with nxtomomill "
+            f"(`nxtomomill h52nx {h5.path.name} {h5.path.stem}.nx`) and give the NXtomo file."
         )
     definitions = _definitions(h5)
     if definitions:

@@ -41,8 +41,8 @@ def angle_unit(
 
     stated: the unit in the file; asked: the unit given by the user, which wins.
     Raises DataError if the unit is unknown, or absent and the span does not decide it."""
-    name = (stated or "").strip(BRACKETS).lower()
-    known = "deg" if name in DEGREES else "rad" if name in RADIANS else None
+    name = (stated or "").strip(BRACKETS)
+    known = unit_of_angles(name)
     span = float(np.ptp(angles)) if angles.size else 0.0
     if asked is not None:
         clash = known is not None and known != asked
@@ -62,6 +62,12 @@ def angle_unit(
         f"{where}: expected a unit of the angles, got none, and a span of {span:.4g} could be "
         "degrees or radians; say which with --angle-unit deg or --angle-unit rad."
     )
+
+
+def unit_of_angles(name: str) -> str | None:
+    """ "deg" or "rad" for a name of these units, None for any other."""
+    plain = name.strip(BRACKETS).lower()
+    return "deg" if plain in DEGREES else "rad" if plain in RADIANS else None
 
 
 def stated(dataset: Any) -> str:

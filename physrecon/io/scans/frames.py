@@ -56,7 +56,7 @@ class Frames(LazyArray):
         self.order = order
         self._stored = tuple(order.split(":").index(name) for name in AXES)  # ours → stored axis
         self._where = where
-        self._mirrored = mirrored
+        self.mirrored = mirrored
         _, rows, columns = (stack.shape[axis] for axis in self._stored)
         self.shape: tuple[int, int, int] = (len(index), rows, columns)
         self.dtype = stack.dtype.newbyteorder("=")
@@ -89,7 +89,7 @@ class Frames(LazyArray):
         ]
 
     def _read(self, out: NDArray[Any], frames: NDArray[np.intp], rows: range, cols: range) -> None:
-        up_down, left_right = self._mirrored
+        up_down, left_right = self.mirrored
         rows = _reversed(rows, self.shape[1]) if up_down else rows
         cols = _reversed(cols, self.shape[2]) if left_right else cols
         self._read_stored(out, frames, rows, _slice(cols))

@@ -107,11 +107,11 @@ def _rotation(detector: Detector) -> tuple[NDArray[np.float64] | None, list[str]
         values, vector = detector.values(path), np.ravel(node.attrs.get("vector", ()))
         if values is None or not np.isfinite(values).all():
             continue
-        unit = units.stated(node).lower()
+        radians = units.unit_of_angles(units.stated(node)) == "rad"
         if np.ptp(values) or vector.size != 3 or vector.dtype.kind not in "iuf":
             unused.append(f"transformations: {path}, a rotation that varies")
             continue
-        angle = float(values[0]) if unit in units.RADIANS else np.deg2rad(float(values[0]))
+        angle = float(values[0]) if radians else np.deg2rad(float(values[0]))
         turn = _turn(vector.astype(np.float64), angle)
         total = turn if total is None else total @ turn
     return total, unused
