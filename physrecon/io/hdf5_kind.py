@@ -34,6 +34,11 @@ def is_volume(h5: SafeHDF5) -> bool:
     return isinstance(h5.find(VOLUME), h5py.Dataset)
 
 
+def _is_result(path: str, node: object) -> bool:
+    """Whether a member of a file is a volume as nabu and we store it."""
+    return path.endswith("/reconstruction/results/data") and getattr(node, "ndim", 0) == 3
+
+
 def is_bliss(h5: SafeHDF5) -> bool:
     """Whether the file is one of BLISS, the acquisition program of the ESRF."""
     creator = text(h5.file.attrs.get("creator", h5.file.attrs.get("publisher", "")))
@@ -59,6 +64,12 @@ def _known_kind(h5: SafeHDF5) -> str | None:
         return (
             "expected a scan, got one slab of an unfinished or virtual volume; "
             "open the volume file beside the folder, or run the job again to finish it."
+        )
+    volume = next((p for p, n in h5.walk() if _is_result(p, n)), None)
+    if volume:
+        return (
+            f"expected projections, got a reconstructed volume in {volume}; "
+            f"look at it with `physrecon view {h5.path.name}::{volume}`."
         )
     if is_bliss(h5):
         return (

@@ -46,10 +46,9 @@ def read(h5: SafeHDF5, group: str | None) -> ScanReading | None:
     flats, flat_notes = _reference(h5, f"{where}/data_white", projections, "projections")
     usual = flats if len(flats) else projections
     darks, dark_notes = _reference(h5, f"{where}/data_dark", usual, "flats")
-    if not len(flats):
-        flats, flat_notes = tomoscan.constant(h5, "flat", projections)
-    if not len(darks):
-        darks, dark_notes = tomoscan.constant(h5, "dark", projections)
+    flats, flat_level = tomoscan.frames_or_level(h5, "flat", flats, projections)
+    darks, dark_level = tomoscan.frames_or_level(h5, "dark", darks, projections)
+    beam, beam_notes, beam_unused = tomoscan.beam(h5, len(projections), len(flats))
     return ScanReading(
         kind="Data Exchange",
         projections=projections,
@@ -59,8 +58,12 @@ def read(h5: SafeHDF5, group: str | None) -> ScanReading | None:
         angle_unit=angles.unit,
         pixel_size=pixel,
         center=units.number(h5.dataset(f"{where}/center")),
-        notes=(*notes, *angles.notes, *flat_notes, *dark_notes),
-        unused=(*unused, *_other_groups(h5, where)),
+        beam=beam,
+        notes=(
+            *(*notes, *angles.notes, *flat_notes, *dark_notes),
+            *(*flat_level, *dark_level, *beam_notes),
+        ),
+        unused=(*unused, *beam_unused, *_other_groups(h5, where)),
         no_angles=reason,
     )
 

@@ -113,11 +113,14 @@ def detectors(h5: SafeHDF5, group: str | None) -> tuple[Detector, tuple[str, ...
 
 
 def entry_of(nodes: dict[str, Any], group: str) -> str:
-    """The nearest NXentry or NXsubentry above a group, else the member of the root above it."""
+    """The nearest NXentry or NXsubentry above a group, else the member of the root above it.
+
+    A group with a definition or a sample is an entry, too, where the classes are not stated."""
     parts = group.split("/")
     above = ["/".join(parts[:n]) for n in range(len(parts) - 1, 1, -1)]
     for path in above:
-        if text(nodes[path].attrs.get("NX_class", "")) in ("NXentry", "NXsubentry"):
+        named = text(nodes[path].attrs.get("NX_class", "")) in ("NXentry", "NXsubentry")
+        if named or f"{path}/definition" in nodes or f"{path}/sample" in nodes:
             return path
     return above[-1] if above else ""
 

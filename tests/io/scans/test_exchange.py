@@ -136,16 +136,19 @@ def test_constants_stand_for_frames_that_were_not_taken(tmp_path):
     path = write(tmp_path / "a.h5", data_dark=None, extra={DARK_LEVEL: [0.0]})
     with open_scan(path) as scan:
         assert len(scan.darks) == 0 and "darks: none" in scan.notes[0]
+    path = write(tmp_path / "a.h5", data_dark=DARKS[:1] * 0, extra=level)  # as tomoscan writes it
+    check(path, "the constant dark_field_value = 100 stands for them")
     counts = np.rint(10_000 * np.exp(-TRUTH) + 100).astype(np.uint16)
     level[FLAT_LEVEL] = [10_100.0]
     path = write(tmp_path / "a.h5", data=counts, data_white=None, data_dark=None, extra=level)
     check(path, "flat_field_value = 10100", "dark_field_value = 100")
 
 
-def test_start_and_step_of_the_rotation(tmp_path):
+@pytest.mark.parametrize("prefix", ["", "rotation_"])
+def test_start_and_step_of_the_rotation(tmp_path, prefix):
     motion = {
-        f"{ROTATION}/rotation_start": [0.0],
-        f"{ROTATION}/rotation_step": [180 / VIEWS],
+        f"{ROTATION}/{prefix}start": [0.0],
+        f"{ROTATION}/{prefix}step": [180 / VIEWS],
         f"{ROTATION}/num_angles": [VIEWS],
     }
     path = write(tmp_path / "a.h5", theta=None, extra=motion)
@@ -153,6 +156,26 @@ def test_start_and_step_of_the_rotation(tmp_path):
     motion[f"{ROTATION}/num_angles"] = [VIEWS + 1]
     path = write(tmp_path / "a.h5", theta=None, extra=motion)
     check(path, "taken as degrees", "0, 4.5, 9, …", "num_angles is 41, the file has 40 views")
+
+
+@pytest.mark.parametrize(
+    "mode", ["Different", np.frombuffer(b"Different\0\0\0", "u1"), "Same", None]
+)
+def test_flats_that_were_counted_longer(tmp_path, mode):
+    times = {
+        "measurement/instrument/detector/exposure_time": [0.1],
+        "process/acquisition/flat_fields/flat_exposure_time": [0.25],
+    }
+    if mode is not None:
+        times["measurement/instrument/detector/different_flat_exposure"] = mode
+    longer = mode is not None and str(mode) != "Same"
+    flats = np.rint((FLATS - 100.0) * (2.5 if longer else 1) + 100)
+    path = write(tmp_path / "a.h5", data_white=flats, extra=times)
+    with open_scan(path) as scan:
+        y, _ = prepare(scan.projections[:], scan.flats[:], scan.darks[:], beam=scan.beam)
+        np.testing.assert_allclose(y, TRUTH, atol=3e-3)
+        assert (scan.beam is not None) == longer and bool(scan.unused) == (mode is None)
+        assert len(scan.notes) == (str(mode) != "Same")
 
 
 def test_a_sinogram_is_one_row(tmp_path):

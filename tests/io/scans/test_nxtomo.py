@@ -105,6 +105,19 @@ def test_a_beam_monitor_divides_the_counts(tmp_path):
     check(path, "counts are divided by /entry0000/control/data, 0.61 to 1")
 
 
+def test_a_monitor_is_found_where_groups_have_no_classes(tmp_path):
+    """As in files of Diamond: the entry is a subentry, here without its NX_class."""
+    path = nxtomo(tmp_path / "a.nxs", counts(MONITOR), entry="entry1/tomo", control__data=MONITOR)
+    with h5py.File(path, "a") as file:
+        del file["entry1/tomo"].attrs["NX_class"], file["entry1/tomo/definition"]
+    check(path, "counts are divided by /entry1/tomo/control/data")
+
+
+def test_another_monitor_is_said(tmp_path):
+    path = nxtomo(tmp_path / "a.nx", instrument__diode__data=MONITOR)
+    check(path, "beam monitor /entry0000/instrument/diode/data, 0.61 to 1; control/data would be")
+
+
 def test_counting_times_divide_the_counts(tmp_path):
     path = nxtomo(tmp_path / "a.nx", counts(TIMES / 0.1), **{f"{DETECTOR}count_time": TIMES})
     check(path, "0.1 for projections, 0.05 for flats")

@@ -10,7 +10,7 @@ from scan_files import told
 
 from physrecon.analytic.fbp import fbp
 from physrecon.errors import DataError
-from physrecon.io import describe, open_scan
+from physrecon.io import describe, open_image, open_scan, open_volume
 
 VIEWS, ROWS = 60, 4
 ANGLES = np.arange(VIEWS) * 180 / VIEWS
@@ -192,3 +192,22 @@ def test_info_says_what_is_absent_only_where_it_looked(tmp_path):
     assert {"pixel size: none found, lengths are in pixels", "rotation axis: none found"} <= {
         *lines
     }
+
+
+@pytest.mark.parametrize("name", ["voxel_size_cm", "pixel_size_cm"])
+@pytest.mark.parametrize("entry", ["entry", "entry0000"])
+def test_the_voxel_size_of_nabu(tmp_path, name, entry):
+    sizes = [2e-4, 1e-4, 1e-4] if name == "voxel_size_cm" else 1e-4
+    path, place = tmp_path / "a.h5", f"/{entry}/reconstruction/results/data"
+    with h5py.File(path, "w") as file:
+        file[place] = np.ones((3, 5, 7), "f4")
+        options = f"{entry}/reconstruction/configuration/processing_options/reconstruction"
+        file[f"{options}/{name}"] = sizes
+    expected = tuple(np.broadcast_to(sizes, 3))
+    with open_image(f"{path}::{place}") as image:
+        assert (image.voxel_size, image.length_unit) == (expected, "cm")
+    if entry == "entry":
+        with open_volume(path) as volume:
+            assert (volume.voxel_size, volume.length_unit) == (expected, "cm")
+    else:
+        assert f"look at it with `physrecon view a.h5::{place}`" in told(path)
