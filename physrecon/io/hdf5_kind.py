@@ -108,7 +108,7 @@ def _datasets(h5: SafeHDF5) -> tuple[list[str], list[str]]:
     images: list[tuple[int, str]] = []
     lists: list[tuple[int, str]] = []
     for path, node in h5.walk():
-        if isinstance(node, h5py.Dataset) and node.dtype.kind in "iuf" and node.size > 1:
+        if isinstance(node, h5py.Dataset) and node.dtype.kind in "iuf" and (node.size or 0) > 1:
             line = (node.size, f"{path} {node.shape} {node.dtype}")
             (images if node.ndim >= 3 else lists).append(line)
     return [line for _, line in sorted(images)[::-1]], [line for _, line in sorted(lists)[::-1]]

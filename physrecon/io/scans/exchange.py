@@ -109,7 +109,8 @@ def _stated_order(data: h5py.Dataset, where: str) -> str | None:
         names = [name for name in names if name != "y"]
     if not names:
         return None
-    if len(names) != data.ndim or len(set(names)) < len(names) or not set(names) <= set(AXES):
+    fits = len(names) == len(set(names)) == data.ndim and {"x"} <= set(names) <= set(AXES)
+    if not fits:
         raise DataError(f"{where}: expected axes theta:y:x or y:theta:x, got {stated!r}.")
     return ":".join(names)
 

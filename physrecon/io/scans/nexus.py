@@ -88,6 +88,8 @@ class _Keys:
         control = detector.values(f"{detector.group}/image_key_control")
         notes = []
         aligned = np.zeros(key.shape, bool)
+        if control is not None and control.size != key.size:
+            notes.append(f"frames: image_key_control has {control.size} values for {key.size}")
         if control is not None and control.size == key.size:
             aligned = control == ALIGNMENT
             differ = np.count_nonzero((control != key) & ~aligned)
@@ -127,8 +129,6 @@ class _Angles:
             path = self._path()
             node = self.detector.h5.sound(self.detector.nodes[path], path)
             stored = angle_values(node, f"{where}: {path}", *self.counts)
-        except BadLink:
-            raise
         except DataError as error:
             return None, "", str(error)
         return self._of_projections(stored), units.stated(node), ""

@@ -155,7 +155,7 @@ def _others(taken: Detector, found: dict[str, h5py.Dataset]) -> tuple[str, ...]:
     notes = []
     if entries:
         notes.append(
-            f"entry: {taken.entry} is read, {', '.join(sorted(entries))} hold scans too; "
+            f"entry: {taken.entry} is read, there are scans in {', '.join(sorted(entries))} too; "
             f"choose with {taken.h5.path.name}::{min(entries)}"
         )
     if beside:
