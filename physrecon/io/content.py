@@ -62,6 +62,14 @@ def content_of(path: Path, wanted: str = HDF5) -> Content:
     return Content(_kind(path, head), head)
 
 
+def file_and_group(path: str | Path) -> tuple[Path, str | None]:
+    """The two parts of `FILE.h5::/group`; None for the second where only a file is named."""
+    name, mark, group = str(path).partition("::")
+    if not mark or Path(path).exists():
+        return Path(path), None
+    return Path(name), f"/{group.strip('/')}"
+
+
 def first_reading(package: str, formats: Iterable[str], *arguments: Any) -> Any:
     """The reading of the first of the formats that recognises the content, or None.
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import h5py
 import numpy as np
 
 from physrecon.errors import MissingInputError
-from physrecon.io.content import HDF5, content_of
+from physrecon.io.content import HDF5, content_of, file_and_group
 from physrecon.io.hdf5_kind import NotAScan
 from physrecon.io.hdf5_safety import SafeHDF5, damage_reported
 from physrecon.io.images.hdf5 import layout_axes
@@ -33,15 +34,20 @@ def describe(
 ) -> list[str]:
     """Describe a file in lines: a scan, a volume, an image, or another known kind of HDF5 file.
 
-    `FILE.h5::/group/data` names one dataset, read as an image.  angle_unit, allow_root: as for
-    `open_scan`.  Raises DataError if the file is damaged, of another kind, or lacks data that a
-    scan needs; MissingInputError if it is absent or cannot be read."""
+    `FILE.h5::/group/data` names one dataset, read as an image, and `FILE.nx::/entry0001` one of
+    several scans.  angle_unit, allow_root: as for `open_scan`.  Raises DataError if the file is
+    damaged, of another kind, or lacks data that a scan needs; MissingInputError if it is absent or
+    cannot be read."""
     try:
-        kind = "an image" if "::" in str(path) else content_of(Path(path)).kind
+        file, group = file_and_group(path)
+        kind = content_of(file).kind
         axes = ""
         if kind == HDF5:
-            with SafeHDF5(path, allow_root) as h5, damage_reported(h5.path):
-                axes = layout_axes(h5)
+            with SafeHDF5(file, allow_root) as h5, damage_reported(h5.path):
+                if group is None:
+                    axes = layout_axes(h5)
+                elif isinstance(h5.find(group), h5py.Dataset):
+                    kind = "an image"
         if axes == "ZYX":
             with open_volume(path) as opened:
                 return _volume_lines(opened)
@@ -51,8 +57,7 @@ def describe(
         with open_scan(path, angle_unit, allow_root=allow_root) as scan:
             return _scan_lines(scan)
     except NotAScan as error:
-        first, *more = str(error).split("; ")
-        return [first, *(f"  {line}" for line in more)]
+        raise NotAScan("\n  ".join(str(error).split("; "))) from error
     except MissingInputError as error:
         slabs = None if Path(path).exists() else partial_slabs(path)
         if not slabs:
@@ -75,14 +80,22 @@ def _scan_lines(scan: Scan) -> list[str]:
         row, column = scan.pixel_size
         lines.append(f"pixel size: {row:.6g} × {column:.6g} {scan.length_unit} (row × column)")
     else:
-        lines.append("pixel size: not stated, lengths are in pixels")
-    axis = "not stated" if scan.center is None else f"column {scan.center:.6g}"
+        lines.append(f"pixel size: {_absent(scan, 'pixel size')}, lengths are in pixels")
+    absent = _absent(scan, "rotation axis")
+    axis = absent if scan.center is None else f"column {scan.center:.6g}"
     lines.append(f"rotation axis: {axis}")
     if scan.flat_positions is not None and len(scan.flats):
         before, after = (scan.flat_positions == 0).sum(), (scan.flat_positions == 1).sum()
         between = len(scan.flats) - before - after
         lines.append(f"flats: {before} before, {between} during, {after} after the projections")
-    return [*lines, *(f"note: {note}" for note in scan.notes)]
+    facts = {f"not used: {fact}" for fact in scan.unused}
+    return [*lines, *(note if note in facts else f"note: {note}" for note in scan.notes)]
+
+
+def _absent(scan: Scan, what: str) -> str:
+    """Why a value is absent: it is stated in a way that is not used, or was not found."""
+    stated = any(fact.startswith(what) for fact in scan.unused)
+    return "stated but not used" if stated else "none found"
 
 
 def _volume_lines(volume: Volume) -> list[str]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import h5py
 
 from physrecon.errors import DataError
-from physrecon.io.hdf5_safety import SafeHDF5
+from physrecon.io.hdf5_safety import SafeHDF5, text
 
 VOLUME = "/entry/reconstruction/results/data"
 SLAB_MARK = "physrecon_slab"
+BLISS_SCAN = re.compile(r"\d+\.\d+")  # as in 1.1, the first part of the first scan
 ADVICE = {
     "NXstxm": (
         "a scanning measurement: one transmitted intensity per beam position, no camera frames: "
@@ -31,6 +34,17 @@ def is_volume(h5: SafeHDF5) -> bool:
     return isinstance(h5.find(VOLUME), h5py.Dataset)
 
 
+def _is_result(path: str, node: object) -> bool:
+    """Whether a member of a file is a volume as nabu and we store it."""
+    return path.endswith("/reconstruction/results/data") and getattr(node, "ndim", 0) == 3
+
+
+def is_bliss(h5: SafeHDF5) -> bool:
+    """Whether the file is one of BLISS, the acquisition program of the ESRF."""
+    creator = text(h5.file.attrs.get("creator", h5.file.attrs.get("publisher", "")))
+    return creator.lower() == "bliss" or any(BLISS_SCAN.fullmatch(str(name)) for name in h5.file)
+
+
 def not_a_scan(h5: SafeHDF5) -> DataError:
     """The error for a file without projections: its contents, and the remedy.
 
@@ -50,6 +64,17 @@ def _known_kind(h5: SafeHDF5) -> str | None:
         return (
             "expected a scan, got one slab of an unfinished or virtual volume; "
             "open the volume file beside the folder, or run the job again to finish it."
+        )
+    volume = next((p for p, n in h5.walk() if _is_result(p, n)), None)
+    if volume:
+        return (
+            f"expected projections, got a reconstructed volume in {volume}; "
+            f"look at it with `physrecon view {h5.path.name}::{volume}`."
+        )
+    if is_bliss(h5):
+        return (
+            "expected projections, got a raw file of BLISS; convert it with nxtomomill "
+            f"(`nxtomomill h52nx {h5.path.name} {h5.path.stem}.nx`) and give the NXtomo file."
         )
     definitions = _definitions(h5)
     if definitions:
@@ -83,7 +108,7 @@ def _datasets(h5: SafeHDF5) -> tuple[list[str], list[str]]:
     images: list[tuple[int, str]] = []
     lists: list[tuple[int, str]] = []
     for path, node in h5.walk():
-        if isinstance(node, h5py.Dataset) and node.dtype.kind in "iuf" and node.size > 1:
+        if isinstance(node, h5py.Dataset) and node.dtype.kind in "iuf" and (node.size or 0) > 1:
             line = (node.size, f"{path} {node.shape} {node.dtype}")
             (images if node.ndim >= 3 else lists).append(line)
     return [line for _, line in sorted(images)[::-1]], [line for _, line in sorted(lists)[::-1]]

@@ -1,4 +1,6 @@
-"""The NeXus group NXdata around an array: names of its axes, and steps from their coordinates."""
+"""The NeXus group NXdata around an array: names of its axes, and steps from their coordinates.
+
+nabu, the reconstruction of the ESRF, writes no coordinates; its steps are in its configuration."""
 
 from __future__ import annotations
 
@@ -26,9 +28,10 @@ def axis_names(data: h5py.Dataset) -> list[str]:
 def steps(
     h5: SafeHDF5, data: h5py.Dataset, axes: Sequence[int]
 ) -> tuple[dict[int, tuple[float, str]], list[str]]:
-    """((step, unit) of the given axes of an array that have even coordinates, notes).
+    """((step, unit) of the given axes of an array, notes).
 
-    A step is positive; coordinates that fall or are not even are noted."""
+    Steps are those of even coordinates, else those of nabu.  A step is positive; coordinates that
+    fall or are not even are noted."""
     found: dict[int, tuple[float, str]] = {}
     notes: list[str] = []
     for axis, name in enumerate(axis_names(data)):
@@ -46,4 +49,23 @@ def steps(
         if step < 0:
             notes.append(f"coordinates {name} fall: the array is taken as stored, not turned")
         found[axis] = (abs(float(step)), text(node.attrs.get("units", "")))
-    return found, notes
+    return found or _nabu_steps(h5, data, axes), notes
+
+
+def _nabu_steps(
+    h5: SafeHDF5, data: h5py.Dataset, axes: Sequence[int]
+) -> dict[int, tuple[float, str]]:
+    """The voxel size (z, y, x) that nabu states for `results/data`, a number for all in old files.
+
+    It lies in `configuration/processing_options/reconstruction` beside `results`."""
+    found: dict[int, tuple[float, str]] = {}
+    group = data.parent.parent
+    for name in ("voxel_size_cm", "pixel_size_cm"):
+        node = h5.child(group, f"configuration/processing_options/reconstruction/{name}")
+        if not isinstance(node, h5py.Dataset) or node.dtype.kind not in "iuf" or data.ndim != 3:
+            continue
+        sizes = np.ravel(h5.sound(node, name)[()])
+        if sizes.size in (1, 3) and (np.isfinite(sizes) & (sizes > 0)).all():
+            each = np.broadcast_to(sizes, 3)
+            return {axis: (float(each[axis]), "cm") for axis in axes}
+    return found

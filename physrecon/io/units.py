@@ -1,7 +1,7 @@
 """Units of angles and lengths in files: read as stated, never guessed.
 
-There is one exception.  Angles without a unit that span more than 7 exceed a full turn in radians;
-they are taken as degrees, with a note."""
+A name may be long or short, in any case, and in brackets.  There is one exception: angles without a
+unit that span more than 7 exceed a full turn in radians; they are taken as degrees, with a note."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from physrecon.errors import DataError
 from physrecon.io.hdf5_safety import text
 
-DEGREES = {"deg", "degs", "degree", "degrees", "°"}
+DEGREES = {"deg", "degs", "degree", "degrees", "°", "º", "arc_degree", "angular_degree"}
 RADIANS = {"rad", "rads", "radian", "radians"}
 LENGTHS = {
     "m": 1.0, "cm": 1e-2, "mm": 1e-3, "um": 1e-6, "nm": 1e-9, "pm": 1e-12,
@@ -25,8 +25,12 @@ LENGTH_NAMES = {
     "millimeter": "mm", "millimetre": "mm", "nanometer": "nm", "nanometre": "nm",
     "millimeters": "mm", "millimetres": "mm", "nanometers": "nm", "nanometres": "nm",
     "micrometres": "um", "centimeter": "cm", "centimetre": "cm", "picometer": "pm", "å": "angstrom",
-    "ångström": "angstrom", "inches": "inch", "in": "inch",
+    "centimeters": "cm", "centimetres": "cm", "picometre": "pm", "picometers": "pm",
+    "picometres": "pm", "angstroms": "angstrom", "ångström": "angstrom",
+    "inches": "inch", "in": "inch",
 }  # fmt: skip
+BRACKETS = " []()<>."
+PER_PIXEL = ("/pixel", "/px", "per pixel")
 MOST_RADIANS = 7.0  # rad; a larger span exceeds a full turn
 
 
@@ -37,8 +41,8 @@ def angle_unit(
 
     stated: the unit in the file; asked: the unit given by the user, which wins.
     Raises DataError if the unit is unknown, or absent and the span does not decide it."""
-    name = (stated or "").lower()
-    known = "deg" if name in DEGREES else "rad" if name in RADIANS else None
+    name = (stated or "").strip(BRACKETS)
+    known = unit_of_angles(name)
     span = float(np.ptp(angles)) if angles.size else 0.0
     if asked is not None:
         clash = known is not None and known != asked
@@ -60,13 +64,32 @@ def angle_unit(
     )
 
 
+def unit_of_angles(name: str) -> str | None:
+    """ "deg" or "rad" for a name of these units, None for any other."""
+    plain = name.strip(BRACKETS).lower()
+    return "deg" if plain in DEGREES else "rad" if plain in RADIANS else None
+
+
+def stated(dataset: Any) -> str:
+    """The attribute `units` of a dataset, or `unit` as some writers call it; "" without either."""
+    return text(dataset.attrs.get("units", dataset.attrs.get("unit", "")))
+
+
 def length(dataset: Any) -> tuple[float, str] | None:
     """(value, unit) of a scalar length such as a pixel size; None unless > 0 with a known unit."""
     value = number(dataset)
     if value is None or value <= 0:
         return None
-    unit = length_unit(text(dataset.attrs.get("units", "")))
+    unit = length_unit(stated(dataset))
     return (value, unit) if unit in LENGTHS else None
+
+
+def unknown_length(dataset: Any, name: str) -> str:
+    """The sentence on a length that is stated without a known unit."""
+    unit = stated(dataset) if hasattr(dataset, "attrs") else ""
+    return f"pixel size {name}: " + (
+        f'its unit "{unit}" is no known length' if unit else "it has no unit"
+    )
 
 
 def number(dataset: Any) -> float | None:
@@ -79,7 +102,11 @@ def number(dataset: Any) -> float | None:
 
 def length_unit(name: str) -> str:
     """The short name of a unit of length; an unknown name is returned unchanged."""
-    return LENGTH_NAMES.get(name.strip().lower(), name.strip())
+    plain = name.strip(BRACKETS).lower()
+    for per_pixel in PER_PIXEL:
+        plain = plain.removesuffix(per_pixel).rstrip()
+    short = LENGTH_NAMES.get(plain, plain)
+    return short if short in LENGTHS else name.strip()
 
 
 def pixel_size(

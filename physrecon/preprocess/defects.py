@@ -89,21 +89,26 @@ class Fields:
     """Mean flats and darks for the rows of a slab, all float64.
 
     dark (rows, columns); gain: flat - dark over all flats (rows, columns); gains: the same at each
-    of the positions (k,), 0 to 1 of the scan, (k, rows, columns).  NaN without a usable frame."""
+    of the positions (k,), 0 to 1 of the scan, (k, rows, columns).  NaN without a usable frame.
+    beam: counts of the open beam in each view (views,), relative to those of the flats, or None."""
 
     dark: Array
     gain: Array
     positions: Array
     gains: Array
     repairs: Repairs
+    beam: Array | None = None
 
 
-def average_fields(flats: NDArray, darks: NDArray, positions: Array) -> Fields:
+def average_fields(
+    flats: NDArray, darks: NDArray, positions: Array, flat_beam: Array | None = None
+) -> Fields:
     """Mean dark, and mean response at each position at which flats were taken.
 
     flats and darks (n, rows, columns), positions (n,) of the flats.  NaN and infinite values are
     left out, and so are rows of flat frames that are more than a factor of two off the median of
     the frames.  A position without any value is interpolated linearly between those around it.
+    flat_beam (n,): counts of the open beam in the flats, by which they are divided.
     DataError: no flats."""
     if len(flats) == 0:
         raise DataError(
@@ -112,6 +117,8 @@ def average_fields(flats: NDArray, darks: NDArray, positions: Array) -> Fields:
         )
     dark_sum, dark_count = _sum(darks, np.ones(darks.shape[:2], dtype=bool))
     dark = _mean(dark_sum, dark_count) if len(darks) else dark_sum
+    if flat_beam is not None:
+        flats = _at_one_beam(flats, dark, flat_beam)
     used = _alike(flats, dark)
     at, member = np.unique(positions, return_inverse=True)
     groups = [_sum(flats[member == k], used[member == k]) for k in range(len(at))]
@@ -216,6 +223,14 @@ def _sum(frames: NDArray, used: NDArray) -> tuple[Array, NDArray]:
         np.add(total, frame, out=total, where=good)
         count += good
     return total, count
+
+
+def _at_one_beam(flats: NDArray, dark: Array, beam: Array) -> NDArray:
+    """Flats (n, rows, columns), float32, as beams of 1 would give them.  Holds another stack."""
+    out = np.empty(flats.shape, np.float32)
+    for frame, flat, share in zip(out, flats, beam, strict=True):
+        frame[...] = dark + (flat - dark) / share
+    return out
 
 
 def _mean(total: Array, count: NDArray) -> Array:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,22 +21,47 @@ def mean_fields(
     darks: ArrayLike | None = None,
     positions: ArrayLike | None = None,
     mode: str = "interpolate",
+    beam: Sequence[ArrayLike] | None = None,
 ) -> Fields:
     """Mean flats and darks for counts (views, rows, columns).
 
     flats, darks (n, rows, columns).  positions (n,) of the flats in 0..1, rounded to whole views.
-    mode: one of `FLATS`."""
+    mode: one of `FLATS`.  beam: counts of the open beam, (views,) and (flats,), or None."""
     flats, darks = checked_frames("flats", flats, counts), checked_frames("darks", darks, counts)
+    if beam is None:
+        return _mean_fields(counts, flats, darks, positions, mode, None)
+    of_views, of_flats = (_beam(*each) for each in zip(beam, (counts, flats), strict=True))
+    one = of_flats.mean() if of_flats.size else 1.0
+    fields = _mean_fields(counts, flats, darks, positions, mode, of_flats / one)
+    return replace(fields, beam=of_views / one)
+
+
+def _mean_fields(
+    counts: NDArray,
+    flats: NDArray,
+    darks: NDArray,
+    positions: ArrayLike | None,
+    mode: str,
+    flat_beam: NDArray | None,
+) -> Fields:
     if mode not in FLATS:
         raise ArgumentError(f"flats_mode: expected one of {', '.join(FLATS)}, got {mode!r}")
     if positions is None or mode == "average":
-        return average_fields(flats, darks, np.zeros(len(flats)))
+        return average_fields(flats, darks, np.zeros(len(flats)), flat_beam)
     where = np.asarray(positions, dtype=np.float64)
     if where.shape != (len(flats),) or not ((where >= 0) & (where <= 1)).all():
         raise ArgumentError(
             f"flat_positions: expected {len(flats)} numbers from 0 to 1, got {positions!r}"
         )
-    return average_fields(flats, darks, np.round(where * len(counts)) / len(counts))
+    return average_fields(flats, darks, np.round(where * len(counts)) / len(counts), flat_beam)
+
+
+def _beam(values: ArrayLike, frames: NDArray) -> NDArray:
+    """Counts of the open beam (frames,).  Raises ArgumentError unless they are positive."""
+    beam = np.asarray(values, dtype=np.float64)
+    if beam.shape != (len(frames),) or not ((beam > 0) & np.isfinite(beam)).all():
+        raise ArgumentError(f"beam: expected {len(frames)} positive numbers, got {values!r}")
+    return beam
 
 
 def transmission(counts: NDArray, fields: Fields, out: NDArray | None = None) -> NDArray:
@@ -48,8 +75,14 @@ def transmission(counts: NDArray, fields: Fields, out: NDArray | None = None) ->
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         for v in range(len(counts)):
             np.subtract(counts[v], dark, out=out[v])
-            out[v] /= gain(fields, (v + 0.5) / len(counts), out.dtype)
+            out[v] /= open_beam(fields, v, len(counts), out.dtype)
     return out
+
+
+def open_beam(fields: Fields, view: int, views: int, dtype: DTypeLike) -> Any:
+    """Counts above the dark (rows, columns) that a view without the object would have."""
+    flat = gain(fields, (view + 0.5) / views, dtype)
+    return flat if fields.beam is None else flat * np.dtype(dtype).type(fields.beam[view])
 
 
 def gain(fields: Fields, when: float, dtype: DTypeLike) -> Any:

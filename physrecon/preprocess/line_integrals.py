@@ -5,14 +5,15 @@ not depend on the slabs.  `Repairs` counts the repairs and describes them in sen
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from physrecon.errors import ArgumentError
-from physrecon.preprocess.defects import Repairs, bad_pixels, checked_slab, fill
-from physrecon.preprocess.flat_fields import gain, mean_fields, result_array, transmission
+from physrecon.preprocess.defects import Fields, Repairs, bad_pixels, checked_slab, fill
+from physrecon.preprocess.flat_fields import mean_fields, open_beam, result_array, transmission
 from physrecon.preprocess.rings import RINGS, remove_rings
 
 FLOOR = 1e-5
@@ -26,6 +27,7 @@ def prepare(
     darks: ArrayLike | None = None,
     *,
     flat_positions: ArrayLike | None = None,
+    beam: Sequence[ArrayLike] | None = None,
     flats_mode: str = "interpolate",
     floor: float = FLOOR,
     rings: str | None = None,
@@ -38,6 +40,7 @@ def prepare(
     counts (views, rows, columns), flats and darks (n, rows, columns) of the same rows.  Darks are
     optional, flats only with `line_integrals`: counts are then -log values, and only NaN and inf
     are repaired.  flat_positions (n,): how far into the scan each flat was taken, 0 to 1.
+    beam: counts of the open beam in the views (views,) and in the flats (n,), in any unit.
     rings: None or "sort".  first_row: row of the detector the slab begins with, for messages.
     overwrite: the memory of float counts may be used for the result.
     Returns float32 (views, rows, columns), float64 for float64 counts, all finite.
@@ -60,12 +63,9 @@ def prepare(
         bad = np.zeros(counts.shape[1:], dtype=bool)
         repairs = Repairs()
     else:
-        fields = mean_fields(counts, flats, darks, flat_positions, flats_mode)
-        kinds = bad_pixels(counts, fields)
+        fields = mean_fields(counts, flats, darks, flat_positions, flats_mode, beam)
+        bad, repairs = _unusable(counts, fields)
         transmission(counts, fields, out)
-        bad = np.logical_or.reduce(list(kinds.values()))
-        found: dict[str, Any] = {kind: int(np.count_nonzero(mask)) for kind, mask in kinds.items()}
-        repairs = fields.repairs + Repairs(**found)
 
     nonfinite, lost_views = fill(out, bad, first_row)
     clamped = 0 if line_integrals else minus_log(out, floor)
@@ -88,6 +88,7 @@ def prepare_counts(
     darks: ArrayLike | None = None,
     *,
     flat_positions: ArrayLike | None = None,
+    beam: Sequence[ArrayLike] | None = None,
     flats_mode: str = "interpolate",
 ) -> tuple[NDArray, NDArray, NDArray, Repairs]:
     """A slab of raw counts in the form of TransmissionLikelihood, and the repairs.
@@ -96,24 +97,28 @@ def prepare_counts(
     columns): counts of the open beam above the dark, dark (rows, columns), and Repairs.  Nothing is
     filled: bad pixels and values get blank 0, which excludes them from the likelihood."""
     counts = checked_slab("projections", counts)
-    fields = mean_fields(counts, flats, darks, flat_positions, flats_mode)
-    kinds = bad_pixels(counts, fields)
-    bad = np.logical_or.reduce(list(kinds.values()))
+    fields = mean_fields(counts, flats, darks, flat_positions, flats_mode, beam)
+    bad, found = _unusable(counts, fields)
     y: Any = counts.astype(np.float64 if counts.dtype == np.float64 else np.float32)
     lost = ~np.isfinite(y) & ~bad
-    varies = len(fields.gains) > 1 or bool(lost.any())
+    varies = len(fields.gains) > 1 or fields.beam is not None or bool(lost.any())
     views = len(y) if varies else 1
-    blank = np.stack([gain(fields, (v + 0.5) / views, y.dtype) for v in range(views)])
+    blank = np.stack([open_beam(fields, v, views, y.dtype) for v in range(views)])
     blank[:, bad] = 0
     if varies:
         blank[lost] = 0
     y[~(np.isfinite(y) & (y >= 0))] = 0
-    found: dict[str, Any] = {kind: int(np.count_nonzero(mask)) for kind, mask in kinds.items()}
-    repairs = Repairs(
-        pixels=bad.size, values=y.size, nonfinite=int(np.count_nonzero(lost)), **found
-    )
+    lost_values = int(np.count_nonzero(lost))
+    repairs = found + Repairs(pixels=bad.size, values=y.size, nonfinite=lost_values)
     dark = np.where(bad, 0, np.maximum(fields.dark, 0)).astype(y.dtype)
-    return y, blank, dark, fields.repairs + repairs
+    return y, blank, dark, repairs
+
+
+def _unusable(counts: NDArray, fields: Fields) -> tuple[NDArray, Repairs]:
+    """Mask (rows, columns) of the unusable pixels, and their numbers with the repairs of fields."""
+    kinds = bad_pixels(counts, fields)
+    found: dict[str, Any] = {kind: int(np.count_nonzero(mask)) for kind, mask in kinds.items()}
+    return np.logical_or.reduce(list(kinds.values())), fields.repairs + Repairs(**found)
 
 
 def minus_log(values: NDArray, floor: float = FLOOR) -> int:

@@ -1,8 +1,8 @@
 """Frames of a stored stack seen as one array (view, row, column).
 
-A scan may store its frames as θ:y:x or y:θ:x, and may mix projections, flats and darks in one
-stack.  `Frames` hides both: indexing reads exactly the wanted rows, one hyperslab per run of
-consecutive frames."""
+A scan may store its frames in any order of θ, y and x, may mix projections, flats and darks in one
+stack, and may have a camera that is mirrored.  `Frames` hides all three: indexing reads exactly the
+wanted rows, one hyperslab per run of consecutive frames."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from physrecon.io.opened import (
 
 THETA_FIRST = "theta:y:x"
 ROW_FIRST = "y:theta:x"
+AXES = ("theta", "y", "x")
 
 
 class StoredArray(Protocol):
@@ -44,7 +45,8 @@ class StoredArray(Protocol):
 class Frames(LazyArray):
     """Selected frames of a stored stack: an array (n, rows, columns), read when indexed.
 
-    index: (n,) numbers of the frames in storage.  order: "theta:y:x" or "y:theta:x".
+    index: (n,) numbers of the frames in storage.  order: that of the stored axes, "theta:y:x",
+    "y:theta:x" or another.  mirrored: whether rows and columns are stored in reverse.
     where: names the stack in errors."""
 
     ndim = 3
@@ -55,14 +57,17 @@ class Frames(LazyArray):
         index: NDArray[np.intp],
         order: str = THETA_FIRST,
         where: str = "Frames",
+        mirrored: tuple[bool, bool] = (False, False),
     ) -> None:
         self._stack = stack
         self._index = index
-        self._row_first = order == ROW_FIRST
+        self.order = order
+        self._stored = tuple(order.split(":").index(name) for name in AXES)  # ours → stored axis
         self._where = where
+        self.mirrored = mirrored
         self._files = UnchangedFiles(())
-        rows = stack.shape[0 if self._row_first else 1]
-        self.shape: tuple[int, int, int] = (len(index), rows, stack.shape[2])
+        _, rows, columns = (stack.shape[axis] for axis in self._stored)
+        self.shape: tuple[int, int, int] = (len(index), rows, columns)
         self.dtype = stack.dtype.newbyteorder("=")
 
     def within(self, files: UnchangedFiles) -> Frames:
@@ -75,7 +80,7 @@ class Frames(LazyArray):
     def chunk_rows(self) -> int:
         """Rows per chunk of the storage; slabs of a multiple of it read no chunk twice."""
         chunks = getattr(self._stack, "chunks", None)
-        return chunks[0 if self._row_first else 1] if chunks else 1
+        return chunks[self._stored[1]] if chunks else 1
 
     @property
     def size(self) -> int:
@@ -91,37 +96,93 @@ class Frames(LazyArray):
         out = np.empty((len(frames), len(rows), len(columns)), self.dtype)
         if out.size:
             with self._files.while_read(), read_errors(self._where):
-                self._read(out, frames, rows, _slice(columns))
+                self._read(out, frames, rows, columns)
         return out[
             0 if isinstance(view_key, (int, np.integer)) else slice(None),
             slice(None) if isinstance(row_key, slice) else 0,
             slice(None) if isinstance(column_key, slice) else 0,
         ]
 
-    def _read(self, out: NDArray[Any], frames: NDArray[np.intp], rows: range, cols: slice) -> None:
-        direct = getattr(self._stack, "read_direct", None)
+    def _read(self, out: NDArray[Any], frames: NDArray[np.intp], rows: range, cols: range) -> None:
+        up_down, left_right = self.mirrored
+        rows = _reversed(rows, self.shape[1]) if up_down else rows
+        cols = _reversed(cols, self.shape[2]) if left_right else cols
+        self._read_stored(out, frames, rows, _slice(cols))
+        if up_down or left_right:
+            turned = np.s_[:: -1 if up_down else 1, :: -1 if left_right else 1]
+            for frame in out:  # one by one, as a copy of all may not fit the memory
+                frame[...] = frame[turned].copy()
+
+    def _read_stored(
+        self, out: NDArray[Any], frames: NDArray[np.intp], rows: range, cols: slice
+    ) -> None:
+        direct = getattr(self._stack, "read_direct", None) if self.order == THETA_FIRST else None
         for start, stop in _runs(frames, 1):
             stored = slice(int(frames[start]), int(frames[stop - 1]) + 1)
-            if not self._row_first:
-                source = np.s_[stored, _slice(rows), cols]
-                if direct:
-                    direct(out, source, np.s_[start:stop])
-                else:
-                    out[start:stop] = self._stack[source]
+            if direct:
+                direct(out, np.s_[stored, _slice(rows), cols], np.s_[start:stop])
+                continue
+            if self.order == THETA_FIRST:
+                out[start:stop] = self._stack[stored, _slice(rows), cols]
                 continue
             for first, last in _runs(np.asarray(rows) // self.chunk_rows, 0):
-                block = self._stack[_slice(rows[first:last]), stored, cols]
-                out[start:stop, first:last] = np.moveaxis(block, 1, 0)
+                ours = (stored, _slice(rows[first:last]), cols)
+                block = self._stack[tuple(ours[self._stored.index(axis)] for axis in range(3))]
+                out[start:stop, first:last] = np.transpose(block, self._stored)
+
+
+class Unsqueezed:
+    """A stored array of fewer axes, as a stack of three: a sinogram (θ, x), an image (y, x).
+
+    absent: the axes of the stack that the array lacks; their length is 1."""
+
+    def __init__(self, data: StoredArray, *absent: int) -> None:
+        self._data, self._absent = data, absent
+        self._present = tuple(axis for axis in range(3) if axis not in absent)
+        self.shape = self._with_ones(data.shape)
+        self.dtype = data.dtype
+        chunks = getattr(data, "chunks", None)
+        self.chunks = self._with_ones(chunks) if chunks else None
+
+    def _with_ones(self, lengths: tuple[int, ...]) -> tuple[int, ...]:
+        each = iter(lengths)
+        return tuple(1 if axis in self._absent else next(each) for axis in range(3))
+
+    def __getitem__(self, key: tuple[slice, slice, slice]) -> NDArray[Any]:
+        return np.expand_dims(self._data[tuple(key[axis] for axis in self._present)], self._absent)
+
+
+class Level:
+    """One frame (1, rows, columns) of the same value everywhere."""
+
+    dtype = np.dtype(np.float64)
+
+    def __init__(self, value: float, rows: int, columns: int) -> None:
+        self._value = value
+        self.shape = (1, rows, columns)
+
+    def __getitem__(self, key: tuple[slice, slice, slice]) -> NDArray[Any]:
+        lengths = (range(n)[part] for n, part in zip(self.shape, key, strict=True))
+        return np.full([len(along) for along in lengths], self._value)
+
+
+def level_frame(value: float, like: Frames) -> Frames:
+    """One frame of the rows and columns of `like`, with the same value in every pixel."""
+    return Frames(Level(value, *like.shape[1:]), np.zeros(1, np.intp))
 
 
 def no_frames(like: Frames) -> Frames:
     """Zero frames of the same rows and columns."""
-    empty = np.empty(0, np.intp)
-    return Frames(like._stack, empty, ROW_FIRST if like._row_first else THETA_FIRST)
+    return Frames(like._stack, np.empty(0, np.intp), like.order)
 
 
 def _range(name: str, key: Any, count: int) -> range:
     return numbers(bounded_key("Frames", f"a {name}", "a rising slice of them", key, count))
+
+
+def _reversed(run: range, count: int) -> range:
+    """The same lines, counted from the other end, rising."""
+    return range(count - 1 - run[-1], count - run[0], run.step)
 
 
 def _slice(run: range) -> slice:

@@ -11,10 +11,13 @@ from physrecon.io import hdf5_kind
 from physrecon.io.content import HDF5, Content
 from physrecon.io.hdf5_safety import SafeHDF5, damage_reported
 from physrecon.io.opened import undone_by
-from physrecon.io.scans import exchange, nexus
+from physrecon.io.scans import cil, exchange, nexus, plain
 from physrecon.io.scans.reading import ReadOptions, ScanReading
 
-LAYOUTS: tuple[Callable[[SafeHDF5], ScanReading | None], ...] = (exchange.read, nexus.read)
+Layout = Callable[[SafeHDF5, str | None], ScanReading | None]
+
+# Each takes the opened file and the group that the user names, None for any.
+LAYOUTS: tuple[Layout, ...] = (exchange.read, cil.read, nexus.read, plain.read)
 
 
 def read(path: Path, content: Content, options: ReadOptions) -> ScanReading | None:
@@ -26,18 +29,21 @@ def read(path: Path, content: Content, options: ReadOptions) -> ScanReading | No
     h5 = SafeHDF5(path, options.allow_root)
     with undone_by(h5.close):
         with damage_reported(path):
-            reading = _reading(h5)
+            reading = _reading(h5, options.group)
         return replace(reading, files=tuple(sorted({*h5.files, *h5.sources})), close=h5.close)
 
 
-def _reading(h5: SafeHDF5) -> ScanReading:
-    if hdf5_kind.is_volume(h5):
+def _reading(h5: SafeHDF5, group: str | None) -> ScanReading:
+    if group is not None and h5.find(group) is None:
+        have = ", ".join(f"/{name}" for name in list(h5.file)[:8])
+        raise DataError(f"{h5.path.name}: expected a scan in {group}, got none; it holds {have}.")
+    if group is None and hdf5_kind.is_volume(h5):
         raise DataError(
             f"{h5.path.name}: expected a scan, got a reconstructed volume; "
             "give the file with the projections, or look at this one with `physrecon view`."
         )
     for layout in LAYOUTS:
-        reading = layout(h5)
+        reading = layout(h5, group)
         if reading is not None:
             return reading
     raise hdf5_kind.not_a_scan(h5)

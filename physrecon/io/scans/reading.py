@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,62 +16,62 @@ from physrecon.io.scans.frames import Frames, StoredArray
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """The user's options for a scan: the arguments of `open_scan`."""
+    """The user's options for a scan: the arguments of `open_scan`.
+
+    group: of a file that holds several scans, as in `FILE.nx::/entry0001`; None for the first."""
 
     angle_unit: str | None = None
     line_integrals: bool = False
     allow_root: str | Path | None = None
+    group: str | None = None
 
 
 @dataclass(frozen=True)
 class ScanReading:
     """A scan as stored, before units are resolved.
 
-    angles: (views,) as stored.  angle_unit: as stated, "" if it is not.
-    pixel_size: ((row, column), unit) or None.  flat_positions: (flats,) in 0..1 or None.
+    angles: (views,) as stored, or None; `no_angles` is then the error for a scan without them.
+    angle_unit: as stated, "" if it is not.  pixel_size: ((row, column), unit) or None.
+    flat_positions: (flats,) in 0..1 or None.  beam: counts of the open beam in the views (views,)
+    and in the flats (flats,), in any unit, by a monitor and the counting times; or None.
+    notes: choices made in reading.  unused: facts in the file that the result does not rest on.
     files: all files that hold the scan, in a fixed order.  close: closes them."""
 
     kind: str
     projections: Frames
     flats: Frames
     darks: Frames
-    angles: NDArray[np.float64]
+    angles: NDArray[np.float64] | None
     angle_unit: str
     pixel_size: tuple[tuple[float, float], str] | None = None
     center: float | None = None
     flat_positions: NDArray[np.float64] | None = None
+    beam: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
     notes: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
+    no_angles: str = ""
     files: tuple[Path, ...] = ()
     close: Callable[[], None] = lambda: None
 
 
 def detector_stack(data: StoredArray, where: str) -> None:
-    """Raise DataError unless `data` is a stack of images of real numbers."""
-    if len(data.shape or ()) != 3 or 0 in data.shape or data.dtype.kind not in "iuf":
+    """Raise DataError unless `data` is a stack of images of real numbers, or one sinogram."""
+    if len(data.shape or ()) not in (2, 3) or 0 in data.shape or data.dtype.kind not in "iuf":
         raise DataError(
-            f"{where}: expected a stack of projections, 3-D real numbers, "
+            f"{where}: expected a stack of projections, 3-D real numbers, or one sinogram, "
             f"got shape {data.shape} of {data.dtype}."
         )
 
 
-def angle_values(
-    data: StoredArray, where: str, views: int, frames: int | None = None
-) -> NDArray[np.float64]:
-    """The angles in a dataset, (views,) or (frames,) float64.
+def angle_values(data: StoredArray, where: str, *counts: int) -> NDArray[np.float64]:
+    """The angles in a dataset, float64: a list of one of `counts` lengths, or a column of them.
 
-    Raises DataError unless it holds one finite number per projection (or per frame)."""
-    if len(data.shape or ()) != 1 or data.dtype.kind not in "iuf":
-        raise DataError(
-            f"{where}: expected a list of angles, got shape {data.shape} of {data.dtype}."
-        )
-    if data.shape[0] not in (views, frames or views):
-        expected = f"{views} angles, one per projection"
-        expected += f", or {frames}, one per frame" if frames else ""
-        raise DataError(f"{where}: expected {expected}, got {data.shape[0]}; correct the file.")
-    angles = data[()].astype(np.float64)
-    bad = np.count_nonzero(~np.isfinite(angles))
-    if bad:
-        raise DataError(
-            f"{where}: expected finite angles, got {bad} NaN or infinite of {angles.size}."
-        )
-    return angles
+    The first count is that of the projections.  Raises DataError for any other shape."""
+    shape = tuple(data.shape or ())
+    if data.dtype.kind not in "iuf" or not shape or math.prod(shape) != max(shape):
+        raise DataError(f"{where}: expected a list of angles, got shape {shape} of {data.dtype}.")
+    if max(shape) not in counts:
+        expected = f"{counts[0]} angles, one per projection"
+        expected += f", or {counts[1]}, one per frame" if counts[1:] else ""
+        raise DataError(f"{where}: expected {expected}, got {max(shape)}; correct the file.")
+    return np.asarray(data[()], np.float64).ravel()

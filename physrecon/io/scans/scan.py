@@ -16,7 +16,7 @@ from numpy.typing import DTypeLike, NDArray
 from physrecon.errors import ArgumentError, DataError
 from physrecon.geometry.parallel_beam import ANGLE_UNITS, ParallelBeam
 from physrecon.io import units
-from physrecon.io.content import HDF5, content_of, first_reading, unrecognised
+from physrecon.io.content import HDF5, content_of, file_and_group, first_reading, unrecognised
 from physrecon.io.fingerprint import fingerprint
 from physrecon.io.opened import Closing, UnchangedFiles, undone_by
 from physrecon.io.scans.frames import Frames
@@ -34,10 +34,13 @@ class Scan(Closing):
 
     projections (views, rows, columns), flats and darks (n, rows, columns), n may be 0: arrays that
     are read when indexed.  flat_positions: (n,) when each flat was taken, 0 before the first
-    projection and 1 after the last; None if unknown.  angles: (views,) in `angle_unit`.
+    projection and 1 after the last; None if unknown.  beam: counts of the open beam in the
+    views (views,) and in the flats (flats,), from a monitor and the counting times, for
+    `pr.prepare`; None if unknown.  angles: (views,) in `angle_unit`.
     pixel_size: (row, column) in `length_unit`, or None.  center: column of the rotation axis if the
     file states it, else None.  line_integrals: the data are −log(transmission) already, not counts.
-    notes: sentences for the user.  close: closes the files.
+    notes: sentences for the user, the unused facts among them.  unused: facts that the file states
+    and that the result does not rest on.  close: closes the files.
     files: all files that hold the scan, in a fixed order; a read raises ReadError if one of them
     has changed since it was opened."""
 
@@ -47,6 +50,7 @@ class Scan(Closing):
     flats: Frames
     darks: Frames
     flat_positions: NDArray[np.float64] | None
+    beam: tuple[NDArray[np.float64], NDArray[np.float64]] | None
     angles: NDArray[np.float64]
     angle_unit: str
     pixel_size: tuple[float, float] | None
@@ -54,6 +58,7 @@ class Scan(Closing):
     center: float | None
     line_integrals: bool
     notes: list[str]
+    unused: list[str]
     files: tuple[Path, ...] = field(repr=False)
     close: Callable[[], None] = field(repr=False)
 
@@ -117,10 +122,11 @@ def open_scan(
     line_integrals: bool = False,
     allow_root: str | Path | None = None,
 ) -> Scan:
-    """Open a Data Exchange, NXtomo or image-keyed NeXus file.
+    """Open a Data Exchange, NXtomo or other NeXus file.
 
-    angle_unit: "deg" or "rad" if the file does not state it.  allow_root: a further folder in which
-    linked files are accepted.  Raises MissingInputError, DataError, ArgumentError.
+    `FILE.nx::/entry0001` chooses one of several scans; else the file's default is read, or the
+    first.  angle_unit: "deg" or "rad" if the file does not state it.  allow_root: a further folder
+    in which linked files are accepted.  Raises MissingInputError, DataError, ArgumentError.
 
     >>> truth = pr.datasets.simulate_scan("scan.h5", (2, 16, 16), views=12)
     >>> with pr.open_scan("scan.h5") as scan:
@@ -131,7 +137,8 @@ def open_scan(
     """
     if angle_unit is not None and angle_unit not in ANGLE_UNITS:
         raise ArgumentError(f'open_scan: expected angle_unit "deg" or "rad", got {angle_unit!r}.')
-    path, options = Path(path), ReadOptions(angle_unit, line_integrals, allow_root)
+    path, group = file_and_group(path)
+    options = ReadOptions(angle_unit, line_integrals, allow_root, group)
     content = content_of(path)
     reading = first_reading("physrecon.io.scans", SCAN_READERS, path, content, options)
     if reading is None:
@@ -141,6 +148,14 @@ def open_scan(
 
 
 def _scan(path: Path, reading: ScanReading, options: ReadOptions) -> Scan:
+    if reading.angles is None:
+        raise DataError(reading.no_angles)
+    bad = np.count_nonzero(~np.isfinite(reading.angles))
+    if bad:
+        raise DataError(
+            f"{path.name}: expected finite angles of the projections, got {bad} NaN or infinite of "
+            f"{reading.angles.size}."
+        )
     unit, unit_notes = units.angle_unit(
         path.name, reading.angles, reading.angle_unit, options.angle_unit
     )
@@ -152,13 +167,20 @@ def _scan(path: Path, reading: ScanReading, options: ReadOptions) -> Scan:
         flats=reading.flats.within(files),
         darks=reading.darks.within(files),
         flat_positions=reading.flat_positions,
+        beam=reading.beam,
         angles=reading.angles,
         angle_unit=unit,
         pixel_size=reading.pixel_size[0] if reading.pixel_size else None,
         length_unit=reading.pixel_size[1] if reading.pixel_size else None,
         center=reading.center,
         line_integrals=options.line_integrals,
-        notes=[*unit_notes, *reading.notes, *_field_notes(reading, options.line_integrals)],
+        notes=[
+            *unit_notes,
+            *reading.notes,
+            *_field_notes(reading, options.line_integrals),
+            *(f"not used: {fact}" for fact in reading.unused),
+        ],
+        unused=list(reading.unused),
         files=reading.files,
         close=reading.close,
     )

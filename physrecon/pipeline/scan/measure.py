@@ -41,7 +41,9 @@ def measure(job: ScanJob, scan: Scan, rows: slice) -> tuple[SlabData, Repairs]:
     """The data of a few detector rows, in the form that the likelihood of the job takes."""
     stacks = [s[:, rows] for s in (scan.projections, scan.flats, scan.darks)]
     if find(LIKELIHOODS, job.likelihood).raw_counts:
-        *parts, repairs = prepare_counts(*stacks, flat_positions=scan.flat_positions)
+        *parts, repairs = prepare_counts(
+            *stacks, flat_positions=scan.flat_positions, beam=scan.beam
+        )
         return SlabData(None, *parts), repairs
     y, repairs = corrected(job, scan, stacks, rows.start)
     return SlabData(y), repairs
@@ -62,6 +64,7 @@ def corrected(
         flats,
         darks,
         flat_positions=scan.flat_positions,
+        beam=scan.beam,
         rings=None if job.rings == "none" else job.rings,
         line_integrals=job.line_integrals,
         first_row=first_row,
