@@ -74,7 +74,7 @@ class Frames(LazyArray):
     def some(self, frames: NDArray[np.intp]) -> Frames:
         """The frames with these numbers."""
         index = self._index[frames]
-        return Frames(self._stack, index, self.order, self._where, self._mirrored)
+        return Frames(self._stack, index, self.order, self._where, self.mirrored)
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
         """Read [views, rows, columns]: views an int, slice, mask or indices; the others int or

@@ -156,7 +156,9 @@ def open_scan(
 
 def _scan(path: Path, reading: ScanReading, options: ReadOptions) -> Scan:
     if reading.angles is None:
-        raise DataError(reading.no_angles)
+        raise DataError(
+            f"{reading.no_angles} Or give them: --angles 0..180/{reading.projections.shape[0]}."
+        )
     bad = np.count_nonzero(~np.isfinite(reading.angles))
     if bad:
         raise DataError(
