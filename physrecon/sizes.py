@@ -1,4 +1,4 @@
-"""Runs of slices and numbers of bytes, from text and to text."""
+"""Runs of slices and views, spans, lengths and numbers of bytes, from text and to text."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 from physrecon.errors import ArgumentError
 
 _UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
+_NUMBER = r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
 
 
 def parse_slices(text: str) -> slice:
@@ -21,6 +22,37 @@ def parse_slices(text: str) -> slice:
     if first < 0 or (last is not None and last <= first):
         raise ArgumentError(f"slices: expected a:b with 0 <= a < b, got {text!r}")
     return slice(first, last)
+
+
+def parse_runs(where: str, text: str) -> list[slice]:
+    """Several runs such as `100:110,150`, each `a:b` or one number.  Raises ArgumentError."""
+    runs = [re.fullmatch(r"\s*(\d+)\s*(?::\s*(\d+)\s*)?", part) for part in text.split(",")]
+    found = [(int(run[1]), int(run[2] or int(run[1]) + 1)) for run in runs if run]
+    if len(found) < len(runs) or any(a >= b for a, b in found):
+        raise ArgumentError(f"{where}: expected runs such as 100:110,150, got {text!r}")
+    return [slice(a, b) for a, b in found]
+
+
+def parse_span(text: str) -> tuple[float, float, int] | None:
+    """(first, last, count) of `0..180/721`; None for other texts.  Raises ArgumentError."""
+    match = re.fullmatch(rf"\s*{_NUMBER}\s*\.\.\s*{_NUMBER}\s*/\s*(\d{{1,9}})\s*", text)
+    if not match:
+        return None
+    first, last, count = float(match[1]), float(match[2]), int(match[3])
+    if not (math.isfinite(first) and math.isfinite(last) and count):
+        raise ArgumentError(f"angles: expected FIRST..LAST/COUNT, got {text!r}")
+    return first, last, count
+
+
+def parse_pixel_size(text: str) -> tuple[tuple[float, float], str]:
+    """((row, column), unit) of `0.65um` or `0.65,0.7um`.  Raises ArgumentError."""
+    match = re.fullmatch(rf"\s*{_NUMBER}\s*(?:,\s*{_NUMBER}\s*)?([^\d\s,.]+)\s*", text)
+    size = (float(match[1]), float(match[2] or match[1])) if match else (0.0, 0.0)
+    if not match or not all(0 < length < math.inf for length in size):
+        raise ArgumentError(
+            f"pixel_size: expected lengths > 0 with a unit, such as 0.65um, got {text!r}"
+        )
+    return size, match[3]
 
 
 def parse_bytes(text: str | int) -> int:

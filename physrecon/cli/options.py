@@ -84,7 +84,8 @@ def info(parser: Parser) -> None:
 
 def find_center(parser: Parser) -> None:
     names = ("input", "angle_unit", "line_integrals", "allow_root", "slices", "threads")
-    add_options(parser, _some(*names))
+    supplied = ("angles", "flats", "darks", "exclude_views")
+    add_options(parser, _some(*names, *supplied))
 
 
 def demo(parser: Parser) -> None:

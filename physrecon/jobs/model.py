@@ -88,8 +88,8 @@ class Job(Table):
     def fingerprinted(self) -> Self:
         """The job with its execution settings reset; only those that affect the result remain."""
         plain = {o.key: o.field.default for o in options(type(self)) if o.extra.get("execution")}
-        paths = {"input": self.input.resolve(), "output": Path(self.output.name)}
-        return self.model_copy(update={**plain, **paths})
+        paths = {name: value.resolve() for name, value in self if isinstance(value, Path)}
+        return self.model_copy(update={**paths, **plain, "output": Path(self.output.name)})
 
     def usual_stop(self, iterations: int) -> dict[str, Any]:
         """The settings of [stop] for a job without a number of iterations.

@@ -13,7 +13,7 @@ iterations = 30
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from physrecon.catalog import (
     ANGLE_UNITS,
@@ -28,7 +28,8 @@ from physrecon.catalog import (
 from physrecon.jobs.model import Job
 from physrecon.jobs.options import option
 from physrecon.jobs.settings import PriorSettings
-from physrecon.jobs.types import Column, OutlierSize, Rows, Whole, one_of
+from physrecon.jobs.types import Column, OutlierSize, PixelSize, Rows, Views, Whole, one_of
+from physrecon.sizes import parse_span
 
 
 class ScanJob(Job):
@@ -68,6 +69,20 @@ class ScanJob(Job):
     angle_unit: Annotated[Literal["deg", "rad"] | None, one_of(ANGLE_UNITS)] = option(
         None, "unit of the angles, where the file states none", metavar="UNIT"
     )
+    angles: str | None = option(
+        None, "FIRST..LAST/COUNT with both ends, or a file (text, .npy, FILE.h5::/path), instead "
+        "of the angles in SCAN", metavar="ANGLES",
+    )  # fmt: skip
+    flats: Path | None = option(None, "images of the open beam, instead of those in SCAN")
+    darks: Path | None = option(None, "images without beam, instead of those in SCAN")
+    pixel_size: PixelSize | None = option(
+        None, "size of the detector's pixels such as 0.65um, or of rows and columns: 0.65,0.7um",
+        metavar="SIZE",
+    )  # fmt: skip
+    exclude_views: Views | None = option(
+        None, "views to leave out such as 100:110,150, counted from 0, b not included",
+        metavar="a:b,…",
+    )  # fmt: skip
     line_integrals: bool = option(False, "the data are -log(transmission) already")
     allow_root: Path | None = option(
         None, "a further folder in which linked files may lie", metavar="DIR", execution=True
@@ -75,6 +90,20 @@ class ScanJob(Job):
     slab_rows: Whole | None = option(
         None, "rows in one go (default: by memory)", metavar="N", execution=True
     )
+
+    @classmethod
+    def in_folder(cls, values: dict[str, Any], folder: Path) -> dict[str, Any]:
+        placed = super().in_folder(values, folder)
+        angles = values.get("angles")
+        if isinstance(angles, str) and not parse_span(angles):
+            placed["angles"] = str(folder / angles)
+        return placed
+
+    def fingerprinted(self) -> ScanJob:
+        plain = super().fingerprinted()
+        if self.angles is None or parse_span(self.angles):
+            return plain
+        return plain.model_copy(update={"angles": str(Path(self.angles).resolve())})
 
     def _details(self) -> list[str]:
         return [self.filter] if self.method in DIRECT else []

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,7 +16,7 @@ from pydantic import BeforeValidator
 
 from physrecon.catalog import expected
 from physrecon.errors import ArgumentError
-from physrecon.sizes import parse_bytes, parse_slices
+from physrecon.sizes import parse_bytes, parse_pixel_size, parse_runs, parse_slices
 
 Check = Callable[[Any], Any]
 
@@ -162,4 +163,6 @@ PSFCenter = Annotated[tuple[int, ...] | Literal["peak", "mass"], _checked(severa
     natural, "an index along z,y,x such as 8,15,15, or peak, or mass", "peak", "mass"
 ))]  # fmt: skip
 Bytes = Annotated[int, _checked(_parsed(parse_bytes))]
+Views = Annotated[str, _checked(_parsed(partial(parse_runs, "views"), keep=True))]
+PixelSize = Annotated[str, _checked(_parsed(parse_pixel_size, keep=True))]
 Rows = Annotated[str, _checked(_parsed(parse_slices, keep=True))]

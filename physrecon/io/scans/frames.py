@@ -86,6 +86,11 @@ class Frames(LazyArray):
     def size(self) -> int:
         return int(np.prod(self.shape, dtype=np.int64))
 
+    def some(self, frames: NDArray[np.intp]) -> Frames:
+        """The frames with these numbers."""
+        index = self._index[frames]
+        return Frames(self._stack, index, self.order, self._where, self.mirrored)
+
     def __getitem__(self, key: Any) -> NDArray[Any]:
         """Read [views, rows, columns]: views an int, slice, mask or indices; the others int or
         slice.  Raises ArgumentError for other keys and ReadError if the file cannot be read."""

@@ -21,6 +21,7 @@ from physrecon.io.fingerprint import fingerprint
 from physrecon.io.opened import Closing, UnchangedFiles, undone_by
 from physrecon.io.scans.frames import Frames
 from physrecon.io.scans.reading import ReadOptions, ScanReading
+from physrecon.io.scans.supplied import Angles, Supplied
 
 # Modules of `io.scans`, each with `read(path, content, options) -> ScanReading | None`.
 SCAN_READERS = ("hdf5",)
@@ -121,12 +122,23 @@ def open_scan(
     angle_unit: str | None = None,
     line_integrals: bool = False,
     allow_root: str | Path | None = None,
+    *,
+    angles: Angles | None = None,
+    flats: str | Path | None = None,
+    darks: str | Path | None = None,
+    pixel_size: str | None = None,
+    exclude_views: str | None = None,
 ) -> Scan:
     """Open a Data Exchange, NXtomo or other NeXus file.
 
     `FILE.nx::/entry0001` chooses one of several scans; else the file's default is read, or the
     first.  angle_unit: "deg" or "rad" if the file does not state it.  allow_root: a further folder
-    in which linked files are accepted.  Raises MissingInputError, DataError, ArgumentError.
+    in which linked files are accepted.
+
+    What the file lacks or states wrongly can be given.  angles: an array, "0..180/721" with both
+    ends, or a file with one angle per view (text, NumPy, `FILE.h5::/path`).  flats, darks: images.
+    pixel_size: "0.65um", or "0.65,0.7um" for rows and columns.  exclude_views: "100:110,150",
+    counted from 0, ends not included.  Raises MissingInputError, DataError, ArgumentError.
 
     >>> truth = pr.datasets.simulate_scan("scan.h5", (2, 16, 16), views=12)
     >>> with pr.open_scan("scan.h5") as scan:
@@ -143,13 +155,16 @@ def open_scan(
     reading = first_reading("physrecon.io.scans", SCAN_READERS, path, content, options)
     if reading is None:
         raise unrecognised(path, content, HDF5, "convert it to Data Exchange or NXtomo")
+    reading = Supplied(angles, flats, darks, pixel_size, exclude_views).added_to(reading)
     with undone_by(reading.close):
         return _scan(path, reading, options)
 
 
 def _scan(path: Path, reading: ScanReading, options: ReadOptions) -> Scan:
     if reading.angles is None:
-        raise DataError(reading.no_angles)
+        raise DataError(
+            f"{reading.no_angles} Or give them: --angles 0..180/{reading.projections.shape[0]}."
+        )
     bad = np.count_nonzero(~np.isfinite(reading.angles))
     if bad:
         raise DataError(

@@ -37,6 +37,7 @@ OTHER_FORMATS = (
     *("tif", "tiff", "png", "jpg", "jpeg", "raw", "npy", "npz", "nc", "mrc", "zarr", "nii", "nrrd"),
     *("vtk", "toml", "txt", "csv"),
 )
+SUPPLIED = ("angles", "flats", "darks", "pixel_size", "exclude_views")  # fields of the job
 
 
 class ScanTask:
@@ -61,7 +62,10 @@ class ScanTask:
     @classmethod
     @contextmanager
     def open(cls, job: ScanJob) -> Iterator[Self]:
-        with open_scan(job.input, job.angle_unit, job.line_integrals, job.allow_root) as scan:
+        supplied = {name: getattr(job, name) for name in SUPPLIED}
+        with open_scan(
+            job.input, job.angle_unit, job.line_integrals, job.allow_root, **supplied
+        ) as scan:
             scan.require_flats()
             yield cls(with_iterations(job), scan)
 
