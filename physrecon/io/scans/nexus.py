@@ -149,11 +149,8 @@ class _Angles:
     def _path(self) -> str:
         nodes, entry = self.detector.nodes, self.detector.entry
         official = [f"{entry}/sample/rotation_angle", f"{entry}/data/rotation_angle"]
-        of_axis = self._first_axis()
-        for path in (*official, *([of_axis] if of_axis else [])):
-            if isinstance(nodes.get(path), h5py.Dataset):
-                return path
-        return self._named()
+        path = next((p for p in official if isinstance(nodes.get(p), h5py.Dataset)), None)
+        return path or self._first_axis() or self._named()
 
     def _first_axis(self) -> str | None:
         """The first axis of an NXdata group that shows the detector's data."""

@@ -61,8 +61,12 @@ def measured(detector: Detector, views: Index, flats: Index, darks: Index) -> Be
         )
     elif times is not None:
         unused.append(f"counting times: the monitor {path} is taken to have counted as long")
+    if notes and not len(flats):
+        unused.append(
+            "beam of the views (monitor, counting times): there are no flats to relate it to"
+        )
     if not notes or not len(flats):
-        return Beam(None, (), (*unused, *notes))
+        return Beam(None, (), tuple(unused))
     return Beam((open_beam[views], open_beam[flats]), tuple(notes), tuple(unused))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import h5py
 import numpy as np
@@ -39,7 +40,7 @@ def read(h5: SafeHDF5, group: str | None) -> ScanReading | None:
     nodes = {p: n for p, n in h5.walk() if group is None or f"{p}/".startswith(f"{group}/")}
     if is_bliss(h5) or any(path.endswith("/definition") for path in nodes):
         return None
-    found = _signal(h5, nodes) or _only_array(nodes)
+    found = _signal(nodes) or _only_array(nodes)
     if found is None:
         return None
     data = h5.sound(found.data, found.data.name)
@@ -63,24 +64,24 @@ def read(h5: SafeHDF5, group: str | None) -> ScanReading | None:
     )
 
 
-def _signal(h5: SafeHDF5, nodes: dict[str, object]) -> _Found | None:
+def _signal(nodes: dict[str, Any]) -> _Found | None:
     """The first NXdata group whose signal has an axis of angles."""
-    for node in nodes.values():
+    for path, node in nodes.items():
         if not isinstance(node, h5py.Group) or text(node.attrs.get("NX_class", "")) != "NXdata":
             continue
-        data = h5.child(node, text(node.attrs.get("signal", "")) or ".")
+        data = nodes.get(f"{path}/{text(node.attrs.get('signal', ''))}")
         names = [text(name) for name in np.ravel(node.attrs.get("axes", ()))]
         if not isinstance(data, h5py.Dataset) or data.ndim not in (2, 3) or len(names) != data.ndim:
             continue
         for axis, name in enumerate(names):
-            angles = h5.child(node, name) if name not in ("", ".") else None
+            angles = nodes.get(f"{path}/{name}")
             fits = getattr(angles, "shape", None) == (data.shape[axis],)
             if fits and _is_angle(angles, name):
                 return _Found(data, angles, axis, names, "NXdata")
     return None
 
 
-def _only_array(nodes: dict[str, object]) -> _Found | None:
+def _only_array(nodes: dict[str, Any]) -> _Found | None:
     """The one array of two or three axes, if there is one list of angles for one of them."""
     real = [(p, n) for p, n in nodes.items() if isinstance(n, h5py.Dataset)]
     arrays = {object_id(n): n for _, n in real if n.ndim in (2, 3) and min(n.shape) > 0}

@@ -142,6 +142,14 @@ def test_a_monitor_that_says_nothing_is_not_used(tmp_path, monitor, words):
     check(path, *([words] if words else []))
 
 
+def test_a_monitor_without_flats_is_said(tmp_path):
+    key = np.where(KEY == 1, 3, KEY)
+    members = {f"{DETECTOR}image_key": key, f"{DETECTOR}image_key_control": key}
+    path = nxtomo(tmp_path / "a.nx", counts(MONITOR), control__data=MONITOR, **members)
+    with open_scan(path) as scan:
+        assert scan.beam is None and "there are no flats to relate it to" in scan.unused[0]
+
+
 def test_darks_of_another_time_are_said(tmp_path):
     times = np.r_[[0.2] * DARKS, [0.1] * (FLATS + VIEWS)]
     check(nxtomo(tmp_path / "a.nx", **{f"{DETECTOR}count_time": times}), "darks, 0.2, where")

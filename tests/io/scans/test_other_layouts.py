@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 from discs import COLUMNS, MU, RADIUS
-from scan_files import told
+from scan_files import nexus, told
 
 from physrecon.analytic.fbp import fbp
 from physrecon.errors import DataError
@@ -211,3 +211,15 @@ def test_the_voxel_size_of_nabu(tmp_path, name, entry):
             assert (volume.voxel_size, volume.length_unit) == (expected, "cm")
     else:
         assert f"look at it with `physrecon view a.h5::{place}`" in told(path)
+
+
+def test_keyed_frames_with_angles_on_the_axis_of_their_nxdata(tmp_path):
+    """Two lists could be angles; the group that shows the frames says which is."""
+    key = [2, 1, 0, 0, 0]
+    path = nexus(tmp_path / "a.nxs", key, definition=None, angle_path="entry/data/srot")
+    with h5py.File(path, "a") as file:
+        file["entry/data"].attrs.update(NX_class="NXdata", signal="data", axes=["srot", "y", "x"])
+        file["entry/data/data"] = h5py.SoftLink("/entry/instrument/detector/data")
+        file["entry/other/theta"] = np.arange(5.0) * 7
+    with open_scan(path) as scan:
+        np.testing.assert_array_equal(scan.angles, [20, 30, 40])
