@@ -158,8 +158,9 @@ Lengths = Annotated[tuple[float, ...], _checked(several(
     number("a length", holds=positive), "lengths > 0 along z,y,x such as 0.3,0.1,0.1"
 ))]  # fmt: skip
 PSF = Annotated[str, BeforeValidator(_psf)]
-PSFCenter = Annotated[tuple[int, ...] | Literal["peak", "mass"], _checked(several(
-    natural, "an index along z,y,x such as 8,15,15, or peak, or mass", "peak", "mass"
+PSFCenter = Annotated[tuple[int, ...] | Literal["peak", "mass", "corner"], _checked(several(
+    natural, "an index along z,y,x such as 8,15,15, or peak, or mass, or corner",
+    "peak", "mass", "corner",
 ))]  # fmt: skip
 Bytes = Annotated[int, _checked(_parsed(parse_bytes))]
 Rows = Annotated[str, _checked(_parsed(parse_slices, keep=True))]
