@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +55,7 @@ def describe(
         first, *more = str(error).split("; ")
         return [first, *(f"  {line}" for line in more)]
     except MissingInputError as error:
-        slabs = None if Path(path).exists() else partial_slabs(path)
+        slabs = None if os.path.exists(path) else partial_slabs(path)
         if not slabs:
             raise
         raise MissingInputError(

@@ -6,6 +6,7 @@ ValueError with the sentence *expected X, got Y*."""
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +14,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator
 
-from physrecon.catalog import expected
+from physrecon.catalog import PSF_MODELS, expected
 from physrecon.errors import ArgumentError
 from physrecon.sizes import parse_bytes, parse_slices
 
 Check = Callable[[Any], Any]
+LONGEST_NAME, LONGEST_PATH = 255, 4095  # bytes, of Linux and most file systems
 
 
 def shown(value: Any) -> str:
@@ -104,10 +106,27 @@ def _levels(value: Any) -> Any:
     return levels[0] if one else levels
 
 
+def check_path(value: str | Path) -> None:
+    """Raise ValueError for a name that no file can have: with NUL, not encodable, or too long."""
+    try:
+        name = os.fsencode(value)
+    except UnicodeEncodeError:
+        name = b"\0"
+    if b"\0" in name:
+        raise ValueError(f"expected the name of a file, without NUL, got {str(value)[:60]!r}")
+    if len(name) > LONGEST_PATH or max(map(len, name.split(b"/"))) > LONGEST_NAME:
+        raise ValueError(
+            f"expected the name of a file, of at most {LONGEST_NAME} bytes and {LONGEST_PATH} with "
+            f"its folders, got one of {len(name)}"
+        )
+
+
 def _psf(value: Any) -> str:
     """A path or the name of a model with its parameters, as text."""
     if not (value and isinstance(value, str | Path)):
         raise ValueError(f"expected a file or a model such as gaussian:sigma=2, got {shown(value)}")
+    if str(value).partition(":")[0] not in PSF_MODELS:
+        check_path(value)
     return str(value)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def psf_of_file(
 
     wanted: voxel size and unit of the image.  Raises DataError if those of the PSF differ."""
     name = job.psf.partition(":")[0]
-    if ":" in job.psf and "::" not in job.psf and not Path(job.psf).exists():
+    if ":" in job.psf and "::" not in job.psf and not os.path.exists(job.psf):
         raise ArgumentError(f"psf: no such file, and of models {expected(name, PSF_MODELS)}")
     with open_image(job.psf) as file:
         values = _one_frame(job, image, file)
