@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +56,9 @@ def describe(
         first, *more = str(error).split("; ")
         return [first, *(f"  {line}" for line in more)]
     except MissingInputError as error:
-        slabs = None if os.path.exists(path) else partial_slabs(path)
+        slabs = None
+        with suppress(OSError):  # a name too long for a folder of slabs
+            slabs = None if os.path.exists(path) else partial_slabs(path)
         if not slabs:
             raise
         raise MissingInputError(

@@ -17,7 +17,7 @@ from physrecon.jobs.complaints import complaint
 from physrecon.jobs.options import Table, option, options
 from physrecon.jobs.settings import PriorTable, StopSettings
 from physrecon.jobs.toml import merge, read_toml, toml_value
-from physrecon.jobs.types import Bytes, Setting, Whole, check_path, one_of
+from physrecon.jobs.types import LONGEST_OUTPUT, Bytes, Setting, Whole, check_path, one_of
 
 
 class Job(Table):
@@ -260,5 +260,7 @@ def _check_path(name: str, path: Path) -> None:
     """Raise ValueError, with the name of its field, for a path that no file can have."""
     try:
         check_path(path)
+        if name == "output":
+            check_path(path.name, LONGEST_OUTPUT)
     except ValueError as problem:
         raise ValueError(f"{name}: {problem}") from None

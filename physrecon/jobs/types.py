@@ -20,6 +20,7 @@ from physrecon.sizes import parse_bytes, parse_slices
 
 Check = Callable[[Any], Any]
 LONGEST_NAME, LONGEST_PATH = 255, 4095  # bytes, of Linux and most file systems
+LONGEST_OUTPUT = 200  # bytes; while a file is written, its temporary names are longer
 
 
 def shown(value: Any) -> str:
@@ -106,17 +107,19 @@ def _levels(value: Any) -> Any:
     return levels[0] if one else levels
 
 
-def check_path(value: str | Path) -> None:
-    """Raise ValueError for a name that no file can have: with NUL, not encodable, or too long."""
+def check_path(value: str | Path, longest: int = LONGEST_NAME) -> None:
+    """Raise ValueError for a name that no file can have: with NUL, not encodable, or too long.
+
+    longest: bytes of the name and of each of its folders."""
     try:
         name = os.fsencode(value)
     except UnicodeEncodeError:
         name = b"\0"
     if b"\0" in name:
         raise ValueError(f"expected the name of a file, without NUL, got {str(value)[:60]!r}")
-    if len(name) > LONGEST_PATH or max(map(len, name.split(b"/"))) > LONGEST_NAME:
+    if len(name) > LONGEST_PATH or max(map(len, name.split(b"/"))) > longest:
         raise ValueError(
-            f"expected the name of a file, of at most {LONGEST_NAME} bytes and {LONGEST_PATH} with "
+            f"expected the name of a file, of at most {longest} bytes and {LONGEST_PATH} with "
             f"its folders, got one of {len(name)}"
         )
 
