@@ -19,6 +19,7 @@ from physrecon.errors import ArgumentError
 from physrecon.sizes import parse_bytes, parse_slices
 
 Check = Callable[[Any], Any]
+LARGEST = 1 << 63  # of an int64
 LONGEST_NAME, LONGEST_PATH = 255, 4095  # bytes, of Linux and most file systems
 LONGEST_OUTPUT = 200  # bytes; while a file is written, its temporary names are longer
 
@@ -60,7 +61,8 @@ def number(
         except (TypeError, ValueError, OverflowError):
             number = math.nan
         exact = isinstance(value, str) or number == value
-        if not (exact and math.isfinite(number) and holds(number)):
+        fits = abs(number) < LARGEST if kind is int else math.isfinite(number)
+        if not (exact and fits and holds(number)):
             raise ValueError(f"expected {what}, got {shown(value)}")
         return number
 

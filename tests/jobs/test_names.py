@@ -60,3 +60,12 @@ def test_readers_say_that_there_is_no_such_file(name):
     for read in (open_image, open_scan, describe):
         with pytest.raises(MissingInputError, match="expected"):
             read(BAD[name])
+
+
+@pytest.mark.parametrize("digits", [19, 25, 400])
+def test_a_number_that_no_int64_holds(digits, here):
+    for kind, key in ((ScanJob, "threads"), (ImageJob, "psf_center"), (ImageJob, "stop")):
+        value = 10**digits
+        given = {"stop": {"iterations": value}, "psf_center": [value, 1]}.get(key, value)
+        with pytest.raises(ArgumentError, match="expected"):
+            kind.build({**JOBS[kind], key: given}, "job")
