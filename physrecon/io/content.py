@@ -59,6 +59,10 @@ def content_of(path: Path, wanted: str = HDF5) -> Content:
         raise MissingInputError(
             f"{path}: expected a readable file, got {error.strerror}; check its permissions."
         ) from error
+    except ValueError as error:  # NUL, or text that the file system cannot spell
+        raise MissingInputError(
+            f"{str(path)[:60]!r}: expected {wanted}, got a name that no file has; check it."
+        ) from error
     return Content(_kind(path, head), head)
 
 

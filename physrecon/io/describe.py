@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from pathlib import Path
 
 import h5py
@@ -59,7 +61,9 @@ def describe(
     except NotAScan as error:
         raise NotAScan("\n  ".join(str(error).split("; "))) from error
     except MissingInputError as error:
-        slabs = None if Path(path).exists() else partial_slabs(path)
+        slabs = None
+        with suppress(OSError):  # a name too long for a folder of slabs
+            slabs = None if os.path.exists(path) else partial_slabs(path)
         if not slabs:
             raise
         raise MissingInputError(

@@ -81,7 +81,7 @@ class ImageJob(Job):
     psf_center: PSFCenter | None = option(
         None,
         "index of the centre of the PSF, or peak, or mass, where its light balances, to fractions "
-        "of a voxel (default: n // 2 of every axis)",
+        "of a voxel, or corner, for a file in FFT order (default: n // 2 of every axis)",
         metavar="z,y,x",
     )
     normalize: bool = option(True, "divide the PSF by its sum")
@@ -149,6 +149,11 @@ class ImageJob(Job):
             raise ValueError(
                 f"length_unit: expected a voxel_size for {self.length_unit} to be the unit of, "
                 "got none; give both"
+            )
+        if self.psf_center == "corner" and self.model:
+            raise ValueError(
+                f"psf_center: expected a file for corner, got the model {self.model}, whose centre "
+                "is its middle; drop it"
             )
         if self.blind and (self.method not in BLIND_SOLVERS or self.planewise):
             got = "planewise" if self.planewise else self.method

@@ -17,7 +17,7 @@ from physrecon.jobs.complaints import complaint
 from physrecon.jobs.options import Table, option, options
 from physrecon.jobs.settings import PriorTable, StopSettings
 from physrecon.jobs.toml import merge, read_toml, toml_value
-from physrecon.jobs.types import Bytes, Setting, Whole, one_of
+from physrecon.jobs.types import LONGEST_OUTPUT, Bytes, Setting, Whole, check_path, one_of
 
 
 class Job(Table):
@@ -162,6 +162,9 @@ class Job(Table):
 
     @model_validator(mode="after")
     def _checked(self) -> Self:
+        for name, value in self:
+            if isinstance(value, Path):
+                _check_path(name, value)
         self.__dict__.update(self._what_follows())
         self._check_kind()
         if self.method in self.DIRECT:
@@ -251,3 +254,13 @@ class Job(Table):
     @field_serializer("input", "output")
     def _plain_path(self, path: Path) -> str:
         return str(path)
+
+
+def _check_path(name: str, path: Path) -> None:
+    """Raise ValueError, with the name of its field, for a path that no file can have."""
+    try:
+        check_path(path)
+        if name == "output":
+            check_path(path.name, LONGEST_OUTPUT)
+    except ValueError as problem:
+        raise ValueError(f"{name}: {problem}") from None

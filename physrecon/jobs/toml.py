@@ -8,10 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from physrecon.errors import ConfigError, MissingInputError
+from physrecon.jobs.types import check_path
 
 
 def read_toml(path: str | Path) -> dict[str, Any]:
     """The keys of a job file.  Raises MissingInputError, ConfigError."""
+    try:
+        check_path(path)
+    except ValueError as problem:
+        raise MissingInputError(f"{str(path)[:60]!r}: {problem}; check the path") from None
     try:
         return tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as problem:

@@ -6,6 +6,7 @@ ValueError with the sentence *expected X, got Y*."""
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -14,11 +15,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator
 
-from physrecon.catalog import expected
+from physrecon.catalog import PSF_MODELS, expected
 from physrecon.errors import ArgumentError
 from physrecon.sizes import parse_bytes, parse_pixel_size, parse_runs, parse_slices
 
 Check = Callable[[Any], Any]
+LARGEST = 1 << 63  # of an int64
+LONGEST_NAME, LONGEST_PATH = 255, 4095  # bytes, of Linux and most file systems
+LONGEST_OUTPUT = 200  # bytes; while a file is written, its temporary names are longer
 
 
 def shown(value: Any) -> str:
@@ -58,7 +62,8 @@ def number(
         except (TypeError, ValueError, OverflowError):
             number = math.nan
         exact = isinstance(value, str) or number == value
-        if not (exact and math.isfinite(number) and holds(number)):
+        fits = abs(number) < LARGEST if kind is int else math.isfinite(number)
+        if not (exact and fits and holds(number)):
             raise ValueError(f"expected {what}, got {shown(value)}")
         return number
 
@@ -105,10 +110,29 @@ def _levels(value: Any) -> Any:
     return levels[0] if one else levels
 
 
+def check_path(value: str | Path, longest: int = LONGEST_NAME) -> None:
+    """Raise ValueError for a name that no file can have: with NUL, not encodable, or too long.
+
+    longest: bytes of the name and of each of its folders."""
+    try:
+        name = os.fsencode(value)
+    except UnicodeEncodeError:
+        name = b"\0"
+    if b"\0" in name:
+        raise ValueError(f"expected the name of a file, without NUL, got {str(value)[:60]!r}")
+    if len(name) > LONGEST_PATH or max(map(len, name.split(b"/"))) > longest:
+        raise ValueError(
+            f"expected the name of a file, of at most {longest} bytes and {LONGEST_PATH} with "
+            f"its folders, got one of {len(name)}"
+        )
+
+
 def _psf(value: Any) -> str:
     """A path or the name of a model with its parameters, as text."""
     if not (value and isinstance(value, str | Path)):
         raise ValueError(f"expected a file or a model such as gaussian:sigma=2, got {shown(value)}")
+    if str(value).partition(":")[0] not in PSF_MODELS:
+        check_path(value)
     return str(value)
 
 
@@ -159,8 +183,9 @@ Lengths = Annotated[tuple[float, ...], _checked(several(
     number("a length", holds=positive), "lengths > 0 along z,y,x such as 0.3,0.1,0.1"
 ))]  # fmt: skip
 PSF = Annotated[str, BeforeValidator(_psf)]
-PSFCenter = Annotated[tuple[int, ...] | Literal["peak", "mass"], _checked(several(
-    natural, "an index along z,y,x such as 8,15,15, or peak, or mass", "peak", "mass"
+PSFCenter = Annotated[tuple[int, ...] | Literal["peak", "mass", "corner"], _checked(several(
+    natural, "an index along z,y,x such as 8,15,15, or peak, or mass, or corner",
+    "peak", "mass", "corner",
 ))]  # fmt: skip
 Bytes = Annotated[int, _checked(_parsed(parse_bytes))]
 Views = Annotated[str, _checked(_parsed(partial(parse_runs, "views"), keep=True))]

@@ -2,7 +2,8 @@
 
 Every model returns a float64 array of the requested shape, odd or even, centred on index n//2, of
 sum 1; lengths are in one unit of the user's choice.  Like a camera, a model integrates light over
-whole pixels; planes of microscope models are thin along z."""
+whole pixels; planes of microscope models are thin along z.  A parameter beyond the range in which
+its formula holds raises ArgumentError before arrays are made."""
 
 from physrecon.psf.background import background_level, without_background
 from physrecon.psf.beads import MeasuredPSF, psf_from_beads

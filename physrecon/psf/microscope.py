@@ -20,8 +20,10 @@ from numpy.typing import NDArray
 from physrecon.errors import ArgumentError, DataError
 from physrecon.foreign import plain
 from physrecon.psf.grids import (
+    VOXEL,
     Array,
     Lengths,
+    Range,
     checked_shape,
     from_center,
     mean_over_pixels,
@@ -32,6 +34,11 @@ from physrecon.psf.grids import (
 )
 from physrecon.psf.pupil import Pupil, enough_points
 
+NA = Range(1e-3, 10.0)
+TELESCOPE = Range(1e-6, 10.0)  # its numerical aperture
+INDEX = Range(0.1, 10.0)
+RESOLUTION = Range(0.05, 1e6)  # λ/2NA in pixels; below, the PSF is a point
+LAYER = 1e6  # wavelengths; thickness of a layer at most, and distance of a focus
 MOST_OBLIQUE = 0.95  # part of the pupil radius; the foci of these zones bound the search
 MOST_PLANES = 999  # searched for the brightest
 
@@ -58,8 +65,9 @@ def airy(
     from scipy.special import j1
 
     rows_columns = checked_shape("airy", shape, 2)
-    pixel = per_axis("airy", "pixel_size", pixel_size, 2)
-    k_na = 2 * math.pi * number("airy", "na", na) / number("airy", "wavelength", wavelength)
+    pixel = per_axis("airy", "pixel_size", pixel_size, 2, VOXEL)
+    aperture = number("airy", "na", na, TELESCOPE)
+    k_na = aperture * _wave_number("airy", wavelength, aperture, pixel)
     points = enough_points(k_na, pixel) if oversampling is None else oversampling
 
     def intensity(r: Array) -> Array:
@@ -94,7 +102,7 @@ def born_wolf(
     ('1.00', True)
     """
     sizes, voxel, k, aperture = _optics("born_wolf", shape, wavelength, na, voxel_size)
-    n = number("born_wolf", "index", index)
+    n = number("born_wolf", "index", index, INDEX)
     _refuse_wide("born_wolf", "the medium", n, aperture)
     z = from_center(sizes[0]) * voxel[0]
     pupil = Pupil(k, aperture, lambda rho: -np.outer((aperture * rho) ** 2, z) / (2 * n))
@@ -138,13 +146,14 @@ def gibson_lanni(
     """
     where = "gibson_lanni"
     sizes, voxel, k, aperture = _optics(where, shape, wavelength, na, voxel_size)
-    n = number(where, "immersion_index", immersion_index)
+    n = number(where, "immersion_index", immersion_index, INDEX)
     if (coverslip is None) != (nominal_coverslip is None):
         raise ArgumentError(
             f"{where}(coverslip): expected that of the sample and the nominal one, got one of "
             "them; give (thickness, index) for both, or for neither where they are the same"
         )
-    sample = _layer("depth, sample_index", (depth, n if sample_index is None else sample_index))
+    thickest = LAYER * 2 * math.pi / k
+    sample = _layer("depth", (depth, n if sample_index is None else sample_index), thickest)
     glasses = [
         ("coverslip", coverslip, 1),
         ("nominal_coverslip", nominal_coverslip, -1),
@@ -154,11 +163,15 @@ def gibson_lanni(
     layers = [sample] if depth else []
     for name, layer, sign in glasses:
         if layer is not None:
-            thickness, index = _layer(name, layer)
+            thickness, index = _layer(name, layer, thickest)
             _refuse_wide(where, name, index, aperture)
             layers.append((sign * thickness, index))
     stack = _Layers(k, aperture, layers, n)
-    start = stack.brightest() if focus is None else number(where, "focus", focus, above=-math.inf)
+    start = (
+        stack.brightest()
+        if focus is None
+        else number(where, "focus", focus, Range(-thickest, thickest))
+    )
     z = start + from_center(sizes[0]) * voxel[0]
     return stack.pupil(z).psf(sizes, voxel, _points(where, oversampling))
 
@@ -234,16 +247,28 @@ def _optics(
 ) -> tuple[tuple[int, ...], tuple[float, ...], float, float]:
     """(shape, voxel size, k = 2π/wavelength, na), checked."""
     sizes = checked_shape(where, shape, 3)
-    voxel = per_axis(where, "voxel_size", voxel_size, 3)
-    k = 2 * math.pi / number(where, "wavelength", wavelength)
-    return sizes, voxel, k, number(where, "na", na)
+    voxel = per_axis(where, "voxel_size", voxel_size, 3, VOXEL)
+    aperture = number(where, "na", na, NA)
+    return sizes, voxel, _wave_number(where, wavelength, aperture, voxel), aperture
+
+
+def _wave_number(where: str, wavelength: float, na: float, voxel: tuple[float, ...]) -> float:
+    """k = 2π/wavelength.  Raises ArgumentError if the PSF is far smaller or larger than a pixel."""
+    found = number(where, "wavelength", wavelength, VOXEL)
+    for pitch in voxel[-2:]:
+        if found / (2 * na) / pitch not in RESOLUTION:
+            raise ArgumentError(
+                f"{where}(wavelength): expected λ/2NA {RESOLUTION} voxels, got {found / (2 * na):g}"
+                f" for voxels of {pitch:g}; give both in one unit"
+            )
+    return 2 * math.pi / found
 
 
 def _points(where: str, oversampling: int | None) -> int | None:
     return None if oversampling is None else whole_points(where, oversampling)
 
 
-def _layer(name: str, layer: tuple[float, float]) -> tuple[float, float]:
+def _layer(name: str, layer: tuple[float, float], thickest: float) -> tuple[float, float]:
     """(thickness, index), checked."""
     try:
         thickness, index = layer
@@ -252,8 +277,8 @@ def _layer(name: str, layer: tuple[float, float]) -> tuple[float, float]:
             f"gibson_lanni({name}): expected (thickness, index), got {layer!r}"
         ) from None
     if thickness != 0:
-        thickness = number("gibson_lanni", name, thickness)
-    return float(thickness), number("gibson_lanni", name, index)
+        thickness = number("gibson_lanni", name, thickness, Range(0.0, thickest))
+    return float(thickness), number("gibson_lanni", name, index, INDEX)
 
 
 def _refuse_wide(where: str, medium: str, index: float, na: float) -> None:

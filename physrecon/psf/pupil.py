@@ -17,11 +17,13 @@ from typing import Any
 
 import numpy as np
 
+from physrecon.errors import ArgumentError
 from physrecon.psf.grids import Array, mean_over_pixels, normalized
 
 PER_FRINGE = 48  # radii per λ/2NA
 NODES = 40  # quadrature nodes in addition to those that oscillations need
 BLOCK = 1024  # radii evaluated at a time
+MOST_NODES = 4096  # of the quadrature; more take minutes
 
 Path = Callable[[Array], Any]  # ρ (n,) → W (n, planes) [length], complex where light decays
 
@@ -44,7 +46,14 @@ class Pupil:
 
         rho = np.linspace(0, 1, 1000)
         turns = np.abs(np.diff(self.path(rho).real, axis=0)).sum(axis=0).max()
-        count = int(self.k * (self.na * reach + turns) / 2) + NODES
+        waves = self.k * (self.na * reach + turns) / 2
+        if not waves <= MOST_NODES - NODES:
+            raise ArgumentError(
+                f"psf: expected path lengths that differ by at most {MOST_NODES / math.pi:.0f} "
+                f"wavelengths, got {waves / math.pi:.3g}; give thinner layers, a smaller shape, or "
+                "all lengths in one unit"
+            )
+        count = int(waves) + NODES
         t, weight = roots_legendre(count)
         t, weight = (t + 1) / 2, weight / 2
         if self.edge == 1:

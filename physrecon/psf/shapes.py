@@ -14,8 +14,11 @@ import numpy as np
 
 from physrecon.errors import ArgumentError
 from physrecon.psf.grids import (
+    VOXEL,
     Array,
     Lengths,
+    Range,
+    checked_length,
     checked_shape,
     mean_over_pixels,
     normalized,
@@ -25,6 +28,8 @@ from physrecon.psf.grids import (
 )
 
 TO_RADIANS = {"deg": math.pi / 180, "rad": 1.0}
+BETA = Range(1.0, 1000.0)  # a thousand is a Gaussian to 1e-3
+ANGLE = Range(-1e6, 1e6)  # its sine has ten digits
 
 
 def gaussian(shape: Sequence[int], sigma: Lengths, voxel_size: Lengths = 1.0) -> Array:
@@ -41,7 +46,9 @@ def gaussian(shape: Sequence[int], sigma: Lengths, voxel_size: Lengths = 1.0) ->
 
     sizes = checked_shape("gaussian", shape)
     sigmas = per_axis("gaussian", "sigma", sigma, len(sizes))
-    pitches = per_axis("gaussian", "voxel_size", voxel_size, len(sizes))
+    pitches = per_axis("gaussian", "voxel_size", voxel_size, len(sizes), VOXEL)
+    for s, pitch in zip(sigmas, pitches, strict=True):
+        checked_length("gaussian", "sigma", s, (pitch,))
     psf = np.ones(())
     for n, s, pitch in zip(sizes, sigmas, pitches, strict=True):
         edges = (np.arange(n + 1) - n // 2 - 0.5) * pitch / (s * math.sqrt(2))
@@ -68,11 +75,11 @@ def moffat(
     '0.50'
     """
     rows_columns = checked_shape("moffat", shape, 2)
-    pixel = per_axis("moffat", "pixel_size", pixel_size, 2)
-    width = number("moffat", "fwhm", fwhm)
-    decay = number("moffat", "beta", beta, above=1.0)
+    pixel = per_axis("moffat", "pixel_size", pixel_size, 2, VOXEL)
+    width = checked_length("moffat", "fwhm", fwhm, pixel)
+    decay = number("moffat", "beta", beta, BETA)
     points = whole_points("moffat", oversampling)
-    alpha = width / (2 * math.sqrt(2 ** (1 / decay) - 1))
+    alpha = width / (2 * math.sqrt(math.expm1(math.log(2) / decay)))
     return normalized(
         mean_over_pixels(lambda r: (1 + (r / alpha) ** 2) ** -decay, rows_columns, pixel, points)
     )
@@ -89,8 +96,8 @@ def defocus(shape: Sequence[int], radius: float, pixel_size: Lengths = 1.0) -> A
     ('1.00', '9.00')
     """
     rows_columns = checked_shape("defocus", shape, 2)
-    pixel = per_axis("defocus", "pixel_size", pixel_size, 2)
-    r = number("defocus", "radius", radius)
+    pixel = per_axis("defocus", "pixel_size", pixel_size, 2, VOXEL)
+    r = checked_length("defocus", "radius", radius, pixel)
     _must_fit("defocus", "radius", rows_columns, [2 * r / p for p in pixel])
     y, x = ((np.arange(n + 1) - n // 2 - 0.5) * p for n, p in zip(rows_columns, pixel, strict=True))
     corners = _quarter_area(np.abs(y)[:, None], np.abs(x), r) * np.sign(y)[:, None] * np.sign(x)
@@ -123,11 +130,11 @@ def motion(
     [0.125, 0.25, 0.25, 0.25, 0.125]
     """
     rows_columns = checked_shape("motion", shape, 2)
-    pixel = per_axis("motion", "pixel_size", pixel_size, 2)
-    path = number("motion", "length", length)
+    pixel = per_axis("motion", "pixel_size", pixel_size, 2, VOXEL)
+    path = checked_length("motion", "length", length, pixel)
     if angle_unit not in TO_RADIANS:
         raise ArgumentError(f"motion(angle_unit): expected 'deg' or 'rad', got {angle_unit!r}")
-    turn = number("motion", "angle", angle, above=-math.inf) * TO_RADIANS[angle_unit]
+    turn = number("motion", "angle", angle, ANGLE) * TO_RADIANS[angle_unit]
     step = np.array([math.sin(turn) / pixel[0], math.cos(turn) / pixel[1]]) * path  # in pixels
     _must_fit("motion", "length", rows_columns, np.abs(step))
 

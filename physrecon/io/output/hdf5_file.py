@@ -45,7 +45,7 @@ class Hdf5Sink:
         self._disk = _Disk(path)
         with undone_by(self._disk.close):
             self._file = h5py.File(self._disk, "w")
-        with undone_by(self.close):
+        with undone_by(self.close):  # HDF5 must not flush into a closed disk at exit
             pitch = dict(zip(image.frame_axes, image.voxel_size, strict=True))
             axes = {
                 name.lower(): _coordinates(n, pitch.get(name))

@@ -22,6 +22,7 @@ BOX = 8  # pixels; edge of the boxes whose means estimate the background
 MOST_NUMBERS = 1 << 18  # values; more do not make the noise level more precise
 DARKEST = 1  # per cent of the boxes that hold background only
 
+HIGH = 0.25  # of the mean of a frame; darkest places that are as bright may be an offset
 MOST_BELOW = 0.8  # of the pixels; noise alone puts half of the dark ones below the background
 
 Index = tuple[int, ...]
@@ -46,10 +47,11 @@ class ImageStatistics:
     """Counts over all frames of a job.
 
     background: as stated in the job, or 0.  backgrounds: estimated for every frame, if the job asks
-    for it.  value: of a constant frame."""
+    for it or states none.  mean: of each of these frames.  value: of a constant frame."""
 
     background: float = 0.0
     backgrounds: list[float] = field(default_factory=list)
+    means: list[float] = field(default_factory=list)
     pixels: int = 0
     below_background: int = 0
     nonfinite: int = 0
@@ -87,6 +89,7 @@ class ImageStatistics:
         self.frames += 1
         if find_background:
             self.backgrounds.append(background_of(means))
+            self.means.append(float(np.mean(np.concatenate(means))))
         if low == high:
             self.constant_frames, self.value = self.constant_frames + 1, low
         elif high == image.saturation or (high in LEVELS and at_top > 1):
@@ -98,7 +101,7 @@ def image_statistics(job: ImageJob, image: Image, frames: list[Index]) -> ImageS
     stated = job.background if isinstance(job.background, float) else 0.0
     found = ImageStatistics(stated)
     for index in frames:
-        found.add(image, index, job.background == "auto")
+        found.add(image, index, job.background in ("auto", 0.0))
     return found
 
 
@@ -127,9 +130,20 @@ def check_data(job: ImageJob, found: ImageStatistics) -> None:
         )
 
 
-def image_warnings(found: ImageStatistics) -> list[str]:
+def image_warnings(job: ImageJob, found: ImageStatistics) -> list[str]:
     """Warnings about the input: the job can run, but parts of its result may not be trustworthy."""
     sentences = []
+    high = [
+        (level, level / mean)
+        for level, mean in zip(found.backgrounds, found.means, strict=True)
+        if mean > 0 and level > HIGH * mean
+    ]
+    if high and job.background == 0.0:
+        level, part = min(high)
+        sentences.append(
+            f"its darkest places are at {level:.4g}, {part:.0%} of its mean; if that is the "
+            "camera's offset, or light that is no object, take it off with --background auto"
+        )
     if found.saturated:
         sentences.append(
             f"{found.saturated} of {found.pixels} pixels are saturated, at {found.full_scale}: "

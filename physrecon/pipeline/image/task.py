@@ -132,7 +132,7 @@ class ImageTask:
 
     def survey(self) -> list[str]:
         check_data(self.job, self._statistics)
-        return image_warnings(self._statistics)
+        return image_warnings(self.job, self._statistics)
 
     def resolved(self, messages: Messages) -> Self:
         job = self.job

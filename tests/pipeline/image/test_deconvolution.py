@@ -13,7 +13,7 @@ from physrecon.cli.main import main
 from physrecon.io import open_image, write_image
 from physrecon.operators.blur.blur import Blur
 from physrecon.pipeline.image import problem as image_problem
-from physrecon.pipeline.image.psf import trimmed
+from physrecon.pipeline.image.psf_model import trimmed
 from physrecon.pipeline.image.survey import background_of, box_means
 from physrecon.pipeline.run import open_task
 from physrecon.psf import gaussian
