@@ -20,6 +20,8 @@ from numba import njit
 from numba.core.bytecode import FunctionIdentity
 from numba.extending import register_jitable
 
+from physrecon.cancellation import cancellation_point
+
 config: Any = numba.config
 
 # Threads that wait for work must not spin: two programs side by side would take four times as long
@@ -102,12 +104,13 @@ class gpu:
 
 
 class Twin:
-    """One physical kernel on two machines."""
+    """One physical kernel on two machines.  Before each launch the program may be stopped."""
 
     def __init__(self, on_cpu: Callable[..., None], on_gpu: gpu) -> None:
         self.cpu, self.gpu = on_cpu, on_gpu
         self.__doc__ = on_cpu.__doc__
 
     def __call__(self, *args: Any) -> None:
+        cancellation_point()
         on_gpu = hasattr(args[-1], "__cuda_array_interface__")
         (self.gpu if on_gpu else self.cpu)(*args)

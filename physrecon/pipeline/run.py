@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 
+from physrecon.cancellation import cancellation_point
 from physrecon.errors import Interrupted
 from physrecon.jobs.model import Job
 from physrecon.pipeline.messages import Messages, NoMessages, announce_compilation
@@ -82,6 +83,7 @@ def _make_pieces(task: Task, plan: Plan, sink: Sink, messages: Messages) -> Repa
         messages.note(f"{done} of {total} {words.unit} are finished already")
     with messages.progress(words.verb, total, words.unit, done) as progress:
         for piece in todo:
+            cancellation_point()
             outcome = task.make(plan.footprint, piece, progress.within(piece.units))
             sink.write(piece.index, outcome.values, **outcome.extras)
             mended += outcome.repairs

@@ -13,10 +13,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from physrecon.cancellation import cancellation_point
 from physrecon.io.opened import LazyArray, bounded_key, key_for_each, numbers, read_errors
 
 THETA_FIRST = "theta:y:x"
 ROW_FIRST = "y:theta:x"
+READ_BYTES = 1 << 28  # of frames read at a time, so that a run can be stopped
 
 
 class StoredArray(Protocol):
@@ -85,7 +87,9 @@ class Frames(LazyArray):
 
     def _read(self, out: NDArray[Any], frames: NDArray[np.intp], rows: range, cols: slice) -> None:
         direct = getattr(self._stack, "read_direct", None)
-        for start, stop in _runs(frames, 1):
+        most = 0 if self._row_first else max(1, READ_BYTES // out[:1].nbytes)
+        for start, stop in _runs(frames, 1, most):
+            cancellation_point()
             stored = slice(int(frames[start]), int(frames[stop - 1]) + 1)
             if not self._row_first:
                 source = np.s_[stored, _slice(rows), cols]
@@ -95,6 +99,7 @@ class Frames(LazyArray):
                     out[start:stop] = self._stack[source]
                 continue
             for first, last in _runs(np.asarray(rows) // self.chunk_rows, 0):
+                cancellation_point()
                 block = self._stack[_slice(rows[first:last]), stored, cols]
                 out[start:stop, first:last] = np.moveaxis(block, 1, 0)
 
@@ -113,7 +118,9 @@ def _slice(run: range) -> slice:
     return slice(run.start, run.stop, run.step)
 
 
-def _runs(index: NDArray[np.intp], step: int) -> Iterator[tuple[int, int]]:
-    """(start, stop) of each stretch in which the index rises by `step`."""
+def _runs(index: NDArray[np.intp], step: int, most: int = 0) -> Iterator[tuple[int, int]]:
+    """(start, stop) of each stretch in which the index rises by `step`, cut to `most` elements."""
     cuts = np.flatnonzero(np.diff(index) != step) + 1
-    return pairwise([0, *cuts.tolist(), len(index)])
+    for start, stop in pairwise([0, *cuts.tolist(), len(index)]):
+        size = most or stop - start
+        yield from ((i, min(i + size, stop)) for i in range(start, stop, size))

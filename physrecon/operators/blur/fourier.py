@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from physrecon import arrays
+from physrecon.cancellation import cancellation_point
 
 PLANE_BYTES = 1 << 19  # bytes of x that one thread transforms at a time
 BLOCK_BYTES = 1 << 21  # bytes of S that one thread transforms along the first axis at a time
@@ -206,7 +207,7 @@ def _all(work: Callable[[slice], None], parts: list[slice]) -> None:
     threads = _threads()
     run = map if min(threads, len(parts)) == 1 else _pool(threads).map
     for _ in run(work, parts):
-        pass
+        cancellation_point()
 
 
 def _threads() -> int:

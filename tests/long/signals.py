@@ -1,0 +1,203 @@
+"""Single signals at random moments of real jobs: what becomes of them.
+
+    python tests/long/signals.py [--count 500] [--seed N] [--workers 2] [--from-start]
+
+A job is started, and SIGINT or SIGTERM is sent once, at a moment drawn evenly from the time that
+the job takes undisturbed.  The clock starts when the program has installed its handlers, which
+/proc tells; with --from-start it starts with the process, so that the start of Python is hit too.
+
+lost        neither the end with 75 within 10 s, nor an end with 0 within 2 s
+crash       ended by a signal of its own, such as SIGSEGV
+traceback   Python's, or "Exception ignored", on the terminal
+torn        OUT is there and differs from that of an undisturbed run, or 0 without it
+leftovers   files beside the input, OUT, its finished pieces and its lock
+early       ended by the signal itself, before the handlers were there (only with --from-start)
+
+Exits 1 unless all but the last are 0."""
+
+from __future__ import annotations
+
+import argparse
+import random
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+import physrecon as pr
+from physrecon.datasets import simulate_scan
+
+WITHIN = 10.0  # seconds from the signal to the end
+FINISHING = 2.0  # seconds from the signal to the end of a job that was about to finish
+KINDS = ("lost", "crash", "traceback", "torn", "leftovers", "early")
+FINE = ("stopped", "finished")
+JOBS = {  # OUT and the options that make it
+    "fbp": "recon scan.h5 -o v.h5 --slab-rows 4",
+    "fbp, one slab": "recon scan.h5 -o v.h5",
+    "sirt": "recon scan.h5 -o v.h5 --slab-rows 16 --method sirt --iterations 12",
+    "rl, series": "deconvolve series.tif --psf gaussian:sigma=2 -o s.tif --iterations 25",
+    "weight": "recon small.h5 -o v.h5 --prior tv --nonnegative --iterations 10",
+}
+
+
+class Trial(NamedTuple):
+    job: str
+    number: signal.Signals
+    moment: float
+    kind: str
+    code: int
+    lag: float  # seconds from the signal to the end
+    text: str
+
+
+def make_inputs(folder: Path) -> None:
+    simulate_scan(folder / "scan.h5", (48, 192, 192), 240)
+    simulate_scan(folder / "small.h5", (2, 64, 64), 60)
+    rng = np.random.default_rng(0)
+    frames = rng.poisson(100 * rng.random((6, 384, 384)) ** 8).astype(np.float32)
+    pr.write_image(folder / "series.tif", frames, "TYX")
+
+
+def start(folder: Path, job: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "physrecon", *JOBS[job].split()]
+    return subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+
+
+def output_of(folder: Path, job: str) -> Path:
+    words = JOBS[job].split()
+    return folder / words[words.index("-o") + 1]
+
+
+def undisturbed(inputs: Path, job: str) -> tuple[float, bytes]:
+    """Seconds, and the bytes of OUT; the first run compiles what is not compiled yet."""
+    for _ in range(2):
+        with tempfile.TemporaryDirectory() as place:
+            folder = Path(shutil.copytree(inputs, place, dirs_exist_ok=True))
+            began = time.monotonic()
+            process = start(folder, job)
+            _, text = process.communicate()
+            seconds = time.monotonic() - began
+            if process.returncode:
+                raise SystemExit(f"{job}: {text}")
+            result = output_of(folder, job).read_bytes()
+    return seconds, result
+
+
+def await_handlers(process: subprocess.Popen[str]) -> None:
+    """Wait until the process catches SIGTERM, as /proc states."""
+    status = Path(f"/proc/{process.pid}/status")
+    bit = 1 << (signal.SIGTERM - 1)
+    while process.poll() is None:
+        caught = next((x for x in status.read_text().splitlines() if "SigCgt" in x), "SigCgt: 0")
+        if int(caught.split()[1], 16) & bit:
+            return
+        time.sleep(0.002)
+
+
+def attempt(
+    inputs: Path, job: str, number: signal.Signals, moment: float, whole: bytes, at_once: bool
+) -> Trial:
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(shutil.copytree(inputs, place, dirs_exist_ok=True))
+        process = start(folder, job)
+        if not at_once:
+            await_handlers(process)
+        time.sleep(moment)
+        process.send_signal(number)
+        sent = time.monotonic()
+        try:
+            _, text = process.communicate(timeout=WITHIN)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            _, text = process.communicate()
+        lag, code = time.monotonic() - sent, process.returncode
+        kind = verdict(folder, inputs, job, number, code, lag, text, whole)
+        return Trial(job, number, moment, kind, code, lag, text)
+
+
+def verdict(
+    folder: Path,
+    inputs: Path,
+    job: str,
+    number: signal.Signals,
+    code: int,
+    lag: float,
+    text: str,
+    whole: bytes,
+) -> str:
+    output = output_of(folder, job)
+    if code == -number or (code == 1 and "KeyboardInterrupt" in text and "physrecon/" not in text):
+        return "early"
+    if "Traceback" in text or "Exception ignored" in text:
+        return "traceback"
+    if code < 0 and lag < WITHIN:
+        return "crash"
+    if not (lag < WITHIN and (code == 75 or (code == 0 and lag < FINISHING))):
+        return "lost"
+    if output.exists() != (code == 0) or (code == 0 and output.read_bytes() != whole):
+        return "torn"
+    known = {path.name for path in inputs.iterdir()} | {output.name, f".{output.name}.lock"}
+    if code == 75:
+        known |= {f"{output.name}.slabs", f"{output.name}.frames"}
+    parts = [path for path in folder.rglob("*") if path.parent != folder and path.is_file()]
+    odd = [path for path in parts if path.name != "job.json" and not path.stem.isdigit()]
+    strangers = {path.name for path in folder.iterdir()} - known
+    if odd or strangers:
+        return "leftovers"
+    return "stopped" if code == 75 else "finished"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--count", type=int, default=500)
+    parser.add_argument("--seed", type=int, default=secrets.randbits(32))
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--from-start", action="store_true")
+    options = parser.parse_args()
+    print(f"seed {options.seed}, {options.count} signals", flush=True)
+    rng = random.Random(options.seed)
+    with tempfile.TemporaryDirectory() as place, ThreadPoolExecutor(options.workers) as pool:
+        inputs = Path(place)
+        make_inputs(inputs)
+        usual = {job: undisturbed(inputs, job) for job in JOBS}
+        trials = []
+        for i in range(options.count):
+            job = list(JOBS)[i % len(JOBS)]
+            number = rng.choice([signal.SIGINT, signal.SIGTERM])
+            seconds, whole = usual[job]
+            arguments = (inputs, job, number, rng.uniform(0, seconds), whole, options.from_start)
+            trials.append(pool.submit(attempt, *arguments))
+        done = []
+        for trial in trials:
+            done.append(trial.result())
+            if done[-1].kind not in FINE:
+                print(*done[-1][:-1], done[-1].text, sep="  ", flush=True)
+    print(table(done, {job: seconds for job, (seconds, _) in usual.items()}))
+    return any(trial.kind in KINDS[:-1] for trial in done)
+
+
+def table(trials: list[Trial], seconds: dict[str, float]) -> str:
+    columns = (*FINE, *KINDS)
+    lines = [f"{'job':16}{'seconds':>8}" + "".join(f"{c:>11}" for c in (*columns, "latest"))]
+    for job in (*JOBS, "all"):
+        some = [t for t in trials if job in (t.job, "all")]
+        counts = Counter(t.kind for t in some)
+        latest = max((t.lag for t in some), default=0.0)
+        numbers = "".join(f"{counts[c]:11d}" for c in columns)
+        lines.append(f"{job:16}{seconds.get(job, 0):8.1f}{numbers}{latest:11.1f}")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
