@@ -21,6 +21,7 @@ from numba.core.bytecode import FunctionIdentity
 from numba.extending import register_jitable
 
 from physrecon.cancellation import cancellation_point
+from physrecon.kernels import _threads
 
 config: Any = numba.config
 
@@ -112,5 +113,8 @@ class Twin:
 
     def __call__(self, *args: Any) -> None:
         cancellation_point()
-        on_gpu = hasattr(args[-1], "__cuda_array_interface__")
-        (self.gpu if on_gpu else self.cpu)(*args)
+        if hasattr(args[-1], "__cuda_array_interface__"):
+            self.gpu(*args)
+        else:
+            with _threads.turn():
+                self.cpu(*args)

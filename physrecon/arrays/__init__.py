@@ -11,6 +11,7 @@ from physrecon.arrays.device import (
     is_device,
     like,
     namespace,
+    taken,
     to_device,
     to_host,
     zeros_like,

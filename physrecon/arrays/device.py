@@ -85,6 +85,16 @@ def like(
     return aligned_empty(shape, dtype) if folder is None else on_disk.mapped(shape, dtype, folder)
 
 
+def taken(free: list[Any], otherwise: Any) -> Any:
+    """The last of the work arrays that no thread uses, out of their list; `otherwise` if none is.
+
+    Two threads must not share them, and another may take the last at any moment."""
+    try:
+        return free.pop()
+    except IndexError:
+        return otherwise
+
+
 def zeros_like(array: Any, shape: Sequence[int] | None = None) -> Any:
     zeros = like(array, shape)
     zeros[...] = 0

@@ -86,7 +86,7 @@ class FourierConvolution:
         if arrays.is_device(target):
             _on_device(source, otf, self.lengths, adjoint, target, offset)
             return
-        S = self._work.pop() if self._work else None  # two threads must not share it
+        S = arrays.taken(self._work, None)
         planes = max(len(source), len(target))
         if S is None or S.dtype != otf.dtype or len(S) < planes:
             S = np.empty((planes, *self.spectrum[1:]), otf.dtype)
