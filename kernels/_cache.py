@@ -33,10 +33,21 @@ class CacheWarning(UserWarning):
     """Compiled kernels cannot be kept."""
 
 
-def cached(dispatcher: Any) -> Any:
-    """A compiled function that is kept on the disk."""
-    dispatcher._cache = _KernelCache(dispatcher.py_func)
+def cached(dispatcher: Any, numbas: Any = caching.FunctionCache) -> Any:
+    """A kernel that is kept on the disk.  numbas: the kind of cache for its machine."""
+    content = type("Content", (numbas._impl_class,), {"_locator_classes": [_Locator]})
+    kind = type("KernelCache", (_Kept, numbas), {"_impl_class": content})
+    dispatcher._cache = kind(dispatcher.py_func)
     return dispatcher
+
+
+def cached_on_gpu(dispatcher: Any) -> Any:
+    """A CUDA kernel that is kept on the disk; the simulator compiles nothing."""
+    if not hasattr(dispatcher, "enable_caching"):
+        return dispatcher
+    from numba.cuda.dispatcher import CUDACache
+
+    return cached(dispatcher, CUDACache)
 
 
 # The folder -------------------------------------------------------------------------------------
@@ -149,26 +160,28 @@ class _Files(caching.IndexDataCacheFile):
         return self._data_name(int(hashlib.sha256(repr(key).encode()).hexdigest()[:12], 16))
 
 
-class _Content(caching.CompileResultCacheImpl):
-    _locator_classes = [_Locator]  # noqa: RUF012
+class _Kept:
+    """What our caches have in common; a cache of Numba follows in the order of classes."""
 
-
-class _KernelCache(caching.FunctionCache):
-    _impl_class = _Content
+    _impl: Any
+    _cache_path: Any
 
     def __init__(self, function: Any) -> None:
-        super().__init__(function)
-        numbas = self._cache_file
-        self._cache_file = _Files(self._cache_path, self._impl.filename_base, numbas._source_stamp)
+        super().__init__(function)  # type: ignore[call-arg]
+        stamp = self._impl.locator.get_source_stamp()  # type: ignore[attr-defined]
+        base = self._impl.filename_base  # type: ignore[attr-defined]
+        self._cache_file = _Files(self._cache_path, base, stamp)  # type: ignore[has-type]
 
     def load_overload(self, signature: Any, target: Any) -> Any:
-        return None if _folder()[0] is None else super().load_overload(signature, target)
+        if _folder()[0] is None:
+            return None
+        return super().load_overload(signature, target)  # type: ignore[misc]
 
     def save_overload(self, signature: Any, data: Any) -> None:
         folder, reason = _folder()
         if folder is not None:
             try:
-                return super().save_overload(signature, data)
+                return super().save_overload(signature, data)  # type: ignore[misc]
             except OSError as error:  # a disk or a quota that is full, say
                 reason = f"{self._cache_path}: {error.strerror or error}"
         _say_once(f"compiled kernels are not kept: {reason}")

@@ -75,7 +75,7 @@ class gpu:
     @cached_property
     def kernel(self) -> Any:
         function = self.launchable()
-        return function.__globals__["cuda"].jit(function)
+        return _cache.cached_on_gpu(function.__globals__["cuda"].jit(function))
 
     def __call__(self, *args: Any) -> None:
         extent = args[-1].shape[::-1]

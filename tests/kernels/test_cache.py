@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -150,6 +151,21 @@ def test_two_processes_that_compile_two_types_at_once_do_not_mix_them_up(tmp_pat
     for each in (one, second):
         assert each.load("int32") == "code for int32"
         assert each.load("float32") in ("code for float32", None)
+
+
+def test_cuda_kernels_are_kept_too(tmp_path):
+    """As far as it can be seen without a device: what is saved is found again."""
+    from numba.cuda.dispatcher import CUDACache
+
+    from physrecon.kernels import vectors
+
+    cache = vectors._dot_gpu.kernel._cache
+    assert isinstance(cache, CUDACache)
+    cache._cache_file._cache_path = str(tmp_path)
+    codegen = SimpleNamespace(magic_tuple=lambda: ("sm_90",))
+    kernel = SimpleNamespace(codegen=codegen, _reduce_states=lambda: {"cubin": b"code"})
+    cache.save_overload(("float32",), kernel)
+    assert cache._cache_file.load(cache._index_key(("float32",), codegen)) == {"cubin": b"code"}
 
 
 def test_kernels_depend_on_the_sources_that_they_import(tmp_path, monkeypatch):
