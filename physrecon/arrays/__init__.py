@@ -16,4 +16,5 @@ from physrecon.arrays.device import (
     to_host,
     zeros_like,
 )
+from physrecon.arrays.libraries import unusable_cpu, unusable_gpu
 from physrecon.arrays.slices import combine, distances, dots, partial_sums, sliced, step, total

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from physrecon.arrays import on_disk
-from physrecon.errors import ArgumentError, DeviceError
+from physrecon.arrays.libraries import unusable_gpu
+from physrecon.errors import ArgumentError
 
 DEVICES = ("cpu", "cuda")
 CACHE_LINE = 64  # bytes; a vector load across two lines costs two loads
@@ -39,11 +40,7 @@ def cupy() -> Any:
 
         cupy.cuda.runtime.getDeviceCount()
     except Exception as error:
-        raise DeviceError(
-            f"device: expected a CUDA GPU with CuPy, got {type(error).__name__}: {error}; "
-            "run `pip install 'physrecon[cuda12]'` (or [cuda13]) on a machine with an NVIDIA GPU, "
-            "or use --device cpu"
-        ) from None
+        raise unusable_gpu(error) from None
     return cupy
 
 

@@ -7,8 +7,10 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
+from typing import Any
 
 from physrecon.cancellation import cancel_on_signals
 from physrecon.catalog import COMMANDS
@@ -38,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     debug = "--debug" in arguments
     _print_any_character()
     try:
-        with cancel_on_signals(at_end=argv is None):
+        with cancel_on_signals(at_end=argv is None), _warnings_to_log(debug):
             return _command(arguments)
     except SystemExit as leaving:  # --help
         return int(leaving.code or 0)
@@ -106,6 +108,29 @@ def _complain(text: str, code: int, debug: bool) -> int:
         traceback.print_exc()
     print(f"error: {text}", file=sys.stderr)
     return code
+
+
+@contextmanager
+def _warnings_to_log(debug: bool) -> Iterator[None]:
+    """Print our warnings in one line; those of libraries go to the log, which `debug` prints."""
+    import logging
+    import warnings
+
+    def show(message: Any, category: Any, filename: str, lineno: int, *_: Any, **__: Any) -> None:
+        if category.__module__.startswith("physrecon."):
+            print(f"warning: {message}", file=sys.stderr)
+        else:
+            text = warnings.formatwarning(message, category, filename, lineno)
+            logging.getLogger("py.warnings").warning("%s", text.rstrip())
+
+    handler = logging.StreamHandler(sys.stderr) if debug else logging.NullHandler()
+    logging.getLogger().addHandler(handler)
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = show
+            yield
+    finally:
+        logging.getLogger().removeHandler(handler)
 
 
 def _print_any_character() -> None:

@@ -40,14 +40,14 @@ WITHIN = 10.0  # seconds from the signal to the end
 MARGIN = 1.1  # of the time in which a job is hit: with others beside it, it takes longer
 KINDS = ("lost", "crash", "traceback", "torn", "leftovers", "early")
 FINE = ("stopped", "finished")
-INPUTS = ("scan.h5", "small.h5", "series.tif")
+INPUTS = ("scan.h5", "small.tif", "series.tif")
 WHOLE: dict[str, bytes] = {}  # the voxels of an undisturbed run
 JOBS = {  # OUT and the options that make it
     "fbp": "recon scan.h5 -o v.h5 --slab-rows 4",
     "fbp, one slab": "recon scan.h5 -o v.h5",
     "sirt": "recon scan.h5 -o v.h5 --slab-rows 8 --method sirt --iterations 4",
     "rl, series": "deconvolve series.tif --psf gaussian:sigma=2 -o s.tif --iterations 10",
-    "weight": "recon small.h5 -o v.h5 --prior tv --nonnegative --iterations 10",
+    "weight": "deconvolve small.tif --psf gaussian:sigma=2 -o w.tif --prior smooth --iterations 10",
 }
 
 
@@ -63,14 +63,14 @@ class Trial(NamedTuple):
 
 def make_inputs(folder: Path) -> None:
     simulate_scan(folder / "scan.h5", (24, 128, 128), 180)
-    simulate_scan(folder / "small.h5", (2, 64, 64), 60)
     rng = np.random.default_rng(0)
     frames = rng.poisson(100 * rng.random((4, 256, 256)) ** 8).astype(np.float32)
     pr.write_image(folder / "series.tif", frames, "TYX")
+    pr.write_image(folder / "small.tif", frames[0, :32, :32], "YX")
 
 
 def start(folder: Path, job: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "physrecon", *JOBS[job].split()]
+    command = [sys.executable, "-m", "physrecon", *JOBS[job].split(), "--threads", "1"]
     return subprocess.Popen(
         command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
