@@ -35,6 +35,8 @@ _library: Any = None  # the code of `_launcher`, which must stay in memory
 
 def turn() -> AbstractContextManager[Any]:
     """The turn of a thread of Python to launch a kernel."""
+    if not numba._is_initialized:  # which pool it is, is not known before
+        numba._launch_threads()
     return _one_at_a_time if numba._threading_layer == "workqueue" else _free
 
 
