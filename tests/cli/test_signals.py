@@ -85,7 +85,8 @@ DEAF = """
 import ctypes, sys
 from physrecon import cancellation
 cancellation.GRACE = float(sys.argv[1])
-with cancellation.cancel_on_signals():
+with cancellation.cancel_on_signals(at_end=True):
+    cancellation.cancellation_point()
     c = getattr(ctypes, sys.argv[2])(None)  # PyDLL holds the lock of Python, CDLL does not
     text = ctypes.create_string_buffer(1 << 28)
     ctypes.memset(text, 1, (1 << 28) - 1)
@@ -94,9 +95,9 @@ with cancellation.cancel_on_signals():
 """
 
 
-def deaf(library, grace):
+def deaf(library, grace, code=DEAF):
     running = subprocess.Popen(
-        [sys.executable, "-c", DEAF, str(grace), library],
+        [sys.executable, "-c", code, str(grace), library],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -126,6 +127,15 @@ def test_a_step_that_takes_too_long_is_given_up(number):
     running.send_signal(number)
     assert running.wait(10) == 75
     assert "run the same command again" in running.stderr.read()
+
+
+@SIGNALS
+def test_a_program_that_is_being_loaded_ends_at_once(number):
+    code = DEAF.replace("    cancellation.cancellation_point()\n", "")
+    running = deaf("CDLL", 60, code)
+    running.send_signal(number)
+    assert running.wait(10) == 75
+    assert "before it began" in running.stderr.read()
 
 
 def test_warnings_of_libraries_stay_off_the_terminal(monkeypatch, capsys):
