@@ -95,22 +95,33 @@ with cancellation.cancel_on_signals(at_end=True):
 """
 
 
-def deaf(library, grace, code=DEAF):
-    running = subprocess.Popen(
-        [sys.executable, "-c", code, str(grace), library],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert running.stdout.readline() == "ready\n"
-    time.sleep(0.5)
-    return running
+@pytest.fixture
+def deaf():
+    """A function that starts such a process; it is killed after the test, deaf as it is."""
+    started = []
+
+    def start(library, grace, code=DEAF):
+        running = subprocess.Popen(
+            [sys.executable, "-c", code, str(grace), library],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(running)
+        assert running.stdout.readline() == "ready\n"
+        time.sleep(0.5)
+        return running
+
+    yield start
+    for running in started:
+        running.kill()
+        running.communicate()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs sysv_signal")
 @SIGNALS
 @pytest.mark.parametrize("library", ["PyDLL", "CDLL"])
-def test_a_second_signal_ends_a_c_function(number, library):
+def test_a_second_signal_ends_a_c_function(number, library, deaf):
     running = deaf(library, 60)
     for _ in range(2):
         assert running.poll() is None
@@ -122,7 +133,7 @@ def test_a_second_signal_ends_a_c_function(number, library):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs qsort")
 @SIGNALS
-def test_a_step_that_takes_too_long_is_given_up(number):
+def test_a_step_that_takes_too_long_is_given_up(number, deaf):
     running = deaf("CDLL", 0.5)
     running.send_signal(number)
     assert running.wait(10) == 75
@@ -130,9 +141,8 @@ def test_a_step_that_takes_too_long_is_given_up(number):
 
 
 @SIGNALS
-def test_a_program_that_is_being_loaded_ends_at_once(number):
-    code = DEAF.replace("    cancellation.cancellation_point()\n", "")
-    running = deaf("CDLL", 60, code)
+def test_a_program_that_is_being_loaded_ends_at_once(number, deaf):
+    running = deaf("CDLL", 60, DEAF.replace("    cancellation.cancellation_point()\n", ""))
     running.send_signal(number)
     assert running.wait(10) == 75
     assert "before it began" in running.stderr.read()
