@@ -179,13 +179,16 @@ def main() -> int:
             number = rng.choice([signal.SIGINT, signal.SIGTERM])
             moment = rng.uniform(0, MARGIN * seconds[job])
             trials.append(pool.submit(attempt, inputs, job, number, moment, options))
-        done = []
-        for trial in trials:
-            done.append(trial.result())
-            if len(done) % 50 == 0:
-                print(f"{len(done)} signals", flush=True)
-            if done[-1].kind not in FINE:
-                print(*done[-1][:-1], done[-1].text, sep="  ", flush=True)
+        done: list[Trial] = []
+        try:
+            for trial in trials:
+                done.append(trial.result())
+                if len(done) % 50 == 0:
+                    print(f"{len(done)} signals", flush=True)
+                if done[-1].kind not in FINE:
+                    print(*done[-1][:-1], done[-1].text, sep="  ", flush=True)
+        except KeyboardInterrupt:  # a table of what is done
+            pool.shutdown(cancel_futures=True)
     print(table(done, seconds))
     return any(trial.kind in KINDS[:-1] for trial in done)
 
