@@ -22,6 +22,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from physrecon.cancellation import cancellation_point
 from physrecon.errors import ArgumentError
 from physrecon.geometry.grid import Grid
 from physrecon.geometry.parallel_beam import ParallelBeam
@@ -211,6 +212,7 @@ class Ellipsoids:
         z = z[slices]
         volume = np.empty((len(z), *grid.shape[1:]), np.float32)
         for image, points in zip(volume, z, strict=True):
+            cancellation_point()
             image[...] = _slice_image(self.solids, grid, points, y, supersample)
         return volume
 
@@ -232,6 +234,7 @@ class Ellipsoids:
         deep = max(1, _BLOCK // max(1, columns * rows))
         for v in range(0, views, deep):
             for r in range(0, rows, high):
+                cancellation_point()
                 out[v : v + deep, r : r + high] = line_integrals(
                     self.solids, scan.radians[v : v + deep], z[r : r + high], u
                 )

@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from physrecon.cancellation import cancellation_point
 from physrecon.datasets.ellipses import Ellipsoids, line_integrals, sub_cells
 from physrecon.datasets.phantoms import foam, random_ellipsoids, shepp_logan_phantom
 from physrecon.errors import ArgumentError, DataError, OutputError, WriteError
@@ -230,6 +231,7 @@ def _write(file: Any, sim: Simulation, progress: Callable[[int, int], None]) -> 
             data.attrs["axes"] = "theta:y:x"
             data.attrs["units"] = "counts"
             for first in range(0, count, step):
+                cancellation_point()
                 frames = np.empty((min(step, count - first), rows, columns), np.uint16)
                 indices = range(first, first + len(frames))
                 list(pool.map(partial(detector.read_out, kind), indices, frames))

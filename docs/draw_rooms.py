@@ -49,7 +49,7 @@ ROOMS = {
     "machine": (BASE, "free memory", ""),
     "foreign": (BASE, "arrays of other", "libraries: nothing lost"),
 }
-EVERYBODYS = "errors"  # imported by every room but the kernels: not drawn
+EVERYBODYS = {"errors", "cancellation"}  # imported by nearly every room: not drawn
 
 WIDTH, HEIGHT = 156, 62  # of a room, in pixels
 GAP, LANE, ROW = 22, 26, 112  # between rooms; the width of an arrow that passes; from row to row
@@ -84,9 +84,9 @@ def find_arrows() -> Arrows:
                 first, *rest = module.split(".")
                 if first == "physrecon":
                     known |= {rest[0]} if rest else {n for n in names if not n.startswith("__")}
-    everybody = arrows.pop(EVERYBODYS)
-    assert not everybody, "errors imports nothing"
-    return {room: known - {room, EVERYBODYS} for room, known in sorted(arrows.items())}
+    for room in EVERYBODYS:
+        assert not arrows.pop(room), f"{room} imports nothing"
+    return {room: known - {room, *EVERYBODYS} for room, known in sorted(arrows.items())}
 
 
 def reduced(arrows: Arrows) -> Arrows:

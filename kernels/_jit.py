@@ -9,41 +9,21 @@ from __future__ import annotations
 
 import os
 import secrets
-import tempfile
 from collections.abc import Callable
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
-import numba
 from numba import njit
 from numba.core.bytecode import FunctionIdentity
 from numba.extending import register_jitable
 
-config: Any = numba.config
+from physrecon.cancellation import cancellation_point
+from physrecon.kernels import _cache, _threads
 
 # Threads that wait for work must not spin: two programs side by side would take four times as long
 # as one.  Read when the threads start; a choice of the user stands.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-
-def _ensure_cache_folder() -> None:
-    """Give Numba a cache folder it can write: without one a read-only install does not start."""
-    if config.CACHE_DIR:
-        return
-    beside = Path(__file__).parent / "__pycache__"
-    home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-    for folder in (beside, home):
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=folder):
-                return
-        except OSError:
-            continue
-    config.CACHE_DIR = os.path.join(tempfile.gettempdir(), f"physrecon-numba-{os.getuid()}")
-
-
-_ensure_cache_folder()
 
 # Numba tells functions apart by a number in their symbols.  Every process counts from one, but the
 # cache brings functions of many processes together: two of one name could share a symbol, and the
@@ -54,19 +34,23 @@ FunctionIdentity._unique_ids = iter(lambda: secrets.randbits(64), None)  # type:
 
 # Never nnan or ninf: a NaN in the data must stay a NaN.
 _FLAGS: dict[str, Any] = {
-    "cache": True,
     "nogil": True,
     "error_model": "numpy",
     "fastmath": {"nsz", "arcp", "contract", "reassoc"},
 }
 
+
+def _kept(compiled: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda function: _cache.cached(compiled(function))
+
+
 shared = register_jitable
 # A long shared function in a loop that must vectorise: the compiler would call it otherwise.
 inlined = register_jitable(forceinline=True)
-cpu = njit(parallel=True, **_FLAGS)
-inner = njit(**_FLAGS)
+cpu = _kept(njit(parallel=True, **_FLAGS))
+inner = _kept(njit(**_FLAGS))
 # Where two versions of a kernel must round alike: the compiler may neither fuse nor reorder.
-exact = njit(**{**_FLAGS, "fastmath": False})
+exact = _kept(njit(**{**_FLAGS, "fastmath": False}))
 
 GPU_BLOCK = (32, 4, 1)  # a warp takes 32 neighbours of the last axis
 
@@ -91,7 +75,7 @@ class gpu:
     @cached_property
     def kernel(self) -> Any:
         function = self.launchable()
-        return function.__globals__["cuda"].jit(function)
+        return _cache.cached_on_gpu(function.__globals__["cuda"].jit(function))
 
     def __call__(self, *args: Any) -> None:
         extent = args[-1].shape[::-1]
@@ -102,12 +86,16 @@ class gpu:
 
 
 class Twin:
-    """One physical kernel on two machines."""
+    """One physical kernel on two machines.  Before each launch the program may be stopped."""
 
     def __init__(self, on_cpu: Callable[..., None], on_gpu: gpu) -> None:
         self.cpu, self.gpu = on_cpu, on_gpu
         self.__doc__ = on_cpu.__doc__
 
     def __call__(self, *args: Any) -> None:
-        on_gpu = hasattr(args[-1], "__cuda_array_interface__")
-        (self.gpu if on_gpu else self.cpu)(*args)
+        cancellation_point()
+        if hasattr(args[-1], "__cuda_array_interface__"):
+            self.gpu(*args)
+        else:
+            with _threads.turn():
+                self.cpu(*args)

@@ -1,7 +1,17 @@
-"""python -m physrecon"""
+"""The program `physrecon`, and `python -m physrecon`."""
 
 import sys
 
-from physrecon.cli.main import main
+from physrecon.cancellation import cancel_on_signals
 
-sys.exit(main())
+
+def program() -> int:
+    """Run the command line; signals are caught before anything else is imported."""
+    with cancel_on_signals(at_end=True):
+        from physrecon.cli.main import main
+
+        return main()
+
+
+if __name__ == "__main__":
+    sys.exit(program())

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from physrecon import arrays
 from physrecon.arrays import vectors
+from physrecon.cancellation import cancellation_point
 from physrecon.errors import ArgumentError
 from physrecon.geometry.grid import Grid
 from physrecon.geometry.parallel_beam import ParallelBeam
@@ -132,6 +133,7 @@ def ramp_filtered(y: Any, filter: str = "ram-lak", padding: str = "zero") -> Any
     filtered = arrays.like(y)
     chunk = max(1, CHUNK_BYTES // (y.shape[1] * length * y.dtype.itemsize))
     for start in range(0, y.shape[0], chunk):
+        cancellation_point()
         part = y[start : start + chunk]
         if margin:
             before, after = part[..., :1] * fade[::-1], part[..., -1:] * fade

@@ -23,6 +23,7 @@ import numpy as np
 
 from physrecon import arrays
 from physrecon.arrays import vectors
+from physrecon.cancellation import cancellation_point
 from physrecon.errors import ArgumentError
 
 MARGIN = 2  # margin in lengths of the PSF
@@ -137,6 +138,7 @@ class PeriodicImage:
         direction = residual.copy()
         size = first = dot(residual, residual)
         for _ in range(ROUNDS):
+            cancellation_point()
             if not size > ENOUGH * first:
                 break
             step = lacking(direction)

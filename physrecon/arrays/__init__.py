@@ -11,9 +11,11 @@ from physrecon.arrays.device import (
     is_device,
     like,
     namespace,
+    taken,
     to_device,
     to_host,
     zeros_like,
 )
+from physrecon.arrays.libraries import unusable_cpu, unusable_gpu
 from physrecon.arrays.slices import combine, distances, dots, partial_sums, sliced, step, total
 from physrecon.foreign import check_plain, plain

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from physrecon.arrays import on_disk
-from physrecon.errors import ArgumentError, DeviceError
+from physrecon.arrays.libraries import unusable_gpu
+from physrecon.errors import ArgumentError
 
 DEVICES = ("cpu", "cuda")
 CACHE_LINE = 64  # bytes; a vector load across two lines costs two loads
@@ -39,11 +40,7 @@ def cupy() -> Any:
 
         cupy.cuda.runtime.getDeviceCount()
     except Exception as error:
-        raise DeviceError(
-            f"device: expected a CUDA GPU with CuPy, got {type(error).__name__}: {error}; "
-            "run `pip install 'physrecon[cuda12]'` (or [cuda13]) on a machine with an NVIDIA GPU, "
-            "or use --device cpu"
-        ) from None
+        raise unusable_gpu(error) from None
     return cupy
 
 
@@ -83,6 +80,16 @@ def like(
     large = math.prod(shape) * np.dtype(dtype).itemsize >= on_disk.LEAST_BYTES
     folder = None if in_memory or not large else on_disk.folder_of(array)
     return aligned_empty(shape, dtype) if folder is None else on_disk.mapped(shape, dtype, folder)
+
+
+def taken(free: list[Any], otherwise: Any) -> Any:
+    """The last of the work arrays that no thread uses, out of their list; `otherwise` if none is.
+
+    Two threads must not share them, and another may take the last at any moment."""
+    try:
+        return free.pop()
+    except IndexError:
+        return otherwise
 
 
 def zeros_like(array: Any, shape: Sequence[int] | None = None) -> Any:

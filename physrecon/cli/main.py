@@ -6,14 +6,13 @@ from __future__ import annotations
 
 import io
 import os
-import signal
 import sys
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, NoReturn
+from typing import Any
 
+from physrecon.cancellation import cancel_on_signals
 from physrecon.catalog import COMMANDS
 from physrecon.cli.parser import Parser
 from physrecon.errors import Interrupted, PhysreconError
@@ -35,17 +34,13 @@ exit codes: 0 ok, 64 usage, 65 bad data, 66 missing input, 69 no such device, 70
 """
 
 
-class _Terminated(KeyboardInterrupt):
-    """SIGTERM: a batch system stops the job, and will run it again."""
-
-
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the program on `argv`; returns the exit code."""
+    """Run the program on `argv`, None for that of the process; returns the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
     _print_any_character()
     try:
-        with _terminate_like_interrupt():
+        with cancel_on_signals(at_end=argv is None), _warnings_to_log(debug):
             return _command(arguments)
     except SystemExit as leaving:  # --help
         return int(leaving.code or 0)
@@ -54,12 +49,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `| head` is no error
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except _Terminated:  # before the first slab was finished
+    except KeyboardInterrupt:  # before the first piece was finished
         return _complain(
             "stopped with nothing finished; run it again", Interrupted.exit_code, debug
         )
-    except KeyboardInterrupt:
-        return _complain("interrupted", 130, debug)
     except MemoryError:
         return _complain("out of memory; give a smaller --memory or --slab-rows", 70, debug)
     except Exception as problem:
@@ -117,28 +110,34 @@ def _complain(text: str, code: int, debug: bool) -> int:
     return code
 
 
+@contextmanager
+def _warnings_to_log(debug: bool) -> Iterator[None]:
+    """Print our warnings in one line; those of libraries go to the log, which `debug` prints."""
+    import logging
+    import warnings
+
+    def show(message: Any, category: Any, filename: str, lineno: int, *_: Any, **__: Any) -> None:
+        if category.__module__.startswith("physrecon."):
+            print(f"warning: {message}", file=sys.stderr)
+        else:
+            text = warnings.formatwarning(message, category, filename, lineno)
+            logging.getLogger("py.warnings").warning("%s", text.rstrip())
+
+    handler = logging.StreamHandler(sys.stderr) if debug else logging.NullHandler()
+    logging.getLogger().addHandler(handler)
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = show
+            yield
+    finally:
+        logging.getLogger().removeHandler(handler)
+
+
 def _print_any_character() -> None:
     """Print characters that the terminal lacks, such as °, as escapes; do not fail."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-
-
-@contextmanager
-def _terminate_like_interrupt() -> Iterator[None]:
-    """End a run on a batch system's SIGTERM as tidily as on Ctrl-C."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(number: int, frame: Any) -> NoReturn:
-        raise _Terminated
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 if __name__ == "__main__":

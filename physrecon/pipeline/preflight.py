@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from physrecon import arrays
 from physrecon.catalog import SOLVERS, find
 from physrecon.errors import ArgumentError, OutputError
@@ -21,15 +23,31 @@ from physrecon.solvers import Stop, solve
 def require_machine(job: Job) -> None:
     """Raise DeviceError or ArgumentError if the machine lacks resources of the job."""
     if job.device == "cuda":
-        arrays.cupy()
+        _try_gpu()
     use_threads(job.threads)
+
+
+def _try_gpu() -> None:
+    """Compute ⟨1, 1⟩ of 8 elements on the GPU; raise DeviceError if that is not 8.
+
+    Libraries that do not fit together are found when a kernel is compiled and launched."""
+    ones = arrays.cupy().ones(8, np.float32)
+    try:
+        found = float(arrays.dots(ones, ones, None)[0])
+    except Exception as error:
+        raise arrays.unusable_gpu(error) from None
+    if found != 8:
+        raise arrays.unusable_gpu(ArithmeticError(f"a sum of 8 ones is {found:g}"))
 
 
 def use_threads(count: int | None) -> None:
     """Let kernels run on `count` threads, None for all cores, whatever an earlier job wanted.
 
-    Raises ArgumentError if there are fewer."""
-    import numba
+    Raises ArgumentError if there are fewer, DeviceError if Numba cannot be imported."""
+    try:
+        import numba
+    except ImportError as error:
+        raise arrays.unusable_cpu(error) from None
 
     most: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
     if count is not None and count > most:

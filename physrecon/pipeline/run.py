@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 
+from physrecon.cancellation import cancellation_point
 from physrecon.errors import Interrupted
 from physrecon.io.opened import UnchangedFiles
 from physrecon.jobs.model import Job
@@ -89,6 +90,7 @@ def _make_pieces(
         messages.note(f"{done} of {total} {words.unit} are finished already")
     with messages.progress(words.verb, total, words.unit, done) as progress:
         for piece in todo:
+            cancellation_point()
             outcome = task.make(plan.footprint, piece, progress.within(piece.units))
             inputs.require()  # again: a network share may show a change seconds after a read
             sink.write(piece.index, outcome.values, **outcome.extras)

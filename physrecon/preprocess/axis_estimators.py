@@ -23,6 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
+from physrecon.cancellation import cancellation_point
+
 Array = NDArray[np.float64]
 
 MOST_ANCHORS, MOST_HARMONICS = 12, 128
@@ -164,6 +166,7 @@ def by_consistency(sinogram: Array, bases: tuple[Array, Array], cut_off: bool) -
 
     middle, reach = (width - 1) / 2, width / 4
     for step in (0.25, 0.01):
+        cancellation_point()
         trial = middle + step * np.arange(-int(reach / step), int(reach / step) + 1)
         middle, reach = trial[0] + step * _peak(score(trial)), 0.5
     return float(middle)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from physrecon.cancellation import cancellation_point
 from physrecon.errors import ArgumentError
 from physrecon.preprocess.defects import Fields, average_fields, checked_frames
 
@@ -74,6 +75,7 @@ def transmission(counts: NDArray, fields: Fields, out: NDArray | None = None) ->
     dark = fields.dark.astype(out.dtype)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         for v in range(len(counts)):
+            cancellation_point()
             np.subtract(counts[v], dark, out=out[v])
             out[v] /= open_beam(fields, v, len(counts), out.dtype)
     return out

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physrecon import arrays
+from physrecon.cancellation import cancellation_point
 from physrecon.errors import ArgumentError
 from physrecon.io.content import HDF5, content_of, first_reading, unrecognised
 from physrecon.io.fingerprint import fingerprint
@@ -115,6 +116,7 @@ class Image(Closing, LazyArray):
             yield slice(0, self.frame_shape[0]), self.read(index)
             return
         for start in range(0, count, step):
+            cancellation_point()
             planes = slice(start, min(start + step, count))
             yield planes, self.read(index, planes)
 

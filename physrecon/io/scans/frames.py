@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from physrecon.cancellation import cancellation_point
 from physrecon.io.opened import (
     LazyArray,
     UnchangedFiles,
@@ -26,6 +27,7 @@ from physrecon.io.opened import (
 THETA_FIRST = "theta:y:x"
 ROW_FIRST = "y:theta:x"
 AXES = ("theta", "y", "x")
+READ_BYTES = 1 << 28  # of frames read at a time, so that a run can be stopped
 
 
 class StoredArray(Protocol):
@@ -122,7 +124,9 @@ class Frames(LazyArray):
         self, out: NDArray[Any], frames: NDArray[np.intp], rows: range, cols: slice
     ) -> None:
         direct = getattr(self._stack, "read_direct", None) if self.order == THETA_FIRST else None
-        for start, stop in _runs(frames, 1):
+        most = max(1, READ_BYTES // out[:1].nbytes) if self.order == THETA_FIRST else 0
+        for start, stop in _runs(frames, 1, most):
+            cancellation_point()
             stored = slice(int(frames[start]), int(frames[stop - 1]) + 1)
             if direct:
                 direct(out, np.s_[stored, _slice(rows), cols], np.s_[start:stop])
@@ -131,6 +135,7 @@ class Frames(LazyArray):
                 out[start:stop] = self._stack[stored, _slice(rows), cols]
                 continue
             for first, last in _runs(np.asarray(rows) // self.chunk_rows, 0):
+                cancellation_point()
                 ours = (stored, _slice(rows[first:last]), cols)
                 block = self._stack[tuple(ours[self._stored.index(axis)] for axis in range(3))]
                 out[start:stop, first:last] = np.transpose(block, self._stored)
@@ -194,7 +199,9 @@ def _slice(run: range) -> slice:
     return slice(run.start, run.stop, run.step)
 
 
-def _runs(index: NDArray[np.intp], step: int) -> Iterator[tuple[int, int]]:
-    """(start, stop) of each stretch in which the index rises by `step`."""
+def _runs(index: NDArray[np.intp], step: int, most: int = 0) -> Iterator[tuple[int, int]]:
+    """(start, stop) of each stretch in which the index rises by `step`, cut to `most` elements."""
     cuts = np.flatnonzero(np.diff(index) != step) + 1
-    return pairwise([0, *cuts.tolist(), len(index)])
+    for start, stop in pairwise([0, *cuts.tolist(), len(index)]):
+        size = most or stop - start
+        yield from ((i, min(i + size, stop)) for i in range(start, stop, size))

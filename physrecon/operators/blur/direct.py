@@ -134,7 +134,7 @@ class DirectConvolution(_InSpace):
             for r, taps in enumerate(terms):
                 _planes(taps, shift, r > 0, source, target)
             return
-        work = self._work.pop() if self._work else None  # two threads must not share it
+        work = arrays.taken(self._work, None)
         if work is None or (work.dtype, type(work)) != (target.dtype, type(target)):
             size = self.work_bytes(target.dtype.itemsize) // target.dtype.itemsize
             work = arrays.like(target, (size,), in_memory=True)

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from physrecon import arrays
+from physrecon.cancellation import cancellation_point
 
 PLANE_BYTES = 1 << 19  # bytes of x that one thread transforms at a time
 BLOCK_BYTES = 1 << 21  # bytes of S that one thread transforms along the first axis at a time
@@ -85,7 +86,7 @@ class FourierConvolution:
         if arrays.is_device(target):
             _on_device(source, otf, self.lengths, adjoint, target, offset)
             return
-        S = self._work.pop() if self._work else None  # two threads must not share it
+        S = arrays.taken(self._work, None)
         planes = max(len(source), len(target))
         if S is None or S.dtype != otf.dtype or len(S) < planes:
             S = np.empty((planes, *self.spectrum[1:]), otf.dtype)
@@ -206,7 +207,7 @@ def _all(work: Callable[[slice], None], parts: list[slice]) -> None:
     threads = _threads()
     run = map if min(threads, len(parts)) == 1 else _pool(threads).map
     for _ in run(work, parts):
-        pass
+        cancellation_point()
 
 
 def _threads() -> int:

@@ -18,6 +18,8 @@ from functools import reduce
 
 import numpy as np
 
+from physrecon.cancellation import cancellation_point
+
 Term = tuple[np.ndarray, ...]
 
 ROUNDING = {4: 2.0**-22, 8: 2.0**-45}  # relative rounding error of a PSF, by bytes per value
@@ -157,6 +159,7 @@ def _als_sweeps(core: np.ndarray, factors: list[np.ndarray]) -> None:
     order = sorted(range(core.ndim), key=lambda axis: bool(factors[axis].any()))
     error = np.inf
     for sweep in range(1, SWEEPS + 1):
+        cancellation_point()
         for axis in order:
             u, v = (f for other, f in enumerate(factors) if other != axis)
             seen = np.einsum("ijk,jr,kr->ri", np.moveaxis(core, axis, 0), u, v)

@@ -132,9 +132,7 @@ class ParallelEngine:
 
         Memory of the last call is reused if it fits; projections of more views fit too."""
         key = (arrays.is_device(near), near.dtype, width)
-        # Popped, so that another thread makes its own.
-        free: Any = self._free.pop() if self._free else (None, None, None)
-        last, volume, sino = free
+        last, volume, sino = arrays.taken(self._free, (None, None, None))
         views = self.scan.shape[0]
         line, ray_line = self._lengths(width * near.dtype.itemsize)
         if last != key:

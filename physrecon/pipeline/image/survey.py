@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physrecon import arrays, sizes
+from physrecon.cancellation import cancellation_point
 from physrecon.errors import ArgumentError, DataError
 from physrecon.io.images.image import Image
 from physrecon.io.images.saturation import LEVELS
@@ -101,6 +102,7 @@ def image_statistics(job: ImageJob, image: Image, frames: list[Index]) -> ImageS
     stated = job.background if isinstance(job.background, float) else 0.0
     found = ImageStatistics(stated)
     for index in frames:
+        cancellation_point()
         found.add(image, index, job.background in ("auto", 0.0))
     return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from physrecon.cancellation import cancellation_point
 from physrecon.catalog import LIKELIHOODS, find
 from physrecon.errors import DataError
 from physrecon.io import Scan
@@ -86,6 +87,7 @@ def sample(job: ScanJob, scan: Scan, rows: slice) -> tuple[Array, Array]:
         # one read: a frame that is compressed as a whole is unpacked once for all its rows
         stacks = [s[:, wanted] for s in (scan.projections, scan.flats, scan.darks)]
         for i, row in enumerate(some):
+            cancellation_point()
             try:
                 y, repairs = corrected(job, scan, [s[:, i : i + 1] for s in stacks], row)
                 _require_light(scan, row, repairs)
