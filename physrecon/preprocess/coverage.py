@@ -6,10 +6,12 @@ it, whether the axis is known or not."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating[Any]]
 
 EDGE = 0.1  # of the fullest columns; an edge of the detector with more is in the object
 SECTORS = 12  # of the views, for the outline of the object
