@@ -29,9 +29,9 @@ FAINT = 0.05  # of the fullest row; a row with less holds next to nothing
 class Coverage:
     """What a few views of a few rows show.
 
-    left, right: the edge of the detector cuts the object off.  center: column of the axis, given or
-    that of `axis`, which is searched only if the width depends on it; None if it does not.
-    reach: columns from the axis up to which the object may reach.  turn: a full turn of views."""
+    left, right: the edge of the detector cuts the object off.  turn: a full turn of views.
+    center: column of the axis, given or that of `axis`, which is searched only if the width depends
+    on it; None if it does not.  reach: columns from the axis up to which the object may reach."""
 
     left: bool
     right: bool
@@ -66,7 +66,7 @@ def look(job: ScanJob, scan: Scan) -> Coverage | None:
     cut = [cut_off_edges(row) for row in rows]
     left, right = (any(edge) for edge in zip(*cut, strict=True)) if cut else (False, False)
     found = Coverage(left, right, full_turn(geometry.radians))
-    if not found.cut_off:
+    if not found.cut_off or not (found.turn or job.method not in DIRECT):
         return found
     axis = find_axis(job, scan) if job.center == "auto" else None
     center = round(axis.column, 2) if axis else float(job.center)
@@ -92,7 +92,7 @@ def width(job: ScanJob, scan: Scan, found: Coverage | None) -> int:
 
 def coverage_warnings(job: ScanJob, scan: Scan, found: Coverage | None) -> list[str]:
     """A sentence if the detector cuts the object off: what follows, and what was chosen."""
-    if found is None or found.center is None:
+    if found is None or not found.cut_off:
         return []
     sides = [side for side, cut in (("left", found.left), ("right", found.right)) if cut]
     seen = f"detector: the object is cut off at the {' and the '.join(sides)} edge"
