@@ -62,6 +62,7 @@ from .operators.wavelet import Wavelet as Wavelet
 from .pipeline.checkpoint import load_state as load_state, save_state as save_state
 from .preprocess.line_integrals import prepare as prepare
 from .preprocess.rotation_axis import find_center as find_center
+from .preprocess.stitching import stitch as stitch
 from .priors.base import Prior as Prior, PriorSum as PriorSum
 from .priors.constraints import Box as Box, NonNegative as NonNegative
 from .priors.nuclear import (

@@ -20,6 +20,16 @@ def line_integrals(angles_deg, rows, columns=COLUMNS, center=CENTER):
     return MU * (1 + np.arange(rows) / 10)[None, :, None] * chord[:, None, :]
 
 
+def disc(scan, radius, value, x=0.0, y=0.0, supersample=8):
+    """Exact projections (views, rows, columns) of a disc, averaged over each column."""
+    fine = (np.arange(scan.shape[2] * supersample) + 0.5) / supersample - 0.5
+    t = (fine - scan.center) * scan.column_pitch
+    away = t - x * np.cos(scan.radians)[:, None] - y * np.sin(scan.radians)[:, None]
+    chord = 2 * value * np.sqrt(np.maximum(radius**2 - away**2, 0))
+    rows = chord.reshape(len(scan), scan.shape[2], supersample).mean(axis=2)
+    return np.repeat(rows[:, None], scan.shape[1], axis=1)
+
+
 def write_scan(path: Path, rows=3, views=90, remove=(), **replace) -> Path:
     """A sound Data Exchange file, less `remove`, with `replace` instead of what it would hold."""
     angles = np.arange(views) * 180 / views

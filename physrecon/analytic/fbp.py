@@ -1,14 +1,16 @@
 """Filtered backprojection of parallel-beam projections.
 
-    x(r) = Σ_θ w_θ (h ∗ y_θ)(r · θ)
+    x(r) = Σ_θ w_θ (h ∗ m y_θ)(r · θ)
 
 h is the ramp |f|, cut off at the Nyquist frequency of the detector and sampled in space
 (Ramachandran and Lakshminarayanan 1971; Kak and Slaney 1988, eq. 61).  Sampled in frequency, the
-ramp and the volume would lose their mean.  w_θ is the angle represented by a view."""
+ramp and the volume would lose their mean.  w_θ is the angle represented by a view, m the share of a
+ray that the opposite view sees too (`view_weights`)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ from numba import get_num_threads
 from numpy.typing import NDArray
 
 from physrecon import arrays
+from physrecon.analytic.view_weights import FULL_TURN, angle_weights, extension, ray_weights
 from physrecon.arrays import vectors
 from physrecon.cancellation import cancellation_point
 from physrecon.errors import ArgumentError
@@ -35,8 +38,6 @@ WINDOWS: dict[str, Callable[[Any], Any]] = {
 FILTERS = tuple(WINDOWS)
 PADDINGS = ("zero", "edge")
 CHUNK_BYTES = 32 << 20  # of padded rows per Fourier transform
-SAME = 0.1  # of the mean gap; views closer than this share one direction
-MISSING = 5  # times the usual gap; a wider gap is a missing wedge
 
 
 def fbp(
@@ -50,9 +51,10 @@ def fbp(
     """Volume (nz, ny, nx) [1/length] from line integrals y (views, rows, columns) [1].
 
     filter: one of FILTERS.  padding beyond the detector: "zero" for an object that fits, "edge"
-    (the outermost column, fading out) for a wider one.  y is not changed; the volume has its
-    machine and dtype (float32 or float64).  Raises ArgumentError if y has another shape or is not
-    finite.
+    (the outermost column, fading out) for a wider one.  Views may be at any angles.  With a full
+    turn the axis may be anywhere: opposite views complete what one side cuts off, up to the width
+    scan.turn_width.  y is not changed; the volume has its machine and dtype (float32 or float64).
+    Raises ArgumentError if y has another shape or is not finite.
 
     >>> scan = pr.ParallelBeam(np.arange(0, 180, 3), (1, 33), angle_unit="deg")
     >>> chord = 2 * np.sqrt(np.maximum(10**2 - (np.arange(33) - 16.0) ** 2, 0))
@@ -72,11 +74,21 @@ def fbp(
         out[...] = 0
         return out
     # Weights sum to π.  The ramp has 1/length²; the sum over columns leaves 1/length.
-    weights = angle_weights(scan.radians) / scan.column_pitch
-    table = interpolation_table(scan, grid, weights)
-    filtered = ramp_filtered(y, filter, padding)
-    ParallelEngine(scan, grid, table).backproject(filtered, out)
+    weights, rays = angle_weights(scan.radians), ray_weights(scan)
+    more = extension(scan)
+    ratio = angle_weights(scan.radians, FULL_TURN) / weights
+    wide = _extended(scan, more)
+    table = interpolation_table(wide, grid, weights / scan.column_pitch)
+    filtered = ramp_filtered(y, filter, padding, None if rays is None else (ratio, rays), more)
+    ParallelEngine(wide, grid, table).backproject(filtered, out)
     return out
+
+
+def _extended(scan: ParallelBeam, more: tuple[int, int]) -> ParallelBeam:
+    """The scan with more columns (left, right) of its detector."""
+    rows, columns = scan.detector_shape
+    shape = (rows, columns + sum(more))
+    return replace(scan, detector_shape=shape, center=float(scan.center or 0) + more[0])
 
 
 def _check(y: Any, scan: ParallelBeam, filter: str, padding: str) -> None:
@@ -95,54 +107,51 @@ def _check(y: Any, scan: ParallelBeam, filter: str, padding: str) -> None:
         raise ArgumentError("fbp: expected finite line integrals, got NaN or infinity in y")
 
 
-def angle_weights(radians: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(views,) the angle [rad] represented by each view; a full set of views sums to π.
+def ramp_filtered(
+    y: Any,
+    filter: str = "ram-lak",
+    padding: str = "zero",
+    rays: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
+    more: tuple[int, int] = (0, 0),
+) -> Any:
+    """Convolve the rows of y with the windowed ramp [1/column].
 
-    Views are taken modulo 180°, in any order and number of turns.  A direction gets half the gap to
-    either neighbour; its views share this equally.  A missing wedge belongs to no view."""
-    views = len(radians)
-    if views == 0:
-        return np.zeros(0)
-    direction = np.mod(radians, np.pi)
-    order = np.argsort(direction, kind="stable")
-    ordered = direction[order]
-    begins = np.diff(ordered, prepend=ordered[-1] - np.pi) > SAME * np.pi / views
-    if not begins.any():
-        return np.full(views, np.pi / views)  # one direction, seen many times
-    which = np.cumsum(begins) - 1  # -1, the last: views before the first direction wrap around 180°
-    distinct = ordered[begins]
-    gaps = np.diff(distinct, append=distinct[0] + np.pi)
-    usual = np.quantile(gaps, 0.9, method="lower")
-    gaps = np.where(gaps > MISSING * usual, usual, gaps)
-    shares = (gaps + np.roll(gaps, 1)) / 2 / np.bincount(which % len(gaps))
-    weights = np.empty(views)
-    weights[order] = shares[which]
-    return weights
-
-
-def ramp_filtered(y: Any, filter: str = "ram-lak", padding: str = "zero") -> Any:
-    """Convolve the rows of y with the windowed ramp [1/column]; the shape is kept."""
+    rays: (ratio (views,), parts (2, columns)); y is first multiplied by parts[0] + ratio parts[1].
+    more: columns to add (left, right) to those of the result."""
     columns = y.shape[2]
     margin = columns // 2 if padding == "edge" else 0
+    before, after = (max(margin, extra) for extra in more)
     fft = _fft_library(y)
-    length = fft.next_fast_len(2 * (columns + 2 * margin), real=True)
+    length = fft.next_fast_len(2 * (before + columns + after), real=True)
     xp = arrays.namespace(y)
     response = xp.asarray(_ramp_response(length, filter).astype(y.dtype))
-    fade = xp.asarray(np.cos(np.linspace(0, np.pi / 2, margin + 2)[1:-1]).astype(y.dtype) ** 2)
     options = {} if arrays.is_device(y) else {"workers": get_num_threads()}
-    filtered = arrays.like(y)
+    filtered = arrays.like(y, (*y.shape[:2], columns + sum(more)))
+    first = before - more[0]
     chunk = max(1, CHUNK_BYTES // (y.shape[1] * length * y.dtype.itemsize))
     for start in range(0, y.shape[0], chunk):
         cancellation_point()
         part = y[start : start + chunk]
-        if margin:
-            before, after = part[..., :1] * fade[::-1], part[..., -1:] * fade
-            part = xp.concatenate([before, part, after], axis=2)
+        if rays is not None:
+            share = rays[1][0] + rays[0][start : start + chunk, None] * rays[1][1]
+            part = part * xp.asarray(share[:, None].astype(y.dtype))
+        if before or after:
+            part = _with_margins(part, before, after, margin)
         spectrum = fft.rfft(part, length, axis=2, **options)
         spectrum *= response
         smooth = fft.irfft(spectrum, length, axis=2, overwrite_x=True, **options)
-        filtered[start : start + chunk] = smooth[..., margin : margin + columns]
+        filtered[start : start + chunk] = smooth[..., first : first + filtered.shape[2]]
     return filtered
+
+
+def _with_margins(part: Any, before: int, after: int, margin: int) -> Any:
+    """The rows with columns before and after them: the outermost one, fading to 0 over `margin`."""
+    xp = arrays.namespace(part)
+    fade = np.zeros(max(before, after))
+    fade[:margin] = np.cos(np.linspace(0, np.pi / 2, margin + 2)[1:-1]) ** 2
+    fade = xp.asarray(fade.astype(part.dtype))
+    left, right = part[..., :1] * fade[:before][::-1], part[..., -1:] * fade[:after]
+    return xp.concatenate([left, part, right], axis=2)
 
 
 def _ramp_response(length: int, filter: str) -> NDArray[np.float64]:

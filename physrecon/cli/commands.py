@@ -75,7 +75,7 @@ def find_center(input: str, **options: Any) -> int:
     require_machine(job)
     with ScanTask.open(job) as task:
         messages.introduce((), (), task.warnings())
-        found = find_axis(job, task.scan)
+        found = (task.coverage and task.coverage.axis) or find_axis(job, task.scan)
     say_axis(found, messages)
     for name, column in found.methods.items():
         messages.result(f"  {name} {column:.2f}")

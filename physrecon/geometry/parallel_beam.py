@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,7 +21,7 @@ from physrecon.foreign import plain
 from physrecon.geometry.grid import Grid, checked_lengths, checked_shape, run_of
 
 ANGLE_UNITS = ("deg", "rad")
-SAME_ROW = 1e-6  # rows; heights that differ by less are equal but for rounding
+SAME_ROW = 1e-6  # rows or columns; places that differ by less are equal but for rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,11 +97,23 @@ class ParallelBeam:
     def row_pitch(self) -> float:
         return self.pixel_size[0]  # type: ignore[index]
 
-    def default_grid(self) -> Grid:
-        """One slice per row, one voxel per pixel, as wide as the detector."""
+    @property
+    def turn_width(self) -> int:
+        """Voxels of a pixel across the disc that the rays of a full turn reach.
+
+        An odd number for an odd number of columns, so that a wider grid keeps the voxels."""
+        columns, center = self.detector_shape[1], cast(float, self.center)
+        reach = max(center, columns - 1 - center)
+        return columns + 2 * max(0, math.ceil(reach - (columns - 1) / 2 - SAME_ROW))
+
+    def default_grid(self, width: int | None = None) -> Grid:
+        """One slice per row, one voxel per pixel, `width` voxels along y and x about the axis.
+
+        width: None is the number of columns; `turn_width` holds all that a full turn sees."""
         rows, columns = self.detector_shape
         pitch = (self.row_pitch, self.column_pitch, self.column_pitch)
-        return Grid((rows, columns, columns), pitch, (self.row_offset * self.row_pitch, 0.0, 0.0))
+        shape = (rows, *(columns if width is None else width,) * 2)
+        return Grid(shape, pitch, (self.row_offset * self.row_pitch, 0.0, 0.0))
 
     def part(self, rows: slice) -> ParallelBeam:
         """Adjacent rows, at their own heights.  Raises ArgumentError for a step."""

@@ -18,8 +18,8 @@ class ScanGeometry(Protocol):
     def shape(self) -> tuple[int, int, int]:
         """Shape of the projections: (views, rows, columns)."""
 
-    def default_grid(self) -> Grid:
-        """The grid that the detector sees, at its resolution."""
+    def default_grid(self, width: int | None = None) -> Grid:
+        """The grid that the detector sees, at its resolution, `width` voxels along y and x."""
 
     def __getitem__(self, views: Any) -> Self:
         """The scan with these views only."""

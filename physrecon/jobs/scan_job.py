@@ -28,7 +28,7 @@ from physrecon.catalog import (
 from physrecon.jobs.model import Job
 from physrecon.jobs.options import option
 from physrecon.jobs.settings import PriorSettings
-from physrecon.jobs.types import Column, OutlierSize, PixelSize, Rows, Views, Whole, one_of
+from physrecon.jobs.types import Column, OutlierSize, PixelSize, Rows, Views, Whole, Width, one_of
 from physrecon.sizes import parse_span
 
 
@@ -59,6 +59,11 @@ class ScanJob(Job):
     )
     center: Column = option(
         "auto", "detector column of the rotation axis, 0-based", metavar="COLUMN"
+    )
+    width: Width = option(
+        "auto",
+        "voxels of a slice along y and x; auto widens it beyond the detector for a cut-off object",
+        metavar="N",
     )
     slices: Rows | None = option(
         None, "detector rows, b not included (default: all)", metavar="a:b"

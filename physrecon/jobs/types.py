@@ -167,6 +167,9 @@ Whole = Annotated[int, _checked(whole)]
 Column = Annotated[float | Literal["auto"], _checked(number(
     "a column such as 296.0, or auto", "auto"
 ))]  # fmt: skip
+Width = Annotated[int | Literal["auto"], _checked(number(
+    "a whole number of voxels >= 1, or auto", "auto", holds=positive, kind=int
+))]  # fmt: skip
 OutlierSize = Annotated[float | Literal["auto"], _checked(number(
     "a line integral > 0, or auto", "auto", holds=positive
 ))]  # fmt: skip

@@ -24,17 +24,13 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from physrecon.cancellation import cancellation_point
+from physrecon.preprocess.coverage import edges
 
 Array = NDArray[np.float64]
 
 MOST_ANCHORS, MOST_HARMONICS = 12, 128
+LEAST_OVERLAP = 0.06  # of the detector that opposite views share; the axis is half of it inside
 NEAR_HALF_TURN = np.deg2rad(1.5)
-
-
-def edges(sinogram: Array) -> tuple[Array, Array]:
-    """Mean of each view (views,) over the outermost columns, left and right."""
-    some = max(1, sinogram.shape[1] // 50)
-    return sinogram[:, :some].mean(axis=1), sinogram[:, -some:].mean(axis=1)
 
 
 # --- correlation of opposite views ---------------------------------------------------------------
@@ -63,13 +59,18 @@ def opposite_views(angles: Array) -> tuple[NDArray, NDArray, Array] | None:
     return chosen, partners[chosen], miss[chosen]
 
 
-def by_correlation(sinogram: Array, views: NDArray, partners: NDArray, miss: Array) -> float:
-    """Column where views and their mirrored partners correlate best, at a miss of zero."""
+def by_correlation(
+    sinogram: Array, views: NDArray, partners: NDArray, miss: Array, wide: bool = False
+) -> float:
+    """Column where views and their mirrored partners correlate best, at a miss of zero.
+
+    wide: search nearly the whole detector, not its middle half alone."""
     columns = sinogram.shape[1]
+    least = max(MOST_ANCHORS // 2, int(LEAST_OVERLAP * columns)) if wide else columns - columns // 2
     sinogram = gaussian_filter1d(sinogram, max(1.0, columns / 320), axis=1, mode="nearest")
     first = np.repeat(sinogram[views], 2, axis=0)
     second = sinogram[partners.ravel()][:, ::-1]
-    score = _correlation(first, second)
+    score = _correlation(first, second, columns - least)
     middle = score.sum(axis=0).argmax()
     # a point at the edge of the detector moves by this much while the view turns by the miss
     reach = 2 + int(columns * np.abs(miss).max() / 2)
@@ -83,13 +84,13 @@ def by_correlation(sinogram: Array, views: NDArray, partners: NDArray, miss: Arr
     return float((columns - 1 + np.median(at_half_turn)) / 2)
 
 
-def _correlation(p: Array, q: Array) -> Array:
-    """Correlation coefficients of p(u) and q(u - d) over their overlap, |d| ≤ columns / 2.
+def _correlation(p: Array, q: Array, reach: int) -> Array:
+    """Correlation coefficients of p(u) and q(u - d) over their overlap, |d| ≤ reach.
 
-    (n, columns) each; (n, 2 · (columns // 2) + 1).  The mean is taken out of each overlap, so an
+    (n, columns) each; (n, 2 · reach + 1).  The mean is taken out of each overlap, so an
     object cut off by the edges of the detector does not pull the answer to the middle."""
     columns = p.shape[1]
-    shifts = np.arange(-(columns // 2), columns // 2 + 1)
+    shifts = np.arange(-reach, reach + 1)
     p, q = p - p.mean(axis=1, keepdims=True), q - q.mean(axis=1, keepdims=True)
 
     def overlap(a: Array, shift: NDArray) -> Array:
@@ -151,10 +152,13 @@ def harmonics(angles: Array) -> tuple[Array, Array]:
     return np.linalg.qr(np.hstack([constant, even]))[0], np.linalg.qr(odd)[0]
 
 
-def by_consistency(sinogram: Array, bases: tuple[Array, Array], cut_off: bool) -> float:
+def by_consistency(
+    sinogram: Array, bases: tuple[Array, Array], cut_off: bool, near: float | None = None
+) -> float:
     """Column about which the sinogram obeys the consistency conditions best.
 
-    bases: `harmonics` of its angles.  cut_off: the object is wider than the detector."""
+    bases: `harmonics` of its angles.  cut_off: the object is wider than the detector.  near: search
+    around this column; None searches the middle half of the detector."""
     width = sinogram.shape[1]
     margin = width // 2 if cut_off else 0
     omega, constant, wave, freedom = _misfit(_tapered(sinogram, margin), bases, width / 2)
@@ -165,6 +169,8 @@ def by_consistency(sinogram: Array, bases: tuple[Array, Array], cut_off: bool) -
         return -np.log(np.maximum(rest, 1e-12 * constant)) @ freedom
 
     middle, reach = (width - 1) / 2, width / 4
+    if near is not None:
+        middle, reach = near, max(MOST_ANCHORS / 2, width / 16)
     for step in (0.25, 0.01):
         cancellation_point()
         trial = middle + step * np.arange(-int(reach / step), int(reach / step) + 1)

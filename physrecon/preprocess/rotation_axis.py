@@ -14,15 +14,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from physrecon import arrays
+from physrecon.analytic.view_weights import full_turn
 from physrecon.errors import ArgumentError, DataError
 from physrecon.preprocess.axis_estimators import (
     by_consistency,
     by_correlation,
     by_mass,
-    edges,
     harmonics,
     opposite_views,
 )
+from physrecon.preprocess.coverage import cut_off_edges
 
 Array = NDArray[np.float64]
 
@@ -45,13 +46,15 @@ class Center:
 
 
 def find_center(line_integrals: ArrayLike, angles_rad: ArrayLike) -> Center:
-    """Find the detector column of the rotation axis in the middle half of the detector.
+    """Find the detector column of the rotation axis, in the middle half of the detector.
 
     line_integrals (views, rows, columns) or (views, columns), finite; angles_rad (views,) in any
     order and range.  Adjacent rows are summed into at most 8 groups.  A method's result is the
     median of its estimates for the groups, weighted by content: rows of air do not count.  The
     column is the median of the three methods, that of mass without opposite views, or that of
-    correlation if the object is wider than the detector.
+    correlation if the object is wider than the detector.  Views of a full turn that the detector
+    cuts off (half acquisition) are searched from edge to edge: correlation finds the place, and
+    consistency the column.
     ArgumentError: shapes.  DataError: NaN, no object in any row, views of one direction only, or a
     result outside the middle half.
 
@@ -74,34 +77,48 @@ def find_center(line_integrals: ArrayLike, angles_rad: ArrayLike) -> Center:
     # a group far emptier than the fullest holds only noise
     seen = content > 0.05 * content.max()
     groups, content = [g for g, fit in zip(groups, seen, strict=True) if fit], content[seen]
-    cut_off = _cut_off(reduce(np.add, groups))
+    cut_off = any(cut_off_edges(reduce(np.add, groups)))
     opposite = opposite_views(angles)
+    wide = cut_off and opposite is not None and full_turn(angles)
 
-    methods = {}
+    columns = {}
     if opposite is not None:
-        methods["correlation"] = [by_correlation(g, *opposite) for g in groups]
+        found = [by_correlation(g, *opposite, wide) for g in groups]
+        columns["correlation"] = _weighted_median(found, content)
+    # an axis off the middle half, with opposite views that complete each other
+    off = columns["correlation"] if wide and _off(columns["correlation"], width) > 0 else None
     bases = harmonics(angles)
-    methods["consistency"] = [by_consistency(g, bases, cut_off) for g in groups]
+    found = [by_consistency(g, bases, cut_off, off) for g in groups]
+    columns["consistency"] = _weighted_median(found, content)
     if not cut_off:
-        methods["mass"] = [by_mass(g, angles) for g in groups]
-    columns = {name: _weighted_median(found, content) for name, found in methods.items()}
+        columns["mass"] = _weighted_median([by_mass(g, angles) for g in groups], content)
 
-    if cut_off:  # opposite views still match where they overlap
-        column = columns.get("correlation", columns["consistency"])
-    elif opposite is None:
-        column = columns["mass"]
+    if off is not None:
+        column, notes = columns["consistency"], [_half_acquisition(columns["consistency"], width)]
     else:
-        column = float(np.median(list(columns.values())))
-    _refuse_out_of_range(column, width, columns)
+        column = _chosen(columns, cut_off)
+        _refuse_out_of_range(column, width, columns)
+        notes = _notes(angles, width, columns, opposite is None, cut_off, wide)
     apart = max(columns.values()) - min(columns.values()) if len(columns) > 1 else np.nan
-    notes = _notes(angles, width, columns, opposite is None, cut_off)
     return Center(column, columns, float(apart), bool(apart <= 1.0), notes)
+
+
+def _chosen(columns: dict[str, float], cut_off: bool) -> float:
+    """The column of the axis from those of the methods."""
+    if cut_off:  # opposite views still match where they overlap
+        return columns.get("correlation", columns["consistency"])
+    return float(np.median([*columns.values()])) if len(columns) > 2 else columns["mass"]
+
+
+def _off(column: float, width: int) -> float:
+    """Columns by which an axis lies outside the middle half of the detector; negative inside."""
+    return abs(column - (width - 1) / 2) - width / 4
 
 
 def _refuse_out_of_range(column: float, width: int, columns: dict[str, float]) -> None:
     """Raise DataError for an axis outside the searched columns."""
     middle, reach = (width - 1) / 2, width / 4 + 1
-    if not abs(column - middle) <= reach:
+    if not _off(column, width) <= 1:
         answers = ", ".join(f"{name} {found:.2f}" for name, found in columns.items())
         raise DataError(
             f"find_center: expected an axis in the middle half of the detector, columns "
@@ -110,8 +127,16 @@ def _refuse_out_of_range(column: float, width: int, columns: dict[str, float]) -
         )
 
 
+def _half_acquisition(column: float, width: int) -> str:
+    shared = 2 * min(column, width - 1 - column) + 1
+    return (
+        "the axis is off the middle half of the detector (half acquisition), found from the "
+        f"{max(shared, 0):.0f} columns that opposite views share; look at the slice"
+    )
+
+
 def _notes(
-    angles: Array, width: int, columns: dict[str, float], short: bool, cut_off: bool
+    angles: Array, width: int, columns: dict[str, float], short: bool, cut_off: bool, wide: bool
 ) -> list[str]:
     notes = []
     if short:
@@ -124,7 +149,7 @@ def _notes(
             "the object reaches the edge of the detector, so the axis is less certain; "
             "look at the slice"
         )
-    if any(abs(c - (width - 1) / 2) > width / 4 - 1 for c in columns.values()):
+    if not wide and any(_off(c, width) > -1 for c in columns.values()):
         notes.append(
             "a method ended at the limit of the search, which is the middle half of the detector; "
             "give the column of the axis if it lies outside"
@@ -192,13 +217,6 @@ def _groups(sinograms: NDArray) -> list[Array]:
 def _content(group: Array) -> float:
     """Amount of object in a group: the variance of its mean view, where noise averages out."""
     return float(group.mean(axis=0).var())
-
-
-def _cut_off(sinogram: Array) -> bool:
-    """True if an edge of the detector exceeds a tenth of the fullest columns."""
-    return bool(
-        np.percentile(edges(sinogram), 95, axis=1).max() > 0.1 * np.percentile(sinogram, 99)
-    )
 
 
 def _weighted_median(values: list[float], weights: Array) -> float:

@@ -4,19 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from discs import disc
 
 import physrecon as pr
-from physrecon.analytic.fbp import FILTERS, PADDINGS, angle_weights
-
-
-def disc(scan, radius, value, x=0.0, y=0.0, supersample=8):
-    """Exact projections (views, rows, columns) of a disc, averaged over each column."""
-    fine = (np.arange(scan.shape[2] * supersample) + 0.5) / supersample - 0.5
-    t = (fine - scan.center) * scan.column_pitch
-    away = t - x * np.cos(scan.radians)[:, None] - y * np.sin(scan.radians)[:, None]
-    chord = 2 * value * np.sqrt(np.maximum(radius**2 - away**2, 0))
-    rows = chord.reshape(len(scan), scan.shape[2], supersample).mean(axis=2)
-    return np.repeat(rows[:, None], scan.shape[1], axis=1)
+from physrecon.analytic.fbp import FILTERS, PADDINGS
 
 
 def inside(grid, radius, x=0.0, y=0.0):
@@ -38,46 +29,6 @@ def test_every_filter_gives_the_value_and_the_place(filter):
     assert x.dtype == np.float32
     assert x[inside(grid, 9, 9, -5)].mean() == pytest.approx(0.7, rel=0.01)
     assert abs(x[~inside(grid, 16, 9, -5) & inside(grid, 28)].mean()) < 0.01
-
-
-@pytest.mark.parametrize(
-    "angles",
-    [
-        np.random.default_rng(3).permutation(HALF),
-        -HALF * 2,
-        np.linspace(0, 360, 240, endpoint=False),
-        np.linspace(0, 540, 360, endpoint=False),
-        np.linspace(0, 179, 121),
-        np.concatenate([np.linspace(0, 60, 80, endpoint=False), np.linspace(60, 180, 60, False)]),
-        np.arange(150) * 111.246,  # golden-angle sampling
-        np.arange(0, 3600, 1.5),
-        np.tile(HALF, 10) + np.random.default_rng(0).normal(0, 1e-4, 1200),
-        np.repeat(HALF, 3),
-    ],
-    ids=[
-        *("unsorted", "negative turn", "360", "540", "nearly closed", "two densities", "golden"),
-        *("ten turns", "ten turns with jitter", "each thrice"),
-    ],
-)
-def test_angle_weights_keep_the_value(angles):
-    scan = beam(angles)
-    x = pr.fbp(disc(scan, 14, 1.0, x=4, y=7), scan)[0]
-    assert angle_weights(scan.radians).sum() == pytest.approx(np.pi)
-    assert x[inside(scan.default_grid(), 10, 4, 7)].mean() == pytest.approx(1.0, rel=0.01)
-
-
-def test_a_missing_wedge_belongs_to_nobody():
-    weights = angle_weights(np.deg2rad(np.arange(0, 120, 1.0)))
-    np.testing.assert_allclose(weights, np.deg2rad(1.0), rtol=1e-9)
-    many = angle_weights(np.deg2rad(np.tile(np.arange(0, 120, 1.0), 20)))
-    np.testing.assert_allclose(many, np.deg2rad(1.0) / 20, rtol=1e-6)
-
-
-def test_views_of_one_direction_share_its_weight():
-    np.testing.assert_allclose(angle_weights(np.deg2rad([30.0, 30.0, 210.0])), np.pi / 3)
-    # 0°, 180° and -1e-12° are one direction of three
-    weights = angle_weights(np.deg2rad([0.0, 60.0, 120.0, 180.0, -1e-12]))
-    np.testing.assert_allclose(weights, np.pi / 3 / np.array([3, 1, 1, 3, 3]))
 
 
 @pytest.mark.parametrize("pixel", [0.5, 1.0, 2.0])

@@ -91,6 +91,20 @@ def test_an_object_wider_than_the_detector(scan):
     assert any("edge of the detector" in note for note in found.notes)
 
 
+@pytest.mark.parametrize("center", [12.0, 20.3, 30.0, 64.6, 79.0])
+@pytest.mark.parametrize("fill", [0.9, 1.3])
+def test_half_acquisition(center, fill):
+    """A full turn with the object cut off at one edge, or at both: any column is searched."""
+    columns, angles = 96, SCANS["full turn"]
+    reach = int(max(center, columns - 1 - center))
+    whole = sinogram(angles, 2 * reach + 1, reach, fill=fill, seed=5)
+    u = np.arange(columns) - center + reach
+    p = np.stack([np.interp(u, np.arange(2 * reach + 1), view) for view in whole])
+    found = find_center(p + np.random.default_rng(0).normal(0, 0.02, p.shape), angles)
+    assert found.column == pytest.approx(center, abs=0.5)
+    assert any("half acquisition" in note for note in found.notes) == (not 23 < center < 72)
+
+
 @pytest.mark.parametrize(("span", "within"), [(150, 0.05), (120, 0.1), (90, 0.2)])
 def test_less_than_a_half_turn_is_said(span, within):
     angles = degrees(0, span, 1)

@@ -10,6 +10,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from physrecon.analytic.view_weights import missing_wedge
 from physrecon.errors import ArgumentError, DataError
 from physrecon.io import Scan
 from physrecon.jobs.scan_job import ScanJob
@@ -47,9 +48,18 @@ def angle_warnings(angles: NDArray[np.float64], unit: str) -> list[str]:
             f"angles: {views} views over {span:.4g} rad, which is {span / 2 / np.pi:.3g} turns; "
             "if they are degrees, pass --angle-unit deg"
         )
-    if one_direction(np.deg2rad(angles) if unit == "deg" else angles):
+    radians = np.deg2rad(angles) if unit == "deg" else angles
+    if one_direction(radians):
         seen = "a single view" if views == 1 else f"all {views} views look along one line"
         found.append(f"angles: {seen}; the volume will show streaks, not slices")
+    elif not found:
+        missing, ends = np.rad2deg(missing_wedge(radians)[0]), np.rad2deg(missing_wedge(radians)[1])
+        if missing:
+            found.append(
+                f"angles: a wedge of {missing:.3g}° is missing, no view looks between "
+                f"{ends[0]:.4g}° and {ends[1]:.4g}°; edges along it are blurred, and values of fbp "
+                "are right on average only"
+            )
     return found
 
 

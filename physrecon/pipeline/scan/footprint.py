@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
 from physrecon import sizes
 from physrecon.analytic.fbp import CHUNK_BYTES
+from physrecon.analytic.view_weights import extension, full_turn
 from physrecon.catalog import LIKELIHOODS, PRIORS, find
 from physrecon.errors import ArgumentError
 from physrecon.geometry.grid import Grid
@@ -33,13 +35,23 @@ def peak_bytes(job: ScanJob, scan: Scan, grid: Grid, rows: int) -> int:
     sets, planes = arrays_held(job)
     slab, geometry = slice(0, rows), scan.geometry
     seen = geometry.part(geometry.rows_seen(grid, slab))
-    block = Projector(seen, grid.part(slab)).work_bytes(F4)
+    more = added_columns(job, scan) if job.method == "fbp" else 0
+    wide = replace(seen, detector_shape=(seen.shape[1], columns + more))
+    block = Projector(wide, grid.part(slab)).work_bytes(F4)
     correcting = rows * (data if scan.dtype == np.float32 else views * columns * itemsize + data)
-    padded = rows * columns * (4 if job.padding == "edge" else 2) * F4
+    padded = rows * (columns * (4 if job.padding == "edge" else 2) + 2 * more) * F4
     transforming = 3 * min(views * padded, max(CHUNK_BYTES, padded)) if job.method == "fbp" else 0
-    reconstructing = rows * (sets * data + planes * plane) + max(block, transforming)
+    filtered = rows * views * more * F4
+    reconstructing = rows * (sets * data + planes * plane) + filtered + max(block, transforming)
     writing = int(rows * 2.25 * plane)  # the file image grows by steps of an eighth
     return PROGRAM_BYTES + max(correcting, reconstructing, writing)
+
+
+def added_columns(job: ScanJob, scan: Scan) -> int:
+    """Columns that fbp adds to the detector of a full turn, at most, if the axis is not known."""
+    if job.center == "auto":
+        return scan.shape[2] // 2 + 2 if full_turn(scan.geometry.radians) else 0
+    return sum(extension(scan.geometry.with_center(float(job.center))))
 
 
 def arrays_held(job: ScanJob) -> tuple[int, int]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from physrecon.cancellation import cancellation_point
 from physrecon.catalog import LIKELIHOODS, find
@@ -18,12 +21,14 @@ SAMPLE_ROWS = 8  # rows used to find the axis, and to check that the data are us
 SAMPLE_BYTES = 128 << 20  # bytes of these rows read at a time
 
 
-def with_center(job: ScanJob, scan: Scan, messages: Messages) -> ScanJob:
-    """The job with the column of the rotation axis."""
+def with_center(
+    job: ScanJob, scan: Scan, messages: Messages, found: Center | None = None
+) -> ScanJob:
+    """The job with the column of the rotation axis.  found: the axis, if it is known already."""
     if job.center != "auto":
         messages.result(f"center: {job.center} (given)")
         return job
-    column = say_axis(find_axis(job, scan), messages)
+    column = say_axis(found or find_axis(job, scan), messages)
     if scan.center is not None and abs(scan.center - column) > 1:
         messages.warn(f"center: the file states {scan.center:g}; give it with --center to use it")
     return job.model_copy(update={"center": column})
@@ -71,21 +76,25 @@ def find_axis(job: ScanJob, scan: Scan) -> Center:
     return find_center(*sample(job, scan, slice(0, scan.shape[1])))
 
 
-def sample(job: ScanJob, scan: Scan, rows: slice) -> tuple[Array, Array]:
+def sample(
+    job: ScanJob, scan: Scan, rows: slice, views: NDArray[np.intp] | None = None
+) -> tuple[Array, Array]:
     """Line integrals (views, n, columns) of a few of the rows, evenly spread, and angles [rad].
 
-    Adjacent views are averaged to at most 361, one row after the other.  Rows that are unusable or
-    carry no light are left out.  Raises DataError if none is left."""
-    views, _, columns = scan.shape
+    views: those to read; None reads all.  Adjacent views are averaged to at most 361, one row after
+    the other.  Rows that are unusable or carry no light are left out.  Raises DataError if none is
+    left."""
+    chosen: Any = slice(None) if views is None else views
+    radians, columns = scan.geometry.radians[chosen], scan.shape[2]
     step = -(-(rows.stop - rows.start) // SAMPLE_ROWS)
     at = range(rows.start + step // 2, rows.stop, step)
-    together = max(1, SAMPLE_BYTES // (views * columns * np.dtype(scan.dtype).itemsize))
+    together = max(1, SAMPLE_BYTES // (len(radians) * columns * np.dtype(scan.dtype).itemsize))
     found, problem = [], None
     for first in range(0, len(at), together):
         some = at[first : first + together]
         wanted = slice(some.start, some.stop, step)
         # one read: a frame that is compressed as a whole is unpacked once for all its rows
-        stacks = [s[:, wanted] for s in (scan.projections, scan.flats, scan.darks)]
+        stacks = [scan.projections[chosen, wanted], scan.flats[:, wanted], scan.darks[:, wanted]]
         for i, row in enumerate(some):
             cancellation_point()
             try:
@@ -94,7 +103,7 @@ def sample(job: ScanJob, scan: Scan, rows: slice) -> tuple[Array, Array]:
             except DataError as error:
                 problem = error
             else:
-                found.append(average_views(y, scan.geometry.radians))
+                found.append(average_views(y, radians))
     if problem and not found:
         raise problem
     return np.concatenate([y for y, _ in found], axis=1), found[0][1]

@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cached_property
 from typing import ClassVar, Self
 
 import numpy as np
 
 from physrecon.catalog import DIRECT, LIKELIHOODS, SOLVERS, find
 from physrecon.errors import ArgumentError
+from physrecon.geometry.grid import Grid
 from physrecon.io import Scan, VolumeWriter, open_scan, partial_slabs, slabs_done, stored_bytes
 from physrecon.io.output.piece_folder import slab_folder, work_folder
 from physrecon.jobs.scan_job import ScanJob
@@ -24,6 +26,7 @@ from physrecon.pipeline.preflight import Outputs
 from physrecon.pipeline.problem import with_iterations, with_weight
 from physrecon.pipeline.provenance import provenance
 from physrecon.pipeline.scan.checks import scan_warnings
+from physrecon.pipeline.scan.coverage import Coverage, coverage_warnings, look, width
 from physrecon.pipeline.scan.footprint import chosen_rows, peak_bytes, rows_that_fit
 from physrecon.pipeline.scan.measure import SlabData, measure
 from physrecon.pipeline.scan.problem import reconstruct, slab_problem
@@ -57,7 +60,21 @@ class ScanTask:
         self.methods = tuple(SOLVERS)
         self.rows = chosen_rows(job, scan.shape[1])
         self.geometry = scan.geometry.part(self.rows)
-        self.grid = self.geometry.default_grid()
+
+    @cached_property
+    def coverage(self) -> Coverage | None:
+        """What the detector sees of the object; a few views are read."""
+        return look(self.job, self.scan)
+
+    @cached_property
+    def width(self) -> int:
+        """Voxels of a slice along y and x."""
+        job = self.job
+        return width(job, self.scan, None if job.width != "auto" else self.coverage)
+
+    @cached_property
+    def grid(self) -> Grid:
+        return self.geometry.default_grid(self.width)
 
     @classmethod
     @contextmanager
@@ -73,7 +90,10 @@ class ScanTask:
         return [self.scan.summary()]
 
     def warnings(self) -> list[str]:
-        return scan_warnings(self.job, self.scan)
+        return [
+            *scan_warnings(self.job, self.scan),
+            *coverage_warnings(self.job, self.scan, self.coverage),
+        ]
 
     def footprint(self, budget: int) -> Footprint:
         job, count = self.job, self.grid.shape[0]
@@ -97,8 +117,15 @@ class ScanTask:
             lines=(
                 f"center: {'found by the run' if job.center == 'auto' else job.center}",
                 f"rows: {self.rows.start}:{self.rows.stop}, {number}",
+                *self._width_line(),
             ),
         )
+
+    def _width_line(self) -> list[str]:
+        columns = self.scan.shape[2]
+        how = "chosen" if self.job.width == "auto" else "given"
+        same = self.width == columns
+        return [] if same else [f"width: {self.width} voxels ({how}), {columns} columns"]
 
     def _outputs(self, slabs: int) -> Outputs:
         """Raises ArgumentError if OUT is named like a file of another format."""
@@ -130,7 +157,9 @@ class ScanTask:
         return []
 
     def resolved(self, messages: Messages) -> Self:
-        job = with_center(self.job, self.scan, messages)
+        axis = self.coverage.axis if self.job.center == "auto" and self.coverage else None
+        job = with_center(self.job, self.scan, messages, axis)
+        job = job.model_copy(update={"width": self.width})
         job = with_settings(job, self.scan, self._middle_rows(), messages)
         found = type(self)(job, self.scan)
         return type(self)(with_weight(job, found._middle_problem, messages), self.scan)
@@ -145,7 +174,8 @@ class ScanTask:
     def _middle_problem(self) -> tuple[Problem, Stop | None, str]:
         rows = self._middle_rows()
         data, _ = measure(self.job, self.scan, rows)
-        A = Projector(self.scan.geometry.part(rows).with_center(float(self.job.center)))
+        geometry = self.scan.geometry.part(rows).with_center(float(self.job.center))
+        A = Projector(geometry, geometry.default_grid(self.width))
         where = (
             f"rows {rows.start}:{rows.stop}" if rows.stop > rows.start + 1 else f"row {rows.start}"
         )
