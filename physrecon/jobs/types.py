@@ -162,4 +162,7 @@ PSFCenter = Annotated[tuple[int, ...] | Literal["peak", "mass"], _checked(severa
     natural, "an index along z,y,x such as 8,15,15, or peak, or mass", "peak", "mass"
 ))]  # fmt: skip
 Bytes = Annotated[int, _checked(_parsed(parse_bytes))]
+Floor = Annotated[float | Literal["auto"], _checked(number(
+    "a transmission between 0 and 1 such as 1e-3, or auto", "auto", holds=lambda part: 0 < part < 1
+))]  # fmt: skip
 Rows = Annotated[str, _checked(_parsed(parse_slices, keep=True))]

@@ -67,16 +67,14 @@ def _variance(mean: NDArray) -> Array:
     return np.interp(mean, means, variances)
 
 
-def _bands(
-    y: NDArray, scale: NDArray, used: NDArray, gain: float
-) -> list[tuple[Array, Array, NDArray]]:
+def _bands(y: NDArray, scale: NDArray, used: NDArray, gain: float) -> list[tuple[Any, Any, Any]]:
     """Evenly spaced bands of rows of the planes of y, as counts, with their scales and masks."""
     *lead, rows, columns = (1, 1, *y.shape)
     each, across = min(BAND, rows) * columns, -(-rows // BAND)
     places = math.prod(lead) * across
     number = min(places, max(1, MOST_COUNTS // max(each, 1)))
     wide = [np.broadcast_to(a, y.shape)[np.newaxis, np.newaxis] for a in (y, scale, used)]
-    bands = []
+    bands: list[Any] = []
     for place in np.linspace(0, places - 1, number).astype(int):
         *plane, band = np.unravel_index(place, (*lead, across))
         y_part, *parts = (a[(*plane, slice(band * BAND, (band + 1) * BAND))] for a in wide)

@@ -1,14 +1,18 @@
-"""Transmission from raw counts, (counts - dark) / (flat - dark), row by row."""
+"""Transmission from raw counts, (counts - dark) / (dose · (flat - dark)), row by row.
+
+The dose is the light of a view relative to that of the flats: what a beam monitor or the counting
+time says of it, and what columns of air show."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from physrecon.errors import ArgumentError
-from physrecon.preprocess.defects import Fields, average_fields, checked_frames
+from physrecon.errors import ArgumentError, DataError
+from physrecon.preprocess.defects import Fields, average_fields, checked_frames, without_flats
 
 FLATS = ("interpolate", "average")
 
@@ -19,26 +23,79 @@ def mean_fields(
     darks: ArrayLike | None = None,
     positions: ArrayLike | None = None,
     mode: str = "interpolate",
+    view_dose: ArrayLike | None = None,
+    flat_dose: ArrayLike | None = None,
+    air: slice | None = None,
+    saturation: float | None = None,
 ) -> Fields:
-    """Mean flats and darks for counts (views, rows, columns).
+    """Mean flats and darks for counts (views, rows, columns), and the dose of each view.
 
     flats, darks (n, rows, columns).  positions (n,) of the flats in 0..1, rounded to whole views.
-    mode: one of `FLATS`."""
+    mode: one of `FLATS`.  view_dose (views,), flat_dose (n,): readings of a beam monitor or
+    counting times, in one unit.  air: columns beside the object, whose mean is the open beam of
+    each row of each view; no flats are needed then.  saturation: the detector's largest number."""
     flats, darks = checked_frames("flats", flats, counts), checked_frames("darks", darks, counts)
     if mode not in FLATS:
         raise ArgumentError(f"flats_mode: expected one of {', '.join(FLATS)}, got {mode!r}")
-    if positions is None or mode == "average":
-        return average_fields(flats, darks, np.zeros(len(flats)))
-    where = np.asarray(positions, dtype=np.float64)
-    if where.shape != (len(flats),) or not ((where >= 0) & (where <= 1)).all():
-        raise ArgumentError(
-            f"flat_positions: expected {len(flats)} numbers from 0 to 1, got {positions!r}"
+    whole = counts.dtype.kind in "iu"
+    doses = _checked_doses("flat_dose", flat_dose, len(flats))
+    if not len(flats) and air is not None:
+        fields = without_flats(darks, counts.shape[1:], whole)
+    elif positions is None or mode == "average":
+        fields = average_fields(flats, darks, np.zeros(len(flats)), whole, doses, saturation)
+    else:
+        where = np.asarray(positions, dtype=np.float64)
+        if where.shape != (len(flats),) or not ((where >= 0) & (where <= 1)).all():
+            raise ArgumentError(
+                f"flat_positions: expected {len(flats)} numbers from 0 to 1, got {positions!r}"
+            )
+        at = np.round(where * len(counts)) / len(counts)
+        fields = average_fields(flats, darks, at, whole, doses, saturation)
+    if (dose := _checked_doses("view_dose", view_dose, len(counts))) is not None:
+        fields = replace(fields, dose=dose[:, np.newaxis])
+    return fields if air is None else _with_air(counts, fields, air)
+
+
+def _checked_doses(name: str, doses: ArrayLike | None, number: int) -> NDArray[np.float64] | None:
+    if doses is None:
+        return None
+    values = np.asarray(doses, dtype=np.float64)
+    if values.shape != (number,) or not (np.isfinite(values) & (values > 0)).all():
+        raise ArgumentError(f"{name}: expected {number} numbers > 0, got {doses!r}")
+    return values
+
+
+def _with_air(counts: NDArray, fields: Fields, air: slice) -> Fields:
+    """The fields with the dose of each row of each view that its columns of air show."""
+    columns = counts.shape[2]
+    some = range(*air.indices(columns))
+    if not some:
+        raise ArgumentError(f"air: expected columns within 0:{columns}, got {air.start}:{air.stop}")
+    part = slice(some.start, some.stop)
+    dose = np.empty(counts.shape[:2])
+    for v, view in enumerate(counts):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            light = (view[:, part] - fields.dark[:, part]) / gain(
+                fields, (v + 0.5) / len(counts), np.float64
+            )[:, part]
+        light[~np.isfinite(light)] = np.nan
+        number = np.isfinite(light).sum(axis=1)
+        dose[v] = np.nansum(light, axis=1) / np.where(number > 0, number, np.nan)
+    unlit = ~(dose > 0)
+    if unlit.all():
+        raise DataError(
+            f"air: expected light in columns {part.start}:{part.stop}, got none; choose columns "
+            "beside the object"
         )
-    return average_fields(flats, darks, np.round(where * len(counts)) / len(counts))
+    dose[unlit] = np.nan  # such a row of a view is lost
+    level = np.ones(1) if np.any(fields.repairs.flat_rows) else np.nanmean(dose, axis=0)
+    level = np.where(level > 0, level, 1)
+    gains, mean = fields.gains * level[:, np.newaxis], fields.gain * level[:, np.newaxis]
+    return replace(fields, gain=mean, gains=gains, dose=dose / level)
 
 
 def transmission(counts: NDArray, fields: Fields, out: NDArray | None = None) -> NDArray:
-    """(counts - dark) / (flat - dark), in floating point throughout.
+    """(counts - dark) / blank, in floating point throughout.
 
     counts (views, rows, columns).  The flat is interpolated linearly between its positions.  out
     may be `counts`.  A pixel whose flat does not exceed its dark gives NaN or inf: `bad_pixels`
@@ -48,8 +105,15 @@ def transmission(counts: NDArray, fields: Fields, out: NDArray | None = None) ->
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         for v in range(len(counts)):
             np.subtract(counts[v], dark, out=out[v])
-            out[v] /= gain(fields, (v + 0.5) / len(counts), out.dtype)
+            out[v] /= open_beam(fields, v, len(counts), out.dtype)
     return out
+
+
+def open_beam(fields: Fields, view: int, views: int, dtype: DTypeLike) -> Any:
+    """The open beam above the dark (rows, columns) at the time of a view."""
+    light = gain(fields, (view + 0.5) / views, dtype)
+    dose = fields.dose[view if len(fields.dose) > 1 else 0]
+    return light if (dose == 1).all() else light * dose[:, np.newaxis].astype(dtype)
 
 
 def gain(fields: Fields, when: float, dtype: DTypeLike) -> Any:

@@ -11,13 +11,28 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from physrecon.errors import ArgumentError
-from physrecon.preprocess.defects import Repairs, bad_pixels, checked_slab, fill
-from physrecon.preprocess.flat_fields import gain, mean_fields, result_array, transmission
+from physrecon.preprocess.defects import (
+    Fields,
+    Repairs,
+    bad_pixels,
+    checked_slab,
+    fill,
+    saturated_values,
+)
+from physrecon.preprocess.flat_fields import (
+    mean_fields,
+    open_beam,
+    result_array,
+    transmission as transmission_of,
+)
 from physrecon.preprocess.rings import RINGS, remove_rings
+from physrecon.preprocess.zingers import ZINGERS, Places, find_zingers
 
 FLOOR = 1e-5
-"""Transmission just below one count of a full 16-bit detector (1/65535): counts above the dark
-level are never altered, and others give a line integral of 11.5 instead of infinity."""
+"""Least transmission where neither counts nor darks tell one: one count of a full 16-bit detector
+is 1/65535.  Others give a line integral of 11.5 instead of infinity."""
+HIGHEST_FLOOR = 0.5  # transmission; counts that tell less give no picture
+NEGATIVE = 0.02  # mean line integral of a row, below which air that drifts does not reach
 
 
 def prepare(
@@ -27,20 +42,33 @@ def prepare(
     *,
     flat_positions: ArrayLike | None = None,
     flats_mode: str = "interpolate",
-    floor: float = FLOOR,
+    view_dose: ArrayLike | None = None,
+    flat_dose: ArrayLike | None = None,
+    air: slice | None = None,
+    saturation: float | None = None,
+    floor: float | None = None,
+    zingers: str = "auto",
+    angles: ArrayLike | None = None,
     rings: str | None = None,
+    transmission: bool = False,
     line_integrals: bool = False,
     first_row: int = 0,
+    fill_bad: bool = True,
     overwrite: bool = False,
 ) -> tuple[NDArray, Repairs]:
     """Turn a slab of raw counts into line integrals, and count the repairs.
 
     counts (views, rows, columns), flats and darks (n, rows, columns) of the same rows.  Darks are
-    optional, flats only with `line_integrals`: counts are then -log values, and only NaN and inf
-    are repaired.  flat_positions (n,): how far into the scan each flat was taken, 0 to 1.
-    rings: None or "sort".  first_row: row of the detector the slab begins with, for messages.
+    optional; flats are, with `air` or if counts are transmissions (`transmission`) or -log values
+    (`line_integrals`).  flat_positions (n,): how far into the scan each flat was taken, 0 to 1.
+    view_dose (views,), flat_dose (n,): readings of a beam monitor, or counting times.  air: columns
+    beside the object, which normalise each row of each view.  saturation: the detector's largest
+    number.  floor: least transmission; None: half a count, or half the noise of the darks.
+    zingers: "auto" fills bright pixels of single views, "none" keeps them; angles (views,) in
+    radians tell which views are adjacent.  rings: None or "sort".  first_row: row of the detector
+    the slab begins with, for messages.  fill_bad: false leaves bad and raised values NaN.
     overwrite: the memory of float counts may be used for the result.
-    Returns float32 (views, rows, columns), float64 for float64 counts, all finite.
+    Returns float32 (views, rows, columns), float64 for float64 counts, all finite if filled.
     DataError: flats missing or zero, or more than half of a row unusable.
 
     >>> flats, darks = np.full((2, 1, 5), 1010.0), np.full((2, 1, 5), 10.0)
@@ -48,80 +76,185 @@ def prepare(
     >>> y.shape, np.allclose(y, np.log(2)), repairs.sentences()
     ((3, 1, 5), True, [])
     """
-    if rings is not None and rings not in RINGS:
-        raise ArgumentError(f"rings: expected None or one of {', '.join(RINGS)}, got {rings!r}")
-    if not 0 < floor < 1:
-        raise ArgumentError(f"floor: expected a transmission between 0 and 1, got {floor}")
+    _check(rings, zingers, floor, transmission and line_integrals)
     counts = checked_slab("projections", counts)
     out = result_array(counts, overwrite)
-    if line_integrals:
+    photon: Any = 0.0
+    least: Any = FLOOR if floor is None else floor
+    if line_integrals or transmission:
         if out is not counts:
             out[...] = counts
+        _normalise(out, air, np.subtract if line_integrals else np.divide)
         bad = np.zeros(counts.shape[1:], dtype=bool)
         repairs = Repairs()
     else:
-        fields = mean_fields(counts, flats, darks, flat_positions, flats_mode)
-        kinds = bad_pixels(counts, fields)
-        transmission(counts, fields, out)
-        bad = np.logical_or.reduce(list(kinds.values()))
-        found: dict[str, Any] = {kind: int(np.count_nonzero(mask)) for kind, mask in kinds.items()}
-        repairs = fields.repairs + Repairs(**found)
+        repairs = Repairs(saturated=saturated_values(counts, saturation))
+        doses = {"view_dose": view_dose, "flat_dose": flat_dose}
+        fields = mean_fields(
+            counts,
+            flats,
+            darks,
+            flat_positions,
+            flats_mode,
+            **doses,
+            air=air,
+            saturation=saturation,
+        )
+        bad, found = _bad(counts, fields)
+        transmission_of(counts, fields, out)
+        repairs += fields.repairs + found
+        photon = 2 * least_transmission(fields, 0.0)
+        least = least_transmission(fields) if floor is None else floor
 
-    nonfinite, lost_views = fill(out, bad, first_row)
-    clamped = 0 if line_integrals else minus_log(out, floor)
+    hit = _zingers(out, bad, angles, photon) if zingers == "auto" and not line_integrals else ()
+    nonfinite, lost_views, clamped = _finish(out, bad, least, line_integrals, fill_bad, first_row)
     if rings == "sort":
         remove_rings(out)
     repairs += Repairs(
         pixels=bad.size,
         values=out.size,
-        nonfinite=nonfinite,
+        nonfinite=nonfinite - len(hit),
         lost_views=lost_views,
         clamped=clamped,
-        floor=floor,
+        floor=float(np.max(least)),
+        zingers=len(hit),
+        negative=_negative_rows(out),
     )
     return out, repairs
 
 
 def prepare_counts(
     counts: ArrayLike,
-    flats: ArrayLike,
+    flats: ArrayLike | None = None,
     darks: ArrayLike | None = None,
     *,
     flat_positions: ArrayLike | None = None,
     flats_mode: str = "interpolate",
+    view_dose: ArrayLike | None = None,
+    flat_dose: ArrayLike | None = None,
+    air: slice | None = None,
+    saturation: float | None = None,
+    zingers: str = "auto",
+    angles: ArrayLike | None = None,
 ) -> tuple[NDArray, NDArray, NDArray, Repairs]:
     """A slab of raw counts in the form of TransmissionLikelihood, and the repairs.
 
     Arguments as for `prepare`.  Returns counts (views, rows, columns), blank (1 or views, rows,
     columns): counts of the open beam above the dark, dark (rows, columns), and Repairs.  Nothing is
-    filled: bad pixels and values get blank 0, which excludes them from the likelihood."""
+    filled: bad pixels, zingers and other bad values get blank 0, which excludes them from the
+    likelihood."""
+    _check(None, zingers, None, False)
     counts = checked_slab("projections", counts)
-    fields = mean_fields(counts, flats, darks, flat_positions, flats_mode)
-    kinds = bad_pixels(counts, fields)
-    bad = np.logical_or.reduce(list(kinds.values()))
+    fields = mean_fields(
+        *(counts, flats, darks, flat_positions, flats_mode),
+        *(view_dose, flat_dose, air, saturation),
+    )
+    bad, found = _bad(counts, fields)
     y: Any = counts.astype(np.float64 if counts.dtype == np.float64 else np.float32)
     lost = ~np.isfinite(y) & ~bad
-    varies = len(fields.gains) > 1 or bool(lost.any())
+    nonfinite, hit = int(np.count_nonzero(lost)), 0
+    if zingers == "auto":
+
+        def view(v: int) -> NDArray:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                t = (y[v] - fields.dark) / open_beam(fields, v, len(y), np.float64)
+            return np.where(bad | lost[v], np.nan, t)
+
+        places = find_zingers(view, len(y), angles, 2 * least_transmission(fields, 0.0))
+        lost[places], hit = True, len(places[0])
+    varies = len(fields.gains) > 1 or len(fields.dose) > 1 or bool(lost.any())
     views = len(y) if varies else 1
-    blank = np.stack([gain(fields, (v + 0.5) / views, y.dtype) for v in range(views)])
+    blank = np.stack([open_beam(fields, v, views, y.dtype) for v in range(views)])
     blank[:, bad] = 0
     if varies:
         blank[lost] = 0
+    blank[~np.isfinite(blank)] = 0
     y[~(np.isfinite(y) & (y >= 0))] = 0
-    found: dict[str, Any] = {kind: int(np.count_nonzero(mask)) for kind, mask in kinds.items()}
     repairs = Repairs(
-        pixels=bad.size, values=y.size, nonfinite=int(np.count_nonzero(lost)), **found
+        pixels=bad.size,
+        values=y.size,
+        nonfinite=nonfinite,
+        zingers=hit,
+        saturated=saturated_values(counts, saturation),
     )
     dark = np.where(bad, 0, np.maximum(fields.dark, 0)).astype(y.dtype)
-    return y, blank, dark, fields.repairs + repairs
+    return y, blank, dark, fields.repairs + repairs + found
 
 
-def minus_log(values: NDArray, floor: float = FLOOR) -> int:
+def least_transmission(fields: Fields, otherwise: float = FLOOR) -> NDArray:
+    """The least transmission that counts can tell, (rows, columns): half a count of the blank, or
+    half the noise of the darks."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        part = fields.count / fields.gain
+    known = (fields.count > 0) & (part > 0) & np.isfinite(part)
+    return np.where(known, np.minimum(part, HIGHEST_FLOOR), otherwise)
+
+
+def minus_log(values: NDArray, floor: Any = FLOOR) -> int:
     """Replace transmissions by -log(max(T, floor)), in place; returns the number raised."""
-    clamped = 0
+    floor, clamped = np.asarray(floor, values.dtype), 0
     for view in values:
         clamped += int(np.count_nonzero(view < floor))
         np.maximum(view, floor, out=view)
         np.log(view, out=view)
         np.negative(view, out=view)
     return clamped
+
+
+def _check(rings: str | None, zingers: str, floor: float | None, both: bool) -> None:
+    if rings is not None and rings not in RINGS:
+        raise ArgumentError(f"rings: expected None or one of {', '.join(RINGS)}, got {rings!r}")
+    if zingers not in ZINGERS:
+        raise ArgumentError(f"zingers: expected one of {', '.join(ZINGERS)}, got {zingers!r}")
+    if floor is not None and not 0 < floor < 1:
+        raise ArgumentError(f"floor: expected a transmission between 0 and 1, got {floor}")
+    if both:
+        raise ArgumentError("prepare: expected transmissions or line integrals, got both; drop one")
+
+
+def _bad(counts: NDArray, fields: Fields) -> tuple[NDArray, Repairs]:
+    kinds = bad_pixels(counts, fields)
+    found: dict[str, Any] = {kind: int(np.count_nonzero(mask)) for kind, mask in kinds.items()}
+    return np.logical_or.reduce(list(kinds.values())), Repairs(**found)
+
+
+def _normalise(values: NDArray, air: slice | None, by: Any) -> None:
+    """Divide transmissions by their mean over columns of air, or subtract it (line integrals)."""
+    for view in values if air is not None else ():
+        by(view, np.nanmean(view[:, air], axis=1, keepdims=True), out=view)
+
+
+def _zingers(values: NDArray, bad: NDArray, angles: ArrayLike | None, photon: Any) -> NDArray:
+    """Set zingers of transmissions to NaN; returns their rows."""
+    places: Places = find_zingers(
+        lambda v: np.where(bad, np.nan, values[v]), len(values), angles, photon
+    )
+    values[places] = np.nan
+    return places[1]
+
+
+def _finish(
+    values: NDArray, bad: NDArray, least: Any, logged: bool, fill_bad: bool, first_row: int
+) -> tuple[int, int, int]:
+    """Fill and take the logarithm; the numbers of values not finite, of lost views, and raised."""
+    if fill_bad:
+        nonfinite, lost_views = fill(values, bad, first_row)
+        return nonfinite, lost_views, 0 if logged else minus_log(values, least)
+    nonfinite = int(np.count_nonzero(~np.isfinite(values)))
+    values[:, bad] = np.nan
+    if logged:
+        return nonfinite, 0, 0
+    low = values < least
+    clamped = minus_log(values, least)
+    values[low] = np.nan
+    return nonfinite, 0, clamped
+
+
+def _negative_rows(values: NDArray) -> int:
+    """Number of rows whose line integrals are negative for the most part."""
+    above, below = np.zeros(values.shape[1]), np.zeros(values.shape[1])
+    for view in values:
+        above += np.maximum(view, 0).sum(axis=1, dtype=np.float64)
+        below -= np.minimum(view, 0).sum(axis=1, dtype=np.float64)
+    size = values.shape[0] * values.shape[2]
+    return int(np.count_nonzero((below > 2 * above) & (below > NEGATIVE * size)))

@@ -20,6 +20,7 @@ class ReadOptions:
     angle_unit: str | None = None
     line_integrals: bool = False
     allow_root: str | Path | None = None
+    transmission: bool = False
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ class Scan(Closing):
     projection and 1 after the last; None if unknown.  angles: (views,) in `angle_unit`.
     pixel_size: (row, column) in `length_unit`, or None.  center: column of the rotation axis if the
     file states it, else None.  line_integrals: the data are −log(transmission) already, not counts.
+    transmission: they are transmissions already.
     notes: sentences for the user.
     files: all files that hold the scan, in a fixed order.  close: closes them."""
 
@@ -49,6 +50,7 @@ class Scan(Closing):
     length_unit: str | None
     center: float | None
     line_integrals: bool
+    transmission: bool
     notes: list[str]
     files: tuple[Path, ...] = field(repr=False)
     close: Callable[[], None] = field(repr=False)
@@ -75,10 +77,11 @@ class Scan(Closing):
 
     def require_flats(self) -> None:
         """Raise DataError for counts without flats, which give no line integrals."""
-        if not self.line_integrals and not len(self.flats):
+        if not (self.line_integrals or self.transmission or len(self.flats)):
             raise DataError(
                 f"{self.path.name}: expected flat fields to turn counts into transmission, "
-                "got none; add them, or pass --line-integrals if the data are already −log."
+                "got none; add them, pass --air a:b for columns of air, --transmission if the data "
+                "are transmissions, or --line-integrals if they are already −log."
             )
 
     def summary(self) -> str:
@@ -110,11 +113,12 @@ def open_scan(
     angle_unit: str | None = None,
     line_integrals: bool = False,
     allow_root: str | Path | None = None,
+    transmission: bool = False,
 ) -> Scan:
     """Open a Data Exchange, NXtomo or image-keyed NeXus file.
 
-    angle_unit: "deg" or "rad" if the file does not state it.  allow_root: a further folder in which
-    linked files are accepted.  Raises MissingInputError, DataError, ArgumentError.
+    angle_unit: "deg" or "rad" if the file does not state it.  line_integrals, transmission: the data
+    are no counts.  allow_root: a further folder in which linked files are accepted.  Raises MissingInputError, DataError, ArgumentError.
 
     >>> truth = pr.datasets.simulate_scan("scan.h5", (2, 16, 16), views=12)
     >>> with pr.open_scan("scan.h5") as scan:
@@ -125,7 +129,7 @@ def open_scan(
     """
     if angle_unit is not None and angle_unit not in ANGLE_UNITS:
         raise ArgumentError(f'open_scan: expected angle_unit "deg" or "rad", got {angle_unit!r}.')
-    path, options = Path(path), ReadOptions(angle_unit, line_integrals, allow_root)
+    path, options = Path(path), ReadOptions(angle_unit, line_integrals, allow_root, transmission)
     content = content_of(path)
     reading = first_reading("physrecon.io.scans", SCAN_READERS, path, content, options)
     if reading is None:
@@ -151,18 +155,21 @@ def _scan(path: Path, reading: ScanReading, options: ReadOptions) -> Scan:
         length_unit=reading.pixel_size[1] if reading.pixel_size else None,
         center=reading.center,
         line_integrals=options.line_integrals,
-        notes=[*unit_notes, *reading.notes, *_field_notes(reading, options.line_integrals)],
+        transmission=options.transmission,
+        notes=[*unit_notes, *reading.notes, *_field_notes(reading, options)],
         files=reading.files,
         close=reading.close,
     )
 
 
-def _field_notes(reading: ScanReading, line_integrals: bool) -> list[str]:
-    if line_integrals:
+def _field_notes(reading: ScanReading, options: ReadOptions) -> list[str]:
+    if options.line_integrals or options.transmission:
         return []
     notes = []
     if not len(reading.flats):
-        notes.append("flats: none; a reconstruction needs them, or --line-integrals")
+        notes.append(
+            "flats: none; a reconstruction needs them, --air, --transmission or --line-integrals"
+        )
     if not len(reading.darks):
         notes.append("darks: none, the detector's offset is taken as zero")
     return notes

@@ -14,7 +14,7 @@ from physrecon.errors import ArgumentError, DataError
 from physrecon.io.images.image import Image
 from physrecon.io.images.saturation import LEVELS
 from physrecon.jobs.image_job import ImageJob
-from physrecon.likelihoods.noise_level import noise_level
+from physrecon.likelihoods.noise_level import DIFFERENCE, noise_level
 
 BLOCK_BYTES = 32 << 20  # read at a time
 BOX = 8  # pixels; edge of the boxes whose means estimate the background
@@ -156,6 +156,8 @@ def grey_values_per_count(y: Any) -> float:
 
     The noise of 2 √(y / g) is 1 (Anscombe 1948) where the mean is at least 4 counts.  Multiples of
     a step that mostly lie below 4 steps are counts of one step, as in photon counting."""
+    if y.shape[-1] < len(DIFFERENCE):
+        return 0.0
     lines = y.reshape(-1, y.shape[-1])
     some = lines[:: -(-y.size // MOST_NUMBERS)]
     some = np.ascontiguousarray(arrays.to_host(some), np.float32)

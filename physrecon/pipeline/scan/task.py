@@ -61,8 +61,15 @@ class ScanTask:
     @classmethod
     @contextmanager
     def open(cls, job: ScanJob) -> Iterator[Self]:
-        with open_scan(job.input, job.angle_unit, job.line_integrals, job.allow_root) as scan:
-            scan.require_flats()
+        kind = {"line_integrals": job.line_integrals, "transmission": job.transmission}
+        air = job.air is not None
+        with open_scan(job.input, job.angle_unit, allow_root=job.allow_root, **kind) as scan:
+            if not air:
+                scan.require_flats()
+            if air and not len(scan.flats) and not any(kind.values()):
+                scan.notes.append(
+                    f"air: columns {job.air} normalise each view; no flats even out the pixels"
+                )
             yield cls(with_iterations(job), scan)
 
     def summary(self) -> list[str]:
