@@ -14,6 +14,7 @@ Array = NDArray[np.float64]
 FAR = 8.0  # standard deviations; normal noise reaches them in 1 of 10¹⁵ values
 SIGMA = 1.4826  # standard deviations in a median absolute deviation of normal noise
 ROUNDING = 1e-3  # of the median; smaller differences are not clear
+MANY = 25  # counts whose noise is small beside the changes of a beam
 ENOUGH = 5  # frames that tell the noise of a pixel
 
 
@@ -64,21 +65,22 @@ def _of_row(values: Array, light: bool) -> NDArray:
     values[~np.isfinite(values)] = np.nan
     if not np.isfinite(values).any():
         return np.zeros(values.shape, bool)
-    usual = _lower_median(values)
-    bright = usual > 0.1 * np.nanmax(np.append(usual, 0))
+    step, usual = count_step(values), _lower_median(values)
+    bright = usual > max(0.1 * np.nanmax(np.append(usual, 0)), MANY * step)
     if light and bright.any():
-        with np.errstate(invalid="ignore"):
-            ratios = [_median(frame[bright] / usual[bright]) for frame in values]
-        values = values / np.where(np.array(ratios) > 0, ratios, 1)[:, np.newaxis]
+        ratios = np.array([_median(frame[bright] / usual[bright]) for frame in values])
+        values = values / np.where(ratios > 0, ratios, 1)[:, np.newaxis]
         usual = _lower_median(values)
     away = values - usual
-    noise = SIGMA * _median(np.abs(away))
+    # the median is one of the frames: its own difference, 0, tells nothing
+    others = np.sort(np.abs(away), axis=0)[1:]
+    noise = SIGMA * _median(others)
     middle = _median(usual)
     brightness = np.maximum(usual / middle, 1) if middle > 0 else 1.0
     spread = noise * np.sqrt(brightness)
     if len(values) >= ENOUGH:
-        spread = np.fmax(spread, SIGMA * _medians(np.abs(away)))
-    limit = FAR * spread + FAR**2 / 4 * count_step(values) + ROUNDING * np.abs(usual)
+        spread = np.fmax(spread, SIGMA * _medians(others))
+    limit = FAR * spread + FAR**2 / 4 * step + ROUNDING * np.abs(usual)
     with np.errstate(invalid="ignore"):
         return away > limit if len(values) < 3 else np.abs(away) > limit
 

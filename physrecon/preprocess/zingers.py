@@ -1,15 +1,17 @@
 """Zingers in views: pixels that X- or gamma rays lit in the camera itself, in one view alone.
 
 A value is a zinger if it is clearly brighter, by a quarter and 8 standard deviations of the noise,
-than every neighbour: in the views before and after in angle, within the columns that a feature of the object
-can move between them, and in its own view beside it.  It must be out of reach of the object, too:
+than every neighbour: in the views before and after in angle, within the columns that a feature of
+the object can move between them, and in its own view beside it.  It must be out of reach of the
+object, too:
 
     T > 1.5 max(1, the brightest neighbour),  or
-    log(T / before and after) > F log(brightest neighbour / before and after),
+    log(T / ground) > F log(brightest neighbour / ground),
 
-F = 3 times the columns that the object can move.  A crack along the beam, which shines in one view,
-shines in the views beside it, too: its line integral falls to 1/F there, not less.  Edges, holes
-and fringes of the object are in all views, so a neighbour is as bright.  Rows are independent."""
+F = 3 times the columns that the object can move; the ground is the darkest value beside it.  A
+crack along the beam, which shines in one view, shines in the views beside it, too: its line
+integral falls to 1/F there, not less.  Edges, holes and fringes of the object are in all views, so
+a neighbour is as bright.  Rows are independent."""
 
 from __future__ import annotations
 
@@ -27,6 +29,7 @@ FAR = 8.0  # standard deviations
 CLEAR = 1.25  # times the brightest neighbour; samples that shake give less
 IMPOSSIBLE = 1.5  # times the open beam and the brightest neighbour: more than fringes give
 ISOLATED = 3.0  # times the logarithm of the brightest neighbour, for a feature that stands still
+TOO_BRIGHT = 2.0  # times the open beam, or nine tenths of the row
 BESIDE = 3  # columns of the own view to either side
 MOST_REACH = 32  # columns that a feature may move; of fewer views nothing is known
 LEAST_NOISE = 1e-3  # standard deviation of T = 1; less is not known of noise-free data
@@ -160,14 +163,19 @@ def _sure(
     rest[rows, columns] = np.nan  # a zinger may light several pixels
     windows = [_window(rest, rows, columns, BESIDE)]
     windows += [_window(o, rows, columns, r) for o, r in zip(others, reaches, strict=True)]
-    brightest = np.fmax.reduce(np.concatenate(windows, axis=1), axis=1)
+    around = np.concatenate(windows, axis=1)
+    # another zinger must not hide this one; fringes and wrong flats give less
+    around[around > TOO_BRIGHT * np.fmax(1, _bright(own))[rows, np.newaxis]] = np.nan
+    brightest = np.fmax.reduce(around, axis=1)
     value, one = own[rows, columns].astype(np.float64), noise[rows, columns]
-    before = np.fmax(others[0][rows, columns], others[1][rows, columns])
+    # the object beside the place, now and before and after
+    beside = [o[rows, columns] for o in others] + [np.fmin.reduce(windows[0], axis=1)]
+    ground = np.fmin.reduce(beside)
     least = np.maximum(one, 1e-6)  # a count, or the light that noise hides
     with np.errstate(invalid="ignore"):
         clear = value > CLEAR * np.maximum(brightest, 0) + _limit(brightest, one)
         impossible = value > IMPOSSIBLE * np.maximum(1, brightest)
-        base = np.log(np.maximum(before, least))
+        base = np.log(np.maximum(ground, least))
         share = np.log(np.maximum(brightest, least)) - base
         alone = (
             np.log(np.maximum(value, least)) - base > ISOLATED * max(max(reaches) - 1, 1) * share
@@ -176,6 +184,13 @@ def _sure(
     wide = np.zeros(own.shape, bool)
     wide[rows, columns] = True
     return clear & (impossible | alone) & ~_long_runs(wide)[rows, columns]
+
+
+def _bright(image: Array) -> Array:
+    """The 90th percentile of each row, (rows,)."""
+    place = 9 * (image.shape[1] - 1) // 10
+    bright: Array = np.partition(np.nan_to_num(image), place, axis=1)[:, place]
+    return bright
 
 
 def _window(image: Array, rows: NDArray, columns: NDArray, reach: int) -> Array:

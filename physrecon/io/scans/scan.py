@@ -117,8 +117,9 @@ def open_scan(
 ) -> Scan:
     """Open a Data Exchange, NXtomo or image-keyed NeXus file.
 
-    angle_unit: "deg" or "rad" if the file does not state it.  line_integrals, transmission: the data
-    are no counts.  allow_root: a further folder in which linked files are accepted.  Raises MissingInputError, DataError, ArgumentError.
+    angle_unit: "deg" or "rad" if the file does not state it.  line_integrals, transmission: what
+    the data are, unless counts.  allow_root: a further folder in which linked files are accepted.
+    Raises MissingInputError, DataError, ArgumentError.
 
     >>> truth = pr.datasets.simulate_scan("scan.h5", (2, 16, 16), views=12)
     >>> with pr.open_scan("scan.h5") as scan:

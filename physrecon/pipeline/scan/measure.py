@@ -53,7 +53,8 @@ def corrected(
 ) -> tuple[Array, Repairs]:
     """Line integrals from counts, flats and darks that were read from `first_row` on.
 
-    fill_bad: false leaves bad values NaN.  The counts are removed from the list, and their memory is reused."""
+    fill_bad: false leaves bad values NaN.  The counts are removed from the list, and their memory
+    is reused."""
     counts = stacks.pop(0)
     if counts.dtype == np.float64:
         counts = counts.astype(np.float32)
