@@ -78,48 +78,23 @@ def prepare(
     """
     _check(rings, zingers, floor, transmission and line_integrals)
     counts = checked_slab("projections", counts)
-    out = result_array(counts, overwrite)
-    photon: Any = 0.0
-    least: Any = FLOOR if floor is None else floor
+    out, photon, least = result_array(counts, overwrite), np.zeros(1), np.full(1, FLOOR)
     if line_integrals or transmission:
-        if out is not counts:
-            out[...] = counts
+        np.copyto(out, counts)
         _normalise(out, air, np.subtract if line_integrals else np.divide)
-        bad = np.zeros(counts.shape[1:], dtype=bool)
-        repairs = Repairs()
+        bad, repairs = np.zeros(counts.shape[1:], dtype=bool), Repairs()
     else:
-        repairs = Repairs(saturated=saturated_values(counts, saturation))
-        doses = {"view_dose": view_dose, "flat_dose": flat_dose}
-        fields = mean_fields(
-            counts,
-            flats,
-            darks,
-            flat_positions,
-            flats_mode,
-            **doses,
-            air=air,
-            saturation=saturation,
-        )
-        bad, found = _bad(counts, fields)
+        doses = view_dose, flat_dose, air, saturation
+        fields = mean_fields(counts, flats, darks, flat_positions, flats_mode, *doses)
+        bad, repairs = _bad(counts, fields, saturation)
         transmission_of(counts, fields, out)
-        repairs += fields.repairs + found
-        photon = 2 * least_transmission(fields, 0.0)
-        least = least_transmission(fields) if floor is None else floor
-
-    hit = _zingers(out, bad, angles, photon) if zingers == "auto" and not line_integrals else ()
-    nonfinite, lost_views, clamped = _finish(out, bad, least, line_integrals, fill_bad, first_row)
+        photon, least = 2 * least_transmission(fields, 0.0), least_transmission(fields)
+    least = least if floor is None else np.full(1, floor)
+    sought = zingers == "auto" and not line_integrals
+    hit = _remove_zingers(out, bad, angles, photon) if sought else 0
+    repairs += _finish(out, bad, hit, least, line_integrals, fill_bad, first_row)
     if rings == "sort":
         remove_rings(out)
-    repairs += Repairs(
-        pixels=bad.size,
-        values=out.size,
-        nonfinite=nonfinite - len(hit),
-        lost_views=lost_views,
-        clamped=clamped,
-        floor=float(np.max(least)),
-        zingers=len(hit),
-        negative=_negative_rows(out),
-    )
     return out, repairs
 
 
@@ -145,11 +120,9 @@ def prepare_counts(
     likelihood."""
     _check(None, zingers, None, False)
     counts = checked_slab("projections", counts)
-    fields = mean_fields(
-        *(counts, flats, darks, flat_positions, flats_mode),
-        *(view_dose, flat_dose, air, saturation),
-    )
-    bad, found = _bad(counts, fields)
+    doses = view_dose, flat_dose, air, saturation
+    fields = mean_fields(counts, flats, darks, flat_positions, flats_mode, *doses)
+    bad, found = _bad(counts, fields, saturation)
     y: Any = counts.astype(np.float64 if counts.dtype == np.float64 else np.float32)
     lost = ~np.isfinite(y) & ~bad
     nonfinite, hit = int(np.count_nonzero(lost)), 0
@@ -175,10 +148,9 @@ def prepare_counts(
         values=y.size,
         nonfinite=nonfinite,
         zingers=hit,
-        saturated=saturated_values(counts, saturation),
     )
     dark = np.where(bad, 0, np.maximum(fields.dark, 0)).astype(y.dtype)
-    return y, blank, dark, fields.repairs + repairs + found
+    return y, blank, dark, found + repairs
 
 
 def least_transmission(fields: Fields, otherwise: float = FLOOR) -> NDArray:
@@ -212,10 +184,12 @@ def _check(rings: str | None, zingers: str, floor: float | None, both: bool) -> 
         raise ArgumentError("prepare: expected transmissions or line integrals, got both; drop one")
 
 
-def _bad(counts: NDArray, fields: Fields) -> tuple[NDArray, Repairs]:
+def _bad(counts: NDArray, fields: Fields, saturation: float | None) -> tuple[NDArray, Repairs]:
+    """Mask (rows, columns) of the bad pixels, and the repairs so far."""
     kinds = bad_pixels(counts, fields)
     found: dict[str, Any] = {kind: int(np.count_nonzero(mask)) for kind, mask in kinds.items()}
-    return np.logical_or.reduce(list(kinds.values())), Repairs(**found)
+    repairs = Repairs(saturated=saturated_values(counts, saturation), **found)
+    return np.logical_or.reduce(list(kinds.values())), fields.repairs + repairs
 
 
 def _normalise(values: NDArray, air: slice | None, by: Any) -> None:
@@ -224,30 +198,44 @@ def _normalise(values: NDArray, air: slice | None, by: Any) -> None:
         by(view, np.nanmean(view[:, air], axis=1, keepdims=True), out=view)
 
 
-def _zingers(values: NDArray, bad: NDArray, angles: ArrayLike | None, photon: Any) -> NDArray:
-    """Set zingers of transmissions to NaN; returns their rows."""
+def _remove_zingers(values: NDArray, bad: NDArray, angles: ArrayLike | None, photon: Any) -> int:
+    """Set zingers of transmissions to NaN; returns their number."""
     places: Places = find_zingers(
         lambda v: np.where(bad, np.nan, values[v]), len(values), angles, photon
     )
     values[places] = np.nan
-    return places[1]
+    return len(places[0])
 
 
 def _finish(
-    values: NDArray, bad: NDArray, least: Any, logged: bool, fill_bad: bool, first_row: int
-) -> tuple[int, int, int]:
-    """Fill and take the logarithm; the numbers of values not finite, of lost views, and raised."""
+    values: NDArray,
+    bad: NDArray,
+    hit: int,
+    least: NDArray,
+    logged: bool,
+    fill_bad: bool,
+    first_row: int,
+) -> Repairs:
+    """Fill and take the logarithm, in place; hit: number of values that were zingers."""
+    nonfinite = clamped = lost_views = 0
     if fill_bad:
         nonfinite, lost_views = fill(values, bad, first_row)
-        return nonfinite, lost_views, 0 if logged else minus_log(values, least)
-    nonfinite = int(np.count_nonzero(~np.isfinite(values)))
-    values[:, bad] = np.nan
-    if logged:
-        return nonfinite, 0, 0
-    low = values < least
-    clamped = minus_log(values, least)
-    values[low] = np.nan
-    return nonfinite, 0, clamped
+        clamped = 0 if logged else minus_log(values, least)
+    else:
+        nonfinite = int(np.count_nonzero(~np.isfinite(values)))
+        low = bad | ((values < least) & (not logged))
+        clamped = 0 if logged else minus_log(values, least)
+        values[low] = np.nan
+    return Repairs(
+        pixels=bad.size,
+        values=values.size,
+        nonfinite=nonfinite - hit,
+        lost_views=lost_views,
+        clamped=clamped,
+        floor=float(least.max()),
+        zingers=hit,
+        negative=_negative_rows(values),
+    )
 
 
 def _negative_rows(values: NDArray) -> int:
