@@ -10,8 +10,10 @@ from physrecon.cli.main import main
 from physrecon.errors import ArgumentError
 from physrecon.io import open_scan, open_volume
 from physrecon.jobs.scan_job import ScanJob
+from physrecon.pipeline.messages import NoMessages
 from physrecon.pipeline.run import run
 from physrecon.pipeline.scan.checks import scan_warnings
+from physrecon.pipeline.scan.resolve import with_settings
 
 VIEWS = 60
 P = line_integrals(np.arange(VIEWS) * 180 / VIEWS, 3)
@@ -92,3 +94,21 @@ def test_no_flats_names_the_ways_out(tmp_path, capsys):
     assert main(["recon", str(path), "-o", str(tmp_path / "v.h5")]) == 65
     told = capsys.readouterr().err
     assert all(word in told for word in ("--air", "--transmission", "--line-integrals"))
+
+
+def test_filled_pixels_do_not_tell_of_the_noise(tmp_path):
+    """δ of Huber's loss where two fifths of the pixels are dead, and filled by straight lines."""
+    rng = np.random.default_rng(0)
+    counts = rng.poisson(1000, (VIEWS, 3, COLUMNS)).astype(np.uint16)
+    flats = np.full((4, 3, COLUMNS), 1000, np.uint16)
+    darks = np.zeros((4, 3, COLUMNS), np.uint16)
+    for dead in (slice(10, 20), slice(30, 40)):
+        counts[..., dead] = flats[..., dead] = 0
+    path = write_scan(
+        tmp_path / "s.h5", 3, VIEWS, data=counts, data_white=flats, data_dark=darks
+    )  # fmt: skip
+    fields = {"input": path, "output": path, "likelihood": "huber", "method": "fista"}
+    job = ScanJob.build(fields, "test")
+    with open_scan(path) as scan:
+        found = with_settings(job, scan, slice(1, 2), NoMessages())
+    assert found.outlier == pytest.approx(1.345 / np.sqrt(1000), rel=0.1)
