@@ -76,6 +76,7 @@ WEIGHT_RULES = ("gcv", "risk", "discrepancy", "l-curve")
 FILTERS = ("ram-lak", "shepp-logan", "cosine", "hamming", "hann")
 PADDINGS = ("zero", "edge")
 RINGS = ("none", "sort")
+ZINGERS = ("auto", "none")  # of `preprocess.zingers`
 PHANTOMS = ("shepp-logan", "ellipsoids", "foam")
 BOUNDARIES = ("unknown", "zero", "reflect", "periodic")
 LENGTH_UNITS = ("m", "cm", "mm", "um", "nm", "pm", "angstrom", "inch")

@@ -97,10 +97,12 @@ def test_the_words_of_other_rooms_are_theirs():
     from physrecon.jobs.image_job import ImageJob
     from physrecon.operators.blur.arguments import BOUNDARIES
     from physrecon.preprocess.rings import RINGS
+    from physrecon.preprocess.zingers import ZINGERS
 
     assert tuple(FILTERS) == catalog.FILTERS and PADDINGS == catalog.PADDINGS
     assert DEVICES == catalog.DEVICES and ANGLE_UNITS == catalog.ANGLE_UNITS
     assert ("none", *RINGS) == catalog.RINGS
+    assert ZINGERS == catalog.ZINGERS
     assert tuple(PHANTOMS) == catalog.PHANTOMS
     assert {*catalog.BOUNDARIES} == {*BOUNDARIES} and {*catalog.LENGTH_UNITS} == {*LENGTHS}
     assert {*catalog.IMAGE_LIKELIHOODS} <= {*LIKELIHOODS}

@@ -83,7 +83,8 @@ def info(parser: Parser) -> None:
 
 
 def find_center(parser: Parser) -> None:
-    names = ("input", "angle_unit", "line_integrals", "allow_root", "slices", "threads")
+    kinds = ("transmission", "line_integrals", "air")
+    names = ("input", "angle_unit", *kinds, "allow_root", "slices", "threads")
     supplied = ("angles", "flats", "darks", "exclude_views")
     add_options(parser, _some(*names, *supplied))
 

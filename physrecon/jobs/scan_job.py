@@ -23,12 +23,23 @@ from physrecon.catalog import (
     METHODS,
     PADDINGS,
     RINGS,
+    ZINGERS,
     find,
 )
 from physrecon.jobs.model import Job
 from physrecon.jobs.options import option
 from physrecon.jobs.settings import PriorSettings
-from physrecon.jobs.types import Column, OutlierSize, PixelSize, Rows, Views, Whole, Width, one_of
+from physrecon.jobs.types import (
+    Column,
+    Floor,
+    OutlierSize,
+    PixelSize,
+    Rows,
+    Views,
+    Whole,
+    Width,
+    one_of,
+)
 from physrecon.sizes import parse_span
 
 
@@ -88,7 +99,20 @@ class ScanJob(Job):
         None, "views to leave out such as 100:110,150, counted from 0, b not included",
         metavar="a:b,…",
     )  # fmt: skip
+    transmission: bool = option(False, "the data are transmissions already, 1 in air")
     line_integrals: bool = option(False, "the data are -log(transmission) already")
+    air: Rows | None = option(
+        None, "detector columns of air, which normalise each view; no flats needed", metavar="a:b"
+    )
+    floor: Floor = option(
+        "auto", "least transmission; auto is half a count or the noise of the darks", metavar="T"
+    )
+    saturation: float | None = option(
+        None, "largest grey value of the detector (default: by the data)", metavar="VALUE", gt=0
+    )
+    zingers: Annotated[str, one_of(ZINGERS)] = option(
+        "auto", "fill bright pixels of single views", metavar="NAME"
+    )
     allow_root: Path | None = option(
         None, "a further folder in which linked files may lie", metavar="DIR", execution=True
     )
@@ -114,11 +138,20 @@ class ScanJob(Job):
         return [self.filter] if self.method in DIRECT else []
 
     def _check_kind(self) -> None:
+        if self.transmission and self.line_integrals:
+            raise ValueError(
+                "transmission: expected one kind of data, got line_integrals too; drop one"
+            )
         likelihood = find(LIKELIHOODS, self.likelihood) if self.method not in DIRECT else None
         if not likelihood:
             return
-        if likelihood.raw_counts and (self.line_integrals or self.rings != "none"):
-            got = "line integrals" if self.line_integrals else "removal of rings, which needs -log"
+        kinds = {
+            "line integrals": self.line_integrals,
+            "transmissions": self.transmission,
+            "removal of rings, which needs -log": self.rings != "none",
+        }
+        if likelihood.raw_counts and any(kinds.values()):
+            got = next(kind for kind, given in kinds.items() if given)
             raise ValueError(
                 f"likelihood: expected raw counts for {self.likelihood}, got {got}; choose "
                 "--likelihood weighted"

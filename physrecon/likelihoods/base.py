@@ -153,33 +153,49 @@ class Likelihood:
         return np.sqrt(self.counted())
 
     def _estimated_norms(self, roots: Vector | None) -> Numbers:
-        """√m times the estimated noise level, per slice.  roots: square roots of the weights."""
+        """√m times the estimated noise level, per slice, for m data that x can change.
+
+        roots: square roots of the weights."""
         from physrecon.likelihoods.noise_level import noise_level
 
         total = np.zeros(1)
-        axes = vectors.leaf_axes(self.data_axis, self.y)
-        parts = [None] * len(axes) if roots is None else vectors.leaves(roots)
-        for y, root, axis in zip(vectors.leaves(self.y), parts, axes, strict=True):
-            level = noise_level(y, axis, None if root is None else root * root)
-            total = total + level**2 * (y.size / max(1 if axis is None else y.shape[axis], 1))
+        roots = vectors.transform(lambda y: np.ones(1), self.y) if roots is None else roots
+        for y, axis, root, untouched in self._leaves(roots, self._untouched()):
+            xp = arrays.namespace(y)
+            weights = xp.where(untouched, 0, xp.asarray(root) ** 2)
+            others = tuple(i for i in range(y.ndim) if i != axis)
+            count = xp.broadcast_to(weights > 0, y.shape).sum(axis=others)
+            level = noise_level(y, axis, weights)
+            total = total + level**2 * arrays.to_host(count).reshape(-1)
         return np.sqrt(total)
 
+    def _untouched(self) -> Vector:
+        """Masks of the data y = 0 that no x changes, such as masked ones; broadcastable to y.
+
+        Their residual is 0, so they tell nothing of the noise."""
+        A = self.A
+        touched = not isinstance(A, LinearOperator) or not A.nonnegative or A.covers_data
+        if touched or all(bool((y != 0).all()) for y in vectors.leaves(self.y)):
+            return vectors.transform(lambda y: arrays.namespace(y).zeros(1, bool), self.y)
+        parts = [(s == 0) & (y == 0) for y, _, s in self._leaves(self._row_sums())]
+        return tuple(parts) if isinstance(self.y, tuple) else parts[0]
+
+    def _row_sums(self) -> Vector:
+        return self._linear.row_sums(vectors.leaves(self.y)[0])
+
     def _count_of(self, used: Vector) -> Numbers:
-        """Number of data per slice with `used` > 0; `used` broadcasts to the data."""
+        """Number of data per slice with `used` > 0 that x can change; `used` broadcasts to them."""
         total = np.zeros(1)
-        for y, axis, part in self._leaves(used):
+        for y, axis, part, untouched in self._leaves(used, self._untouched()):
             others = tuple(i for i in range(y.ndim) if i != axis)
-            counted = arrays.namespace(part).broadcast_to(part > 0, y.shape).sum(axis=others)
+            mask = (part > 0) & ~untouched
+            counted = arrays.namespace(y).broadcast_to(mask, y.shape).sum(axis=others)
             total = total + arrays.to_host(counted).reshape(-1)
         return total.astype(np.float64)
 
     def counted(self) -> Numbers:
         """Number of data per slice that contribute to f."""
-        total = np.zeros(1)
-        for y, axis in self._leaves():
-            slices = 1 if axis is None else y.shape[axis]
-            total = total + np.full(slices, y.size / max(slices, 1))
-        return total
+        return self._count_of(vectors.transform(lambda y: arrays.namespace(y).ones(1), self.y))
 
     # Degrees of freedom -----------------------------------------------------------------------
 
@@ -307,6 +323,13 @@ class Likelihood:
             return moved.astype(model.dtype, copy=False)
 
         return vectors.transform(move, checked)
+
+    def _positive(
+        self, name: str, value: Any, advice: str = "it has the units of the data"
+    ) -> float:
+        if not (isinstance(value, int | float) and math.isfinite(value) and value > 0):
+            self._refuse(f"{name} > 0", repr(value), advice)
+        return float(value)
 
     def _roots_of(self, weights: Any) -> Vector:
         """The square roots of the weights; None is weight 1."""

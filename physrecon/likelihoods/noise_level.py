@@ -33,9 +33,10 @@ ENOUGH = 1 << 18  # data used per slice: they give σ to 0.3 %
 def noise_level(y: Any, axis: int | None = None, weights: Any = None) -> Numbers:
     """Standard deviation of the white noise in each slice along `axis`: (slices,) float64, or (1,).
 
-    y: sinograms (views, rows, columns), images, or any real finite array with at least five
-    elements along the last axis; σ has the units of y.  axis: any but the last; None takes all of
-    y as one slice.  weights: broadcastable to y; the variance of a datum is then σ²/weight.
+    y: sinograms (views, rows, columns), images, or any real array with at least five elements
+    along the last axis; σ has the units of y.  NaN is a missing datum.  axis: any but the last;
+    None takes all of y as one slice.  weights: broadcastable to y; the variance of a datum is then
+    σ²/weight.
 
     Only neighbours along the last axis (detector columns) are compared, so few views suffice.  On
     pure white noise the estimate is 1 % low.  On sinograms of the Shepp–Logan phantom it is within
@@ -45,7 +46,7 @@ def noise_level(y: Any, axis: int | None = None, weights: Any = None) -> Numbers
     mostly constant data give 0.
 
     Slices of more than 2¹⁸ data are sampled on evenly spaced lines.  Raises ArgumentError for data
-    that are not finite, too short, or sliced along the last axis.
+    that are infinite, all NaN, too short, or sliced along the last axis.
 
     >>> y = np.linspace(0, 9, 999) + 0.5 * np.random.default_rng(0).standard_normal((9, 999))
     >>> level = pr.noise_level(y)
@@ -78,14 +79,18 @@ def _level(y: Any, weights: Any) -> float:
         chosen = arrays.to_host(array.reshape(rows, columns)[some])
         return chosen.astype(np.float64, copy=False)
 
-    d = np.abs(_windows(lines(y), DIFFERENCE))
-    if not np.isfinite(d).all():
-        raise ArgumentError("noise_level(y): expected finite data, got NaN or infinity; fill them")
+    values = lines(y)
+    missing = np.isnan(values)
+    if np.isinf(values).any() or missing.all():
+        got = "NaN alone" if missing.all() else "infinity"
+        raise ArgumentError(f"noise_level(y): expected finite data, got {got}; fill or mask them")
+    d = np.abs(_windows(np.where(missing, 0, values), DIFFERENCE))
     variance = np.ones((len(some), columns))
     if weights is not None:
         weights = arrays.plain("noise_level(weights)", weights)
         with np.errstate(divide="ignore"):
             variance = 1 / lines(weights)
+    variance[missing] = np.inf
     spread = _windows(variance, np.square(DIFFERENCE))
     usable = np.isfinite(spread)  # differences without a datum of weight 0
     d = np.where(usable, d / np.sqrt(spread), 0)

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -13,9 +13,8 @@ from physrecon import arrays
 from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Numbers, Vector
 from physrecon.likelihoods.base import Likelihood, restricted_to_views
+from physrecon.likelihoods.deviance import expected_deviance as expected_deviance, noise_deviance
 from physrecon.operators.base import LinearOperator, Operator
-
-NEIGHBOURS = 9  # counts along the last axis whose average estimates the mean of one count
 
 
 class CountLikelihood(Likelihood):
@@ -23,6 +22,7 @@ class CountLikelihood(Likelihood):
 
     needs_nonnegative = True
     counts = True
+    gain = 1.0  # units of y per count
 
     def __init__(self, A: Operator, y: Vector) -> None:
         super().__init__(A, y)
@@ -32,29 +32,47 @@ class CountLikelihood(Likelihood):
             self._refuse("counts >= 0", f"{least:g}", advice)
 
     def expected_norms(self) -> Numbers:
-        """√(Σ expected deviance), unlike √m for counts below 5 (McCullagh and Nelder 1989).
+        """√(Σ expected deviance), unlike √m for counts below 5; see `likelihoods.deviance`."""
+        return np.sqrt(self._noise_deviance[0])
 
-        The mean of a count is estimated from neighbouring counts in its row."""
-        total = np.zeros(1)
-        for leaf, (y, axis) in enumerate(self._leaves()):
-            deviance = expected_deviance(_smoothed(arrays.to_host(y).astype(np.float64)))
-            others = tuple(i for i in range(y.ndim) if i != axis)
-            total = total + (deviance * self._alive(leaf)).sum(axis=others).reshape(-1)
-        return np.sqrt(total)
+    def deviance_spread(self) -> Numbers:
+        """Standard deviation of 2f per slice from noise alone."""
+        return np.sqrt(self._noise_deviance[1])
+
+    @cached_property
+    def _noise_deviance(self) -> Numbers:
+        """Mean and variance of 2f from noise alone, (2, slices) or (2, 1)."""
+        total = np.zeros((2, 1))
+        for leaf, (y, axis, untouched) in enumerate(self._leaves(self._untouched())):
+            parts = [y, self._response(leaf), self._alive(leaf) & ~arrays.to_host(untouched)]
+            y, scale, used = (arrays.to_host(part) for part in parts)
+            if axis is None:
+                moments = [noise_deviance(y, self.gain, scale, used)]
+            else:
+                cut = (np.moveaxis(np.broadcast_to(a, y.shape), axis, 0) for a in (y, scale, used))
+                each = zip(*cut, strict=True)
+                moments = [noise_deviance(one, self.gain, *others) for one, *others in each]
+            total = total + np.array(moments).reshape(-1, 2).T
+        return total
 
     def whitening(self) -> Vector:
         return vectors.transform(lambda y: arrays.namespace(y).maximum(y, 1) ** -0.5, self.y)
 
     def perturbed(self, signs: Vector, size: float) -> Self:
         other = super().perturbed(signs, size)
-        other.__dict__.pop("lipschitz", None)  # the bound of φ'' depends on y
+        for name in ("lipschitz", "_noise_deviance"):  # they depend on y
+            other.__dict__.pop(name, None)
         for y in vectors.leaves(other.y):
             arrays.namespace(y).abs(y, out=y)
         return other
 
     def _alive(self, leaf: int) -> Any:
         """Mask of the usable data of array number `leaf`: broadcastable, on the host."""
-        return True
+        return np.ones(1, bool)
+
+    def _response(self, leaf: int) -> Any:
+        """Relative response of the data of array number `leaf`: broadcastable."""
+        return np.ones(1)
 
 
 class PoissonLikelihood(CountLikelihood):
@@ -62,6 +80,7 @@ class PoissonLikelihood(CountLikelihood):
 
     y: counts >= 0, of A.out_shape; they need not be whole.
     background: b >= 0, the mean counts that do not come from x, broadcastable to the data.
+    gain: units of y per count, > 0, if y are grey values; only the noise depends on it.
 
     Where p + b <= 0 < y the value is infinite; the slope is that at p + b = ε y (ε = 2⁻²³), finite
     and towards larger p.  For y = 0 the loss is p + b, whatever its sign.  `lipschitz` and
@@ -75,8 +94,9 @@ class PoissonLikelihood(CountLikelihood):
 
     holds = 1
 
-    def __init__(self, A: Operator, y: Vector, background: Any = 0) -> None:
+    def __init__(self, A: Operator, y: Vector, background: Any = 0, gain: float = 1) -> None:
         super().__init__(A, y)
+        self.gain = self._positive("gain", gain)
         self.background = self._beside("background", background)
         self._parameters = self._compact(self.background)
 
@@ -87,12 +107,17 @@ class PoissonLikelihood(CountLikelihood):
 
     def subset(self, views: Any) -> PoissonLikelihood:
         background = restricted_to_views(self.background, self.y, views)
-        return PoissonLikelihood(self.A[views], self.y[views], background)
+        return PoissonLikelihood(self.A[views], self.y[views], background, self.gain)
 
     def expected_data(self, p: Vector) -> Vector:
         mean = vectors.copy(p)
         vectors.add(mean, self.background)
         return mean
+
+    def _untouched(self) -> Vector:
+        masks = super()._untouched()
+        parts = [mask & (b == 0) for *_, mask, b in self._leaves(masks, self.background)]
+        return tuple(parts) if isinstance(self.y, tuple) else parts[0]
 
     def _pass(self, p: Any, y: Any, what: int, leaf: int, axis: Any, partial: Any) -> None:
         from physrecon.kernels import losses
@@ -129,33 +154,3 @@ class PoissonLikelihood(CountLikelihood):
             part -= root
             part *= 0.5
         return q
-
-
-def _smoothed(y: np.ndarray) -> np.ndarray:
-    """The mean of each datum and its neighbours within the row."""
-    if not y.ndim or not y.size:
-        return y
-    half = min(NEIGHBOURS, y.shape[-1]) // 2
-    sums = np.concatenate([np.zeros_like(y[..., :1]), y.cumsum(axis=-1)], axis=-1)
-    i = np.arange(y.shape[-1])
-    begin, end = np.maximum(i - half, 0), np.minimum(i + half + 1, y.shape[-1])
-    return np.maximum(sums[..., end] - sums[..., begin], 0) / (end - begin)
-
-
-def expected_deviance(mean: np.ndarray) -> np.ndarray:
-    """E 2 (μ − k + k log(k/μ)) for k ~ Poisson(μ): 0 at μ = 0, 1.15 at 1.2, 1 + 1/(6 μ) from 50."""
-    means, deviances = _deviance_table()
-    table = np.interp(mean, means, deviances)
-    return np.where(mean < means[-1], table, 1 + 1 / (6 * np.maximum(mean, 1)))
-
-
-@lru_cache(1)
-def _deviance_table() -> tuple[np.ndarray, np.ndarray]:
-    """The expectation summed term by term, for means from 0 to 50."""
-    means = np.concatenate([[0], np.geomspace(1e-4, 50, 400)])
-    k = np.arange(200.0)[:, None]
-    log_factorial = np.concatenate([[0], np.cumsum(np.log(np.arange(1, 200)))])[:, None]
-    mu = means[1:]
-    probability = np.exp(k * np.log(mu) - mu - log_factorial)
-    half = mu - k + k * np.log(np.maximum(k, 1) / mu)
-    return means, np.concatenate([[0], 2 * (probability * half).sum(axis=0)])

@@ -5,7 +5,6 @@ grows like log |r| and has many minima: the influence of an outlier vanishes as 
 
 from __future__ import annotations
 
-import math
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -52,7 +51,7 @@ class Huber(Robust, Weighted):
 
     def __init__(self, A: Operator, y: Vector, delta: float, weights: Any = None) -> None:
         super().__init__(A, y)
-        self.delta = _positive(self, "delta", delta)
+        self.delta = self._positive("delta", delta)
         self._keep_weights(weights)
 
     def subset(self, views: Any) -> Huber:
@@ -91,7 +90,7 @@ class StudentT(Robust):
 
     def __init__(self, A: Operator, y: Vector, scale: float, dof: float = 4) -> None:
         super().__init__(A, y)
-        self.scale, self.dof = _positive(self, "scale", scale), _positive(self, "dof", dof)
+        self.scale, self.dof = self._positive("scale", scale), self._positive("dof", dof)
 
     def subset(self, views: Any) -> StudentT:
         return StudentT(self.A[views], self.y[views], self.scale, self.dof)
@@ -110,9 +109,3 @@ class StudentT(Robust):
 
     def _max_curvature(self) -> Numbers:
         return np.full(1, (self.dof + 1) / (self.dof * self.scale**2))
-
-
-def _positive(likelihood: Likelihood, name: str, value: Any) -> float:
-    if not (isinstance(value, int | float) and math.isfinite(value) and value > 0):
-        likelihood._refuse(f"{name} > 0", repr(value), "it has the units of the data")
-    return float(value)

@@ -95,6 +95,13 @@ class TransmissionLikelihood(CountLikelihood):
     def _alive(self, leaf: int) -> Any:
         return arrays.to_host(vectors.leaves(self.blank)[leaf]) > 0
 
+    def _response(self, leaf: int) -> Any:
+        return sum(arrays.to_host(vectors.leaves(v)[leaf]) for v in (self.blank, self.dark))
+
+    def _untouched(self) -> Vector:
+        """None: a ray that meets no object has the counts of the blank."""
+        return vectors.transform(lambda y: arrays.namespace(y).zeros(1, bool), self.y)
+
 
 def _mean_frame(name: str, frames: Any) -> Any:
     """The mean (rows, columns) of frames (n, rows, columns), in float64."""

@@ -167,7 +167,7 @@ class Operator:
 class LinearOperator(Operator):
     """y = A x: an operator that has a transpose, `A.T`, and is its own Jacobian everywhere.
 
-    nonnegative: no entry of the matrix is negative.
+    nonnegative: no entry of the matrix is negative.  covers_data: no row of it is known to be zero.
     min_column_sum: relative to the largest column sum.  Methods that divide by column sums treat a
     voxel with a smaller sum as unseen: the data determine it only up to rounding.
     `A.T @ y` and `adjoint` check their arguments as `A @ x` and `forward` do.
@@ -182,6 +182,7 @@ class LinearOperator(Operator):
     """
 
     nonnegative: bool = False
+    covers_data: bool = False
     min_column_sum: float = 0.0
     _transpose: weakref.ref[LinearOperator] | None = None
 

@@ -5,7 +5,7 @@ slabs."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -14,12 +14,16 @@ from scipy.ndimage import median_filter
 
 from physrecon import arrays
 from physrecon.errors import ArgumentError, DataError
+from physrecon.preprocess.frame_outliers import count_step, noise_of_frames, outlying
 
 Array = NDArray[np.float64]
 
 NEIGHBOURS = 11  # columns of the neighbourhood that a pixel is compared with
 FAR_OFF = 3.0  # a pixel so many times weaker or stronger than its neighbours is dead
 FLAT_OFF = 2.0  # a flat row so many times weaker or stronger than the other flats is left out
+OPAQUE = 0.02  # transmission of an object that lets next to no light through
+TOPS = tuple(2**bits - 1 for bits in (8, 10, 12, 14, 16))  # largest numbers of detectors
+SEVERAL = 8  # values of a row at such a number; one may be there by chance
 NO_BEAM = 0.05  # fraction of the strongest flat below which the shutter was closed
 
 
@@ -40,6 +44,11 @@ class Repairs:
     flat_rows: int = 0  # rows of all flat frames
     flat_rows_off: int = 0  # rows left out, too far from the other frames
     field_values: int = 0  # NaN or infinite values of flats and darks
+    field_outliers: int = 0  # values of flats and darks far from the other frames
+    zingers: int = 0  # values that only light from outside the object explains
+    saturated: int = 0  # values of projections at the detector's largest number
+    saturated_flats: int = 0
+    negative: int = 0  # rows whose line integrals are mostly negative
 
     def __add__(self, other: Repairs) -> Repairs:
         total: dict[str, Any] = {
@@ -64,6 +73,22 @@ class Repairs:
                 f"{self.field_values} values of flats and darks NaN or infinite: "
                 "left out of their means"
             )
+        if self.field_outliers:
+            told.append(
+                f"{self.field_outliers} values of flats and darks far from the other frames "
+                "(zingers): left out of their means"
+            )
+        if self.saturated or self.saturated_flats:
+            told.append(
+                f"{self.saturated} of {self.values} values of projections and "
+                f"{self.saturated_flats} of flats are saturated, the detector's largest number: "
+                "line integrals there are wrong; record with less light"
+            )
+        if self.zingers:
+            told.append(
+                f"{self.zingers} of {self.values} values brighter than any neighbour in view and "
+                "angle (zingers): filled; --zingers none keeps them"
+            )
         if bad := self.zero_flat + self.dead + self.hot:
             told.append(
                 f"{bad} of {self.pixels} detector pixels filled from their neighbours: "
@@ -78,8 +103,16 @@ class Repairs:
             )
         if self.clamped:
             told.append(
-                f"{self.clamped} of {self.values} transmissions below {self.floor:g} raised to it, "
-                f"so no line integral exceeds {-np.log(self.floor):.3g}"
+                f"{self.clamped} of {self.values} transmissions below the least that counts tell, "
+                f"{self.floor:.3g} at most, raised to it, a line integral of "
+                f"{-np.log(self.floor):.3g}; --likelihood transmission takes few counts as they "
+                "are, --floor sets another limit"
+            )
+        if self.negative:
+            told.append(
+                f"{self.negative} rows have mostly negative line integrals, as if the object gave "
+                "light: check whether the data are counts, --transmission or --line-integrals, and "
+                "that projections and flats are not exchanged"
             )
         return told
 
@@ -90,48 +123,82 @@ class Fields:
 
     dark (rows, columns); gain: flat - dark over all flats (rows, columns); gains: the same at each
     of the positions (k,), 0 to 1 of the scan, (k, rows, columns).  NaN without a usable frame.
-    beam: counts of the open beam in each view (views,), relative to those of the flats, or None."""
+    count: (rows, 1) grey values that counts can tell from none: half a count, or half the standard
+    deviation of the darks; 0 if unknown.  dose: light of each view relative to that of the flats,
+    (views or 1, rows or 1)."""
 
     dark: Array
     gain: Array
     positions: Array
     gains: Array
     repairs: Repairs
-    beam: Array | None = None
+    count: Array = field(default_factory=lambda: np.zeros((1, 1)))
+    dose: Array = field(default_factory=lambda: np.ones((1, 1)))
 
 
 def average_fields(
-    flats: NDArray, darks: NDArray, positions: Array, flat_beam: Array | None = None
+    flats: NDArray,
+    darks: NDArray,
+    positions: Array,
+    whole: bool = False,
+    doses: Array | None = None,
+    saturation: float | None = None,
 ) -> Fields:
     """Mean dark, and mean response at each position at which flats were taken.
 
-    flats and darks (n, rows, columns), positions (n,) of the flats.  NaN and infinite values are
-    left out, and so are rows of flat frames that are more than a factor of two off the median of
-    the frames.  A position without any value is interpolated linearly between those around it.
-    flat_beam (n,): counts of the open beam in the flats, by which they are divided.
+    flats and darks (n, rows, columns), positions (n,) of the flats.  whole: projections are whole
+    numbers.  doses (n,): of the flats, whose light is divided by them.  saturation: the detector's
+    largest number.  NaN and infinite values are left out, and so are values far from the other
+    frames, and rows of flat frames that are more than a factor of two off the median of the frames.
+    A position without any value is interpolated linearly between those around it.
     DataError: no flats."""
     if len(flats) == 0:
         raise DataError(
             "flats: expected flat fields (beam without object), got none; name a scan that has "
-            "them, or say that the data are -log already (--line-integrals)"
+            "them, give columns of air (--air a:b), or say what the data are (--transmission, or "
+            "--line-integrals if they are -log already)"
         )
-    dark_sum, dark_count = _sum(darks, np.ones(darks.shape[:2], dtype=bool))
+    dark_off = outlying(darks)
+    dark_sum, dark_count = _sum(darks, ~dark_off)
     dark = _mean(dark_sum, dark_count) if len(darks) else dark_sum
-    if flat_beam is not None:
-        flats = _at_one_beam(flats, dark, flat_beam)
-    used = _alike(flats, dark)
+    count, raw = _least_counts(flats, darks, whole), flats
+    if doses is not None:
+        flats = dark + (flats - dark) / doses[:, np.newaxis, np.newaxis]
+    rows_used = _alike(flats, dark)
+    flat_off = outlying(flats, rows_used)
+    used = rows_used[:, :, np.newaxis] & ~flat_off
     at, member = np.unique(positions, return_inverse=True)
     groups = [_sum(flats[member == k], used[member == k]) for k in range(len(at))]
     gains = _bridged(at, np.stack([_mean(*group) for group in groups]) - dark)
-    total, count = (np.sum(parts, axis=0) for parts in zip(*groups, strict=True))
+    total, number = (np.sum(parts, axis=0) for parts in zip(*groups, strict=True))
     finite = sum(int(np.isfinite(frame).sum()) for frames in (flats, darks) for frame in frames)
     repairs = Repairs(
-        flat_rows=used.size,
-        flat_rows_off=int(np.count_nonzero(~used)),
+        flat_rows=rows_used.size,
+        flat_rows_off=int(np.count_nonzero(~rows_used)),
         field_values=flats.size + darks.size - finite,
+        field_outliers=int(np.count_nonzero(flat_off) + np.count_nonzero(dark_off)),
         no_darks=len(darks) == 0,
+        saturated_flats=saturated_values(raw, saturation, used),
     )
-    return Fields(dark, _mean(total, count) - dark, at, gains, repairs)
+    return Fields(dark, _mean(total, number) - dark, at, gains, repairs, count)
+
+
+def without_flats(darks: NDArray, shape: tuple[int, int], whole: bool) -> Fields:
+    """Fields of pixels (rows, columns) that all answer alike."""
+    off = outlying(darks)
+    dark = _mean(*_sum(darks, ~off)) if len(darks) else np.zeros(shape)
+    repairs = Repairs(no_darks=not len(darks), field_outliers=int(np.count_nonzero(off)))
+    count = _least_counts(np.empty((0, *shape)), darks, whole)
+    return Fields(dark, np.ones(shape), np.zeros(1), np.ones((1, *shape)), repairs, count)
+
+
+def _least_counts(flats: NDArray, darks: NDArray, whole: bool) -> Array:
+    """Half a count or half the noise of the darks (rows, 1), in grey values; 0 if unknown."""
+    steps = np.zeros(flats.shape[1])
+    for row in range(len(steps)):
+        step = count_step(np.concatenate([flats[:, row].ravel(), darks[:, row].ravel()]))
+        steps[row] = step or float(whole)
+    return np.maximum(steps, noise_of_frames(darks))[:, np.newaxis] / 2
 
 
 def bad_pixels(counts: NDArray, fields: Fields) -> dict[str, NDArray]:
@@ -140,7 +207,8 @@ def bad_pixels(counts: NDArray, fields: Fields) -> dict[str, NDArray]:
     zero_flat: flat - dark is not positive or not finite at a position of the flats.  hot: the dark
     level exceeds its neighbours' by more than half the response.  dead: the response is a factor of
     three off its neighbours', or all counts are NaN, or they do not vary over the views although
-    the neighbours' do and the pixel is not in air.  Neighbours are 11 columns of the same row."""
+    the neighbours' do and the pixel is neither in air nor behind an opaque part on the axis.
+    Neighbours are 11 columns of the same row."""
     dark, gain = fields.dark, fields.gain
     zero_flat = ~((fields.gains > 0) & np.isfinite(fields.gains)).all(axis=0)
     if zero_flat.all():
@@ -159,8 +227,9 @@ def bad_pixels(counts: NDArray, fields: Fields) -> dict[str, NDArray]:
     with np.errstate(invalid="ignore", divide="ignore"):
         varies = ~(highest == lowest)
         air = np.abs((lowest - dark) / gain - 1) < 0.01
+        opaque = (highest - dark) / gain < OPAQUE
     enough = len(counts) >= 8
-    stuck = enough & ~varies & ~air & (_neighbours(varies.astype(np.float64)) > 0)
+    stuck = enough & ~varies & ~air & ~opaque & (_neighbours(varies.astype(np.float64)) > 0)
     dead = ~zero_flat & ~hot & (far_off | lost | stuck)
     return {"zero_flat": zero_flat, "dead": dead, "hot": hot}
 
@@ -196,6 +265,26 @@ def fill(values: NDArray, bad: NDArray, first_row: int = 0) -> tuple[int, int]:
     return nonfinite, sum(map(len, lost.values()))
 
 
+def saturated_values(
+    frames: NDArray, saturation: float | None = None, used: NDArray | None = None
+) -> int:
+    """Number of values of frames (n, rows, columns) at the largest number of the detector.
+
+    saturation: this number; None: the largest of an integer dtype, or 2^bits − 1 of 8, 10, 12, 14
+    or 16 bits where several values of a row are at it and none above.  used: mask of the values."""
+    total = 0
+    for row in range(frames.shape[1] if len(frames) else 0):
+        values = frames[:, row] if used is None else frames[:, row][used[:, row]]
+        top = np.fmax.reduce(values, axis=None) if values.size else -np.inf
+        full = values.dtype.kind in "iu" and top == np.iinfo(values.dtype).max
+        if saturation is not None:
+            total += int(np.count_nonzero(values >= saturation))
+        elif full or top in TOPS:
+            number = int(np.count_nonzero(values == top))
+            total += number if full or number >= SEVERAL else 0
+    return total
+
+
 def checked_slab(name: str, given: ArrayLike) -> NDArray:
     values: NDArray = arrays.plain(name, given)
     if values.ndim != 3 or 0 in values.shape:
@@ -216,10 +305,10 @@ def checked_frames(name: str, frames: ArrayLike | None, counts: NDArray) -> NDAr
 
 
 def _sum(frames: NDArray, used: NDArray) -> tuple[Array, NDArray]:
-    """Sum of the finite values of frames (n, rows, columns) in their used rows, and their count."""
+    """Sum of the finite values of frames (n, rows, columns) that are used, and their count."""
     total, count = np.zeros(frames.shape[1:]), np.zeros(frames.shape[1:], dtype=np.intp)
-    for frame, rows in zip(frames, used, strict=True):  # the sum does not depend on the slab
-        good = np.isfinite(frame) & rows[:, np.newaxis]
+    for frame, these in zip(frames, used, strict=True):  # the sum does not depend on the slab
+        good = np.isfinite(frame) & these
         np.add(total, frame, out=total, where=good)
         count += good
     return total, count

@@ -1,4 +1,7 @@
-"""Transmission from raw counts, (counts - dark) / (flat - dark), row by row."""
+"""Transmission from raw counts, (counts - dark) / (dose · (flat - dark)), row by row.
+
+The dose is the light of a view relative to that of the flats: what a beam monitor or the counting
+time says of it, and what columns of air show."""
 
 from __future__ import annotations
 
@@ -10,8 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from physrecon.cancellation import cancellation_point
-from physrecon.errors import ArgumentError
-from physrecon.preprocess.defects import Fields, average_fields, checked_frames
+from physrecon.errors import ArgumentError, DataError
+from physrecon.preprocess.defects import Fields, average_fields, checked_frames, without_flats
 
 FLATS = ("interpolate", "average")
 
@@ -23,50 +26,84 @@ def mean_fields(
     positions: ArrayLike | None = None,
     mode: str = "interpolate",
     beam: Sequence[ArrayLike] | None = None,
+    air: slice | None = None,
+    saturation: float | None = None,
 ) -> Fields:
-    """Mean flats and darks for counts (views, rows, columns).
+    """Mean flats and darks for counts (views, rows, columns), and the dose of each view.
 
     flats, darks (n, rows, columns).  positions (n,) of the flats in 0..1, rounded to whole views.
-    mode: one of `FLATS`.  beam: counts of the open beam, (views,) and (flats,), or None."""
+    mode: one of `FLATS`.  beam: counts of the open beam, (views,) and (flats,), by a monitor or by
+    counting times in any unit.  air: columns beside the object, whose mean is the open beam of each
+    row of each view; no flats are needed then.  saturation: the detector's largest number."""
     flats, darks = checked_frames("flats", flats, counts), checked_frames("darks", darks, counts)
-    if beam is None:
-        return _mean_fields(counts, flats, darks, positions, mode, None)
-    of_views, of_flats = (_beam(*each) for each in zip(beam, (counts, flats), strict=True))
-    one = of_flats.mean() if of_flats.size else 1.0
-    fields = _mean_fields(counts, flats, darks, positions, mode, of_flats / one)
-    return replace(fields, beam=of_views / one)
-
-
-def _mean_fields(
-    counts: NDArray,
-    flats: NDArray,
-    darks: NDArray,
-    positions: ArrayLike | None,
-    mode: str,
-    flat_beam: NDArray | None,
-) -> Fields:
     if mode not in FLATS:
         raise ArgumentError(f"flats_mode: expected one of {', '.join(FLATS)}, got {mode!r}")
-    if positions is None or mode == "average":
-        return average_fields(flats, darks, np.zeros(len(flats)), flat_beam)
-    where = np.asarray(positions, dtype=np.float64)
-    if where.shape != (len(flats),) or not ((where >= 0) & (where <= 1)).all():
-        raise ArgumentError(
-            f"flat_positions: expected {len(flats)} numbers from 0 to 1, got {positions!r}"
+    whole = counts.dtype.kind in "iu"
+    of_views, of_flats = _doses(beam, counts, flats)
+    if not len(flats) and air is not None:
+        fields = without_flats(darks, counts.shape[1:], whole)
+    elif positions is None or mode == "average":
+        fields = average_fields(flats, darks, np.zeros(len(flats)), whole, of_flats, saturation)
+    else:
+        where = np.asarray(positions, dtype=np.float64)
+        if where.shape != (len(flats),) or not ((where >= 0) & (where <= 1)).all():
+            raise ArgumentError(
+                f"flat_positions: expected {len(flats)} numbers from 0 to 1, got {positions!r}"
+            )
+        at = np.round(where * len(counts)) / len(counts)
+        fields = average_fields(flats, darks, at, whole, of_flats, saturation)
+    if of_views is not None:
+        fields = replace(fields, dose=of_views[:, np.newaxis])
+    return fields if air is None else _with_air(counts, fields, air)
+
+
+def _doses(
+    beam: Sequence[ArrayLike] | None, counts: NDArray, flats: NDArray
+) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
+    """Light of the views (views,) and of the flats (flats,), relative to the mean of the flats."""
+    if beam is None:
+        return None, None
+    found = []
+    for values, frames in zip(beam, (counts, flats), strict=True):
+        doses = np.asarray(values, dtype=np.float64)
+        if doses.shape != (len(frames),) or not ((doses > 0) & np.isfinite(doses)).all():
+            raise ArgumentError(f"beam: expected {len(frames)} positive numbers, got {values!r}")
+        found.append(doses)
+    one = found[1].mean() if len(flats) else 1.0
+    return found[0] / one, found[1] / one
+
+
+def _with_air(counts: NDArray, fields: Fields, air: slice) -> Fields:
+    """The fields with the dose of each row of each view that its columns of air show."""
+    columns = counts.shape[2]
+    some = range(*air.indices(columns))
+    if not some:
+        raise ArgumentError(f"air: expected columns within 0:{columns}, got {air.start}:{air.stop}")
+    part = slice(some.start, some.stop)
+    dose = np.empty(counts.shape[:2])
+    for v, view in enumerate(counts):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            light = (view[:, part] - fields.dark[:, part]) / gain(
+                fields, (v + 0.5) / len(counts), np.float64
+            )[:, part]
+        light[~np.isfinite(light)] = np.nan
+        number = np.isfinite(light).sum(axis=1)
+        dose[v] = np.nansum(light, axis=1) / np.where(number > 0, number, np.nan)
+    unlit = ~(dose > 0)
+    if unlit.all():
+        raise DataError(
+            f"air: expected light in columns {part.start}:{part.stop}, got none; choose columns "
+            "beside the object"
         )
-    return average_fields(flats, darks, np.round(where * len(counts)) / len(counts), flat_beam)
-
-
-def _beam(values: ArrayLike, frames: NDArray) -> NDArray:
-    """Counts of the open beam (frames,).  Raises ArgumentError unless they are positive."""
-    beam = np.asarray(values, dtype=np.float64)
-    if beam.shape != (len(frames),) or not ((beam > 0) & np.isfinite(beam)).all():
-        raise ArgumentError(f"beam: expected {len(frames)} positive numbers, got {values!r}")
-    return beam
+    dose[unlit] = np.nan  # such a row of a view is lost
+    level = np.ones(1) if np.any(fields.repairs.flat_rows) else np.nanmean(dose, axis=0)
+    level = np.where(level > 0, level, 1)
+    gains, mean = fields.gains * level[:, np.newaxis], fields.gain * level[:, np.newaxis]
+    return replace(fields, gain=mean, gains=gains, dose=dose / level)
 
 
 def transmission(counts: NDArray, fields: Fields, out: NDArray | None = None) -> NDArray:
-    """(counts - dark) / (flat - dark), in floating point throughout.
+    """(counts - dark) / blank, in floating point throughout.
 
     counts (views, rows, columns).  The flat is interpolated linearly between its positions.  out
     may be `counts`.  A pixel whose flat does not exceed its dark gives NaN or inf: `bad_pixels`
@@ -82,9 +119,10 @@ def transmission(counts: NDArray, fields: Fields, out: NDArray | None = None) ->
 
 
 def open_beam(fields: Fields, view: int, views: int, dtype: DTypeLike) -> Any:
-    """Counts above the dark (rows, columns) that a view without the object would have."""
-    flat = gain(fields, (view + 0.5) / views, dtype)
-    return flat if fields.beam is None else flat * np.dtype(dtype).type(fields.beam[view])
+    """The open beam above the dark (rows, columns) at the time of a view."""
+    light = gain(fields, (view + 0.5) / views, dtype)
+    dose = fields.dose[view if len(fields.dose) > 1 else 0]
+    return light if (dose == 1).all() else light * dose[:, np.newaxis].astype(dtype)
 
 
 def gain(fields: Fields, when: float, dtype: DTypeLike) -> Any:

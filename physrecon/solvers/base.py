@@ -34,7 +34,8 @@ class Stop:
     rtol: relative change of x in one iteration (0: stop only when x no longer changes at all).
     discrepancy: the norm ‖W^½ (A x − y)‖ expected from noise alone (for other likelihoods √(2f)).
     One number is the norm of the whole data; each of n slices gets 1/√n of it.  A sequence gives
-    the norm of each slice.  "auto" takes the likelihood's own estimate from the data.
+    the norm of each slice.  "auto" takes the likelihood's own estimate from the data; for counts it
+    also waits until the last half of the iterations lowered 2f by less than its standard deviation.
     seconds: time limit of this call.
 
     >>> problem = pr.Problem(pr.LeastSquares(pr.Diagonal([1, 2], (2,)), np.ones(2)))
@@ -146,7 +147,8 @@ def solve(
     else:
         refuse_state(problem, solver, state)
     norms = None if stop.discrepancy is None else _norms(problem, stop)
-    verdict = _judge(problem, state, stop, norms)
+    spread = _spread(problem, stop)
+    verdict = _judge(problem, state, stop, norms, spread)
     history: list[Record] = []
     ending = ""
     while (verdict == MOVING).any():
@@ -155,7 +157,9 @@ def solve(
             break
         state.active = verdict == MOVING
         state = _advance(problem, solver, state)
-        verdict = _judge(problem, state, stop, norms)
+        if spread is not None:
+            _mark(problem, state)
+        verdict = _judge(problem, state, stop, norms, spread)
         history.append(_record(state, time.perf_counter() - began))
         if callback is not None and callback(state):
             ending = f"stopped by the callback after {state.iteration} iterations"
@@ -189,7 +193,9 @@ def _advance(problem: Problem, solver: Solver, state: State) -> State:
         return solver.advance(problem, state)
 
 
-def _judge(problem: Problem, state: State, stop: Stop, norms: Numbers | None) -> Any:
+def _judge(
+    problem: Problem, state: State, stop: Stop, norms: Numbers | None, spread: Numbers | None
+) -> Any:
     """The verdict on each slice: MOVING, CONVERGED, FITTED or DIVERGED.
 
     It depends on the state alone.  A resumed run therefore judges as an uninterrupted one, and
@@ -200,12 +206,41 @@ def _judge(problem: Problem, state: State, stop: Stop, norms: Numbers | None) ->
     if norms is not None:
         if state.value is None:
             state.value = problem.values(state.x)
-        verdict[problem.f.residual_norms(state.value) <= norms] = FITTED
+        fits = problem.f.residual_norms(state.value) <= norms
+        verdict[fits if spread is None else fits & _settled(state, spread)] = FITTED
     if state.iteration > 0:
         verdict[~np.isfinite(state.change)] = DIVERGED
     if state.value is not None:  # f = ∞ is legal: counts where none are expected
         verdict[np.isnan(state.value)] = DIVERGED
     return verdict
+
+
+def _mark(problem: Problem, state: State) -> None:
+    """Record f(x) at iterations 2ⁿ and 3 · 2ⁿ: the third last is of half as many iterations."""
+    if state.value is None:
+        state.value = problem.values(state.x)
+    k = state.iteration
+    if k // (k & -k) in (1, 3):
+        last = np.full((3, len(state.value)), np.inf) if state.marks is None else state.marks
+        state.marks = np.vstack([last[1:], state.value])
+
+
+def _settled(state: State, spread: Numbers) -> Any:
+    """Whether the last half of the iterations lowered 2f by no more than noise lets it vary.
+
+    Where a fit is down to the expected deviance, 2f hardly tells it from a better one: the
+    iterations that follow lower it by a few per cent, and the error of x by a third."""
+    if state.marks is None:
+        return np.zeros(len(state.active), bool)
+    with np.errstate(invalid="ignore"):  # f = ∞
+        return 2 * (state.marks[0] - state.marks[2]) <= spread
+
+
+def _spread(problem: Problem, stop: Stop) -> Numbers | None:
+    """Standard deviation of 2f from noise alone, for the automatic stop of counts."""
+    if stop.discrepancy != "auto" or not hasattr(problem.f, "deviance_spread"):
+        return None
+    return np.sqrt(problem.gather(problem.f.deviance_spread() ** 2))
 
 
 def _norms(problem: Problem, stop: Stop) -> Numbers:

@@ -33,7 +33,9 @@ class State:
     x: the volume, updated in place (copy it to keep it).  iteration: number of iterations done.
     change: ‖x − previous x‖ / ‖x‖ of each slice, infinite before the first iteration.
     value: f(x) of each slice without the prior; None if the solver does not compute it.
-    active: the slices that the next iteration moves.  data_shape: A.out_shape of the problem."""
+    active: the slices that the next iteration moves.  data_shape: A.out_shape of the problem.
+    marks: value at the last three of the iterations 1, 2, 3, 4, 6, 8, 12, 16, 24 …, (3, slices);
+    None before the first."""
 
     x: Vector = field(metadata=VECTOR)
     iteration: int
@@ -41,6 +43,7 @@ class State:
     value: Numbers | None
     active: NDArray[np.bool_]
     data_shape: Shape | None = field(default=None, kw_only=True)
+    marks: Numbers | None = field(default=None, kw_only=True)
 
     def __init_subclass__(cls) -> None:
         STATES[cls.__qualname__] = cls

@@ -134,6 +134,15 @@ def test_weights_tell_how_the_noise_varies():
     )
 
 
+def test_missing_data_do_not_tell_of_the_noise():
+    rng = np.random.default_rng(6)
+    y = 2 * rng.standard_normal((90, 400))
+    y[:, ::40] = np.nan
+    assert noise_level(y) == pytest.approx([2], rel=0.05)
+    with pytest.raises(ArgumentError, match="infinity"):
+        noise_level(np.where(np.isnan(y), np.inf, y))
+
+
 def test_data_of_weight_zero_do_not_tell_of_the_noise():
     rng = np.random.default_rng(5)
     y, weights = rng.standard_normal((90, 100)), np.ones((90, 100))

@@ -24,6 +24,7 @@ class ReadOptions:
     line_integrals: bool = False
     allow_root: str | Path | None = None
     group: str | None = None
+    transmission: bool = False
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ class Scan(Closing):
     `pr.prepare`; None if unknown.  angles: (views,) in `angle_unit`.
     pixel_size: (row, column) in `length_unit`, or None.  center: column of the rotation axis if the
     file states it, else None.  line_integrals: the data are −log(transmission) already, not counts.
+    transmission: they are transmissions already.
     notes: sentences for the user, the unused facts among them.  unused: facts that the file states
     and that the result does not rest on.  close: closes the files.
     files: all files that hold the scan, in a fixed order; a read raises ReadError if one of them
@@ -58,6 +59,7 @@ class Scan(Closing):
     length_unit: str | None
     center: float | None
     line_integrals: bool
+    transmission: bool
     notes: list[str]
     unused: list[str]
     files: tuple[Path, ...] = field(repr=False)
@@ -85,10 +87,11 @@ class Scan(Closing):
 
     def require_flats(self) -> None:
         """Raise DataError for counts without flats, which give no line integrals."""
-        if not self.line_integrals and not len(self.flats):
+        if not (self.line_integrals or self.transmission or len(self.flats)):
             raise DataError(
                 f"{self.path.name}: expected flat fields to turn counts into transmission, "
-                "got none; add them, or pass --line-integrals if the data are already −log."
+                "got none; add them, pass --air a:b for columns of air, --transmission if the data "
+                "are transmissions, or --line-integrals if they are already −log."
             )
 
     def summary(self) -> str:
@@ -122,6 +125,7 @@ def open_scan(
     angle_unit: str | None = None,
     line_integrals: bool = False,
     allow_root: str | Path | None = None,
+    transmission: bool = False,
     *,
     angles: Angles | None = None,
     flats: str | Path | None = None,
@@ -132,8 +136,9 @@ def open_scan(
     """Open a Data Exchange, NXtomo or other NeXus file.
 
     `FILE.nx::/entry0001` chooses one of several scans; else the file's default is read, or the
-    first.  angle_unit: "deg" or "rad" if the file does not state it.  allow_root: a further folder
-    in which linked files are accepted.
+    first.  angle_unit: "deg" or "rad" if the file does not state it.  line_integrals, transmission:
+    what the data are, unless counts.  allow_root: a further folder in which linked files are
+    accepted.
 
     What the file lacks or states wrongly can be given.  angles: an array, "0..180/721" with both
     ends, or a file with one angle per view (text, NumPy, `FILE.h5::/path`).  flats, darks: images.
@@ -150,7 +155,7 @@ def open_scan(
     if angle_unit is not None and angle_unit not in ANGLE_UNITS:
         raise ArgumentError(f'open_scan: expected angle_unit "deg" or "rad", got {angle_unit!r}.')
     path, group = file_and_group(path)
-    options = ReadOptions(angle_unit, line_integrals, allow_root, group)
+    options = ReadOptions(angle_unit, line_integrals, allow_root, group, transmission)
     content = content_of(path)
     reading = first_reading("physrecon.io.scans", SCAN_READERS, path, content, options)
     if reading is None:
@@ -189,10 +194,11 @@ def _scan(path: Path, reading: ScanReading, options: ReadOptions) -> Scan:
         length_unit=reading.pixel_size[1] if reading.pixel_size else None,
         center=reading.center,
         line_integrals=options.line_integrals,
+        transmission=options.transmission,
         notes=[
             *unit_notes,
             *reading.notes,
-            *_field_notes(reading, options.line_integrals),
+            *_field_notes(reading, options),
             *(f"not used: {fact}" for fact in reading.unused),
         ],
         unused=list(reading.unused),
@@ -211,12 +217,14 @@ def _rows_of(frames: Frames) -> Iterator[NDArray]:
         yield frames[:, start : start + block : step]
 
 
-def _field_notes(reading: ScanReading, line_integrals: bool) -> list[str]:
-    if line_integrals:
+def _field_notes(reading: ScanReading, options: ReadOptions) -> list[str]:
+    if options.line_integrals or options.transmission:
         return []
     notes = []
     if not len(reading.flats):
-        notes.append("flats: none; a reconstruction needs them, or --line-integrals")
+        notes.append(
+            "flats: none; a reconstruction needs them, --air, --transmission or --line-integrals"
+        )
     if not len(reading.darks):
         notes.append("darks: none, the detector's offset is taken as zero")
     return notes

@@ -66,6 +66,7 @@ class Blur(BatchedOperator, LinearOperator):
     """
 
     min_column_sum = MIN_COLUMN_SUM
+    covers_data = True
 
     def __init__(
         self,

@@ -16,7 +16,7 @@ from physrecon.errors import DataError
 from physrecon.jobs.image_job import ImageJob
 from physrecon.likelihoods import LeastSquares, PoissonLikelihood
 from physrecon.operators.blur.blur import Blur
-from physrecon.pipeline.image.survey import expected_deviance
+from physrecon.pipeline.image.survey import grey_values_per_count
 from physrecon.pipeline.messages import PieceProgress
 from physrecon.pipeline.problem import make_problem, solved
 from physrecon.problem import Problem
@@ -60,7 +60,8 @@ def frame_problem(
 
     Raises ArgumentError for settings that do not fit."""
     if job.likelihood == "poisson":
-        f: Any = PoissonLikelihood(A, y, level)
+        gain = grey_values_per_count(y)
+        f: Any = PoissonLikelihood(A, y, level, gain=gain or 1.0)
     else:
         if level:
             y -= level
@@ -91,18 +92,16 @@ def first_guess(job: ImageJob, problem: Problem) -> Any:
 def make_stop(job: ImageJob, noise: Numbers) -> Stop:
     """The stopping rule; without visible noise a discrepancy of "auto" is never reached."""
     norms: Any = job.stop.discrepancy
-    if norms == "auto":
+    if norms == "auto" and not noise.any():
         norms = noise
     return Stop(iterations=int(job.stop.iterations or 0), rtol=job.stop.rtol, discrepancy=norms)
 
 
 def noise_norms(job: ImageJob, problem: Problem) -> Numbers:
-    """√(2f) expected from noise alone, for the whole frame or for each plane."""
-    if job.likelihood != "poisson":
-        return np.sqrt(problem.gather(problem.f.expected_norms() ** 2))
-    y = problem.f.y
-    deviances = [expected_deviance(part) for part in (y if job.planewise else [y])]
-    return np.sqrt(problem.gather(np.array(deviances)))
+    """√(2f) expected from noise alone, for the whole frame or for each plane; 0 if none is seen."""
+    norms = np.sqrt(problem.gather(problem.f.expected_norms() ** 2))
+    seen = job.likelihood != "poisson" or grey_values_per_count(problem.f.y) > 0
+    return norms if seen else 0 * norms
 
 
 def _ending(job: ImageJob, problem: Problem, result: Result, noise: Numbers) -> str:

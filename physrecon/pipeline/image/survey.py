@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter1d
 
 from physrecon import arrays, sizes
 from physrecon.cancellation import cancellation_point
@@ -14,13 +15,15 @@ from physrecon.errors import ArgumentError, DataError
 from physrecon.io.images.image import Image
 from physrecon.io.images.saturation import LEVELS
 from physrecon.jobs.image_job import ImageJob
-from physrecon.likelihoods import PoissonLikelihood
-from physrecon.likelihoods.noise_level import noise_level
-from physrecon.operators.diagonal import Identity
+from physrecon.likelihoods.noise_level import DIFFERENCE, noise_level
 
 BLOCK_BYTES = 32 << 20  # read at a time
 BOX = 8  # pixels; edge of the boxes whose means estimate the background
 MOST_NUMBERS = 1 << 18  # values; more do not make the noise level more precise
+AROUND = 9  # pixels of a row whose mean tells bright ones from dark ones
+FEW_STEPS = 4  # a mean from which the noise of 2 √counts is 1
+ENOUGH = 0.1  # part of the pixels that must be so bright
+NEAR_STEP = 0.2  # a count that is nearly a step of the grey values is one
 DARKEST = 1  # per cent of the boxes that hold background only
 
 HIGH = 0.25  # of the mean of a frame; darkest places that are as bright may be an offset
@@ -164,19 +167,24 @@ def image_warnings(job: ImageJob, found: ImageStatistics) -> list[str]:
     return sentences
 
 
-def expected_deviance(y: Any) -> float:
-    """The deviance 2f that is expected from noise alone, estimated from a few lines of an image.
+def grey_values_per_count(y: Any) -> float:
+    """The grey values g that one count makes, from the noise of an image; 0 if none is seen.
 
-    Grey values are seldom photons: g of them make a count.  g is such that the noise of 2 √(y / g)
-    is 1 (Anscombe 1948).  A deviance of grey values is g times that of counts."""
+    The noise of 2 √(y / g) is 1 (Anscombe 1948) where the mean is at least 4 counts.  Multiples of
+    a step that mostly lie below 4 steps are counts of one step, as in photon counting."""
+    if y.shape[-1] < len(DIFFERENCE):
+        return 0.0
     lines = y.reshape(-1, y.shape[-1])
     some = lines[:: -(-y.size // MOST_NUMBERS)]
     some = np.ascontiguousarray(arrays.to_host(some), np.float32)
-    gain = float(noise_level(2 * np.sqrt(some))[0]) ** 2
-    if not gain > 0:
-        return 0.0
-    counts = PoissonLikelihood(Identity(some.shape), some / gain)
-    return gain * float((counts.expected_norms() ** 2).sum()) * y.size / some.size
+    values = np.unique(some)
+    step = float(np.diff(values).min()) if values.size > 1 else 0.0
+    whole = step > 0 and bool((np.abs(values / step - np.rint(values / step)) < 1e-3).all())
+    bright = uniform_filter1d(some, AROUND, axis=-1) >= (FEW_STEPS * step if whole else 0)
+    if whole and np.count_nonzero(bright) < ENOUGH * bright.size:
+        return step
+    gain = float(noise_level(2 * np.sqrt(some), None, bright)[0]) ** 2
+    return step if whole and abs(gain / step - 1) < NEAR_STEP else gain
 
 
 def box_means(planes: NDArray[Any]) -> list[NDArray[Any]]:

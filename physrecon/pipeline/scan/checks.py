@@ -18,6 +18,7 @@ from physrecon.jobs.scan_job import ScanJob
 NEAR = 0.01  # of a half turn; a span this near to π is no accident
 FEW = 10  # views; so few may span any angle
 MOST_TURNS = 4
+NEAR_AIR = 0.2  # of the transmission or the line integral of air
 MOST_INTEGRAL = 50.0  # e⁻⁵⁰ of the beam is beyond any measurement
 REACH = 0.5 + math.sqrt(0.5)  # half the detector and half the diagonal of the slice, in widths
 
@@ -28,8 +29,7 @@ def scan_warnings(job: ScanJob, scan: Scan) -> list[str]:
     Raises ArgumentError or DataError if it cannot be right."""
     if job.center != "auto":
         check_center("center", float(job.center), scan.shape[2])
-    integrals = _line_integral_warnings(scan) if job.line_integrals else []
-    return [*angle_warnings(scan.angles, scan.angle_unit), *integrals]
+    return [*angle_warnings(scan.angles, scan.angle_unit), *_kind_warnings(job, scan)]
 
 
 def angle_warnings(angles: NDArray[np.float64], unit: str) -> list[str]:
@@ -78,27 +78,47 @@ def check_center(where: str, center: float, columns: int) -> None:
         )
 
 
-def _line_integral_warnings(scan: Scan) -> list[str]:
-    """Warnings about --line-integrals; DataError if the data are counts for certain."""
-    views, rows, _ = scan.shape
-    some = [scan.projections[view, rows // 2] for view in {0, views // 2, views - 1}]
-    values = np.concatenate(some)
-    values = values[np.isfinite(values)]
+def _kind_warnings(job: ScanJob, scan: Scan) -> list[str]:
+    """Warnings about data that are said to be no counts; DataError if they are for certain."""
+    if not (job.line_integrals or job.transmission):
+        return []
+    name = "line integrals" if job.line_integrals else "transmission"
+    other = "transmission" if job.line_integrals else "line integrals"
+    flag, other_flag = (f"--{kind.replace(' ', '-')}" for kind in (name, other))
+    views, rows, columns = scan.shape
+    lines = np.stack([scan.projections[view, rows // 2] for view in {0, views // 2, views - 1}])
+    lines = np.where(np.isfinite(lines), lines, np.nan).astype(np.float64)
+    values = lines[np.isfinite(lines)]
     usual = float(np.median(values)) if values.size else 0.0
     flats, whole = len(scan.flats), np.dtype(scan.dtype).kind in "iu"
     if flats and (whole or usual > MOST_INTEGRAL):
         raise DataError(
-            f"{scan.path.name}: expected line integrals for --line-integrals, got values around "
-            f"{usual:.4g} and {flats} flats, which are counts; drop --line-integrals"
+            f"{scan.path.name}: expected {name} for {flag}, got values around "
+            f"{usual:.4g} and {flats} flats, which are counts; drop {flag}"
         )
     if flats:
         return [
-            f"line integrals: the file holds {flats} flats, as for raw counts; "
-            "drop --line-integrals unless the data are -log(transmission) already"
+            f"{name}: the file holds {flats} flats, as for raw counts; "
+            f"drop {flag} unless the data are {'' if job.transmission else '-log of '}"
+            "transmissions already"
         ]
     if usual > MOST_INTEGRAL:
         return [
-            f"line integrals: a median of {usual:.4g} is more than any beam gets through; if the "
-            "data are counts, drop --line-integrals"
+            f"{name}: a median of {usual:.4g} is more than any beam gets through; if the "
+            f"data are counts, drop {flag}"
+        ]
+    some = max(1, columns // 50)
+    edge = _median(np.concatenate([lines[:, :some], lines[:, -some:]], axis=1))
+    inside = _median(lines[:, columns // 4 : -(columns // 4) or None])
+    air = 1.0 if job.line_integrals else 0.0  # what air is in the other kind of data
+    if abs(edge - air) < NEAR_AIR and (inside - edge) * (0.5 - air) > NEAR_AIR / 4:
+        return [
+            f"{name}: values of {edge:.3g} at the edges of the detector and {inside:.3g} inside "
+            f"look like {other}, and the volume would be inverted; pass {other_flag} instead"
         ]
     return []
+
+
+def _median(values: NDArray[np.float64]) -> float:
+    found = values[np.isfinite(values)]
+    return float(np.median(found)) if found.size else math.nan

@@ -13,6 +13,7 @@ from physrecon.catalog import LIKELIHOODS, find
 from physrecon.io import Scan
 from physrecon.jobs.scan_job import ScanJob
 from physrecon.preprocess.line_integrals import Repairs, prepare, prepare_counts
+from physrecon.sizes import parse_slices
 
 Array = NDArray[np.floating[Any]]
 
@@ -41,20 +42,19 @@ def measure(job: ScanJob, scan: Scan, rows: slice) -> tuple[SlabData, Repairs]:
     """The data of a few detector rows, in the form that the likelihood of the job takes."""
     stacks = [s[:, rows] for s in (scan.projections, scan.flats, scan.darks)]
     if find(LIKELIHOODS, job.likelihood).raw_counts:
-        *parts, repairs = prepare_counts(
-            *stacks, flat_positions=scan.flat_positions, beam=scan.beam
-        )
+        *parts, repairs = prepare_counts(*stacks, **corrections(job, scan))
         return SlabData(None, *parts), repairs
     y, repairs = corrected(job, scan, stacks, rows.start)
     return SlabData(y), repairs
 
 
 def corrected(
-    job: ScanJob, scan: Scan, stacks: list[NDArray], first_row: int
+    job: ScanJob, scan: Scan, stacks: list[NDArray], first_row: int, fill_bad: bool = True
 ) -> tuple[Array, Repairs]:
     """Line integrals from counts, flats and darks that were read from `first_row` on.
 
-    The counts are removed from the list, and their memory is reused."""
+    fill_bad: false leaves bad values NaN.  The counts are removed from the list, and their memory
+    is reused."""
     counts = stacks.pop(0)
     if counts.dtype == np.float64:
         counts = counts.astype(np.float32)
@@ -63,10 +63,24 @@ def corrected(
         counts,
         flats,
         darks,
-        flat_positions=scan.flat_positions,
-        beam=scan.beam,
-        rings=None if job.rings == "none" else job.rings,
+        **corrections(job, scan),
+        floor=None if job.floor == "auto" else job.floor,
+        rings=None if job.rings == "none" or not fill_bad else job.rings,
+        transmission=job.transmission,
         line_integrals=job.line_integrals,
         first_row=first_row,
+        fill_bad=fill_bad,
         overwrite=True,
     )
+
+
+def corrections(job: ScanJob, scan: Scan) -> dict[str, Any]:
+    """The arguments that `prepare` and `prepare_counts` share."""
+    return {
+        "flat_positions": scan.flat_positions,
+        "beam": scan.beam,
+        "air": None if job.air is None else parse_slices(job.air),
+        "saturation": job.saturation,
+        "zingers": job.zingers,
+        "angles": scan.geometry.radians,
+    }

@@ -13,7 +13,7 @@ from physrecon.errors import DataError
 from physrecon.io import Scan
 from physrecon.jobs.scan_job import ScanJob
 from physrecon.pipeline.messages import Messages
-from physrecon.pipeline.scan.measure import Array, corrected, measure
+from physrecon.pipeline.scan.measure import Array, corrected
 from physrecon.preprocess.line_integrals import Repairs
 from physrecon.preprocess.rotation_axis import Center, average_views, find_center
 
@@ -39,7 +39,9 @@ def with_settings(job: ScanJob, scan: Scan, rows: slice, messages: Messages) -> 
     likelihood = find(LIKELIHOODS, job.likelihood)
     if not any(getattr(job, name) == "auto" for name in likelihood.settings):
         return job
-    found = likelihood.find_settings(measure(job, scan, rows)[0].y)
+    stacks = [s[:, rows] for s in (scan.projections, scan.flats, scan.darks)]
+    y, _ = corrected(job, scan, stacks, rows.start, fill_bad=False)  # made-up values have no noise
+    found = likelihood.find_settings(y)
     values = {n: float(f"{v:.3g}") for n, v in found.items() if getattr(job, n) == "auto"}
     for name, value in values.items():
         if not value > 0:

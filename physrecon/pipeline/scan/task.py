@@ -40,7 +40,11 @@ OTHER_FORMATS = (
     *("tif", "tiff", "png", "jpg", "jpeg", "raw", "npy", "npz", "nc", "mrc", "zarr", "nii", "nrrd"),
     *("vtk", "toml", "txt", "csv"),
 )
-SUPPLIED = ("angles", "flats", "darks", "pixel_size", "exclude_views")  # fields of the job
+# Fields of the job that are arguments of `open_scan`.
+SUPPLIED = (
+    *("line_integrals", "transmission", "allow_root"),
+    *("angles", "flats", "darks", "pixel_size", "exclude_views"),
+)
 
 
 class ScanTask:
@@ -79,11 +83,15 @@ class ScanTask:
     @classmethod
     @contextmanager
     def open(cls, job: ScanJob) -> Iterator[Self]:
-        supplied = {name: getattr(job, name) for name in SUPPLIED}
-        with open_scan(
-            job.input, job.angle_unit, job.line_integrals, job.allow_root, **supplied
-        ) as scan:
-            scan.require_flats()
+        given = {name: getattr(job, name) for name in SUPPLIED}
+        air, is_counts = job.air is not None, not (job.line_integrals or job.transmission)
+        with open_scan(job.input, job.angle_unit, **given) as scan:
+            if not air:
+                scan.require_flats()
+            if air and not len(scan.flats) and is_counts:
+                scan.notes.append(
+                    f"air: columns {job.air} normalise each view; no flats even out the pixels"
+                )
             yield cls(with_iterations(job), scan)
 
     def summary(self) -> list[str]:

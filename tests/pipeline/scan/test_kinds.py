@@ -1,0 +1,114 @@
+"""What the data are: counts with zingers or without flats, transmissions, line integrals."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from discs import CENTER, COLUMNS, MU, disc_mask, line_integrals, write_scan
+
+from physrecon.cli.main import main
+from physrecon.errors import ArgumentError
+from physrecon.io import open_scan, open_volume
+from physrecon.jobs.scan_job import ScanJob
+from physrecon.pipeline.messages import NoMessages
+from physrecon.pipeline.run import run
+from physrecon.pipeline.scan.checks import scan_warnings
+from physrecon.pipeline.scan.resolve import with_settings
+
+VIEWS = 60
+P = line_integrals(np.arange(VIEWS) * 180 / VIEWS, 3)
+FIELDS = ("data_white", "data_dark")
+
+
+def volume_of(path, **fields):
+    job = ScanJob.build({"input": path, "output": path.with_name("v.h5"), **fields}, "test")
+    with open_volume(run(job)) as volume:
+        return volume[:]
+
+
+@pytest.mark.parametrize(
+    ("remove", "data", "settings"),
+    [
+        (FIELDS, np.exp(-P), {"transmission": True}),
+        (FIELDS, 3 * np.exp(-P), {"transmission": True, "air": "0:4"}),
+        (FIELDS, P, {"line_integrals": True}),
+        (("data_white",), 50 + 9950 * np.exp(-P), {"air": "0:4"}),
+        (("data_white",), 50 + 9950 * np.exp(-P), {"air": "0:4", "likelihood": "transmission",
+                                                   "method": "fista"}),
+        ((), 50 + 9950 * np.exp(-P) * np.linspace(0.5, 1.5, VIEWS)[:, None, None], {"air": "0:4"}),
+    ],
+)  # fmt: skip
+def test_a_disc_has_its_attenuation_whatever_the_data_are(tmp_path, remove, data, settings):
+    path = write_scan(tmp_path / "s.h5", 3, VIEWS, remove, data=data.astype(np.float32))
+    volume = volume_of(path, center=CENTER, **settings)
+    for row, slice_ in enumerate(volume):
+        assert slice_[disc_mask()].mean() == pytest.approx(MU * (1 + row / 10), rel=0.03)
+
+
+def test_zingers_leave_no_streaks(tmp_path):
+    counts = 50 + 9950 * np.exp(-P)
+    clean = volume_of(write_scan(tmp_path / "a.h5", 3, VIEWS, data=counts), center=CENTER)
+    rng = np.random.default_rng(0)
+    counts[rng.integers(0, VIEWS, 50), rng.integers(0, 3, 50), rng.integers(0, COLUMNS, 50)] += 3e4
+    spoilt = write_scan(tmp_path / "b.h5", 3, VIEWS, data=counts)
+    mended, kept = (volume_of(spoilt, center=CENTER, zingers=z, overwrite=True) for z in
+                    ("auto", "none"))  # fmt: skip
+    assert np.abs(mended - clean).max() < 0.1 * MU
+    assert np.abs(kept - clean).max() > MU
+
+
+@pytest.mark.parametrize(
+    ("data", "said", "advice"),
+    [(np.exp(-P), "line_integrals", "--transmission"), (P, "transmission", "--line-integrals")],
+)
+def test_the_wrong_kind_is_told_before_the_work(tmp_path, data, said, advice):
+    path = write_scan(tmp_path / "s.h5", 3, VIEWS, FIELDS, data=data)
+    job = ScanJob.build({"input": path, "output": path.with_name("v.h5"), said: True}, "test")
+    with open_scan(path, **{said: True}) as scan:
+        assert advice in " ".join(scan_warnings(job, scan))
+        right = job.model_copy(update={"line_integrals": not job.line_integrals,
+                                       "transmission": not job.transmission})  # fmt: skip
+        assert scan_warnings(right, scan) == []
+
+
+def test_what_was_repaired_is_printed(tmp_path, capsys):
+    counts = 50 + 9950 * np.exp(-P)
+    counts[7, 1, 20] = 6e4
+    darks = np.full((4, 3, COLUMNS), 50.0)
+    darks[2, 0, 9] = 5000
+    path = write_scan(tmp_path / "s.h5", 3, VIEWS, data=counts, data_dark=darks)
+    out = ("-o", str(tmp_path / "v.h5"), "--center", str(CENTER))
+    assert main(["recon", str(path), *out]) == 0
+    told = capsys.readouterr().err
+    assert "1 of 8640 values brighter" in told and "1 values of flats and darks" in told
+
+
+def test_one_kind_of_data_only(tmp_path):
+    fields = {"input": "s.h5", "output": "v.h5", "transmission": True, "line_integrals": True}
+    with pytest.raises(ArgumentError, match="one kind"):
+        ScanJob.build(fields, "test")
+
+
+def test_no_flats_names_the_ways_out(tmp_path, capsys):
+    path = write_scan(tmp_path / "s.h5", 3, VIEWS, ("data_white",))
+    assert main(["recon", str(path), "-o", str(tmp_path / "v.h5")]) == 65
+    told = capsys.readouterr().err
+    assert all(word in told for word in ("--air", "--transmission", "--line-integrals"))
+
+
+def test_filled_pixels_do_not_tell_of_the_noise(tmp_path):
+    """δ of Huber's loss where two fifths of the pixels are dead, and filled by straight lines."""
+    rng = np.random.default_rng(0)
+    counts = rng.poisson(1000, (VIEWS, 3, COLUMNS)).astype(np.uint16)
+    flats = np.full((4, 3, COLUMNS), 1000, np.uint16)
+    darks = np.zeros((4, 3, COLUMNS), np.uint16)
+    for dead in (slice(10, 20), slice(30, 40)):
+        counts[..., dead] = flats[..., dead] = 0
+    path = write_scan(
+        tmp_path / "s.h5", 3, VIEWS, data=counts, data_white=flats, data_dark=darks
+    )  # fmt: skip
+    fields = {"input": path, "output": path, "likelihood": "huber", "method": "fista"}
+    job = ScanJob.build(fields, "test")
+    with open_scan(path) as scan:
+        found = with_settings(job, scan, slice(1, 2), NoMessages())
+    assert found.outlier == pytest.approx(1.345 / np.sqrt(1000), rel=0.1)
