@@ -152,26 +152,21 @@ def gibson_lanni(
             f"{where}(coverslip): expected that of the sample and the nominal one, got one of "
             "them; give (thickness, index) for both, or for neither where they are the same"
         )
-    thickest = LAYER * 2 * math.pi / k
-    sample = _layer("depth", (depth, n if sample_index is None else sample_index), thickest)
+    far = LAYER * 2 * math.pi / k
+    sample = _layer("depth", (depth, n if sample_index is None else sample_index), far)
     glasses = [
-        ("coverslip", coverslip, 1),
-        ("nominal_coverslip", nominal_coverslip, -1),
+        ("coverslip", coverslip, 1), ("nominal_coverslip", nominal_coverslip, -1),
         ("nominal_immersion", nominal_immersion, -1),
-    ]
+    ]  # fmt: skip
     _refuse_wide(where, "immersion_index", n, aperture)
     layers = [sample] if depth else []
     for name, layer, sign in glasses:
         if layer is not None:
-            thickness, index = _layer(name, layer, thickest)
+            thickness, index = _layer(name, layer, far)
             _refuse_wide(where, name, index, aperture)
             layers.append((sign * thickness, index))
     stack = _Layers(k, aperture, layers, n)
-    start = (
-        stack.brightest()
-        if focus is None
-        else number(where, "focus", focus, Range(-thickest, thickest))
-    )
+    start = stack.brightest() if focus is None else number(where, "focus", focus, Range(-far, far))
     z = start + from_center(sizes[0]) * voxel[0]
     return stack.pupil(z).psf(sizes, voxel, _points(where, oversampling))
 
