@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from physrecon.datasets.ellipses import Ellipsoids, line_integrals, sub_cells
 from physrecon.datasets.phantoms import foam, random_ellipsoids, shepp_logan_phantom
-from physrecon.errors import ArgumentError, DataError, MissingInputError, OutputError, WriteError
+from physrecon.errors import ArgumentError, DataError, OutputError, WriteError
 from physrecon.geometry.grid import Grid
 from physrecon.geometry.parallel_beam import ParallelBeam
 from physrecon.machine import available_memory
@@ -330,22 +330,20 @@ def _check_room(path: Path, sim: Simulation) -> None:
 def read_simulation(path: str | os.PathLike[str]) -> Simulation:
     """The parameters of a simulated scan: the true axis, the seed, the object.
 
-    MissingInputError if there is no such HDF5 file, DataError if it is not a simulated scan.
+    MissingInputError if there is no such file, DataError if it is not a simulated scan.
 
     >>> written = pr.datasets.simulate_scan("scan.h5", (2, 16, 16), views=12, center=8.0, seed=3)
     >>> truth = pr.datasets.read_simulation("scan.h5")
     >>> truth.center, truth.seed, truth == written
     (8.0, 3, True)
     """
-    import h5py
+    from physrecon.io.hdf5_safety import SafeHDF5, damage_reported
 
-    try:
-        with h5py.File(path, "r") as file:
-            if "simulation" not in file:
-                raise DataError(f"{path}: expected a file of simulate_scan, got no /simulation")
-            truth = {name: file["simulation"].attrs.get(name) for name in _FIELDS}
-    except OSError as error:
-        raise MissingInputError(f"{path}: cannot be read ({error})") from error
+    with SafeHDF5(Path(path)) as h5, damage_reported(h5.path):
+        stated = h5.find("/simulation")
+        if stated is None:
+            raise DataError(f"{path}: expected a file of simulate_scan, got no /simulation")
+        truth = {name: stated.attrs.get(name) for name in _FIELDS}
     plain = {name: v.tolist() if hasattr(v, "tolist") else v for name, v in truth.items()}
     try:
         return Simulation(**{**plain, "shape": tuple(plain["shape"])})

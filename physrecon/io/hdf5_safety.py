@@ -10,9 +10,10 @@ out only after its storage has been found complete:
 
 from __future__ import annotations
 
-import math
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,28 @@ import h5py
 
 from physrecon.errors import DataError, PhysreconError
 from physrecon.io.content import HDF5, content_of, unrecognised
+from physrecon.io.hdf5_probe import FatalDamage, Findings, probe
+from physrecon.io.hdf5_probe_child import MAX_TEXTS
+from physrecon.io.hdf5_storage import (
+    check_chunks,
+    check_contiguous,
+    check_filters,
+    check_inside,
+    check_long_enough,
+    points,
+    source_name,
+)
 from physrecon.io.opened import Closing
 
-MAX_LINKS = 16  # links followed on one path; also the depth of nested virtual datasets
+MAX_LINKS = 16  # links followed on one path, as in HDF5; also the depth of virtual datasets
+MAX_STEPS = 50_000  # members visited on all paths of one file and the files behind it
+MAX_SOURCES = 300_000  # sources of all its virtual datasets
+MAX_PARTS = 100_000  # parts that one dataset is read in, where sources are virtual themselves
+MAX_OPENINGS = 1000  # of one file as a source of different datasets
 MAX_OBJECTS = 20_000  # objects visited in a search of one file
 MAX_FILES = 200  # files open at once for one scan
+
+ObjectID = tuple[int, int, int]  # device, inode, address
 
 
 class BadLink(DataError):
@@ -36,8 +54,8 @@ class BadLink(DataError):
         self.outside = outside
 
 
-def open_file(path: Path) -> h5py.File:
-    """Open an HDF5 file for reading.
+def open_file(path: Path) -> tuple[h5py.File, Findings]:
+    """Open an HDF5 file for reading, after a child process has read its root.
 
     Takes no lock: read-only media and several cluster file systems offer none, and a scan that is
     still being written is recognised by its missing chunks.
@@ -45,15 +63,11 @@ def open_file(path: Path) -> h5py.File:
     content = content_of(path)
     if content.kind != HDF5:
         raise unrecognised(path, content, HDF5, "convert it to Data Exchange or NXtomo")
-    try:
-        return h5py.File(path, "r", locking=False)
-    except OSError as error:
-        truncated = "truncated" in str(error)
-        got = "a truncated one" if truncated else f"a damaged one ({error})"
-        raise DataError(
-            f"{path}: expected a whole HDF5 file, got {got} of {path.stat().st_size} bytes; "
-            "copy it again from the source."
-        ) from error
+    findings = probe(path)
+    with damage_reported(path):
+        file = h5py.File(path, "r", locking=False)
+    findings.check_unchanged()
+    return file, findings
 
 
 @contextmanager
@@ -77,9 +91,42 @@ def text(value: Any) -> str:
     return raw.strip()[:200]
 
 
+@dataclass
+class _Work:
+    """The work done for one file and all files behind it, which a small file could multiply."""
+
+    steps: int = 0
+    sources: int = 0
+    openings: Counter[tuple[int, int]] = field(default_factory=Counter)
+    sound: dict[ObjectID, int] = field(default_factory=dict)  # and the parts each is read in
+    checking: list[ObjectID] = field(default_factory=list)
+
+    def step(self, where: str) -> None:
+        self.steps += 1
+        check_number(self.steps, MAX_STEPS, "steps along links", where)
+
+    def use(self, sources: int, where: str) -> None:
+        self.sources += sources
+        check_number(self.sources, MAX_SOURCES, "virtual sources", where)
+
+    def open(self, findings: Findings) -> None:
+        file = findings.identity[:2]
+        self.openings[file] += 1
+        check_number(self.openings[file], MAX_OPENINGS, "openings of a source", str(findings.path))
+
+
+def check_number(number: int, most: int, what: str, where: str) -> None:
+    """Raise FatalDamage for more than any file needs."""
+    if number > most:
+        raise FatalDamage(
+            f"{where}: expected at most {most} {what}, got more; the file is not sound."
+        )
+
+
 class SafeHDF5(Closing):
     """An HDF5 file and the files it links to, with every link and dataset checked.
 
+    A child process has read what is handed out (`hdf5_probe`).
     allow_root: a further folder in which linked files are accepted."""
 
     def __init__(
@@ -92,9 +139,18 @@ class SafeHDF5(Closing):
         real = self.path.resolve()
         own = [real.parent, *([Path(allow_root).resolve()] if allow_root else [])]
         self.roots: list[Path] = parent.roots if parent else own
-        self.files = {real: open_file(real)}
+        self.files: dict[Path, h5py.File] = {}
         self.sources: set[Path] = set()  # files behind virtual datasets
-        self._sound: set[tuple[int, int]] = set()
+        self._findings: dict[bytes, Findings] = {}  # by name of an open file
+        self._work: _Work = parent._work if parent else _Work()
+        self._open(real)
+
+    def _open(self, path: Path) -> h5py.File:
+        file, findings = open_file(path)
+        self.files[path] = file
+        self._findings[h5py.h5f.get_name(file.id)] = findings
+        self._work.open(findings)
+        return file
 
     def close(self) -> None:
         """Close the file and all linked files."""
@@ -109,7 +165,7 @@ class SafeHDF5(Closing):
         """The group or dataset at `path`; None if there is none.
 
         Raises BadLink for a link that leads nowhere or outside."""
-        return self._walk_down(self.file["/"], path, 0)
+        return self._walk_down(self.file["/"], path, [])
 
     def dataset(self, path: str) -> h5py.Dataset | None:
         """The dataset at `path`, its storage checked; None if there is none.  Raises DataError."""
@@ -123,40 +179,59 @@ class SafeHDF5(Closing):
 
     def child(self, group: h5py.Group, name: str) -> Any:
         """The member `name` of a group of this file, with the checks of `find`."""
-        return self._walk_down(group, name, 0)
+        return self._walk_down(group, name, [])
 
-    def _walk_down(self, here: Any, path: str, links: int) -> Any:
+    def _walk_down(self, here: Any, path: str, links: list[str]) -> Any:
+        """The object at `path`; links: those followed on the way, to which this adds its own."""
         here = here.file["/"] if path.startswith("/") else here
         for name in filter(None, path.split("/")):
             if not isinstance(here, h5py.Group):
                 return None
+            self._work.step(self.path.name)
             here = self._step(here, name, links)
         return here
 
-    def _step(self, group: h5py.Group, name: str, links: int) -> Any:
+    def _step(self, group: h5py.Group, name: str, links: list[str]) -> Any:
         """One member of a group, following a link by hand (h5py would follow it anywhere)."""
-        where = f"{self.path.name}: {group.name.rstrip('/')}/{name}"
-        if links > MAX_LINKS:
-            raise BadLink(f"{where}: expected an object, got a chain of links without an end.")
         if name == ".":
             return group
+        path = f"{group.name.rstrip('/')}/{name}"
+        where = f"{self.path.name}: {path}"
         if not group.id.links.exists(name.encode()):
             return None
         try:
+            kind = group.id.links.get_info(name.encode())
+            if kind.type == h5py.h5l.TYPE_HARD:
+                return self._member(group, name, path, kind.u)
             link = group.get(name, getlink=True)
-            if isinstance(link, h5py.HardLink):
-                return group[name]
         except (KeyError, OSError, RuntimeError, TypeError) as error:
             raise BadLink(f"{where}: expected a readable object, got {error}.") from error
+        links.append(where)
+        if len(links) > MAX_LINKS:
+            raise BadLink(f"{where}: expected an object, got a chain of links without an end.")
         if isinstance(link, h5py.SoftLink):
-            found, target = self._walk_down(group, link.path, links + 1), link.path
+            found, target = self._walk_down(group, link.path, links), link.path
         else:
             file = self._open_linked(group.file, link.filename, where)
-            found = self._walk_down(file["/"], link.path, links + 1)
+            found = self._walk_down(file["/"], link.path, links)
             target = f"{link.filename}:{link.path}"
         if found is None:
             raise BadLink(f"{where}: expected data, got a link to {target!r}, which is not there.")
         return found
+
+    def _member(self, group: h5py.Group, name: str, path: str, address: int) -> Any:
+        """The object that a hard link names, if the child process could read it."""
+        findings = self._findings_of(group)
+        if error := findings.error(path, address):
+            raise BadLink(
+                f"{self.path.name}: {path}: expected a readable object, got {error}; "
+                "copy the file again from the source."
+            )
+        found = group[name]
+        return self.sound(found, path) if findings.grows(address) else found
+
+    def _findings_of(self, thing: Any) -> Findings:
+        return self._findings[h5py.h5f.get_name(thing.id)]
 
     def _open_linked(self, origin: h5py.File, name: str, where: str) -> h5py.File:
         path = self._locate(origin, name, where)
@@ -164,7 +239,9 @@ class SafeHDF5(Closing):
             if len(self.files) >= MAX_FILES:
                 raise BadLink(f"{where}: expected links to at most {MAX_FILES} files, got more.")
             try:
-                self.files[path] = open_file(path)
+                self._open(path)
+            except FatalDamage:
+                raise
             except PhysreconError as error:
                 raise BadLink(f"{where}: links to {error}") from error
         return self.files[path]
@@ -204,7 +281,9 @@ class SafeHDF5(Closing):
                     continue
                 path = f"{base}/{name}"
                 try:
-                    found = self._step(group, name, 0)
+                    found = self._step(group, name, [])
+                except FatalDamage:
+                    raise
                 except DataError as error:
                     yield path, error
                     continue
@@ -218,64 +297,83 @@ class SafeHDF5(Closing):
 
         Raises DataError for external raw storage, an unknown filter, missing chunks or sources, a
         shape larger than the stored data, or values that are not real numbers or text."""
-        if object_id(dataset) in self._sound:
+        key = self._key(dataset)
+        if key in self._work.sound:
             return dataset
         where = f"{self.path.name}: {where}"
-        plist = dataset.id.get_create_plist()
-        if plist.get_external_count():
-            name = plist.get_external(0)[0]
-            raise DataError(
-                f"{where}: expected data inside the HDF5 file, got external raw storage in "
-                f"{text(name)!r}, which could be any file; repack with `h5repack`."
-            )
-        for index in range(plist.get_nfilters()):
-            number, _, _, name = plist.get_filter(index)
-            if not filter_available(number):
-                raise DataError(
-                    f"{where}: expected a filter of HDF5 or hdf5plugin, got number {number} "
-                    f"({text(name)!r}), which is not installed; install its HDF5 plugin or "
-                    "repack the file with `h5repack`."
-                )
-        if dataset.is_virtual:
-            self._check_sources(dataset, where)
-        elif dataset.chunks:
-            _check_chunks(dataset, where)
-        else:
-            _check_contiguous(dataset, where)
-        self._sound.add(object_id(dataset))
+        if key in self._work.checking:
+            raise DataError(f"{where}: expected data, got a virtual dataset that contains itself.")
+        self._work.checking.append(key)
+        try:
+            self._work.sound[key] = self._checked_parts(dataset, where)
+        finally:
+            self._work.checking.remove(key)
         return dataset
 
-    def _check_sources(self, dataset: h5py.Dataset, where: str) -> None:
-        """Check that every source of a virtual dataset is present, sound and long enough."""
-        sources = dataset.virtual_sources()
-        if sum(_points(source.vspace) for source in sources) < dataset.size:
+    def _checked_parts(self, dataset: h5py.Dataset, where: str) -> int:
+        """Check a dataset; the number of parts that HDF5 reads it in, sources of sources too."""
+        check_inside(dataset, where)
+        check_filters(dataset, where)
+        parts = 1
+        if dataset.is_virtual:
+            parts += self._check_sources(dataset, where)
+        elif dataset.chunks:
+            address = object_id(dataset)[1]
+            if error := self._findings_of(dataset).index_error(dataset.name, address):
+                raise DataError(f"{where}: expected a whole list of chunks, got {error}.")
+            check_chunks(dataset, where)
+        else:
+            check_contiguous(dataset, where)
+        if dataset.dtype.hasobject and (dataset.size or 0) > MAX_TEXTS:
+            raise DataError(f"{where}: expected numbers or a text, got {dataset.size} texts.")
+        return parts
+
+    def _key(self, dataset: h5py.Dataset) -> ObjectID:
+        device, inode = self._findings_of(dataset).identity[:2]
+        return device, inode, object_id(dataset)[1]
+
+    def _check_sources(self, dataset: h5py.Dataset, where: str) -> int:
+        """Check that every source of a virtual dataset is present, sound and long enough.
+
+        Returns the number of parts that they are read in."""
+        parts = 0
+        self._work.use(dataset.id.get_create_plist().get_virtual_count(), where)
+        own = Path(dataset.file.filename).resolve()
+        mappings = dataset.virtual_sources()
+        by_name: dict[str, list[Any]] = {}
+        for mapping in mappings:
+            by_name.setdefault(mapping.file_name, []).append(mapping)
+        by_path: dict[Path, list[Any]] = {}
+        for name, some in by_name.items():
+            plain = source_name(name, where)
+            path = own if name == "." else self._locate(dataset.file, plain, where)
+            by_path.setdefault(path, []).extend(some)
+        for path, some in by_path.items():
+            self.sources.add(path)
+            try:
+                with SafeHDF5(path, parent=self) as h5:
+                    for mapping in some:
+                        parts += h5._check_source(mapping)
+                        check_number(parts, MAX_PARTS, "parts of a dataset", where)
+                    self.sources |= h5.sources
+            except FatalDamage:
+                raise
+            except PhysreconError as error:
+                raise BadLink(f"{where}: relies on {error}") from error
+        if sum(points(mapping.vspace) for mapping in mappings) < dataset.size:
             raise DataError(
                 f"{where}: expected {dataset.size} values, got a virtual dataset that covers "
                 "fewer; the scan was not finished."
             )
-        by_file: dict[str, list[Any]] = {}
-        for source in sources:
-            by_file.setdefault(source.file_name, []).append(source)
-        for name, parts in by_file.items():
-            own = Path(dataset.file.filename).resolve()
-            plain = name.replace("%%", "%")  # sources are named by printf patterns
-            path = own if name == "." else self._locate(dataset.file, plain, where)
-            self.sources.add(path)
-            try:
-                with SafeHDF5(path, parent=self) as h5:
-                    for part in parts:
-                        _check_source(h5, part)
-                    self.sources |= h5.sources
-            except PhysreconError as error:
-                raise BadLink(f"{where}: relies on {error}") from error
+        return parts
 
-
-def filter_available(number: int) -> bool:
-    """Whether HDF5 can decode a filter, by itself or with hdf5plugin."""
-    if not h5py.h5z.filter_avail(number):
-        import hdf5plugin  # noqa: F401  registers its filters
-
-    return h5py.h5z.filter_avail(number)
+    def _check_source(self, mapping: Any) -> int:
+        name = source_name(mapping.dset_name, self.path.name)
+        data = self.dataset(name)
+        if data is None:
+            raise DataError(f"{self.path.name}: expected {name!r}, got none; copy the file again.")
+        check_long_enough(data, mapping, self.path.name)
+        return self._work.sound[self._key(data)]
 
 
 def where_in_file(dataset: h5py.Dataset) -> str:
@@ -285,58 +383,6 @@ def where_in_file(dataset: h5py.Dataset) -> str:
 
 def object_id(thing: Any) -> tuple[int, int]:
     """(file number, address): the same for one object of open files, whatever path led to it."""
-    info = h5py.h5o.get_info(thing.id)
-    return info.fileno, info.addr
-
-
-def _points(selection: h5py.h5s.SpaceID) -> float:
-    """Number of selected points; infinite for an unlimited selection."""
-    try:
-        return selection.get_select_npoints()
-    except RuntimeError:
-        return math.inf
-
-
-def _check_source(h5: SafeHDF5, part: Any) -> None:
-    data = h5.dataset(part.dset_name)
-    if data is None:
-        raise DataError(
-            f"{h5.path.name}: expected {part.dset_name!r}, got none; copy the file again."
-        )
-    used = part.src_space
-    if used.get_select_type() == h5py.h5s.SEL_ALL:
-        short = data.size < _points(part.vspace)
-    elif _points(used) == math.inf:
-        short = False
-    else:
-        last = used.get_select_bounds()[1]
-        short = len(last) != data.ndim or any(n <= i for n, i in zip(data.shape, last, strict=True))
-    if short:
-        raise DataError(
-            f"{h5.path.name}: expected all that is used of {part.dset_name!r}, got only shape "
-            f"{data.shape}; the scan was not finished, or copy the file again."
-        )
-
-
-def _check_chunks(dataset: h5py.Dataset, where: str) -> None:
-    expected = math.prod(-(-n // c) for n, c in zip(dataset.shape, dataset.chunks, strict=True))
-    stored = dataset.id.get_num_chunks()
-    if stored < expected:
-        raise DataError(
-            f"{where}: expected {expected} chunks for the declared shape {dataset.shape}, "
-            f"got {stored}: {expected - stored} were never written and would read as zeros; "
-            "wait for the scan to end or copy the file again."
-        )
-
-
-def _check_contiguous(dataset: h5py.Dataset, where: str) -> None:
-    if dataset.shape is None or dataset.size == 0:
-        return
-    expected = dataset.size * dataset.id.get_type().get_size()
-    stored = dataset.id.get_storage_size()
-    offset = dataset.id.get_offset() or 0  # compact data are in the header, without an offset
-    if stored < expected or offset + stored > Path(dataset.file.filename).stat().st_size:
-        raise DataError(
-            f"{where}: expected {expected} bytes for the declared shape {dataset.shape}, "
-            f"got {stored} stored in the file; the data were never written, copy the file again."
-        )
+    info = h5py.h5g.get_objinfo(thing.id)  # h5o.get_info would read the whole chunk index
+    (file, _), (low, high) = info.fileno, info.objno
+    return file, low + (high << 32)
