@@ -92,22 +92,21 @@ def find_center(line_integrals: ArrayLike, angles_rad: ArrayLike) -> Center:
     if not cut_off:
         columns["mass"] = _weighted_median([by_mass(g, angles) for g in groups], content)
 
-    if off is not None:  # where opposite views share few columns, correlation leans to the edge
-        column = columns["consistency"]
-    elif cut_off:  # opposite views still match where they overlap
-        column = columns.get("correlation", columns["consistency"])
-    elif opposite is None:
-        column = columns["mass"]
-    else:
-        column = float(np.median(list(columns.values())))
-    if off is None:
-        _refuse_out_of_range(column, width, columns)
-    apart = max(columns.values()) - min(columns.values()) if len(columns) > 1 else np.nan
     if off is not None:
-        notes = [_half_acquisition(column, width)]
+        column, notes = columns["consistency"], [_half_acquisition(columns["consistency"], width)]
     else:
+        column = _chosen(columns, cut_off)
+        _refuse_out_of_range(column, width, columns)
         notes = _notes(angles, width, columns, opposite is None, cut_off, wide)
+    apart = max(columns.values()) - min(columns.values()) if len(columns) > 1 else np.nan
     return Center(column, columns, float(apart), bool(apart <= 1.0), notes)
+
+
+def _chosen(columns: dict[str, float], cut_off: bool) -> float:
+    """The column of the axis from those of the methods."""
+    if cut_off:  # opposite views still match where they overlap
+        return columns.get("correlation", columns["consistency"])
+    return float(np.median([*columns.values()])) if len(columns) > 2 else columns["mass"]
 
 
 def _off(column: float, width: int) -> float:
