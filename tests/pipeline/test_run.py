@@ -42,8 +42,10 @@ JOBS = {
     "wiener": lambda: image_job(method="wiener", stop={}),
 }
 RESOLVED = {
-    "scan": lambda: scan_job(center=CENTER, method="fista", prior=TV),
-    "outliers": lambda: scan_job(center=CENTER, method="gd", likelihood="huber", outlier=0.1),
+    "scan": lambda: scan_job(center=CENTER, width=48, method="fista", prior=TV),
+    "outliers": lambda: scan_job(
+        center=CENTER, width=48, method="gd", likelihood="huber", outlier=0.1
+    ),
     "image": lambda: image_job(background=(20.0, 40.0, 60.0), prior=TV),
 }
 

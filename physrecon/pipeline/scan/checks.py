@@ -52,7 +52,7 @@ def angle_warnings(angles: NDArray[np.float64], unit: str) -> list[str]:
     if one_direction(radians):
         seen = "a single view" if views == 1 else f"all {views} views look along one line"
         found.append(f"angles: {seen}; the volume will show streaks, not slices")
-    elif not found:
+    elif not found and views > FEW:
         missing, ends = np.rad2deg(missing_wedge(radians)[0]), np.rad2deg(missing_wedge(radians)[1])
         if missing:
             found.append(
