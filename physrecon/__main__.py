@@ -1,8 +1,10 @@
 """The program `physrecon`, and `python -m physrecon`."""
 
+import os
 import sys
+from contextlib import suppress
 
-from physrecon.cancellation import cancel_on_signals
+from physrecon.cancellation import STOPPED, cancel_on_signals
 
 
 def program() -> int:
@@ -10,7 +12,13 @@ def program() -> int:
     with cancel_on_signals(at_end=True):
         from physrecon.cli.main import main
 
-        return main()
+        code = main()
+        if code == STOPPED:  # at once: to unload the libraries takes seconds on a busy machine
+            with suppress(OSError):
+                sys.stdout.flush()
+                sys.stderr.flush()
+            os._exit(code)
+        return code
 
 
 if __name__ == "__main__":

@@ -141,7 +141,13 @@ def test_sigterm_before_the_first_slab_asks_for_another_run(scan, here, capsys, 
 
     from physrecon.pipeline.scan import resolve
 
-    monkeypatch.setattr(resolve, "find_axis", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    find_axis = resolve.find_axis
+
+    def signalled(*scan):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return find_axis(*scan)
+
+    monkeypatch.setattr(resolve, "find_axis", signalled)
     assert main(["recon", "scan.h5", "-o", "v.h5"]) == 75
     assert "run it again" in capsys.readouterr().err
     assert files(here) == {"scan.h5"}

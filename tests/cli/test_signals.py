@@ -148,6 +148,31 @@ def test_a_program_that_is_being_loaded_ends_at_once(number, deaf):
     assert "before it began" in running.stderr.read()
 
 
+@SIGNALS
+def test_a_stopped_program_ends_without_its_last_rites(number):
+    """To unload the libraries takes seconds on a busy machine."""
+    code = f"""
+import atexit, os, sys
+from physrecon import __main__
+from physrecon.cancellation import cancellation_point
+from physrecon.cli import commands
+
+def info(**_):
+    cancellation_point()
+    print("begun")
+    os.kill(os.getpid(), {int(number)})
+    cancellation_point()
+
+commands.info = info
+atexit.register(print, "unloaded")
+sys.argv[1:] = ["info", "x.h5"]
+__main__.program()
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert run.returncode == 75
+    assert run.stdout == "begun\n" and run.stderr.startswith("error: stopped")
+
+
 def test_warnings_of_libraries_stay_off_the_terminal(monkeypatch, capsys):
     def info(files, **options):
         np.log(np.zeros(1))

@@ -147,9 +147,9 @@ def files_left(folder: Path, job: str, finished: bool) -> str:
     output = output_of(folder, job)
     if output.exists() != finished or (finished and voxels_of(output) != WHOLE[job]):
         return "torn"
-    known = {*INPUTS, output.name, f".{output.name}.lock"}
+    known = {*INPUTS, output.name, f".{output.name}.lock", f"{output.name}.slabs"}
     if not finished:
-        known |= {f"{output.name}.slabs", f"{output.name}.frames"}
+        known |= {f"{output.name}.frames"}
     parts = [path for path in folder.rglob("*") if path.parent != folder and path.is_file()]
     odd = [path for path in parts if path.name != "job.json" and not path.stem.isdigit()]
     strangers = {path.name for path in folder.iterdir()} - known
