@@ -32,6 +32,7 @@ from physrecon.jobs.settings import PriorSettings
 from physrecon.jobs.types import (
     Column,
     Floor,
+    GreyValue,
     OutlierSize,
     PixelSize,
     Rows,
@@ -107,8 +108,8 @@ class ScanJob(Job):
     floor: Floor = option(
         "auto", "least transmission; auto is half a count or the noise of the darks", metavar="T"
     )
-    saturation: float | None = option(
-        None, "largest grey value of the detector (default: by the data)", metavar="VALUE", gt=0
+    saturation: GreyValue | None = option(
+        None, "largest grey value of the detector (default: by the data)", metavar="VALUE"
     )
     zingers: Annotated[str, one_of(ZINGERS)] = option(
         "auto", "fill bright pixels of single views", metavar="NAME"

@@ -193,6 +193,7 @@ PSFCenter = Annotated[tuple[int, ...] | Literal["peak", "mass", "corner"], _chec
 Bytes = Annotated[int, _checked(_parsed(parse_bytes))]
 Views = Annotated[str, _checked(_parsed(partial(parse_runs, "views"), keep=True))]
 PixelSize = Annotated[str, _checked(_parsed(parse_pixel_size, keep=True))]
+GreyValue = Annotated[float, _checked(number("a grey value > 0", holds=positive))]
 Floor = Annotated[float | Literal["auto"], _checked(number(
     "a transmission between 0 and 1 such as 1e-3, or auto", "auto", holds=lambda part: 0 < part < 1
 ))]  # fmt: skip

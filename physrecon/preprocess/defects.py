@@ -140,16 +140,17 @@ def average_fields(
     flats: NDArray,
     darks: NDArray,
     positions: Array,
-    whole: bool = False,
+    views: NDArray,
     doses: Array | None = None,
     saturation: float | None = None,
 ) -> Fields:
     """Mean dark, and mean response at each position at which flats were taken.
 
-    flats and darks (n, rows, columns), positions (n,) of the flats.  whole: projections are whole
-    numbers.  doses (n,): of the flats, whose light is divided by them.  saturation: the detector's
-    largest number.  NaN and infinite values are left out, and so are values far from the other
-    frames, and rows of flat frames that are more than a factor of two off the median of the frames.
+    flats and darks (n, rows, columns), positions (n,) of the flats.  views: some of the
+    projections.  doses (n,): of the flats, whose light is divided by them.  saturation: the
+    detector's largest number.  NaN and infinite values are left out, and so are values far from the
+    other frames, and rows of flat frames that are more than a factor of two off the median of the
+    frames.
     A position without any value is interpolated linearly between those around it.
     DataError: no flats."""
     if len(flats) == 0:
@@ -161,7 +162,7 @@ def average_fields(
     dark_off = outlying(darks)
     dark_sum, dark_count = _sum(darks, ~dark_off)
     dark = _mean(dark_sum, dark_count) if len(darks) else dark_sum
-    count, raw = _least_counts(flats, darks, whole), flats
+    count, raw = _least_counts(flats, darks, views), flats
     if doses is not None:
         flats = dark + (flats - dark) / doses[:, np.newaxis, np.newaxis]
     rows_used = _alike(flats, dark)
@@ -183,21 +184,22 @@ def average_fields(
     return Fields(dark, _mean(total, number) - dark, at, gains, repairs, count)
 
 
-def without_flats(darks: NDArray, shape: tuple[int, int], whole: bool) -> Fields:
-    """Fields of pixels (rows, columns) that all answer alike."""
+def without_flats(darks: NDArray, views: NDArray) -> Fields:
+    """Fields of pixels that all answer alike; views: some of the projections."""
+    shape = views.shape[1:]
     off = outlying(darks)
     dark = _mean(*_sum(darks, ~off)) if len(darks) else np.zeros(shape)
     repairs = Repairs(no_darks=not len(darks), field_outliers=int(np.count_nonzero(off)))
-    count = _least_counts(np.empty((0, *shape)), darks, whole)
+    count = _least_counts(np.empty((0, *shape)), darks, views)
     return Fields(dark, np.ones(shape), np.zeros(1), np.ones((1, *shape)), repairs, count)
 
 
-def _least_counts(flats: NDArray, darks: NDArray, whole: bool) -> Array:
+def _least_counts(flats: NDArray, darks: NDArray, views: NDArray) -> Array:
     """Half a count or half the noise of the darks (rows, 1), in grey values; 0 if unknown."""
     steps = np.zeros(flats.shape[1])
     for row in range(len(steps)):
-        step = count_step(np.concatenate([flats[:, row].ravel(), darks[:, row].ravel()]))
-        steps[row] = step or float(whole)
+        step = count_step(np.concatenate([a[:, row].ravel() for a in (flats, darks, views)]))
+        steps[row] = step or float(views.dtype.kind in "iu")
     return np.maximum(steps, noise_of_frames(darks))[:, np.newaxis] / 2
 
 

@@ -70,7 +70,7 @@ def prepare(
     the slab begins with, for messages.  fill_bad: false leaves bad and raised values NaN.
     overwrite: the memory of float counts may be used for the result.
     Returns float32 (views, rows, columns), float64 for float64 counts, all finite if filled.
-    DataError: flats missing or zero, or more than half of a row unusable.
+    DataError: flats missing or zero, more than half of a row unusable.
 
     >>> flats, darks = np.full((2, 1, 5), 1010.0), np.full((2, 1, 5), 10.0)
     >>> y, repairs = pr.prepare(np.full((3, 1, 5), 510.0), flats, darks)  # half of the light
@@ -90,10 +90,9 @@ def prepare(
         bad, repairs = _bad(counts, fields, saturation)
         transmission_of(counts, fields, out)
         photon, least = 2 * least_transmission(fields, 0.0), least_transmission(fields)
-    least = least if floor is None else np.full(1, floor)
     sought = zingers == "auto" and not line_integrals
     hit = _remove_zingers(out, bad, angles, photon) if sought else 0
-    repairs += _finish(out, bad, hit, least, line_integrals, fill_bad, first_row)
+    repairs += _finish(out, bad, hit, floor or least, line_integrals, fill_bad, first_row)
     if rings == "sort":
         remove_rings(out)
     return out, repairs
@@ -211,7 +210,7 @@ def _finish(
     values: NDArray,
     bad: NDArray,
     hit: int,
-    least: NDArray,
+    least: Any,
     logged: bool,
     fill_bad: bool,
     first_row: int,
@@ -232,7 +231,7 @@ def _finish(
         nonfinite=nonfinite - hit,
         lost_views=lost_views,
         clamped=clamped,
-        floor=float(least.max()),
+        floor=float(np.max(least)),
         zingers=hit,
         negative=_negative_rows(values),
     )

@@ -25,6 +25,10 @@ from physrecon.solvers.state import Solver, State
 
 MOVING, CONVERGED, FITTED, DIVERGED = range(4)
 
+# In standard deviations of the deviance of counts, for their automatic stop:
+SETTLED = 2.0  # a gain of the last half of the iterations that may be noise
+NOISE_FITTED = 5.0  # so far below its expectation it has certainly fitted noise
+
 
 @dataclass(frozen=True)
 class Stop:
@@ -35,7 +39,8 @@ class Stop:
     discrepancy: the norm ‖W^½ (A x − y)‖ expected from noise alone (for other likelihoods √(2f)).
     One number is the norm of the whole data; each of n slices gets 1/√n of it.  A sequence gives
     the norm of each slice.  "auto" takes the likelihood's own estimate from the data; for counts it
-    also waits until the last half of the iterations lowered 2f by less than its standard deviation.
+    also waits until the last half of the iterations lowered 2f by less than two of its standard
+    deviations, or until 2f is five below its expectation.
     seconds: time limit of this call.
 
     >>> problem = pr.Problem(pr.LeastSquares(pr.Diagonal([1, 2], (2,)), np.ones(2)))
@@ -206,8 +211,11 @@ def _judge(
     if norms is not None:
         if state.value is None:
             state.value = problem.values(state.x)
-        fits = problem.f.residual_norms(state.value) <= norms
-        verdict[fits if spread is None else fits & _settled(state, spread)] = FITTED
+        left = problem.f.residual_norms(state.value)
+        fits = left <= norms
+        if spread is not None:
+            fits &= _settled(state, spread) | (left**2 <= norms**2 - NOISE_FITTED * spread)
+        verdict[fits] = FITTED
     if state.iteration > 0:
         verdict[~np.isfinite(state.change)] = DIVERGED
     if state.value is not None:  # f = ∞ is legal: counts where none are expected
@@ -226,14 +234,14 @@ def _mark(problem: Problem, state: State) -> None:
 
 
 def _settled(state: State, spread: Numbers) -> Any:
-    """Whether the last half of the iterations lowered 2f by no more than noise lets it vary.
+    """Whether the last half of the iterations lowered 2f by little more than noise lets it vary.
 
     Where a fit is down to the expected deviance, 2f hardly tells it from a better one: the
     iterations that follow lower it by a few per cent, and the error of x by a third."""
     if state.marks is None:
         return np.zeros(len(state.active), bool)
     with np.errstate(invalid="ignore"):  # f = ∞
-        return 2 * (state.marks[0] - state.marks[2]) <= spread
+        return 2 * (state.marks[0] - state.marks[2]) <= SETTLED * spread
 
 
 def _spread(problem: Problem, stop: Stop) -> Numbers | None:

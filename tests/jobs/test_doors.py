@@ -59,6 +59,11 @@ SCAN = [
     ("--rings sort", 'rings = "sort"'),
     ("--angle-unit rad", 'angle_unit = "rad"'),
     ("--line-integrals", "line_integrals = true"),
+    ("--transmission", "transmission = true"),
+    ("--air 3:40", 'air = "3:40"'),
+    ("--floor 1e-3", "floor = 1e-3"),
+    ("--saturation 4000", "saturation = 4000"),
+    ("--zingers none", 'zingers = "none"'),
     ("--allow-root raw", 'allow_root = "raw"'),
     ("--slab-rows 8", "slab_rows = 8"),
 ]  # fmt: skip
@@ -118,6 +123,8 @@ def test_no_field_is_left_out(command):
 # command, words of argv, TOML with the same fault, words of the sentence
 FAULTS = [
     ("recon", "--center left", 'center = "left"', "column such as 296.0, or auto, got 'left'"),
+    ("recon", "--saturation 0", "saturation = 0", "a grey value > 0"),
+    ("recon", "--floor 2", "floor = 2", "a transmission between 0 and 1"),
     ("recon", "--center nan", "center = nan", "column"),
     ("recon", "--threads 0", "threads = 0", "whole number >= 1, got '0'"),
     ("recon", "--threads 1.5", "threads = 1.5", "whole number"),

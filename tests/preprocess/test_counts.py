@@ -58,6 +58,13 @@ def test_the_floor_scales_with_the_unit_of_the_counts():
     assert prepare(bare[0] * 0, bare[1])[0].max() == pytest.approx(-np.log(FLOOR))
 
 
+def test_normalised_counts_are_no_photons():
+    flats = np.ones((3, 1, COLUMNS))
+    p, repairs = prepare(np.exp(-3 * DISC), flats, 0 * flats)
+    np.testing.assert_allclose(p, 3 * DISC, atol=1e-12)
+    assert repairs.clamped == 0
+
+
 def test_an_opaque_rod_on_the_axis_is_no_dead_pixel():
     rod = np.where(np.abs(U) < 1, 60.0, DISC)
     counts, flats, darks = scan(p=rod)

@@ -92,7 +92,7 @@ def first_guess(job: ImageJob, problem: Problem) -> Any:
 def make_stop(job: ImageJob, noise: Numbers) -> Stop:
     """The stopping rule; without visible noise a discrepancy of "auto" is never reached."""
     norms: Any = job.stop.discrepancy
-    if norms == "auto" and not noise.any():
+    if norms == "auto":
         norms = noise
     return Stop(iterations=int(job.stop.iterations or 0), rtol=job.stop.rtol, discrepancy=norms)
 

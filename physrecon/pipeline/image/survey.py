@@ -182,7 +182,10 @@ def grey_values_per_count(y: Any) -> float:
     whole = step > 0 and bool((np.abs(values / step - np.rint(values / step)) < 1e-3).all())
     bright = uniform_filter1d(some, AROUND, axis=-1) >= (FEW_STEPS * step if whole else 0)
     if whole and np.count_nonzero(bright) < ENOUGH * bright.size:
-        return step
+        same = (some[:, 1:-1] == some[:, :-2]) & (some[:, 1:-1] == some[:, 2:])
+        lit = some[:, 1:-1] > 0
+        flat = np.count_nonzero(same & lit) > np.count_nonzero(lit) / 2  # counts differ
+        return 0.0 if flat else step
     gain = float(noise_level(2 * np.sqrt(some), None, bright)[0]) ** 2
     return step if whole and abs(gain / step - 1) < NEAR_STEP else gain
 
