@@ -28,6 +28,7 @@ f4 = np.float32
 SLOPES, CURVATURES, RESIDUALS, RATIOS = range(4)  # what a pass leaves in place of p
 
 EPSILON = f4(2**-23)
+LEAST_RATIO = f4(2**-46)  # least mean per count: bounds y / mean, far above what 1e9 counts need
 HUGE = f4(3e38)
 OPAQUE = f4(80)  # attenuation beyond which e^−p would leave float32
 
@@ -200,6 +201,17 @@ def poisson(p, y, background):
 
 
 @inlined
+def poisson_ratio(p, y, background):
+    """(value, y / m) of `poisson`; 0 for y = 0, and at most 2⁴⁶ for m > 0, 2²³ for m ≤ 0.
+
+    Not 1 − slope, whose rounding loses small ratios; a transform leaves m ≤ 0 where it is 0."""
+    m = p + background
+    least = (LEAST_RATIO if m > f4(0) else EPSILON) * y
+    held = least if m < least else m
+    return deviance(y, m), (y / held if y > f4(0) else f4(0))
+
+
+@inlined
 def poisson_curvature(p, y, background):
     """The smallest parabola above the loss for all t ≥ 0:  2 (φ(0) − φ(p) + p φ'(p)) / p².
 
@@ -226,8 +238,7 @@ def _poisson_piece(k, p, y, background, what, partial):
             q[i] = poisson_curvature(q[i], d[i], b[i])
     elif what == RATIOS:
         for i in range(q.size):
-            value, slope = poisson(q[i], d[i], b[i])
-            q[i] = f4(1) - slope
+            value, q[i] = poisson_ratio(q[i], d[i], b[i])
             total += float(value)
     else:
         for i in range(q.size):
@@ -256,7 +267,7 @@ def _poisson_gpu(p, y, background, what, partial):
         if what == CURVATURES:
             slope = poisson_curvature(p[o, s, i], y[o, s, i], background[u, v, i])
         elif what == RATIOS:
-            slope = f4(1) - slope
+            value, slope = poisson_ratio(p[o, s, i], y[o, s, i], background[u, v, i])
         p[o, s, i] = slope
         total += value
     partial[o, s, c] = total
@@ -362,7 +373,7 @@ student_t = Twin(_student_cpu, _student_gpu)
 
 counts = Twin(_poisson_cpu, _poisson_gpu)
 """(p, y, background, what, partial): Poisson counts; background as root of `residuals`.  what may
-be RATIOS too: 1 − φ' = y / (p + background)."""
+be RATIOS too: y / (p + background)."""
 
 transmitted_counts = Twin(_transmission_cpu, _transmission_gpu)
 """(p, y, blank, dark, what, partial): Poisson counts behind an absorber of p mean free paths."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 
@@ -15,10 +16,12 @@ from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Axis, Numbers, Vector
 from physrecon.errors import ArgumentError
 from physrecon.operators.base import LinearOperator
-from physrecon.operators.checks import slice_norm_bounds
+from physrecon.operators.checks import refuse_wrong_adjoint, slice_norm_bounds
 from physrecon.priors import Constraint, Prior, is_nonnegative
 from physrecon.priors.base import per_leaf
 from physrecon.priors.constraints import FREE
+
+_TRIED: WeakSet[LinearOperator] = WeakSet()  # operators whose adjoint was tried
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +62,21 @@ class Problem:
     def bounds(self) -> tuple[float, float] | None:
         """(lower, upper) bounds of the elements of x; None if the constraint is no interval."""
         return FREE if self.constraint is None else self.constraint.bounds
+
+    def refuse_wrong_adjoint(self, x: Vector = None) -> None:
+        """Try once each adjoint that is not proved: of A, or of its Jacobian at x (None: zeros).
+
+        Costs one A and one Aᵀ.  Raises ArgumentError."""
+        A, y = getattr(self.f, "A", None), getattr(self.f, "y", None)
+        if A is None or y is None:
+            return
+        if not isinstance(A, LinearOperator):
+            x = vectors.fill(vectors.empty(A.in_shape, y), 0) if x is None else x
+            A = A.linearize(x)
+        for part in A.unproved_parts():
+            if part not in _TRIED:
+                refuse_wrong_adjoint(part, y)
+                _TRIED.add(part)
 
     # Slices -----------------------------------------------------------------------------------
 

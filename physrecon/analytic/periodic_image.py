@@ -81,19 +81,22 @@ class PeriodicImage:
 
     # The filter -------------------------------------------------------------------------------
 
-    def filtered(self, y: Any, ratio: Callable[[Any, Any], Any]) -> Any:
+    def filtered(self, y: Any, ratio: Callable[[Any, Any, float], Any]) -> Any:
         """Apply the filter h̄ / (|h|² + r) to every image of y.
 
-        ratio(spectrum, |h|²) returns r, the noise-to-signal ratio per frequency."""
+        Each image is filtered in multiples of the power of two below its largest magnitude, which
+        rounds nothing: powers of data in any unit are numbers of ordinary size.
+        ratio(spectrum, |h|², unit) returns r, the noise-to-signal ratio per frequency."""
         y = vectors.checked(self.where, y, y.shape)  # contiguous
         out = arrays.like(y)
         images = y.reshape(-1, *self.frame)
         otf = self._otf(y)
         for image, result in zip(images, out.reshape(-1, *self.frame), strict=True):
-            whole = self._extended(image)
+            unit = power_of_two(image)
+            whole = self._extended(image / image.dtype.type(unit))
             for _ in range(PASSES if self.boundary == "unknown" else 1):
                 spectrum, power = self._forward(whole), squared_modulus(otf)
-                total = ratio(spectrum, power)
+                total = ratio(spectrum, power, unit)
                 total += power
                 if self.boundary == "unknown":
                     power /= total
@@ -103,6 +106,8 @@ class PeriodicImage:
             spectrum *= otf.conj()
             spectrum /= total
             result[...] = self._back(spectrum)[self._cut]
+            with np.errstate(over="ignore"):  # reported below
+                result *= image.dtype.type(unit)
         if not arrays.all_finite(out):
             raise ArgumentError(
                 f"{self.where}: expected a PSF and weights that y can be divided by, got an image "
@@ -186,6 +191,13 @@ class PeriodicImage:
             shape = [1] * like.ndim
             shape[axis] = len(part)
             yield arrays.namespace(like).asarray(part.reshape(shape), like.dtype)
+
+
+def power_of_two(image: Any) -> float:
+    """The largest normal power of two that is at most max |image|; 1 for zeros."""
+    most = max(float(image.max()), -float(image.min()))
+    least = int(np.finfo(image.dtype).minexp)
+    return math.ldexp(1.0, max(math.frexp(most)[1] - 1, least)) if most > 0 else 1.0
 
 
 def dot(a: Any, b: Any) -> float:

@@ -73,10 +73,11 @@ def wiener(
         raise ArgumentError("wiener: expected noise or balance, got both; give one of them")
     circle = PeriodicImage("wiener", y, psf, boundary, center, normalize, oversize)
 
-    def ratio(spectrum: Any, power: Any) -> Any:
+    def ratio(spectrum: Any, power: Any, unit: float) -> Any:
         squared = circle.squared_gradient(spectrum, 1.0)
         if balance is None:
-            ratio = _noise_to_signal(spectrum, power, squared, circle.size, noise)
+            level = None if noise is None else noise / unit
+            ratio = _noise_to_signal(spectrum, power, squared, circle.size, level)
         else:
             ratio = squared * 0 + balance
         ratio[(0,) * ratio.ndim] = 0
@@ -124,7 +125,7 @@ def tikhonov_filter(
         _refuse_unless_positive("tikhonov_filter.weight", weight)
     circle = PeriodicImage("tikhonov_filter", y, psf, boundary, center, normalize, oversize)
 
-    def ratio(spectrum: Any, power: Any) -> Any:
+    def ratio(spectrum: Any, power: Any, unit: float) -> Any:
         k = OPERATORS[operator](circle.squared_gradient(spectrum, voxel_size))
         w = _least_gcv(circle, spectrum, power, k) if weight == "auto" else weight
         k *= w
@@ -137,7 +138,7 @@ def _refuse_unless_positive(where: str, value: Any) -> None:
     if value is None:
         return
     try:
-        good = 0 < float(value) < math.inf
+        good = not isinstance(value, bool) and 0 < float(value) < math.inf
     except (TypeError, ValueError):
         good = False
     if not good:
@@ -196,13 +197,14 @@ def _likeliest(
         return value / len(data), np.array(gradient) / len(data)
 
     start = np.log(max(float(data.sum() / power.sum()), 1e-300)) + logarithm.mean()
-    found = minimize(
-        cost,
-        [start, 1.0, max(level, rounding)],
-        jac=True,
-        method="L-BFGS-B",
-        bounds=[(None, None), (0, STEEPEST), bounds_of_level],
-    )
+    with np.errstate(over="ignore", invalid="ignore"):  # the search turns back from infinity
+        found = minimize(
+            cost,
+            [start, 1.0, max(level, rounding)],
+            jac=True,
+            method="L-BFGS-B",
+            bounds=[(None, None), (0, STEEPEST), bounds_of_level],
+        )
     return tuple(float(v) for v in found.x)  # type: ignore[return-value]
 
 

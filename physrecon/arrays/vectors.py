@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,16 @@ Vector = Any
 Shape = tuple[Any, ...]
 Axis = int | tuple[Any, ...] | None
 Numbers = NDArray[np.float64]
+
+
+def is_real(value: Any) -> bool:
+    """Whether a setting is a real number; True and False are none."""
+    return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
+
+
+def is_whole(value: Any) -> bool:
+    """Whether a setting is a whole number; True and False are none."""
+    return isinstance(value, Integral) and not isinstance(value, bool | np.bool_)
 
 
 def is_product(shape: Shape) -> bool:
@@ -80,6 +91,33 @@ def copy(vector: Vector) -> Vector:
         return out
 
     return transform(one, vector)
+
+
+UNIT_EXPONENT = 32  # units are powers of 2³²: that of data between 2⁻¹⁶ and 2¹⁶ is 1
+LARGEST_UNIT = {4: 96, 8: 480}  # bytes of a float → exponent: 1/unit, unit² are normal numbers
+
+
+def unit_of(vector: Vector) -> float:
+    """The power of 2³² next to the largest magnitude: 1 for ordinary numbers and for zeros.
+
+    A division by it is exact.  Squares of the quotients neither under- nor overflow in float32."""
+    every = [leaf for leaf in leaves(vector) if leaf.size]
+    most = max((max(float(leaf.max()), -float(leaf.min())) for leaf in every), default=0.0)
+    if not (0 < most < math.inf):
+        return 1.0
+    limit = LARGEST_UNIT[every[0].dtype.itemsize]
+    exponent = UNIT_EXPONENT * round(math.frexp(most)[1] / UNIT_EXPONENT)
+    return math.ldexp(1.0, min(max(exponent, -limit), limit))
+
+
+def divided(vector: Vector, number: float) -> Vector:
+    """vector / number in new memory; the vector itself for 1."""
+
+    def one(array: Any) -> Any:
+        out = arrays.like(array)
+        return arrays.namespace(array).divide(array, array.dtype.type(number), out=out)
+
+    return vector if number == 1 else transform(one, vector)
 
 
 def fill(vector: Vector, value: float) -> Vector:

@@ -18,6 +18,7 @@ from physrecon import arrays
 from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Axis, Numbers, Vector
 from physrecon.errors import ArgumentError
+from physrecon.likelihoods.parameters import compact, split
 from physrecon.operators.base import LinearOperator, Operator
 from physrecon.operators.checks import slice_norm_bounds
 
@@ -88,6 +89,33 @@ class Likelihood:
     def subset(self, views: Any) -> Self:
         """The likelihood of the selected views only; views are axis 0 of the data."""
         raise NotImplementedError
+
+    @cached_property
+    def unit(self) -> float:
+        """The unit of y: see `vectors.unit_of`."""
+        return vectors.unit_of(self.y)
+
+    def in_units(self, unit: float) -> tuple[Self, float] | None:
+        """The likelihood f' of x and y in multiples of `unit`, and v of  f(unit · x) = v f'(x).
+
+        None if there is no such f', as for a nonlinear A.  unit: a power of 2³².  Made once; holds
+        one data set more."""
+        kept = self.__dict__.setdefault("_in_units", {})
+        if unit not in kept:
+            kept[unit] = self._scaled(unit) if isinstance(self.A, LinearOperator) else None
+        return kept[unit]
+
+    def _scaled(self, unit: float) -> tuple[Self, float] | None:
+        """`in_units` for a linear A."""
+        return None
+
+    def _of_data(self, y: Vector, *outdated: str) -> Self:
+        """A copy of this likelihood for other data, without the `outdated` cached properties."""
+        other = copy.copy(self)
+        other.y = y
+        for name in ("_in_units", "unit", "_pulled_data", *outdated):
+            other.__dict__.pop(name, None)
+        return other
 
     def _max_curvature(self) -> Numbers:
         """The largest φ'' per slice, (slices,) or (1,)."""
@@ -222,10 +250,7 @@ class Likelihood:
             xp = arrays.namespace(moved)
             moved *= xp.where(precision > 0, size / xp.where(precision > 0, precision, 1), 0)
             moved += data
-        other = copy.copy(self)
-        other.y = y
-        other.__dict__.pop("_pulled_data", None)
-        return other
+        return self._of_data(y)
 
     # Volume space -----------------------------------------------------------------------------
 
@@ -240,6 +265,9 @@ class Likelihood:
         return float(values.sum()), gradient
 
     def values(self, x: Vector) -> Numbers:
+        scaled = None if self.unit == 1 else self.in_units(self.unit)  # squares leave float32
+        if scaled is not None:
+            return scaled[1] * scaled[0].values(vectors.divided(x, self.unit))
         return self.data_slopes(self.A.forward(x))
 
     def values_and_gradient(self, x: Vector, out: Vector = None) -> tuple[Numbers, Vector]:
@@ -327,7 +355,7 @@ class Likelihood:
     def _positive(
         self, name: str, value: Any, advice: str = "it has the units of the data"
     ) -> float:
-        if not (isinstance(value, int | float) and math.isfinite(value) and value > 0):
+        if not (vectors.is_real(value) and math.isfinite(value) and value > 0):
             self._refuse(f"{name} > 0", repr(value), advice)
         return float(value)
 
@@ -350,43 +378,3 @@ class Likelihood:
         steps = sigma if isinstance(sigma, tuple) else (sigma,) * len(parts)
         for (y, _, part, value), step in zip(parts, steps, strict=True):
             yield part, step, y, value
-
-
-def split(shape: tuple[int, ...], axis: int | None) -> tuple[int, int, int]:
-    """The shape (outer, slices, inner) of data in kernels.
-
-    Without a slice axis the cuts follow the first axis and precede the last, so that parameters
-    which broadcast along either stay small."""
-    i, j = _cuts(len(shape), axis)
-    return math.prod(shape[:i]), math.prod(shape[i:j]), math.prod(shape[j:])
-
-
-def _cuts(ndim: int, axis: int | None) -> tuple[int, int]:
-    if axis is not None:
-        return axis, axis + 1
-    return (1, ndim - 1) if ndim > 1 else (0, 0)
-
-
-def compact(values: Any, shape: tuple[int, ...], axis: int | None) -> Any:
-    """Values that broadcast to `shape` as (1 | outer, 1 | slices, inner), C-contiguous."""
-    xp = arrays.namespace(values)
-    i, j = _cuts(len(shape), axis)
-    own = (1,) * (len(shape) - values.ndim) + tuple(values.shape)
-    wanted = [
-        part if inner or own[begin:end] != (1,) * (end - begin) else own[begin:end]
-        for part, begin, end, inner in (
-            (shape[:i], 0, i, False),
-            (shape[i:j], i, j, False),
-            (shape[j:], j, len(shape), True),
-        )
-    ]
-    full = xp.broadcast_to(values, sum(wanted, ()))
-    return xp.ascontiguousarray(full.reshape([math.prod(part) for part in wanted]))
-
-
-def restricted_to_views(values: Any, y: Any, views: Any) -> Any:
-    """The values of the selected views; `values` broadcasts to the data y."""
-    if values is None or isinstance(y, tuple):
-        return values
-    every = np.ndim(values) == y.ndim and np.shape(values)[0] == y.shape[0]
-    return values[views] if every else values

@@ -17,7 +17,7 @@ import numpy as np
 from physrecon import arrays
 from physrecon.arrays import vectors as arrays_vectors
 from physrecon.arrays.vectors import Axis, Numbers, Vector
-from physrecon.likelihoods.base import compact, split
+from physrecon.likelihoods.parameters import compact, split
 
 Bounds = tuple[float, float]
 Surrogate = tuple[Vector, Vector] | None  # g and c

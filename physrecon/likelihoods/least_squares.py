@@ -10,7 +10,8 @@ import numpy as np
 from physrecon import arrays
 from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Numbers, Vector
-from physrecon.likelihoods.base import Likelihood, restricted_to_views
+from physrecon.likelihoods.base import Likelihood
+from physrecon.likelihoods.parameters import restricted_to_views
 from physrecon.operators.base import LinearOperator, Operator
 
 
@@ -21,6 +22,17 @@ class Weighted(Likelihood):
         self.weights = weights
         self._roots = self._roots_of(weights)
         self._parameters = self._compact(self._roots)
+
+    def _scaled(self, unit: float) -> tuple[Self, float] | None:
+        """Weights in multiples of a power of 2³² too: 1/variance of data in 1e-26 is 1e52."""
+        root = vectors.unit_of(self._roots)
+        outdated = ("lipschitz", "normal") if root != 1 else ()
+        other = self._of_data(vectors.divided(self.y, unit), *outdated)
+        if root != 1:
+            other._roots = vectors.divided(self._roots, root)
+            other.weights = vectors.transform(lambda r: r * r, other._roots)
+            other._parameters = other._compact(other._roots)
+        return other, (unit * root) ** 2
 
     def _max_curvature(self) -> Numbers:
         return self._largest(self._roots) ** 2

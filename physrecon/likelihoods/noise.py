@@ -15,7 +15,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -33,13 +32,13 @@ class _Place:
     """Random numbers for a whole array, or for the part of it that begins at `corner`."""
 
     def __init__(self, where: str, seed: Any, shape: Any, whole: Any, corner: Any) -> None:
-        if not isinstance(seed, Integral) or isinstance(seed, bool) or not 0 <= int(seed) < 1 << 64:
+        if not vectors.is_whole(seed) or not 0 <= int(seed) < 1 << 64:
             raise ArgumentError(f"{where}(seed): expected a whole number in [0, 2**64), got {seed}")
         whole = shape if whole is None else tuple(whole)
         corner = (0,) * len(shape) if corner is None else tuple(corner)
         if (
             not len(shape) == len(whole) == len(corner)
-            or not all(isinstance(n, Integral) for n in (*whole, *corner))
+            or not all(vectors.is_whole(n) for n in (*whole, *corner))
             or not all(c >= 0 and c + n <= w for c, n, w in zip(corner, shape, whole, strict=True))
         ):
             raise ArgumentError(

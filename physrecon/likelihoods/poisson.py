@@ -12,8 +12,9 @@ import numpy as np
 from physrecon import arrays
 from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Numbers, Vector
-from physrecon.likelihoods.base import Likelihood, restricted_to_views
+from physrecon.likelihoods.base import Likelihood
 from physrecon.likelihoods.deviance import expected_deviance as expected_deviance, noise_deviance
+from physrecon.likelihoods.parameters import restricted_to_views
 from physrecon.operators.base import LinearOperator, Operator
 
 
@@ -109,6 +110,12 @@ class PoissonLikelihood(CountLikelihood):
         background = restricted_to_views(self.background, self.y, views)
         return PoissonLikelihood(self.A[views], self.y[views], background, self.gain)
 
+    def _scaled(self, unit: float) -> tuple[Self, float] | None:
+        other = self._of_data(vectors.divided(self.y, unit), "lipschitz")
+        other.background = vectors.divided(self.background, unit)
+        other._parameters = other._compact(other.background)
+        return other, unit
+
     def expected_data(self, p: Vector) -> Vector:
         mean = vectors.copy(p)
         vectors.add(mean, self.background)
@@ -125,7 +132,7 @@ class PoissonLikelihood(CountLikelihood):
         losses.counts(p, y, self._parameters[leaf], what, partial)
 
     def data_ratios(self, p: Vector) -> Numbers:
-        """p ← y / (p + b) = 1 − φ'(p); returns Σ φ per slice.  One pass over the data."""
+        """p ← y / (p + b); returns Σ φ per slice.  One pass over the data."""
         from physrecon.kernels.losses import RATIOS
 
         return self._go_through(p, RATIOS)

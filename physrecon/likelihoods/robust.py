@@ -12,8 +12,9 @@ import numpy as np
 from physrecon import arrays
 from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Numbers, Vector
-from physrecon.likelihoods.base import Likelihood, restricted_to_views
+from physrecon.likelihoods.base import Likelihood
 from physrecon.likelihoods.least_squares import Weighted, shrink_towards
+from physrecon.likelihoods.parameters import restricted_to_views
 from physrecon.operators.base import LinearOperator, Operator
 
 
@@ -58,6 +59,12 @@ class Huber(Robust, Weighted):
         weights = restricted_to_views(self.weights, self.y, views)
         return Huber(self.A[views], self.y[views], self.delta, weights)
 
+    def _scaled(self, unit: float) -> tuple[Self, float] | None:
+        scaled = super()._scaled(unit)
+        assert scaled is not None
+        scaled[0].delta = self.delta / unit
+        return scaled
+
     def _pass(self, p: Any, y: Any, what: int, leaf: int, axis: Any, partial: Any) -> None:
         from physrecon.kernels import losses
 
@@ -94,6 +101,11 @@ class StudentT(Robust):
 
     def subset(self, views: Any) -> StudentT:
         return StudentT(self.A[views], self.y[views], self.scale, self.dof)
+
+    def _scaled(self, unit: float) -> tuple[Self, float] | None:
+        other = self._of_data(vectors.divided(self.y, unit), "lipschitz")
+        other.scale = self.scale / unit
+        return other, 1.0
 
     def _pass(self, p: Any, y: Any, what: int, leaf: int, axis: Any, partial: Any) -> None:
         from physrecon.kernels import losses

@@ -14,7 +14,7 @@ from physrecon import arrays
 from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Numbers, Vector
 from physrecon.errors import ArgumentError
-from physrecon.likelihoods.base import restricted_to_views
+from physrecon.likelihoods.parameters import restricted_to_views
 from physrecon.likelihoods.poisson import CountLikelihood
 from physrecon.operators.base import LinearOperator, Operator
 

@@ -168,6 +168,9 @@ class LinearOperator(Operator):
     """y = A x: an operator that has a transpose, `A.T`, and is its own Jacobian everywhere.
 
     nonnegative: no entry of the matrix is negative.  covers_data: no row of it is known to be zero.
+    proved_adjoint: `_forward` and `_adjoint` of this class are known to match, or differ on
+    purpose.  `solve` tries any other pair once.  A class that defines one of them anew is unproved
+    until it says otherwise.
     min_column_sum: relative to the largest column sum.  Methods that divide by column sums treat a
     voxel with a smaller sum as unseen: the data determine it only up to rounding.
     `A.T @ y` and `adjoint` check their arguments as `A @ x` and `forward` do.
@@ -183,8 +186,22 @@ class LinearOperator(Operator):
 
     nonnegative: bool = False
     covers_data: bool = False
+    proved_adjoint: bool = False
     min_column_sum: float = 0.0
     _transpose: weakref.ref[LinearOperator] | None = None
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if {"_forward", "_adjoint"} & vars(cls).keys() and "proved_adjoint" not in vars(cls):
+            # The classes of this package are proved by its tests.
+            cls.proved_adjoint = cls.__module__.split(".")[0] == __name__.split(".")[0]
+
+    def unproved_parts(self) -> list[LinearOperator]:
+        """The operators of which this one is made whose adjoint is not proved, or itself."""
+        if not self.proved_adjoint:
+            return [self]
+        inside = (v for value in vars(self).values() for v in _operators(value))
+        return [part for operator in inside for part in operator.unproved_parts()]
 
     def _adjoint(self, y: Vector, out: Vector) -> None:
         """out ← Aᵀ y; both are checked, contiguous and not empty."""
@@ -512,6 +529,12 @@ def view_indices(where: str, count: int, views: Any) -> np.ndarray:
         return np.atleast_1d(np.arange(count)[views])
     except IndexError as error:
         raise ArgumentError(f"{where}[views]: expected some of {count} views; {error}") from None
+
+
+def _operators(value: Any) -> list[LinearOperator]:
+    """The linear operators in the value of an attribute."""
+    values = value if isinstance(value, tuple | list) else (value,)
+    return [v for v in values if isinstance(v, LinearOperator)]
 
 
 def _unless_empty(

@@ -13,6 +13,7 @@ import numpy as np
 from physrecon import arrays
 from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Axis, Numbers, Vector
+from physrecon.errors import ArgumentError
 from physrecon.operators.base import LinearOperator, Operator
 
 FLOOR = 1e-6  # lower limit of the iterated vector relative to its largest element: keeps v > 0
@@ -40,6 +41,39 @@ def check_adjoint(A: LinearOperator, dtype: Any = None, seed: int = 0) -> float:
     if difference == 0:
         return 0.0
     return difference / scale if scale else float("inf")
+
+
+TRIED = {4: 1e-4, 8: 1e-8}  # bytes of a float → largest relative difference of a matching pair
+
+
+def refuse_wrong_adjoint(A: LinearOperator, like: Vector) -> None:
+    """Raise ArgumentError if ⟨A x, y⟩ ≠ ⟨x, Aᵀ y⟩ for a random x and y = A x/‖A x‖ + noise.
+
+    One A and one Aᵀ, in the dtype and on the machine of `like`.  The part A x of y makes a wrong
+    factor visible in any number of data, the noise an error outside the range of A."""
+    model, rng = vectors.leaves(like)[0], np.random.default_rng(0)
+    if not (vectors.size(A.in_shape) and vectors.size(A.out_shape)):
+        return
+
+    def random(shape: Any) -> Vector:
+        device = "cuda" if arrays.is_device(model) else "cpu"
+        noise = _noise(shape, np.dtype(model.dtype), rng)
+        return vectors.transform(lambda leaf: arrays.to_device(leaf, device), noise)
+
+    x, y = random(A.in_shape), random(A.out_shape)
+    with np.errstate(all="ignore"):  # a Jacobian may be infinite at x; then nothing is tried
+        ax = A.forward(x)
+    size, length = (float(vectors.dots(v, v)[0]) ** 0.5 for v in (ax, y))
+    factors = 1 / size if size > 0 else 0.0, 1 / (length or 1.0)
+    vectors.scale_add(y, np.array([factors[1]]), np.array([factors[0]]), ax, None, [True])
+    one, other = (float(vectors.dots(*pair)[0]) for pair in ((ax, y), (x, A.adjoint(y))))
+    allowed = TRIED[model.dtype.itemsize] * max(size, abs(one))
+    if not abs(one - other) <= allowed and np.isfinite(size):
+        raise ArgumentError(
+            f"{type(A).__name__}: expected an adjoint with ⟨A x, y⟩ = ⟨x, Aᵀ y⟩, got {one:.6g} and "
+            f"{other:.6g} for a random x and y; mend _adjoint (pr.check_adjoint measures it), or "
+            "set proved_adjoint = True in its class if the two differ on purpose"
+        )
 
 
 def check_linearization(F: Operator, x: Vector = None, seed: int = 0) -> float:

@@ -140,6 +140,8 @@ class Function(Operator):
 class FunctionJacobian(LinearOperator):
     """The Jacobian of a `Function` at x."""
 
+    proved_adjoint = False  # `jvp` and `vjp` are the user's
+
     def __init__(self, function: Function, x: Vector) -> None:
         self._f, self._x = function, x
         self.in_shape, self.out_shape = function.in_shape, function.out_shape

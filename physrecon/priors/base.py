@@ -20,7 +20,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import Field, dataclass, fields, replace
-from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -41,6 +40,8 @@ class Prior:
     """weight · R(x); subclasses are frozen dataclasses.  weight: positive and finite.
 
     holds: number of volumes held besides those of the solver.  solver: default method of a job.
+    degree: k of  R(s x) = sᵏ R(x), with the settings `in_units_of_x` multiplied by s too; None if
+    there is none.  So the weight has the unit of f / xᵏ.
 
     >>> prior = pr.L1(0.5) + pr.Tikhonov(2.0)  # priors add up
     >>> prior.value(np.array([1.0, -3.0]))  # 0.5 · 4 + ½ 2 · 10
@@ -53,6 +54,8 @@ class Prior:
 
     holds: ClassVar[int]
     solver: ClassVar[str]
+    degree: ClassVar[int | None] = None
+    in_units_of_x: ClassVar[tuple[str, ...]] = ()
     capabilities: ClassVar[tuple[str, ...]] = ()
     convex: ClassVar[bool] = True
     elementwise: ClassVar[bool] = False  # a sum over the elements of x: see `clip_to`
@@ -64,7 +67,7 @@ class Prior:
         """Store a setting as a finite float > 0.  Raises ArgumentError."""
         value: float = getattr(self, name)
         where = f"{type(self).__name__}.{name}"
-        if not (isinstance(value, Real) and math.isfinite(value) and value > 0):
+        if not (vectors.is_real(value) and math.isfinite(value) and value > 0):
             raise ArgumentError(f"{where}: expected a finite number > 0, got {value!r}")
         # A NumPy number would turn float32 arrays into float64.
         object.__setattr__(self, name, float(value))
@@ -78,6 +81,15 @@ class Prior:
 
     def with_weight(self, weight: float) -> Self:
         return replace(self, weight=weight)
+
+    def in_units(self, x: float, f: float) -> Prior | None:
+        """The prior R' of x in multiples of `x` and values of `f`:  R(x · u) = f R'(u).
+
+        None for a prior without a degree."""
+        if self.degree is None:
+            return None
+        settings = {name: getattr(self, name) / x for name in self.in_units_of_x}
+        return replace(self, weight=self.weight * x**self.degree / f, **settings)
 
     def couples(self, axis: Axis, shape: Shape) -> bool:
         """Whether slices along `axis` depend on each other, for x of this shape."""
@@ -199,6 +211,10 @@ class PriorSum(Prior):
         others = (prior.with_weight(factor * prior.weight) for prior in self.priors[1:])
         return type(self)((first, *others))
 
+    def in_units(self, x: float, f: float) -> Prior | None:
+        terms = [prior.in_units(x, f) for prior in self.priors]
+        return None if None in terms else type(self)(terms)  # type: ignore[arg-type]
+
     def couples(self, axis: Axis, shape: Shape) -> bool:
         return any(prior.couples(axis, shape) for prior in self.priors)
 
@@ -297,7 +313,7 @@ def refuse_constraint(where: str, constraint: Constraint | None) -> None:
 
 
 def check_integers(where: str, values: Any) -> None:
-    if not isinstance(values, tuple | list) or not all(isinstance(v, Integral) for v in values):
+    if not isinstance(values, tuple | list) or not all(vectors.is_whole(v) for v in values):
         raise ArgumentError(f"{where}: expected whole numbers, got {values!r}")
 
 

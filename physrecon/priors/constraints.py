@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any, ClassVar, Protocol
 
 from physrecon import arrays
@@ -18,7 +17,8 @@ FREE = (-math.inf, math.inf)  # the bounds of x without a constraint
 class Constraint(Protocol):
     """A closed convex set of volumes, which constrains each slice independently.
 
-    bounds: (lower, upper) if the set is lower ≤ x ≤ upper, else None."""
+    bounds: (lower, upper) if the set is lower ≤ x ≤ upper, else None.  A constraint that also has
+    `in_units(unit)`, the set of x / unit, lets `solve` choose the unit of x."""
 
     @property
     def bounds(self) -> tuple[float, float] | None: ...
@@ -40,7 +40,7 @@ class Box:
     upper: float = math.inf
 
     def __post_init__(self) -> None:
-        numbers = isinstance(self.lower, Real) and isinstance(self.upper, Real)
+        numbers = vectors.is_real(self.lower) and vectors.is_real(self.upper)
         if not (numbers and self.lower < self.upper):  # NaN is refused too
             raise ArgumentError(
                 f"Box: expected numbers lower < upper, got {self.lower!r}, {self.upper!r}"
@@ -51,6 +51,9 @@ class Box:
     @property
     def bounds(self) -> tuple[float, float]:
         return self.lower, self.upper
+
+    def in_units(self, unit: float) -> Box:
+        return Box(self.lower / unit, self.upper / unit)
 
     def project(self, x: Any) -> Any:
         for leaf in vectors.leaves(x):
@@ -67,6 +70,9 @@ class NonNegative:
     """
 
     bounds: ClassVar[tuple[float, float]] = (0.0, math.inf)
+
+    def in_units(self, unit: float) -> NonNegative:
+        return self
 
     def project(self, x: Any) -> Any:
         for leaf in vectors.leaves(x):

@@ -17,12 +17,12 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import combinations
-from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
 
 from physrecon import arrays
+from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Axis, Numbers, Shape
 from physrecon.errors import ArgumentError
 from physrecon.operators.base import LinearOperator
@@ -49,6 +49,7 @@ class NuclearNorm(Prior):
 
     channel_axis: int = 0
 
+    degree: ClassVar[int | None] = 1
     capabilities: ClassVar[tuple[str, ...]] = ("prox", "composed")
 
     def __post_init__(self) -> None:
@@ -134,6 +135,7 @@ class NuclearTotalVariation(Prior):
     axes: tuple[int, ...] | None = None
     spacing: float | tuple[float, ...] = 1.0
 
+    degree: ClassVar[int | None] = 1
     capabilities: ClassVar[tuple[str, ...]] = ("composed",)
 
     def __post_init__(self) -> None:
@@ -141,7 +143,7 @@ class NuclearTotalVariation(Prior):
         check_integers("NuclearTotalVariation.channel_axis", (self.channel_axis,))
         object.__setattr__(self, "axes", checked_axes("NuclearTotalVariation.axes", self.axes))
         spacing = self.spacing if isinstance(self.spacing, tuple | list) else (self.spacing,)
-        if not all(isinstance(h, Real) and 0 < h < math.inf for h in spacing):
+        if not all(vectors.is_real(h) and 0 < h < math.inf for h in spacing):
             raise ArgumentError(
                 f"NuclearTotalVariation.spacing: expected numbers > 0, got {self.spacing!r}"
             )

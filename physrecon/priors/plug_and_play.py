@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
@@ -62,8 +61,16 @@ class PlugAndPlay(Prior):
                 f"PlugAndPlay.denoiser: expected a function (image, sigma) -> image, "
                 f"got {denoiser!r}"
             )
-        if not (axis is None or (isinstance(axis, Integral) and axis >= 0)):
+        if not (axis is None or (vectors.is_whole(axis) and axis >= 0)):
             raise ArgumentError(f"PlugAndPlay.axis: expected None or a number >= 0, got {axis!r}")
+
+    def in_units(self, x: float, f: float) -> PlugAndPlay:
+        """The denoiser is given images and σ in the units of the user: σ² = step · weight."""
+
+        def denoiser(image: Any, sigma: float) -> Any:
+            return vectors.divided(self.denoiser(image * x, sigma * x), x)
+
+        return PlugAndPlay(denoiser, self.weight / f, self.axis)
 
     def couples(self, axis: Axis, shape: Shape) -> bool:
         return self.axis is None or axis != self.axis

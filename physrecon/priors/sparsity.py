@@ -7,7 +7,6 @@ The proximal map shrinks towards zero (Donoho 1995); that of the conjugate clips
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
@@ -34,6 +33,7 @@ class L1(Prior):
 
     holds: ClassVar[int] = 3
     solver: ClassVar[str] = "fista"
+    degree: ClassVar[int | None] = 1
     capabilities: ClassVar[tuple[str, ...]] = ("prox", "composed", "surrogate")
     elementwise: ClassVar[bool] = True
 
@@ -87,12 +87,13 @@ class WaveletL1(Prior):
 
     holds: ClassVar[int] = 5
     solver: ClassVar[str] = "pdhg"
+    degree: ClassVar[int | None] = 1
     capabilities: ClassVar[tuple[str, ...]] = ("prox", "composed")
 
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "axes", checked_axes("WaveletL1.axes", self.axes))
-        if not isinstance(self.levels, Integral):  # None depends on x's shape, unknown from q alone
+        if not vectors.is_whole(self.levels):  # None depends on x's shape, unknown from q alone
             raise ArgumentError(f"WaveletL1.levels: expected a whole number, got {self.levels!r}")
         rank = max((abs(axis) for axis in self.axes or ()), default=0) + 1
         self.operator((1,) * rank)  # refuses wavelets that are not orthogonal

@@ -20,6 +20,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from physrecon import arrays
+from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Axis, Numbers, Shape
 from physrecon.operators.calculus import ROUNDING, Lattice, gradient_norm, lattice
 from physrecon.priors.constraints import FREE
@@ -65,9 +66,11 @@ class TGV(IteratedVariation):
         u = arranged(x, free, steps)
         shape = u.shape[len(free) :]
         each = np.zeros(math.prod(u.shape[: len(free)]))
+        unit = vectors.unit_of(x)
         if x.size:
+            u = vectors.divided(u, unit)
             self._inner(list(steps.values()), shape).measure(u.reshape(-1, *shape), each)
-        each *= self.weight / min(steps.values())
+        each *= unit * self.weight / min(steps.values())
         return slice_sums(each.reshape(u.shape[: len(free)]), free, axis)
 
     def _denoise(

@@ -42,6 +42,7 @@ class Tikhonov(Prior):
 
     holds: ClassVar[int] = 3
     solver: ClassVar[str] = "fista"
+    degree: ClassVar[int | None] = 2
     capabilities: ClassVar[tuple[str, ...]] = (*KINDS, "prox")
 
     def __post_init__(self) -> None:

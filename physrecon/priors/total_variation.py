@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -36,6 +35,7 @@ class Variation(Prior):
     axes: tuple[int, ...] | None = None
     spacing: float | tuple[float, ...] = 1.0
 
+    degree: ClassVar[int | None] = 1
     first_axis: ClassVar[int] = 0  # first axis of space; channels are before it
 
     def __post_init__(self) -> None:
@@ -78,9 +78,15 @@ class Variation(Prior):
 
         if not isotropic:
             return arrays.namespace(q).clip(q, -self.weight, self.weight, out=q)
+        unit = vectors.unit_of(np.full(1, self.weight, q.dtype))  # see `sums`
+        part = vectors.divided(q, unit)
         if q.size:
             members = math.prod(q.shape[: 1 + self.first_axis])
-            gradient_norms.project(q.dtype.type(self.weight), q.reshape(members, 1, -1))
+            radius = q.dtype.type(self.weight / unit)
+            gradient_norms.project(radius, part.reshape(members, 1, -1))
+        if part is not q:
+            q[...] = part
+            q *= q.dtype.type(unit)
         return q
 
 
@@ -93,9 +99,13 @@ def sums(
     isotropic: bool = True,
     channels: int = 1,
 ) -> Numbers:
-    """Σ h(|∇x|) per slice along `axis`, or (1,).  channels: length of axis 0, inside one |·|."""
+    """Σ h(|∇x|) per slice along `axis`, or (1,).  channels: length of axis 0, inside one |·|.
+
+    Computed in multiples of `unit_of(x)`: kernels sum squares in the dtype of x."""
     from physrecon.kernels import gradient_norms as kernels
 
+    unit = vectors.unit_of(x)
+    x, delta = vectors.divided(x, unit), delta / unit
     free = [a for a in range(x.ndim) if a not in steps]
     x = arranged(x, free, steps)
     lengths = [x.shape[i] for i in range(len(free))]
@@ -114,7 +124,7 @@ def sums(
     )
     rows = arrays.to_host(partial).astype(np.float64, copy=False).reshape(math.prod(lengths), -1)
     each = np.array([np.sum(row) for row in rows]).reshape(lengths)
-    return slice_sums(each, free, axis)
+    return unit * slice_sums(each, free, axis)
 
 
 def _slices(axis: Axis, count: int) -> list[tuple[slice, ...]]:
@@ -140,9 +150,9 @@ class IteratedVariation(Variation):
     def __post_init__(self) -> None:
         super().__post_init__()
         name, tolerance, iterations = type(self).__name__, self.tolerance, self.iterations
-        if not (isinstance(tolerance, Real) and 0 <= tolerance < 1):
+        if not (vectors.is_real(tolerance) and 0 <= tolerance < 1):
             raise ArgumentError(f"{name}.tolerance: expected 0 <= tolerance < 1, got {tolerance!r}")
-        if not isinstance(iterations, Integral) or iterations < 1:
+        if not vectors.is_whole(iterations) or iterations < 1:
             raise ArgumentError(
                 f"{name}.iterations: expected a whole number > 0, got {iterations!r}"
             )
@@ -153,12 +163,16 @@ class IteratedVariation(Variation):
         steps = self.steps(x.shape)
         free = [a for a in range(x.ndim) if a not in steps]
         radii = self.weight * one_a_problem(f"{name}.prox", step, x.shape, free)
-        f = arranged(x, free, steps)
+        unit = vectors.unit_of(x)  # see `sums`
+        f = vectors.divided(arranged(x, free, steps), unit)
         if x.size:
             problems = f.reshape(-1, *f.shape[len(free) :])
-            self._denoise(problems, radii, list(steps.values()), bounds)
+            limits = (bounds[0] / unit, bounds[1] / unit)
+            self._denoise(problems, radii / unit, list(steps.values()), limits)
         if f is not x:
             x[...] = f.transpose(*np.argsort([*free, *steps]))
+        if unit != 1:
+            x *= x.dtype.type(unit)
         return x
 
     def _denoise(
@@ -258,6 +272,7 @@ class HuberTV(Variation):
 
     holds: ClassVar[int] = 7
     solver: ClassVar[str] = "fista"
+    in_units_of_x: ClassVar[tuple[str, ...]] = ("delta",)
     capabilities: ClassVar[tuple[str, ...]] = ("smooth", "composed", "surrogate")
 
     def __post_init__(self) -> None:

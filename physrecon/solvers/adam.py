@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from numbers import Real
 
 import numpy as np
 
@@ -45,9 +44,10 @@ class AdamState(State):
 class Adam(Solver):
     """Any likelihood with a gradient, A linear or not; smooth priors, any constraint.
 
-    step: size of the first steps of every element, in units of x.  None: for each slice a tenth of
-    the root mean square of the step to the minimum along the first gradient, at the cost of one
-    evaluation more.  beta1, beta2: memory of m and v.
+    step: size of the first steps of every element, in units of x: data in other units need another
+    step.  None, which needs none: for each slice a tenth of the root mean square of the step to the
+    minimum along the first gradient, at the cost of one evaluation more.
+    beta1, beta2: memory of m and v.
     Holds x, ∇F, m, v and a volume of scratch, and one data set besides the measured one.
 
     >>> f = pr.Huber(pr.Identity(3), np.array([1.0, 2.0, 3.0]), delta=1)
@@ -63,6 +63,7 @@ class Adam(Solver):
     iterations = 200
     state_type = AdamState
     accepts = ("smooth",)
+    in_units_of_x = ("step",)
     certified = False
     holds = ArraysHeld(data=2, volumes=5)
 
@@ -102,6 +103,7 @@ class RMSprop(Solver):
     iterations = 200
     state_type = AdamState
     accepts = ("smooth",)
+    in_units_of_x = ("step",)
     certified = False
     holds = ArraysHeld(data=2, volumes=4)
 
@@ -116,10 +118,10 @@ class RMSprop(Solver):
 
 
 def _check(where: str, step: float | None, **decays: float) -> None:
-    if step is not None and not (isinstance(step, Real) and 0 < step < np.inf):
+    if step is not None and not (vectors.is_real(step) and 0 < step < np.inf):
         raise ArgumentError(f"{where}.step: expected a number > 0 or None, got {step!r}")
     for name, value in decays.items():
-        if not (isinstance(value, Real) and 0 <= value < 1):
+        if not (vectors.is_real(value) and 0 <= value < 1):
             raise ArgumentError(f"{where}.{name}: expected 0 <= {name} < 1, got {value!r}")
 
 

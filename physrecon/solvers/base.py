@@ -11,17 +11,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Numbers, Vector
 from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
 from physrecon.solvers.choose_solver import refuse_unsuited
 from physrecon.solvers.refusals import refuse_state
 from physrecon.solvers.state import Solver, State
+from physrecon.solvers.units import Units, in_units
 
 MOVING, CONVERGED, FITTED, DIVERGED = range(4)
 
@@ -56,7 +57,7 @@ class Stop:
     seconds: float | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.iterations, Integral) or self.iterations < 0:
+        if not vectors.is_whole(self.iterations) or self.iterations < 0:
             raise ArgumentError(
                 f"Stop.iterations: expected a whole number >= 0, got {self.iterations!r}"
             )
@@ -67,6 +68,8 @@ class Stop:
                 continue
             try:
                 numbers = np.array(value, np.float64)
+                if np.array(value).dtype == bool:
+                    numbers = np.array(np.nan)
             except (TypeError, ValueError):
                 numbers = np.array(np.nan)
             most = 1 if name == "discrepancy" else 0
@@ -134,7 +137,8 @@ def solve(
     x0: starting point of shape A.in_shape, not modified; None means zeros.  x has the dtype of the
     data.  callback(state): called after each iteration; a true return value stops the loop.
     state: continue from this state instead of x0, bit for bit as without a break; it is modified.
-    Raises ArgumentError if the solver cannot use the prior or the constraint.
+    An operator that is not of this package is tried once: one A, one Aᵀ (see `proved_adjoint`).
+    Raises ArgumentError for a wrong adjoint, and if the solver cannot use prior or constraint.
 
     >>> A = pr.Diagonal([1, 2], (2,))
     >>> problem = pr.Problem(pr.LeastSquares(A, np.array([3.0, -4.0])), constraint=pr.NonNegative())
@@ -145,14 +149,20 @@ def solve(
     refuse_unsuited(problem, solver)
     stop = Stop() if stop is None else stop
     began = time.perf_counter()
+    norms = None if stop.discrepancy is None else _norms(problem, stop)
+    spread = _spread(problem, stop)
     if state is None:
-        state = solver.start(problem, x0)
+        problem.refuse_wrong_adjoint(x0)
+        problem, solver, units = in_units(problem, solver)
+        state = units.start(problem, solver, x0)
     elif x0 is not None:
         raise ArgumentError("solve: expected x0 or state, got both")
     else:
         refuse_state(problem, solver, state)
-    norms = None if stop.discrepancy is None else _norms(problem, stop)
-    spread = _spread(problem, stop)
+        problem, solver, units = in_units(problem, solver, state.data_unit)
+        state = units.enter(state)
+    norms = None if norms is None else norms / np.sqrt(units.value)
+    spread = None if spread is None else spread / units.value
     verdict = _judge(problem, state, stop, norms, spread)
     history: list[Record] = []
     ending = ""
@@ -165,11 +175,22 @@ def solve(
         if spread is not None:
             _mark(problem, state)
         verdict = _judge(problem, state, stop, norms, spread)
-        history.append(_record(state, time.perf_counter() - began))
-        if callback is not None and callback(state):
+        history.append(_record(state, units, time.perf_counter() - began))
+        if callback is not None and _asked(callback, units, state):
             ending = f"stopped by the callback after {state.iteration} iterations"
             break
-    return Result(state.x, _reason(state, stop, verdict, ending), state.iteration, history, state)
+    units.leave(state)
+    ended = _reason(state, stop, verdict, ending)
+    reasons = (ended, solver.remark(state), units.overflow(state))
+    reason = "; ".join(reason for reason in reasons if reason)
+    return Result(state.x, reason, state.iteration, history, state)
+
+
+def _asked(callback: Callable[[State], Any], units: Units, state: State) -> bool:
+    """Whether the callback, which sees the state in the units of the user, ends the loop."""
+    asked = callback(units.leave(state))
+    units.enter(state)
+    return bool(asked)
 
 
 def iterate(problem: Problem, solver: Solver, x0: Vector = None) -> Iterator[State]:
@@ -187,10 +208,13 @@ def iterate(problem: Problem, solver: Solver, x0: Vector = None) -> Iterator[Sta
     3 [3.5, 7.0]
     """
     refuse_unsuited(problem, solver)
-    state = solver.start(problem, x0)
+    problem.refuse_wrong_adjoint(x0)
+    problem, solver, units = in_units(problem, solver)
+    state = units.start(problem, solver, x0)
     while True:
         state = _advance(problem, solver, state)
-        yield state
+        yield units.leave(state)
+        units.enter(state)
 
 
 def _advance(problem: Problem, solver: Solver, state: State) -> State:
@@ -270,9 +294,9 @@ def _limit(state: State, stop: Stop, seconds: float) -> str:
     return ""
 
 
-def _record(state: State, seconds: float) -> Record:
+def _record(state: State, units: Units, seconds: float) -> Record:
     moved = state.change[state.active]
-    value = float("nan") if state.value is None else float(state.value.sum())
+    value = float("nan") if state.value is None else float(state.value.sum()) * units.value
     return Record(state.iteration, value, float(moved.max(initial=0)), len(moved), seconds)
 
 

@@ -19,8 +19,14 @@ from physrecon.arrays.vectors import Vector
 from physrecon.errors import ArgumentError
 from physrecon.likelihoods.expectation import multiply
 from physrecon.problem import Problem
-from physrecon.solvers.mlem import bounds_of, column_sums, first, first_ratio, without_noise
-from physrecon.solvers.richardson_lucy import flat_level
+from physrecon.solvers.mlem import (
+    bounds_of,
+    column_sums,
+    first,
+    first_ratio,
+    flat_level,
+    without_noise,
+)
 from physrecon.solvers.state import VECTOR, ArraysHeld, Solver, State, record_change
 
 BISECTIONS = 80  # number of halvings: enough for λ to the last bit of float64

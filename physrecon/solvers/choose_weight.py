@@ -162,9 +162,10 @@ class _Search:
         seen = self._look(up=lambda p: p[-1].score <= p[-2].score, down=_has_risen)
         best = min(range(len(seen)), key=lambda i: seen[i].score)
         above, below = seen[max(best - 1, 0)], seen[min(best + 1, len(seen) - 1)]
+        unit = seen[0].weight  # logarithms of ratios do not depend on the unit of the data
         minimize_scalar(
-            lambda logarithm: self.at(math.exp(logarithm)).score,
-            bounds=(math.log(below.weight), math.log(above.weight)),
+            lambda logarithm: self.at(unit * math.exp(logarithm)).score,
+            bounds=(math.log(below.weight / unit), math.log(above.weight / unit)),
             method="bounded",
             options={"xatol": math.log(PRECISION), "maxiter": LAST},
         )
@@ -178,11 +179,12 @@ class _Search:
         if seen[-1].score > 0 or seen[0].score < 0:
             return min(seen, key=lambda p: abs(p.score)).weight  # no root in the scanned range
         below = next(i for i, p in enumerate(seen) if p.score <= 0)
-        return math.exp(
+        unit = seen[0].weight
+        return unit * math.exp(
             brentq(
-                lambda logarithm: self.at(math.exp(logarithm)).score,
-                math.log(seen[below].weight),
-                math.log(seen[max(below - 1, 0)].weight),
+                lambda logarithm: self.at(unit * math.exp(logarithm)).score,
+                math.log(seen[below].weight / unit),
+                math.log(seen[max(below - 1, 0)].weight / unit),
                 xtol=math.log(PRECISION),
             )
         )

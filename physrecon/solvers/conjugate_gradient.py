@@ -30,13 +30,17 @@ from physrecon.solvers.state import (
 )
 
 PRECONDITIONERS = ("none", "jacobi")
+# ‖Aᵀ r‖ in units of eps ‖A‖ ‖r‖.  Rounding leaves 0.05 to 0.15 of it; at 0.5 the error of x is
+# within 1.1 times of what more iterations reach, at 1 within 2.6 times.
+ROUNDING = 0.5
 
 
 @dataclass
 class ConjugateGradientState(State):
     """r: the weighted residual (with a fast AᵀWA: the gradient s).  p: the direction.
     rows: L x, () without a prior.  inverse: the diagonal of M, () for M = 1.
-    Of each slice, gamma: ⟨s, M s⟩; length: ‖p‖²; squares: ‖r‖² + ‖L x‖²."""
+    Of each slice, gamma: ⟨s, M s⟩; length: ‖p‖²; squares: ‖r‖² + ‖L x‖²; norm: the largest
+    ‖A p‖²/‖p‖² so far, a lower bound of ‖A‖²."""
 
     r: Vector = field(metadata=VECTOR)
     p: Vector = field(metadata=VECTOR)
@@ -45,6 +49,7 @@ class ConjugateGradientState(State):
     gamma: Numbers
     length: Numbers
     squares: Numbers
+    norm: Numbers
 
 
 @dataclass(frozen=True)
@@ -105,6 +110,7 @@ class ConjugateGradient(Solver):
             gamma=gamma,
             length=length,
             squares=squares,
+            norm=np.zeros(problem.count),
         )
 
     def advance(self, problem: Problem, state: ConjugateGradientState) -> ConjugateGradientState:
@@ -136,17 +142,31 @@ class ConjugateGradient(Solver):
                     state.rows, one, -alpha, across, problem.quadratic_axis, active
                 )
                 vectors.add(s, problem.quadratic_operator.adjoint(state.rows))
-            spent = squares > state.squares
-            state.squares = np.where(active, squares, state.squares)
+            spent = self._spent(problem, state, s, squares, ratio(curvature, state.length))
         self._turn(problem, state, s, spent)
         return state
 
     @staticmethod
-    def _turn(problem: Problem, state: ConjugateGradientState, s: Vector, spent: Any) -> None:
-        """The next direction, from the gradient s.
+    def _spent(
+        problem: Problem, state: ConjugateGradientState, s: Vector, squares: Numbers, norm: Numbers
+    ) -> Any:
+        """Whether s = Aᵀ r is rounding, so that further directions would be noise.
 
-        In exact arithmetic the residual always falls.  If it rises, rounding dominates: the slice
-        is `spent` and does not move any more, since further directions would be growing noise."""
+        Björck (1996), section 7.1: in floating point ‖Aᵀ r‖ stays at a part of eps ‖A‖ ‖r‖.  The
+        residual tells the end only to √eps: near the minimum it is flat.  A rise beyond rounding
+        never happens in exact arithmetic."""
+        precision = float(np.finfo(vectors.leaves(s)[0].dtype).eps)
+        active = state.active
+        state.norm = np.where(active, np.maximum(state.norm, norm), state.norm)
+        left = vectors.dots(s, s, problem.axis)
+        spent = left <= (ROUNDING * precision) ** 2 * state.norm * squares
+        spent |= squares > (1 + 4 * precision) * state.squares
+        state.squares = np.where(active, squares, state.squares)
+        return spent
+
+    @staticmethod
+    def _turn(problem: Problem, state: ConjugateGradientState, s: Vector, spent: Any) -> None:
+        """The next direction, from the gradient s; a `spent` slice does not move any more."""
         axis, active = problem.axis, state.active
         z = _preconditioned(s, state.inverse, state.scratch("z", problem.f.A.in_shape))
         gamma = np.where(spent, 0, vectors.dots(s, z, axis))

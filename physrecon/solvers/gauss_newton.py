@@ -12,7 +12,6 @@ Math. 2 (1944) 164; Marquardt, SIAM J. Appl. Math. 11 (1963) 431."""
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -96,7 +95,7 @@ class GaussNewton(Solver):
     holds = ArraysHeld(data=4, volumes=7)
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.damping, Real) and 0 <= self.damping < np.inf):
+        if not (vectors.is_real(self.damping) and 0 <= self.damping < np.inf):
             raise ArgumentError(
                 f"GaussNewton.damping: expected a finite number >= 0, got {self.damping!r}"
             )

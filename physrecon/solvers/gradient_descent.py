@@ -8,9 +8,9 @@ momentum."""
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from numbers import Real
 from typing import Any, ClassVar
 
+from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Vector
 from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
@@ -91,7 +91,7 @@ class GradientDescent(Solver):
             raise ArgumentError(
                 f"GradientDescent.rule: expected one of {', '.join(RULES)}, got {self.rule!r}"
             )
-        if not isinstance(self.step, Real):
+        if not vectors.is_real(self.step):
             raise ArgumentError(f"GradientDescent.step: expected a number, got {self.step!r}")
         object.__setattr__(self, "holds", self._rule.holds)  # `_rule` checks the step too
 

@@ -51,7 +51,7 @@ class Landweber(Solver):
     holds = ArraysHeld(data=2, volumes=2)
 
     def __post_init__(self) -> None:
-        if not 0 < self.step < 1:
+        if not (vectors.is_real(self.step) and 0 < self.step < 1):
             raise ArgumentError(f"Landweber.step: expected 0 < step < 1, got {self.step}")
         if self.preconditioner not in PRECONDITIONERS:
             raise ArgumentError(

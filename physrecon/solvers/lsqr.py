@@ -37,7 +37,8 @@ class LSQRState(State):
     """u: β u.  rows: its part in the range of L, () without a prior.  v: α v.  w: the direction.
 
     u and v are stored unscaled, which saves two passes.  Of each slice the scalars of the process;
-    length: ‖w‖²; scale: Σ (α² + β²) so far; spent: whether only rounding is left."""
+    length: ‖w‖²; scale: the largest α² + β² so far, a lower bound of ‖A‖²; spent: whether only
+    rounding is left."""
 
     u: Vector = field(metadata=VECTOR)
     rows: Vector = field(metadata=VECTOR)
@@ -122,7 +123,7 @@ class LSQR(Solver):
             "rho_bar": -cosine * alpha,
             "phi_bar": sine * state.phi_bar,
             "length": length,
-            "scale": state.scale + beta**2 + alpha**2,
+            "scale": np.maximum(state.scale, beta**2 + state.alpha**2),
         }
         for name, new in news.items():
             setattr(state, name, np.where(moving, new, getattr(state, name)))
@@ -160,8 +161,8 @@ class LSQR(Solver):
     def _look_for_the_end(state: LSQRState, cosine: Numbers, moving: Any) -> None:
         """Mark slices as spent once ‖Aᵀ r‖ = φ̄ α |c| is rounding: further steps would be noise.
 
-        ‖A‖² lies between the mean and the sum of the α² + β².  The sum is used, as in the stopping
-        rule of LSQR."""
+        The sum of all α² + β² of the stopping rule of Paige and Saunders (section 6) is an upper
+        bound of ‖A‖² that grows with the iterations and would end a long process too early."""
         precision = float(np.finfo(vectors.leaves(state.x)[0].dtype).eps)
         left = state.alpha * np.abs(cosine)
         ended = (left <= precision * np.sqrt(state.scale)) | (state.beta == 0)

@@ -24,8 +24,17 @@ from physrecon.likelihoods.expectation import multiply
 from physrecon.priors.constraints import FREE
 from physrecon.problem import Problem
 from physrecon.solvers.refusals import refuse_negative
-from physrecon.solvers.state import VECTOR, ArraysHeld, Solver, State, initial_fields, record_change
+from physrecon.solvers.state import (
+    VECTOR,
+    ArraysHeld,
+    Solver,
+    State,
+    initial_fields,
+    ratio,
+    record_change,
+)
 
+FAINTEST = 0.01  # least part of the counts that the first x explains, whatever the background
 UNSEEN = 100  # column sums below so many eps of the largest are rounding of a Fourier transform
 
 
@@ -41,10 +50,11 @@ class MLEMState(State):
 class MLEM(Solver):
     """PoissonLikelihood and PoissonGaussianLikelihood, x ≥ 0 and bounds on x; A ≥ 0.
 
-    The default x0 is 1.  Voxels that are zero in x0 stay zero.  Voxels that no ray crosses stay as
-    in x0, or zero without x0.  Holds x and one more volume, y and the ratio, and of Aᵀ 1 one slice
-    if A treats all alike, else a volume.  Stop early on noisy data, or give a discrepancy: the
-    volume of maximum likelihood is noisy.
+    The default x0 is the flat volume that explains the counts beyond the background.  Voxels that
+    are zero in x0 stay zero.  Voxels that no ray crosses stay as in x0, or zero without x0.
+    Holds x and one more volume, y and the ratio, and of Aᵀ 1 one slice if A treats all alike, else
+    a volume.  Stop early on noisy data, or give a discrepancy: the volume of maximum likelihood is
+    noisy.
 
     >>> A = pr.Projector(pr.ParallelBeam(range(0, 180, 12), (1, 9), angle_unit="deg"))
     >>> x = np.zeros((1, 9, 9), np.float32)
@@ -62,9 +72,9 @@ class MLEM(Solver):
 
     def start(self, problem: Problem, x0: Vector = None) -> MLEMState:
         columns = column_sums(self, problem)
-        fields = first(self, problem, x0, columns)
-        ratio, fields["value"] = first_ratio(self, problem, fields["x"])
-        return MLEMState(**fields, ratio=ratio, columns=columns)
+        fields = first(self, problem, x0, columns, flat_level(problem, columns))
+        y_ratio, fields["value"] = first_ratio(self, problem, fields["x"])
+        return MLEMState(**fields, ratio=y_ratio, columns=columns)
 
     def advance(self, problem: Problem, state: MLEMState) -> MLEMState:
         A = problem.f.A
@@ -102,8 +112,20 @@ def without_noise(columns: Vector, axis: Axis, min_column_sum: float) -> Vector:
     return columns
 
 
+def flat_level(problem: Problem, columns: Vector) -> Numbers:
+    """The constant x of each slice that explains its total counts:  Σ A x + b = Σ y."""
+    f, axis = problem.f, problem.data_axis
+    nothing = vectors.fill(vectors.empty(f.A.out_shape, f.y), 0)
+    background, counts = vectors.sums(f.expected_data(nothing), axis), vectors.sums(f.y, axis)
+    del nothing
+    response = vectors.empty(f.A.in_shape, f.y)
+    vectors.assign(response, columns)
+    wanted = np.maximum(counts - background, FAINTEST * counts)
+    return ratio(wanted, vectors.sums(response, problem.axis))
+
+
 def first(
-    solver: Any, problem: Problem, x0: Vector, columns: Vector, level: Numbers | float = 1.0
+    solver: Any, problem: Problem, x0: Vector, columns: Vector, level: Numbers
 ) -> dict[str, Any]:
     """The fields of a state at x0; without x0, `level` where columns > 0 and 0 elsewhere."""
     fields = initial_fields(problem, x0)
@@ -124,20 +146,20 @@ def first(
 
 def first_ratio(solver: Any, problem: Problem, x: Vector) -> tuple[Vector, Numbers]:
     """y / (A x + b) in new memory, and f of each slice.  Raises ArgumentError for infinite f."""
-    ratio = vectors.empty(problem.f.A.out_shape, x)
-    values = predict(problem, x, ratio)
+    y_ratio = vectors.empty(problem.f.A.out_shape, x)
+    values = predict(problem, x, y_ratio)
     if not np.isfinite(values).all():
         raise ArgumentError(
             f"{type(solver).__name__}: expected A x0 + background > 0 wherever there are counts, "
             "got 0: no voxel can give them; give a background, or an x0 with fewer zeros"
         )
-    return ratio, values
+    return y_ratio, values
 
 
-def predict(problem: Problem, x: Vector, ratio: Vector) -> Numbers:
-    """ratio ← y / (A x + b); return f of each slice."""
-    problem.f.A.forward(x, ratio)
-    return problem.gather(problem.f.data_ratios(ratio))
+def predict(problem: Problem, x: Vector, out: Vector) -> Numbers:
+    """out ← y / (A x + b); return f of each slice."""
+    problem.f.A.forward(x, out)
+    return problem.gather(problem.f.data_ratios(out))
 
 
 def bounds_of(problem: Problem) -> tuple[float, float]:

@@ -10,20 +10,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Vector
 from physrecon.likelihoods.expectation import multiply
 from physrecon.problem import Problem
 from physrecon.solvers import subsets
-from physrecon.solvers.mlem import bounds_of, column_sums, first, first_ratio
+from physrecon.solvers.mlem import bounds_of, column_sums, first, first_ratio, flat_level
 from physrecon.solvers.state import VECTOR, ArraysHeld, State
 
 
 @dataclass
 class OSEMState(State):
-    """columns: Aₛᵀ 1 of each subset."""
+    """columns: Aₛᵀ 1 of each subset.  empty: subsets without counts, (subsets, slices)."""
 
     columns: Vector = field(metadata=VECTOR)
+    empty: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,9 @@ class OSEM(subsets.SubsetSolver):
     With more than one, f may rise in a pass and does not reach its minimum.  x remains bounded:
     without bounds on x, xⱼ ≤ Σ yₛ / (Aₛᵀ 1)ⱼ after the last subset s that sees voxel j.
     order: of the subsets, "golden", "sequential" or "random", a shuffle of (seed, iteration).
+
+    A subset without a single count in a slice would set every voxel that it sees to zero for ever.
+    Such a subset is left out for that slice, and the result says so; MLEM uses its views.
 
     Holds x, x before the pass and one more volume, y and a copy of it cut into subsets, and of each
     Aₛᵀ 1 one slice if A treats all alike, else a volume.
@@ -59,22 +66,35 @@ class OSEM(subsets.SubsetSolver):
 
     def start(self, problem: Problem, x0: Vector = None) -> OSEMState:
         count = subsets.count(self, problem)
-        fields = first(self, problem, x0, column_sums(self, problem))
+        columns = column_sums(self, problem)
+        fields = first(self, problem, x0, columns, flat_level(problem, columns))
         first_ratio(self, problem, fields["x"])
         model = vectors.leaves(problem.f.y)[0]
         parts = subsets.likelihoods(problem, count)
-        return OSEMState(**fields, columns=tuple(f.A.column_sums(model) for f in parts))
+        each = [problem.gather(vectors.sums(f.y, f.data_axis)) for f in parts]
+        counts = np.reshape(each, (len(parts), problem.count))
+        return OSEMState(
+            **fields,
+            columns=tuple(f.A.column_sums(model) for f in parts),
+            empty=(counts == 0) & (counts > 0).any(axis=0),
+        )
 
     def advance(self, problem: Problem, state: OSEMState) -> OSEMState:
         count = subsets.count(self, problem)
         parts = subsets.likelihoods(problem, count)
         before = subsets.remember(problem, state)
-        place = (bounds_of(problem), problem.axis, state.active)
+        bounds, axis = bounds_of(problem), problem.axis
         for s in subsets.ordered(self.order, count, self.seed, state.iteration):
             A = parts[s].A
             p = A.forward(state.x, state.scratch(f"{A.out_shape[0]} views", A.out_shape))
             parts[s].data_ratios(p)
             factor = A.adjoint(p, state.scratch("factor", A.in_shape))
-            multiply(state.x, factor, state.columns[s], None, *place)
+            seen = state.active & ~state.empty[s]
+            multiply(state.x, factor, state.columns[s], None, bounds, axis, seen)
         subsets.finish(problem, state, before)
         return state
+
+    def remark(self, state: OSEMState) -> str:
+        number = int(state.empty.any(axis=1).sum())
+        total = f"{number} of {len(state.empty)} subsets"
+        return f"{total} without counts in a slice were left out there" if number else ""

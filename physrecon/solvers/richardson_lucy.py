@@ -25,10 +25,8 @@ from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Numbers, Vector
 from physrecon.likelihoods.expectation import Surrogate, extrapolate, multiply, propose
 from physrecon.problem import Problem
-from physrecon.solvers.mlem import bounds_of, column_sums, first, first_ratio, predict
+from physrecon.solvers.mlem import bounds_of, column_sums, first, first_ratio, flat_level, predict
 from physrecon.solvers.state import VECTOR, ArraysHeld, Solver, State, ratio, record_change
-
-FAINTEST = 0.01  # least part of the counts that the first x explains, whatever the background
 
 
 @dataclass
@@ -152,15 +150,3 @@ def objective(state: RichardsonLucyState) -> Numbers:
     """f + prior at x."""
     assert state.value is not None
     return state.value + state.penalty
-
-
-def flat_level(problem: Problem, columns: Vector) -> Numbers:
-    """The constant x of each slice that explains its total counts:  Σ A x + b = Σ y."""
-    f, axis = problem.f, problem.data_axis
-    nothing = vectors.fill(vectors.empty(f.A.out_shape, f.y), 0)
-    background, counts = vectors.sums(f.expected_data(nothing), axis), vectors.sums(f.y, axis)
-    del nothing
-    response = vectors.empty(f.A.in_shape, f.y)
-    vectors.assign(response, columns)
-    wanted = np.maximum(counts - background, FAINTEST * counts)
-    return ratio(wanted, vectors.sums(response, problem.axis))

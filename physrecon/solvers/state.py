@@ -6,7 +6,6 @@ bit while the others continue.  The result therefore does not depend on the cut 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from numbers import Integral
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -35,7 +34,7 @@ class State:
     value: f(x) of each slice without the prior; None if the solver does not compute it.
     active: the slices that the next iteration moves.  data_shape: A.out_shape of the problem.
     marks: value at the last three of the iterations 1, 2, 3, 4, 6, 8, 12, 16, 24 …, (3, slices);
-    None before the first."""
+    None before the first.  data_unit: unit of all arrays but x, see `solvers.units`."""
 
     x: Vector = field(metadata=VECTOR)
     iteration: int
@@ -44,6 +43,7 @@ class State:
     active: NDArray[np.bool_]
     data_shape: Shape | None = field(default=None, kw_only=True)
     marks: Numbers | None = field(default=None, kw_only=True)
+    data_unit: float = field(default=1.0, kw_only=True)
 
     def __init_subclass__(cls) -> None:
         STATES[cls.__qualname__] = cls
@@ -72,7 +72,8 @@ class Solver:
     use (see `priors.base`).  certified: its steps come from proven bounds; it cannot diverge on a
     convex problem.  holds: arrays in memory at the same time, those of the problem and the result
     included.  iterations: default of a job.  needs_views: it uses views of A one by one or in
-    subsets, so A cannot be a blur.  counts_only: it minimises likelihoods of counts only."""
+    subsets, so A cannot be a blur.  counts_only: it minimises likelihoods of counts only.
+    in_units_of_x: names of the settings that have the unit of x."""
 
     iterations: ClassVar[int]
     state_type: ClassVar[type[State]]
@@ -80,6 +81,7 @@ class Solver:
     takes_constraint: ClassVar[bool] = True
     needs_views: ClassVar[bool] = False
     counts_only: ClassVar[bool] = False
+    in_units_of_x: ClassVar[tuple[str, ...]] = ()
     certified: ClassVar[bool] = True
     holds: ClassVar[ArraysHeld]
 
@@ -94,7 +96,7 @@ class Solver:
         """Raise ArgumentError for settings that are not whole numbers > 0."""
         for name in names:
             value = getattr(self, name)
-            if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+            if not vectors.is_whole(value) or value < 1:
                 where = f"{type(self).__name__}.{name}"
                 raise ArgumentError(f"{where}: expected a whole number > 0, got {value!r}")
 
@@ -105,6 +107,10 @@ class Solver:
     def advance(self, problem: Problem, state: Any) -> State:
         """The state after one more iteration of the active slices; `state` may be reused."""
         raise NotImplementedError
+
+    def remark(self, state: Any) -> str:
+        """What the user of the result should know about the data, or ""."""
+        return ""
 
 
 def can_use(solver: Any, prior: Any) -> bool:
@@ -181,4 +187,5 @@ def record_change(state: State, moved: Numbers, size: Numbers) -> None:
 
 def ratio(a: Numbers | float, b: Numbers) -> Numbers:
     """a / b, and 0 where b is 0, which means that the slice is solved."""
-    return np.where(b == 0, 0.0, a / np.where(b == 0, 1.0, b))
+    with np.errstate(over="ignore", invalid="ignore"):  # the loop reports what is not finite
+        return np.where(b == 0, 0.0, a / np.where(b == 0, 1.0, b))

@@ -88,7 +88,8 @@ class SubsetSolver(Solver):
         subsets = getattr(self, "subsets", None)
         if subsets is not None and not (_whole(subsets) and subsets > 0):
             self._refuse("subsets", "a whole number > 0, or None for one per view")
-        if not 0 < getattr(self, "relaxation", 1) < 2:
+        relaxation = getattr(self, "relaxation", 1)
+        if not (vectors.is_real(relaxation) and 0 < relaxation < 2):
             self._refuse("relaxation", "0 < relaxation < 2")
         if getattr(self, "order", ORDERS[0]) not in ORDERS:
             self._refuse("order", f"one of {ORDERS}")
@@ -101,7 +102,7 @@ class SubsetSolver(Solver):
 
 
 def _whole(value: Any) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+    return vectors.is_whole(value)
 
 
 def remember(problem: Problem, state: State) -> Vector:

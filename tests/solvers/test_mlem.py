@@ -43,7 +43,7 @@ def test_mlem_is_its_formula(background):
     y = counts(A)
     b = np.broadcast_to(np.asarray(background, float), y.shape).ravel()
     f = pr.PoissonLikelihood(A, y, background)
-    result = pr.solve(pr.Problem(f), pr.MLEM(), stop=pr.Stop(iterations=7))
+    result = pr.solve(pr.Problem(f), pr.MLEM(), np.ones(A.in_shape), pr.Stop(iterations=7))
     wanted = naive_em(A.M, y.ravel(), b, np.ones(12), 7)
     np.testing.assert_allclose(result.x.ravel(), wanted, rtol=1e-12)
     assert result.history[-1].value == pytest.approx(f.value(result.x), rel=1e-12)
@@ -57,7 +57,7 @@ def test_osem_is_its_formula():
         (pr.OSEM(3, order="sequential"), [0, 1, 2]),
         (pr.OSEM(5), [0, 3, 1, 4, 2]),
     ):
-        result = pr.solve(pr.Problem(f), solver, stop=pr.Stop(iterations=4))
+        result = pr.solve(pr.Problem(f), solver, np.ones(A.in_shape), pr.Stop(iterations=4))
         cut = [(s, solver.subsets) for s in order]
         wanted = naive_em(A.M, y, np.full(15, 0.5), np.ones(12), 4, cut)
         np.testing.assert_allclose(result.x.ravel(), wanted, rtol=1e-12)
@@ -111,7 +111,7 @@ def test_the_shifted_counts_of_a_camera():
     s = (4 / 2.5) ** 2
     shifted = np.maximum((y - 100) / 2.5 + s, 0)
     for solver in (pr.MLEM(), pr.OSEM(1)):
-        result = pr.solve(pr.Problem(f), solver, stop=pr.Stop(iterations=9))
+        result = pr.solve(pr.Problem(f), solver, np.ones(A.in_shape), pr.Stop(iterations=9))
         wanted = naive_em(A.M, shifted.ravel(), np.full(15, s + 0.3), np.ones(12), 9)
         np.testing.assert_allclose(result.x.ravel(), wanted, rtol=1e-12)
 
