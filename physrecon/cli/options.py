@@ -85,7 +85,7 @@ def info(parser: Parser) -> None:
 def find_center(parser: Parser) -> None:
     kinds = ("transmission", "line_integrals", "air")
     names = ("input", "angle_unit", *kinds, "allow_root", "slices", "threads")
-    supplied = ("angles", "flats", "darks", "exclude_views")
+    supplied = ("angles", "flats", "darks", "data_mask", "exclude_views")
     add_options(parser, _some(*names, *supplied))
 
 

@@ -92,6 +92,9 @@ class ScanJob(Job):
     )  # fmt: skip
     flats: Path | None = option(None, "images of the open beam, instead of those in SCAN")
     darks: Path | None = option(None, "images without beam, instead of those in SCAN")
+    data_mask: Path | None = option(
+        None, "image of the detector, or one per view, not 0 where data are left out"
+    )
     pixel_size: PixelSize | None = option(
         None, "size of the detector's pixels such as 0.65um, or of rows and columns: 0.65,0.7um",
         metavar="SIZE",

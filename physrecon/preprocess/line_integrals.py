@@ -63,11 +63,11 @@ def prepare(
     (`line_integrals`).  flat_positions (n,): how far into the scan each flat was taken, 0 to 1.
     beam: counts of the open beam in the views (views,) and in the flats (n,), by a monitor or by
     counting times in any unit.  air: columns beside the object, which normalise each row of each
-    view.  saturation: the detector's largest
-    number.  floor: least transmission; None: half a count, or half the noise of the darks.
-    zingers: "auto" fills bright pixels of single views, "none" keeps them; angles (views,) in
-    radians tell which views are adjacent.  rings: None or "sort".  first_row: row of the detector
-    the slab begins with, for messages.  fill_bad: false leaves bad and raised values NaN.
+    view.  saturation: the detector's largest number.  floor: least transmission; None: half a
+    count, or half the noise of the darks.  zingers: "auto" fills bright pixels of single views,
+    "none" keeps them; angles (views,) in radians tell which views are adjacent.  rings: None or
+    "sort".  first_row: row of the detector the slab begins with, for messages.  fill_bad: false
+    leaves bad and raised values NaN.
     overwrite: the memory of float counts may be used for the result.
     Returns float32 (views, rows, columns), float64 for float64 counts, all finite if filled.
     DataError: flats missing or zero, more than half of a row unusable.

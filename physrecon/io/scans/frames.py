@@ -90,8 +90,10 @@ class Frames(LazyArray):
 
     def some(self, frames: NDArray[np.intp]) -> Frames:
         """The frames with these numbers."""
-        index = self._index[frames]
-        return Frames(self._stack, index, self.order, self._where, self.mirrored)
+        chosen = copy.copy(self)
+        chosen._index = self._index[frames]
+        chosen.shape = (len(frames), *self.shape[1:])
+        return chosen
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
         """Read [views, rows, columns]: views an int, slice, mask or indices; the others int or
@@ -139,6 +141,31 @@ class Frames(LazyArray):
                 ours = (stored, _slice(rows[first:last]), cols)
                 block = self._stack[tuple(ours[self._stored.index(axis)] for axis in range(3))]
                 out[start:stop, first:last] = np.transpose(block, self._stored)
+
+
+class MaskedFrames(Frames):
+    """Frames as floats, NaN where a mask is not 0.
+
+    mask: one frame for all, or as many."""
+
+    def __init__(self, frames: Frames, mask: Frames) -> None:
+        vars(self).update(vars(frames))
+        self._mask = mask
+        self.dtype = np.dtype(np.float64 if frames.dtype == np.float64 else np.float32)
+
+    def some(self, frames: NDArray[np.intp]) -> Frames:
+        mask = self._mask.some(frames) if len(self._mask) > 1 else self._mask
+        return MaskedFrames(super().some(frames), mask)
+
+    def within(self, files: UnchangedFiles) -> Frames:
+        return MaskedFrames(super().within(files), self._mask.within(files))
+
+    def __getitem__(self, key: Any) -> NDArray[Any]:
+        values = super().__getitem__(key)
+        view, rows, columns = key_for_each("Frames", key, 3)
+        several = len(self._mask) > 1
+        out = self._mask[view if several else 0, rows, columns] != 0
+        return np.where(out, np.array(np.nan, self.dtype), values)
 
 
 class Unsqueezed:

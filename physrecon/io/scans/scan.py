@@ -130,6 +130,7 @@ def open_scan(
     angles: Angles | None = None,
     flats: str | Path | None = None,
     darks: str | Path | None = None,
+    data_mask: str | Path | None = None,
     pixel_size: str | None = None,
     exclude_views: str | None = None,
 ) -> Scan:
@@ -142,6 +143,7 @@ def open_scan(
 
     What the file lacks or states wrongly can be given.  angles: an array, "0..180/721" with both
     ends, or a file with one angle per view (text, NumPy, `FILE.h5::/path`).  flats, darks: images.
+    data_mask: an image of the detector, or one per view, not 0 where data are left out.
     pixel_size: "0.65um", or "0.65,0.7um" for rows and columns.  exclude_views: "100:110,150",
     counted from 0, ends not included.  Raises MissingInputError, DataError, ArgumentError.
 
@@ -160,7 +162,7 @@ def open_scan(
     reading = first_reading("physrecon.io.scans", SCAN_READERS, path, content, options)
     if reading is None:
         raise unrecognised(path, content, HDF5, "convert it to Data Exchange or NXtomo")
-    reading = Supplied(angles, flats, darks, pixel_size, exclude_views).added_to(reading)
+    reading = Supplied(angles, flats, darks, data_mask, pixel_size, exclude_views).added_to(reading)
     with undone_by(reading.close):
         return _scan(path, reading, options)
 

@@ -19,7 +19,7 @@ from physrecon.io.content import HDF5, content_of, file_and_group
 from physrecon.io.hdf5_safety import SafeHDF5, damage_reported, text
 from physrecon.io.images.image import Image, open_image
 from physrecon.io.opened import undone_by
-from physrecon.io.scans.frames import Frames
+from physrecon.io.scans.frames import Frames, MaskedFrames
 from physrecon.io.scans.reading import ScanReading
 from physrecon.io.units import LENGTHS, length_unit
 
@@ -36,12 +36,14 @@ class Supplied:
 
     angles: an array, "FIRST..LAST/COUNT" with both ends, or a file with one angle per view: text,
     NumPy, or `FILE.h5::/path`.  flats, darks: images of the rows and columns of the projections.
+    data_mask: an image of them, or one per view, not 0 where data are left out.
     pixel_size: "0.65um", or "0.65,0.7um" for (row, column).  exclude_views: "100:110,150" of the
     projections, counted from 0, ends not included."""
 
     angles: Angles | None = None
     flats: str | Path | None = None
     darks: str | Path | None = None
+    data_mask: str | Path | None = None
     pixel_size: str | None = None
     exclude_views: str | None = None
 
@@ -55,6 +57,7 @@ class Supplied:
                 reading = self._with_angles(reading)
                 for name in ("flats", "darks"):
                     reading = self._with_frames(reading, name, opened)
+                reading = self._without_masked(reading, opened)
                 reading = self._with_pixel_size(self._without_views(reading))
             return replace(reading, close=opened.pop_all().close)
 
@@ -91,6 +94,24 @@ class Supplied:
                 lost = "beam monitor and counting times, which are unknown for the given flats"
                 changes["unused"] = (*reading.unused, lost)
         return replace(reading, **changes, files=(*reading.files, *sorted(image.files)))
+
+    def _without_masked(self, reading: ScanReading, opened: ExitStack) -> ScanReading:
+        if self.data_mask is None:
+            return reading
+        image = opened.enter_context(open_image(self.data_mask))
+        views = len(reading.projections)
+        mask = _frames(image, "a mask", reading.projections)
+        if len(mask) not in (1, views):
+            raise DataError(
+                f"{image.path.name}: expected one mask, or {views}, one per view, got {len(mask)}"
+            )
+        each = f"{len(mask)} masks" if len(mask) > 1 else "a mask for all views"
+        return replace(
+            reading,
+            projections=MaskedFrames(reading.projections, mask),
+            notes=(*reading.notes, f"data mask: {each} from {image.path.name}"),
+            files=(*reading.files, *sorted(image.files)),
+        )
 
     def _with_pixel_size(self, reading: ScanReading) -> ScanReading:
         if self.pixel_size is None:

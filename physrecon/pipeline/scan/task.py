@@ -43,7 +43,7 @@ OTHER_FORMATS = (
 # Fields of the job that are arguments of `open_scan`.
 SUPPLIED = (
     *("line_integrals", "transmission", "allow_root"),
-    *("angles", "flats", "darks", "pixel_size", "exclude_views"),
+    *("angles", "flats", "darks", "data_mask", "pixel_size", "exclude_views"),
 )
 
 

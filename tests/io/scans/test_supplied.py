@@ -135,6 +135,26 @@ def test_views_left_out(tmp_path):
             open_scan(scan_file(tmp_path), exclude_views=given)
 
 
+@pytest.mark.parametrize("masks", [1, VIEWS])
+def test_masked_data_are_missing(tmp_path, masks):
+    mask = np.zeros((masks, ROWS, COLUMNS), "u1")
+    mask[-1, 1, 2:4] = 255
+    tifffile.imwrite(tmp_path / "mask.tif", mask, photometric="minisblack")
+    given = {"data_mask": tmp_path / "mask.tif", "exclude_views": "1:3"}
+    expected = np.where(np.broadcast_to(mask, counts().shape) != 0, np.nan, counts())
+    with open_scan(scan_file(tmp_path), **given) as scan:
+        left = [0, 3, 4, 5, 6]
+        assert scan.dtype == np.float32 and "data mask" in "\n".join(scan.notes)
+        np.testing.assert_array_equal(scan.projections[:, 1:3], expected[left, 1:3])
+        np.testing.assert_array_equal(scan.projections[4, 1, 1:], expected[6, 1, 1:])
+        np.testing.assert_array_equal(scan.projections[[0, 2], 1], expected[[0, 4], 1])
+    tifffile.imwrite(
+        tmp_path / "mask.tif", np.zeros((3, ROWS, COLUMNS), "u1"), photometric="minisblack"
+    )
+    with pytest.raises(DataError, match="one mask, or 7"):
+        open_scan(scan_file(tmp_path), **given)
+
+
 def test_paths_in_a_job_file_start_from_its_folder(tmp_path):
     job = 'input = "scan.h5"\noutput = "v.h5"\nflats = "flats.tif"\nangles = '
     (tmp_path / "job.toml").write_text(job + '"angles.txt"')
