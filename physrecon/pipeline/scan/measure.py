@@ -17,6 +17,8 @@ from physrecon.sizes import parse_slices
 
 Array = NDArray[np.floating[Any]]
 
+ALL = slice(None)
+
 
 @dataclass
 class SlabData:
@@ -49,12 +51,17 @@ def measure(job: ScanJob, scan: Scan, rows: slice) -> tuple[SlabData, Repairs]:
 
 
 def corrected(
-    job: ScanJob, scan: Scan, stacks: list[NDArray], first_row: int, fill_bad: bool = True
+    job: ScanJob,
+    scan: Scan,
+    stacks: list[NDArray],
+    first_row: int,
+    fill_bad: bool = True,
+    views: Any = ALL,
 ) -> tuple[Array, Repairs]:
     """Line integrals from counts, flats and darks that were read from `first_row` on.
 
-    fill_bad: false leaves bad values NaN.  The counts are removed from the list, and their memory
-    is reused."""
+    fill_bad: false leaves bad values NaN.  views: those of the scan that were read.  The counts are
+    removed from the list, and their memory is reused."""
     counts = stacks.pop(0)
     if counts.dtype == np.float64:
         counts = counts.astype(np.float32)
@@ -63,7 +70,7 @@ def corrected(
         counts,
         flats,
         darks,
-        **corrections(job, scan),
+        **corrections(job, scan, views),
         floor=None if job.floor == "auto" else job.floor,
         rings=None if job.rings == "none" or not fill_bad else job.rings,
         transmission=job.transmission,
@@ -74,13 +81,13 @@ def corrected(
     )
 
 
-def corrections(job: ScanJob, scan: Scan) -> dict[str, Any]:
-    """The arguments that `prepare` and `prepare_counts` share."""
+def corrections(job: ScanJob, scan: Scan, views: Any = ALL) -> dict[str, Any]:
+    """The arguments that `prepare` and `prepare_counts` share, for these views."""
     return {
         "flat_positions": scan.flat_positions,
-        "beam": scan.beam,
+        "beam": None if scan.beam is None else (scan.beam[0][views], scan.beam[1]),
         "air": None if job.air is None else parse_slices(job.air),
         "saturation": job.saturation,
         "zingers": job.zingers,
-        "angles": scan.geometry.radians,
+        "angles": scan.geometry.radians[views],
     }

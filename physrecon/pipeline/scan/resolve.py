@@ -100,7 +100,8 @@ def sample(
         for i, row in enumerate(some):
             cancellation_point()
             try:
-                y, repairs = corrected(job, scan, [s[:, i : i + 1] for s in stacks], row)
+                row_of = [s[:, i : i + 1] for s in stacks]
+                y, repairs = corrected(job, scan, row_of, row, views=chosen)
                 _require_light(scan, row, repairs)
             except DataError as error:
                 problem = error
