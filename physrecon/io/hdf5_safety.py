@@ -10,6 +10,7 @@ out only after its storage has been found complete:
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -136,8 +137,8 @@ class SafeHDF5(Closing):
         self._depth: int = parent._depth + 1 if parent else 0
         if self._depth > MAX_LINKS:
             raise BadLink(f"{self.path}: expected at most {MAX_LINKS} files in a chain, got more.")
-        real = self.path.resolve()
-        own = [real.parent, *([Path(allow_root).resolve()] if allow_root else [])]
+        real = Path(os.path.realpath(self.path))
+        own = [real.parent, *([Path(os.path.realpath(allow_root))] if allow_root else [])]
         self.roots: list[Path] = parent.roots if parent else own
         self.files: dict[Path, h5py.File] = {}
         self.sources: set[Path] = set()  # files behind virtual datasets

@@ -5,6 +5,7 @@ and stored in the result.  A subclass declares its fields and constants; they ar
 
 from __future__ import annotations
 
+import os
 from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self, get_args
@@ -88,7 +89,9 @@ class Job(Table):
     def fingerprinted(self) -> Self:
         """The job with its execution settings reset; only those that affect the result remain."""
         plain = {o.key: o.field.default for o in options(type(self)) if o.extra.get("execution")}
-        paths = {name: value.resolve() for name, value in self if isinstance(value, Path)}
+        paths = {
+            name: Path(os.path.realpath(path)) for name, path in self if isinstance(path, Path)
+        }
         return self.model_copy(update={**paths, **plain, "output": Path(self.output.name)})
 
     def usual_stop(self, iterations: int) -> dict[str, Any]:
