@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
 from typing import Any
 
 from pydantic import ValidationError
@@ -36,7 +37,8 @@ def complaint(job: type[Table], where: str, problem: ValidationError, flags: boo
         lines.append(f"{where}: {sentence}" if said else f"{start}: {sentence}")
     strange = {_table(job, p) for p in first.values() if p["type"] == "extra_forbidden"}
     for name, table in sorted(strange, key=lambda one: one[0]):
-        lines.append(f"the keys{name and f' of [{name}]'} are {', '.join(table.model_fields)}")
+        keys = f"the keys{name and f' of [{name}]'} are {', '.join(table.model_fields)}"
+        lines += wrap(keys, 100, break_on_hyphens=False)
     return "\n  ".join(lines)
 
 

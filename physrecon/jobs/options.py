@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 
 from physrecon.jobs.types import OneOf
@@ -20,8 +20,10 @@ class Table(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _refuse_true_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
-        """pydantic takes true for 1."""
-        kind = str(cls.model_fields[info.field_name or ""].annotation)
+        """pydantic takes true for 1; the checks of `jobs.types` do not."""
+        field = cls.model_fields[info.field_name or ""]
+        checked = any(isinstance(part, BeforeValidator) for part in field.metadata)
+        kind = "bool" if checked else str(field.annotation)
         if isinstance(value, bool) and "bool" not in kind and ("int" in kind or "float" in kind):
             raise ValueError(f"expected a number, got {str(value).lower()}")
         return value

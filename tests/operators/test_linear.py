@@ -213,7 +213,7 @@ WRONG_INPUT = {
     "complex": (GOOD.astype(complex), "got complex128"),
     "nan": (np.where(np.eye(3, 4), np.nan, GOOD), "got 3 NaN or infinite of 12"),
     "inf": (np.where(np.eye(3, 4), np.inf, GOOD), "got 3 NaN or infinite"),
-    "masked": (np.ma.masked_equal(GOOD, 2), "masked"),
+    "masked": (np.ma.masked_array(GOOD, np.ones(GOOD.shape, bool)), "a mask"),
     "tuple": ((GOOD, GOOD), "expected an array"),
 }
 

@@ -126,15 +126,18 @@ def test_a_truncated_object_is_told_and_padding_edge_named(tmp_path, angles, fie
     assert "approximate" in heard.about("detector:")
 
 
-@pytest.mark.parametrize(("method", "radius"), [("cgls", 38), ("sirt", 44), ("cgls", 56)])
-def test_a_truncated_object_gets_room_in_iterations(tmp_path, method, radius):
+@pytest.mark.parametrize(
+    ("method", "radius", "within"), [("cgls", 38, 0.06), ("sirt", 44, 0.06), ("cgls", 56, 0.12)]
+)
+def test_a_truncated_object_gets_room_in_iterations(tmp_path, method, radius, within):
+    """The more is cut off, the less do the data say of the mean."""
     scan = write(tmp_path / "s.h5", HALF, 31.5, radius)
     spot, body, width, heard = reconstructed(scan, method=method, center=31.5)
-    assert body == pytest.approx(0.01, rel=0.06) and spot == pytest.approx(0.03, rel=0.06)
+    assert body == pytest.approx(0.01, rel=within) and spot == pytest.approx(0.03, rel=0.06)
     assert width == pytest.approx(2 * radius, rel=0.1) and (width - COLUMNS) % 2 == 0
     assert f"{width} × {width}" in heard.about("detector:")
     _, squeezed, _, heard = reconstructed(scan, method=method, center=31.5, width=COLUMNS)
-    assert squeezed > 0.0107
+    assert squeezed > 0.01 * (1 + 1.1 * within)
     assert "--width" in heard.about("detector:")
 
 
