@@ -106,7 +106,7 @@ def image(path: Path, **options: Any) -> None:
 def tiff(path: Path) -> None:
     import tifffile
 
-    values = np.random.default_rng(0).poisson(100, (3, 37, 41)).astype("u2")
+    values = np.random.default_rng(0).poisson(100, (7, 37, 41)).astype("u2")
     tifffile.imwrite(path, values, compression="zlib", tile=(16, 16), photometric="minisblack")
 
 
