@@ -29,7 +29,7 @@ def paths():
 
 
 @pytest.mark.parametrize("name", BAD)
-@pytest.mark.parametrize("kind, key", paths())
+@pytest.mark.parametrize("kind, key", list(paths()))
 def test_a_name_that_no_file_has(kind, key, name):
     with pytest.raises(ArgumentError, match=f"{key}: expected the name of a file"):
         kind.build({**JOBS[kind], key: BAD[name]}, "job")
