@@ -68,6 +68,7 @@ class Findings:
         self._verdicts: dict[int, str] = {}
         self._growing: set[int] = set()
         self._indexed: set[int] = set()
+        self._fatal: list[FatalDamage] = []  # at most one; to find it again would take seconds
         self._seconds = 0.0
 
     def error(self, name: str, address: int) -> str:
@@ -89,7 +90,12 @@ class Findings:
     def ask(self, name: str, address: int | None = None, index: bool = False) -> None:
         """Have the child read the object `name`, and others that may be wanted next."""
         request = {"path": str(self.path), "start": name, "address": address, "index": index}
-        answer = _answer(self.path, request)
+        self.check_harmless()
+        try:
+            answer = _answer(self.path, request)
+        except FatalDamage as damage:
+            self._fatal.append(damage)
+            raise
         self.check_unchanged()
         if "error" in answer:
             raise self._damage(answer["error"])
@@ -105,6 +111,11 @@ class Findings:
             raise self._damage(root)
         self._growing.update(answer["growing"])
         self._indexed.update(answer["indexed"])
+
+    def check_harmless(self) -> None:
+        """Raise FatalDamage if it was found before."""
+        if self._fatal:
+            raise self._fatal[0].with_traceback(None)
 
     def _damage(self, error: str) -> DataError:
         got = "a truncated one" if "truncated" in error else f"a damaged one ({error})"
@@ -139,14 +150,23 @@ def probe(path: Path) -> Findings:
     if identity in _remembered:
         findings = copy(_remembered[identity])
         findings.path = path  # of a file that was renamed, or has two names
+        findings.check_harmless()
         return findings
     findings = Findings(path, identity)
-    findings.ask("/")
-    if time.time_ns() - identity[3] > YOUNG_NS:
+    try:
+        findings.ask("/")
+    except FatalDamage:
+        _remember(findings)
+        raise
+    _remember(findings)
+    return findings
+
+
+def _remember(findings: Findings) -> None:
+    if time.time_ns() - findings.identity[3] > YOUNG_NS:
         if len(_remembered) >= MAX_REMEMBERED:
             del _remembered[next(iter(_remembered))]
-        _remembered[identity] = findings
-    return findings
+        _remembered[findings.identity] = findings
 
 
 class _Ended(Exception):

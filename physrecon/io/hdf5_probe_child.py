@@ -35,7 +35,7 @@ except ImportError:  # Windows: the requester's clock is the only limit
     resource = None
 
 MEMORY = 1 << 30  # bytes beyond those of the libraries: 65 000 sources of a virtual dataset
-CPU_SECONDS = 3  # of one request; waiting for a slow disk takes none
+CPU_SECONDS = 2  # of one request; waiting for a slow disk takes none
 BATCH_SECONDS = 1.0  # a longer request ends after the object at hand
 BATCH = 500  # objects of one request
 MAX_VALUE = 1 << 24  # bytes of one attribute or of the texts of a dataset

@@ -64,7 +64,11 @@ def test_an_endless_heap(tmp_path, monkeypatch, door):
 
 
 def test_an_endless_heap_ends_in_time(tmp_path):
-    refused(describe, endless_heap(data_exchange(tmp_path / "a.h5")), "a.h5", "on which HDF5")
+    path = endless_heap(data_exchange(tmp_path / "a.h5"))
+    refused(describe, path, "a.h5", "on which HDF5")
+    began = time.monotonic()
+    refused(open_scan, path, "a.h5", "on which HDF5")
+    assert time.monotonic() - began < 1  # it is remembered
 
 
 @pytest.mark.parametrize("door", [open_scan, open_image, describe])
