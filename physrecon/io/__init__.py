@@ -12,6 +12,6 @@ from physrecon.io.output.image_writer import ImageWriter, image_bytes, write_ima
 from physrecon.io.output.piece_folder import partial_slabs, slabs_done
 from physrecon.io.output.volume_sink import VolumeWriter
 from physrecon.io.scans.frames import Frames
-from physrecon.io.scans.scan import Scan, open_scan
+from physrecon.io.scans.scan import NO_FLATS, Scan, open_scan
 from physrecon.io.volumes.layout import stored_bytes
 from physrecon.io.volumes.volume import Volume, open_volume

@@ -26,6 +26,8 @@ from physrecon.io.scans.supplied import Angles, Supplied
 # Modules of `io.scans`, each with `read(path, content, options) -> ScanReading | None`.
 SCAN_READERS = ("hdf5",)
 
+NO_FLATS = "flats: none; a reconstruction needs them, --air, --transmission or --line-integrals"
+
 SAMPLED, READ = 64 << 20, 32 << 20  # bytes of a stack in a fingerprint, and of one read
 
 
@@ -169,9 +171,8 @@ def open_scan(
 
 def _scan(path: Path, reading: ScanReading, options: ReadOptions) -> Scan:
     if reading.angles is None:
-        raise DataError(
-            f"{reading.no_angles} Or give them: --angles 0..180/{reading.projections.shape[0]}."
-        )
+        views = len(reading.projections)
+        raise DataError(f"{reading.no_angles} Or give them: --angles FIRST..LAST/{views}.")
     bad = np.count_nonzero(~np.isfinite(reading.angles))
     if bad:
         raise DataError(
@@ -224,9 +225,7 @@ def _field_notes(reading: ScanReading, options: ReadOptions) -> list[str]:
         return []
     notes = []
     if not len(reading.flats):
-        notes.append(
-            "flats: none; a reconstruction needs them, --air, --transmission or --line-integrals"
-        )
+        notes.append(NO_FLATS)
     if not len(reading.darks):
         notes.append("darks: none, the detector's offset is taken as zero")
     return notes

@@ -68,7 +68,7 @@ class Supplied:
         angles, unit, files = _angles(self.angles, views)
         first = ", ".join(f"{angle:.6g}" for angle in angles[:3])
         more = f" … {angles[-1]:.6g}" if views > 3 else ""
-        said = f"angles: {first}{more}, {views} as given"
+        said = f"angles: {first}{more} ({views} given)"
         said += "" if reading.angles is None else "; those of the file are not used"
         return replace(
             reading,

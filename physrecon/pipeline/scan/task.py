@@ -16,7 +16,15 @@ import numpy as np
 from physrecon.catalog import DIRECT, LIKELIHOODS, SOLVERS, find
 from physrecon.errors import ArgumentError
 from physrecon.geometry.grid import Grid
-from physrecon.io import Scan, VolumeWriter, open_scan, partial_slabs, slabs_done, stored_bytes
+from physrecon.io import (
+    NO_FLATS,
+    Scan,
+    VolumeWriter,
+    open_scan,
+    partial_slabs,
+    slabs_done,
+    stored_bytes,
+)
 from physrecon.io.output.piece_folder import slab_folder, work_folder
 from physrecon.jobs.scan_job import ScanJob
 from physrecon.operators.projection.projector import Projector
@@ -89,9 +97,8 @@ class ScanTask:
             if not air:
                 scan.require_flats()
             if air and not len(scan.flats) and is_counts:
-                scan.notes.append(
-                    f"air: columns {job.air} normalise each view; no flats even out the pixels"
-                )
+                said = f"air: columns {job.air} normalise each view; no flats even out the pixels"
+                scan.notes = [said if note == NO_FLATS else note for note in scan.notes]
             yield cls(with_iterations(job), scan)
 
     def summary(self) -> list[str]:

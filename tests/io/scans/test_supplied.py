@@ -44,7 +44,7 @@ def test_angles_that_are_given_are_used(tmp_path, kind, stated):
         np.testing.assert_allclose(scan.angles, ANGLES, atol=1e-12)
         assert scan.angle_unit == "deg"
         said = "\n".join(scan.notes)
-        assert "angles: 0, 15, 30 … 90, 7 as given" in said
+        assert "angles: 0, 15, 30 … 90 (7 given)" in said
         assert ("those of the file are not used" in said) == stated
         assert kind in ("span", "array") or any("angles." in str(file) for file in scan.files)
 
