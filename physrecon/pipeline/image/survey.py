@@ -171,7 +171,8 @@ def grey_values_per_count(y: Any) -> float:
     """The grey values g that one count makes, from the noise of an image; 0 if none is seen.
 
     The noise of 2 √(y / g) is 1 (Anscombe 1948) where the mean is at least 4 counts.  Multiples of
-    a step that mostly lie below 4 steps are counts of one step, as in photon counting."""
+    a step that mostly lie below 4 steps are counts of one step, as in photon counting, if they are
+    as rough as counts: their variance is their mean."""
     if y.shape[-1] < len(DIFFERENCE):
         return 0.0
     lines = y.reshape(-1, y.shape[-1])
@@ -182,10 +183,11 @@ def grey_values_per_count(y: Any) -> float:
     whole = step > 0 and bool((np.abs(values / step - np.rint(values / step)) < 1e-3).all())
     bright = uniform_filter1d(some, AROUND, axis=-1) >= (FEW_STEPS * step if whole else 0)
     if whole and np.count_nonzero(bright) < ENOUGH * bright.size:
-        same = (some[:, 1:-1] == some[:, :-2]) & (some[:, 1:-1] == some[:, 2:])
-        lit = some[:, 1:-1] > 0
-        flat = np.count_nonzero(same & lit) > np.count_nonzero(lit) / 2  # counts differ
-        return 0.0 if flat else step
+        rough = np.apply_along_axis(np.convolve, -1, some, DIFFERENCE, "valid")
+        variance = float((rough**2).mean()) / sum(c * c for c in DIFFERENCE)
+        if variance > step * float(some.mean()) / 2:
+            return step
+        bright = np.ones_like(bright)  # too smooth for counts: few grey levels
     gain = float(noise_level(2 * np.sqrt(some), None, bright)[0]) ** 2
     return step if whole and abs(gain / step - 1) < NEAR_STEP else gain
 
