@@ -375,14 +375,9 @@ class Worker:
     def sound(self, kind: str) -> tuple[Path, bytes]:
         """(path, bytes) of the sound file, made anew."""
         name, make = FILES.get(kind, ("psf.h5", psf))
-        here = Path.cwd()
-        os.chdir(self.folder)
-        try:
-            exchange(self.folder / "scan.h5")
-            image(self.folder / "blurred.tif")
-            make(self.folder / name)
-        finally:
-            os.chdir(here)
+        exchange(self.folder / "scan.h5")
+        image(self.folder / "blurred.tif")
+        make(self.folder / name)
         return self.folder / name, (self.folder / name).read_bytes()
 
     def ask(
