@@ -316,14 +316,6 @@ def _sum(frames: NDArray, used: NDArray) -> tuple[Array, NDArray]:
     return total, count
 
 
-def _at_one_beam(flats: NDArray, dark: Array, beam: Array) -> NDArray:
-    """Flats (n, rows, columns), float32, as beams of 1 would give them.  Holds another stack."""
-    out = np.empty(flats.shape, np.float32)
-    for frame, flat, share in zip(out, flats, beam, strict=True):
-        frame[...] = dark + (flat - dark) / share
-    return out
-
-
 def _mean(total: Array, count: NDArray) -> Array:
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
