@@ -26,7 +26,9 @@ LONGEST_OUTPUT = 200  # bytes; while a file is written, its temporary names are 
 
 
 def shown(value: Any) -> str:
-    """A wrong value as argv spells it, for an error."""
+    """A wrong value as argv and TOML spell it, for an error."""
+    if isinstance(value, bool):
+        return str(value).lower()
     return repr(",".join(map(str, value)) if isinstance(value, list | tuple) else str(value))
 
 
