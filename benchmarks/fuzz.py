@@ -1,6 +1,6 @@
 """Damage files and arguments at random, and look at what the program does with them.
 
-    python benchmarks/fuzz.py                         # 20 000 mutants of 16 kinds
+    python benchmarks/fuzz.py                         # 20 000 mutants of 19 kinds
     python benchmarks/fuzz.py --count 200 tiff state  # some kinds
     python benchmarks/fuzz.py --seed 3 --count 1 --from 17 tiff    # one mutant again
 
@@ -39,9 +39,9 @@ VIEWS, ROWS, COLUMNS = 9, 3, 11
 # Sound files ------------------------------------------------------------------------------------
 
 
-def exchange(path: Path, **storage: Any) -> None:
+def exchange(path: Path, libver: str | None = None, **storage: Any) -> None:
     rng = np.random.default_rng(0)
-    with h5py.File(path, "w") as file:
+    with h5py.File(path, "w", libver=libver) as file:
         for name, count, level in (("data", VIEWS, 500), ("data_white", 2, 1000)):
             values = rng.poisson(level, (count, ROWS, COLUMNS)).astype("u2")
             file.create_dataset(f"exchange/{name}", data=values, **storage)
@@ -174,6 +174,12 @@ MODELS += ["airy:na=1.3,wavelength=0.5", "defocus:radius=3", "motion:length=4,an
 FILES = {
     "scan": ("scan.h5", exchange),
     "chunks": ("scan.h5", lambda path: exchange(path, chunks=(1, 2, 4), compression="gzip")),
+    "sums": (
+        "scan.h5",
+        lambda path: exchange(path, chunks=(1, 2, 4), shuffle=True, fletcher32=True),
+    ),
+    "latest": ("scan.h5", lambda path: exchange(path, "latest", chunks=(2, 2, 4), scaleoffset=0)),
+    "lzf": ("scan.h5", lambda path: exchange(path, chunks=(3, 3, 11), compression="lzf")),
     "nexus": ("scan.nx", nexus),
     "virtual": ("scan.h5", virtual),
     "volume": ("volume.h5", volume),
@@ -187,6 +193,7 @@ FILES = {
     "toml": ("job.toml", lambda path: path.write_text(TOML)),
     "scan-toml": ("job.toml", lambda path: path.write_text(SCAN_TOML)),
 }
+SCANS = ("scan", "chunks", "sums", "latest", "lzf", "nexus", "virtual")
 KINDS = (*FILES, "psf", "model")  # a PSF in a file, and as an argument
 
 
@@ -264,7 +271,7 @@ def command(arguments: list[str]) -> tuple[int, str]:
 
 
 def commands(kind: str, path: Path, text: str) -> list[list[str]]:
-    if kind in ("scan", "chunks", "nexus", "virtual"):
+    if kind in SCANS:
         run = ["recon", str(path), "-o", "out.h5", "--overwrite", "--center", "5"]
         return [["info", str(path)], run]
     if kind == "volume":

@@ -7,12 +7,18 @@ from __future__ import annotations
 
 import math
 import re
+from array import array
 from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
+from numpy.typing import NDArray
 
 from physrecon.errors import DataError
+
+SHUFFLE, FLETCHER32 = 2, 3  # numbers of filters that do not compress
+CHECKSUM = 4  # bytes that FLETCHER32 appends
 
 
 def check_inside(dataset: h5py.Dataset, where: str) -> None:
@@ -48,14 +54,60 @@ def filter_available(number: int) -> bool:
 
 
 def check_chunks(dataset: h5py.Dataset, where: str) -> None:
-    expected = math.prod(-(-n // c) for n, c in zip(dataset.shape, dataset.chunks, strict=True))
-    stored = dataset.id.get_num_chunks()
-    if stored < expected:
+    """Raise DataError unless the list of chunks states every chunk once, at a place of its own.
+
+    HDF5 believes the list: it reads beyond a chunk that is too short, in memory or with a crash."""
+    grid = tuple(-(-n // c) for n, c in zip(dataset.shape, dataset.chunks, strict=True))
+    corners, offsets, sizes, skipped = (array("Q") for _ in range(4))
+
+    def note(chunk: Any) -> None:
+        corners.extend(chunk.chunk_offset)
+        offsets.append(chunk.byte_offset)
+        sizes.append(chunk.size)
+        skipped.append(chunk.filter_mask)
+
+    dataset.id.chunk_iter(note)
+    corner = np.frombuffer(corners, "i8").reshape(len(sizes), len(grid))
+    inside = ((corner >= 0) & (corner < dataset.shape)).all(1)
+    number = np.ravel_multi_index(tuple((corner[inside] // dataset.chunks).T), grid)
+    missing = math.prod(grid) - np.unique(number).size
+    begin, size = np.frombuffer(offsets, "u8"), np.frombuffer(sizes, "u8")
+    end = begin + size
+    order = np.argsort(begin)
+    if missing:
         raise DataError(
-            f"{where}: expected {expected} chunks for the declared shape {dataset.shape}, "
-            f"got {stored}: {expected - stored} were never written and would read as zeros; "
-            "wait for the scan to end or copy the file again."
+            f"{where}: expected {math.prod(grid)} chunks for the declared shape {dataset.shape}, "
+            f"got {math.prod(grid) - missing}: {missing} were never written and would read as "
+            "zeros; wait for the scan to end or copy the file again."
         )
+    if (
+        (corner % dataset.chunks).any()
+        or (size < _least_bytes(dataset, np.frombuffer(skipped, "u8"))).any()
+        or (begin == 0).any()
+        or (end < begin).any()
+        or (end > Path(dataset.file.filename).stat().st_size).any()
+        or (end[order][:-1] > begin[order][1:]).any()
+    ):
+        raise DataError(
+            f"{where}: expected chunks that lie one beside the other in the file, got a damaged "
+            "list of chunks; copy the file again from the source."
+        )
+
+
+def _least_bytes(dataset: h5py.Dataset, skipped: NDArray[Any]) -> NDArray[Any]:
+    """Bytes that a stored chunk has at least; bit i of `skipped` means that filter i was not run.
+
+    Filters of any other number may compress."""
+    plist = dataset.id.get_create_plist()
+    filters = [plist.get_filter(index)[0] for index in range(plist.get_nfilters())]
+    whole = np.ones(skipped.size, bool)
+    checksums = np.zeros(skipped.size, int)
+    for index, number in enumerate(filters):
+        run = skipped >> index & 1 == 0
+        whole &= ~run | (number in (SHUFFLE, FLETCHER32))
+        checksums += run & (number == FLETCHER32)
+    unpacked = math.prod(dataset.chunks) * dataset.id.get_type().get_size()
+    return np.maximum(np.where(whole, unpacked, 1), CHECKSUM * checksums + 1)
 
 
 def check_contiguous(dataset: h5py.Dataset, where: str) -> None:

@@ -53,13 +53,13 @@ def test_a_class_refuses_them(call):
 
 @pytest.mark.parametrize("name", ["iterations", "rtol", "discrepancy"])
 def test_a_job_refuses_them(name):
-    with pytest.raises(ValidationError, match="expected a number.*, got true"):
+    with pytest.raises(ValidationError, match=r"expected a number.*, got true"):
         StopSettings(**{name: True})
 
 
 def test_a_prior_of_a_job_refuses_them_and_takes_its_switches():
     with pytest.raises(ValidationError, match="delta: expected a number, got true"):
         PriorTable(name="huber-tv", delta=True)
-    with pytest.raises(ValidationError, match="expected a number.*, got true"):
+    with pytest.raises(ValidationError, match=r"expected a number.*, got true"):
         PriorTable(name="tv", weight=True)
     assert PriorTable(name="tv", isotropic=False).settings == {"isotropic": False}

@@ -5,6 +5,7 @@ values and of the plane's bytes.  tifffile reads a broken file as far as it can 
 the rest, so the whole file is checked before anything is read:
 
     the chain ends in 0 without a loop,   offset + bytes ≤ file size for every tag and plane,
+    sizes and positions are whole numbers,
     uncompressed bytes = declared bytes,   no plane above 1 GiB is compressed over 1100 : 1."""
 
 from __future__ import annotations
@@ -18,6 +19,10 @@ from physrecon.sizes import format_bytes
 
 MAX_TAGS = 4096  # tags in one directory
 SIZES = {2: 1, 3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+# Tags of the layout, which tifffile believes to be whole: width, length, bits, compression,
+# photometric, samples, planar, predictor, extra samples, sample format; strips and tiles.
+LAYOUT = {256, 257, 258, 259, 262, 277, 284, 317, 338, 339, 273, 278, 279, 322, 323, 324, 325}
+WHOLE = {1, 3, 4, 6, 8, 9, 13, 16, 17, 18}  # types of a tag: integers, positions
 BOMB_SIZE, BOMB_RATIO = 1 << 30, 1100  # bytes, compression ratio; a plane above both is a bomb
 
 
@@ -45,7 +50,12 @@ def check_chain(path: Path) -> None:
             raw = file.read(entry.size * min(tags, MAX_TAGS) + pointer.size)
             if len(raw) != entry.size * tags + pointer.size:
                 raise truncated(path, f"a directory of page {len(seen)}, got a broken one")
-            for _, kind, number, place in entry.iter_unpack(raw[: -pointer.size]):
+            for tag, kind, number, place in entry.iter_unpack(raw[: -pointer.size]):
+                if tag in LAYOUT and kind not in WHOLE:
+                    raise DataError(
+                        f"{path.name}: expected a whole number in tag {tag} of page {len(seen)}, "
+                        f"got one of type {kind}; copy the file again from the source."
+                    )
                 stored = number * SIZES.get(kind, 1)
                 if stored > pointer.size:
                     check_extent(path, place + stored, size)

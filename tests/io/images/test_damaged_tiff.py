@@ -73,13 +73,25 @@ def test_pages_in_a_ring(tmp_path):
     refused(path, "ring")
 
 
-def tag(path, page, number, value):
-    """Overwrite the first value of a tag with one value in it."""
+def tag(path, page, number, value, kind=None):
+    """Overwrite the first value of a tag with one value in it, and its type."""
     offset, end = directories(path)[page]
     content = path.read_bytes()
     places = range(offset + 2, end, 12)
     (place,) = (p for p in places if struct.unpack("<H", content[p : p + 2])[0] == number)
     overwrite(path, place + 8, struct.pack("<I", value))
+    if kind is not None:
+        overwrite(path, place + 2, struct.pack("<H", kind))
+
+
+@pytest.mark.parametrize("number", [256, 257, 273, 278, 279])
+@pytest.mark.parametrize("kind", [5, 11, 12, 2])  # rational, float, double, text
+def test_sizes_and_positions_that_are_no_whole_numbers(tmp_path, number, kind):
+    for metadata in (None, {"axes": "ZYX"}):
+        options = {"imagej": True} if metadata else {"metadata": None}
+        path = save(tmp_path / f"{bool(metadata)}.tif", numbers(3, 20, 30), **options)
+        tag(path, 0, number, 8, kind)
+        refused(path, f"whole number in tag {number}")
 
 
 def test_a_plane_that_was_never_stored_is_not_zero(tmp_path):
