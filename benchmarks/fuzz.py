@@ -179,7 +179,7 @@ FILES = {
         lambda path: exchange(path, chunks=(1, 2, 4), shuffle=True, fletcher32=True),
     ),
     "latest": ("scan.h5", lambda path: exchange(path, "latest", chunks=(2, 2, 4), scaleoffset=0)),
-    "lzf": ("scan.h5", lambda path: exchange(path, chunks=(3, 3, 11), compression="lzf")),
+    "lzf": ("scan.h5", lambda path: exchange(path, chunks=(2, 3, 11), compression="lzf")),
     "nexus": ("scan.nx", nexus),
     "virtual": ("scan.h5", virtual),
     "volume": ("volume.h5", volume),
