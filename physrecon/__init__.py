@@ -18,7 +18,17 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         value: Any = version("physrecon")
-    else:
+    elif name in __all__:
         value = _load(name)
+    else:
+        raise AttributeError(f"module 'physrecon' has no attribute {name!r}{_advice(name)}")
     globals()[name] = value
     return value
+
+
+def _advice(name: str) -> str:
+    if name.startswith("_"):
+        return ""
+    from physrecon.catalog import nearest_class
+
+    return nearest_class(name, __all__)

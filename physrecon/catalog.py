@@ -70,6 +70,9 @@ COMMANDS = {
 DIRECT = ("fbp",)
 METHODS = (*DIRECT, *SOLVERS)
 IMAGE_DIRECT = ("wiener", "tikhonov")
+# Those that take views one by one, and one that equals `cgls` on a linear blur:
+NOT_FOR_IMAGES = ("gauss-newton", "kaczmarz", "osem", "saga", "sart")
+IMAGE_METHODS = (*IMAGE_DIRECT, *(word for word in SOLVERS if word not in NOT_FOR_IMAGES))
 IMAGE_LIKELIHOODS = ("poisson", "least-squares")
 WEIGHT_RULES = ("gcv", "risk", "discrepancy", "l-curve")
 # Copies from rooms that must not import this file; tests/test_catalog.py compares them.
@@ -83,6 +86,16 @@ LENGTH_UNITS = ("m", "cm", "mm", "um", "nm", "pm", "angstrom", "inch")
 ANGLE_UNITS = ("deg", "rad")
 DEVICES = ("cpu", "cuda")
 DEMOS = ("tomography", "deconvolution")
+# What the field calls things that have another name here, or whose task another method does
+FIELD_NAMES = {
+    "cg": "ConjugateGradient", "cgne": "ConjugateGradient", "lsmr": "LSQR", "bfgs": "LBFGS",
+    "art": "Kaczmarz", "ossart": "SART", "ossirt": "SART", "ossqs": "SAGA", "svrg": "SAGA",
+    "sgd": "SAGA", "em": "MLEM", "mart": "MLEM", "ista": "FISTA", "pgd": "FISTA",
+    "asdpocs": "PDHG", "pocs": "PDHG", "chambollepock": "PDHG", "cp": "PDHG",
+    "levenbergmarquardt": "GaussNewton", "lm": "GaussNewton", "fdk": "fbp", "radon": "Projector",
+    "l2": "Tikhonov", "kl": "PoissonLikelihood", "kullbackleibler": "PoissonLikelihood",
+    "convolution": "Blur",
+}  # fmt: skip
 
 
 def find(table: dict[str, str], word: str) -> Any:
@@ -102,10 +115,15 @@ def find_all(table: dict[str, str]) -> dict[str, Any]:
     return {word: find(table, word) for word in table}
 
 
-def image_methods() -> tuple[str, ...]:
-    """The methods for images.  Gauss-Newton is left out: on a linear blur it equals `cgls`."""
-    whole = (word for word, solver in find_all(SOLVERS).items() if not solver.needs_views)
-    return (*IMAGE_DIRECT, *(word for word in whole if word != "gauss-newton"))
+def nearest_class(name: str, public: Iterable[str]) -> str:
+    """`; did you mean X?` for a name that is not public, or an empty string.
+
+    It knows the names of jobs (CGLS, TV) and those that the field uses (ART, EM)."""
+    places = {**SOLVERS, **LIKELIHOODS, **PRIORS}
+    words = {word: place.partition(":")[2] for word, place in places.items()} | FIELD_NAMES
+    plain = {word.replace("-", ""): found for word, found in words.items()}
+    meant = plain.get(name.lower().replace("_", ""))
+    return f"; did you mean {meant}?" if meant else nearest(name, public)
 
 
 def expected(value: object, names: Iterable[str]) -> str:
@@ -117,5 +135,6 @@ def nearest(value: object, names: Iterable[str]) -> str:
     """`; did you mean x?`, or an empty string without a close match."""
     from difflib import get_close_matches
 
-    near = get_close_matches(str(value), list(names), n=1)
-    return f"; did you mean {near[0]}?" if near else ""
+    plain = {name.lower(): name for name in names}
+    near = get_close_matches(str(value).lower(), list(plain), n=1)
+    return f"; did you mean {plain[near[0]]}?" if near else ""

@@ -8,14 +8,19 @@ import numpy as np
 
 from physrecon.errors import ArgumentError
 
+WITH_WEIGHTS = {  # what to do besides, where the call takes weights
+    "a mask": ", and give the masked data the weight 0",
+    "an uncertainty": ", and weights = 1 / variance",
+}
 UNITLESS = ("", "1", "dimensionless", "pixel", "pix")  # units that plain numbers have
 
 
-def plain(where: str, values: Any) -> Any:
+def plain(where: str, values: Any, weights: bool = False) -> Any:
     """The values as a NumPy array, or unchanged if they are on a device.
 
+    weights: whether the call takes weights of the values.
     Raises ArgumentError as `check_plain`, and for values that are no array."""
-    check_plain(where, values)
+    check_plain(where, values, weights)
     if type(values) is np.ndarray or hasattr(values, "__cuda_array_interface__"):
         return values
     try:
@@ -27,13 +32,14 @@ def plain(where: str, values: Any) -> Any:
         ) from error
 
 
-def check_plain(where: str, values: Any) -> None:
+def check_plain(where: str, values: Any, weights: bool = False) -> None:
     """Raise ArgumentError for what an array of another library knows and plain numbers do not.
 
     That is a mask (numpy.ma, astropy), a unit (astropy, pint, xarray), an uncertainty (astropy) or
-    coordinates (xarray)."""
+    coordinates (xarray).  weights: whether the call takes weights of the values."""
     lost, remedy = ("", "") if type(values) is np.ndarray else _lost(values)
     if lost:
+        remedy += WITH_WEIGHTS.get(lost, "") if weights else ""
         raise ArgumentError(
             f"{where}: expected a plain array, got {type(values).__name__} with {lost}; {remedy}"
         )
@@ -48,12 +54,12 @@ def _lost(values: Any) -> tuple[str, str]:
 
     mask = stated("mask")
     if mask is not None and np.any(mask):
-        return "a mask", "fill it and give the masked data the weight 0"
+        return "a mask", "fill it, by the mean of the neighbours say"
     unit = stated("unit", "units")
     if unit is not None and str(unit) not in UNITLESS:
         return f"the unit {unit}", "convert it to the unit of the other arguments and pass numbers"
     if stated("uncertainty") is not None:
-        return "an uncertainty", "pass its data, and weights = 1 / variance"
+        return "an uncertainty", "pass its data"
     coordinates = stated("coords")
     if coordinates is not None and len(coordinates):
         return "coordinates", "pass its values, and the voxel size as an argument"

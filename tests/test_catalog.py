@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import zoo
 
+import physrecon as pr
 from physrecon import catalog
 from physrecon.catalog import LIKELIHOODS, PRIORS, SOLVERS, find, find_all
 from physrecon.errors import ArgumentError
@@ -66,6 +67,31 @@ def test_a_prior_states_its_facts(word):
         2.0, **{name: 0.5 for name, field in prior.settings().items() if field.default is MISSING}
     )
     assert made.weight == 2 and made.capabilities == prior.capabilities
+
+
+def test_methods_that_need_views_are_not_for_images():
+    of_views = {word for word, solver in find_all(SOLVERS).items() if solver.needs_views}
+    assert {*catalog.NOT_FOR_IMAGES} == of_views | {"gauss-newton"}
+
+
+@pytest.mark.parametrize(
+    "names, meant",
+    [
+        ("CGLS CG conjugate_gradient", "ConjugateGradient"), ("LSMR", "LSQR"), ("ART", "Kaczmarz"),
+        ("OSSART OS_SART OSSIRT", "SART"), ("ASDPOCS ASD_POCS CP ChambollePock", "PDHG"),
+        ("EM MART", "MLEM"), ("ISTA Fista", "FISTA"), ("RL rl", "RichardsonLucy"),
+        ("TV tv", "TotalVariation"), ("L2", "Tikhonov"), ("KL", "PoissonLikelihood"),
+        ("FBP FDK", "fbp"), ("Radon", "Projector"), ("BFGS lbfgs", "LBFGS"),
+    ],
+)  # fmt: skip
+def test_a_name_of_the_field_leads_to_ours(names, meant):
+    assert meant in pr.__all__
+    for name in names.split():
+        with pytest.raises(AttributeError, match=f"no attribute '{name}'; did you mean {meant}"):
+            getattr(pr, name)
+    assert not hasattr(pr, "nothing_of_the_kind") and {*catalog.FIELD_NAMES.values()} <= {
+        *pr.__all__
+    }
 
 
 def test_every_word_stands_in_the_zoo():

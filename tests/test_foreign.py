@@ -85,6 +85,30 @@ def test_what_plain_numbers_cannot_say_is_refused(tmp_path, monkeypatch, what, d
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("door", DOORS)
+def test_weights_are_advised_only_where_there_are_some(tmp_path, monkeypatch, door):
+    monkeypatch.chdir(tmp_path)
+    call, values = DOORS[door]
+    for what in ("a mask", "an uncertainty"):
+        with pytest.raises(ArgumentError) as refused:
+            call(SAYING[what](values))
+        takes_weights = door in ("likelihood", "noise level")
+        assert ("weight" in str(refused.value).partition(what)[2]) == takes_weights
+
+
+def test_weights_are_advised_against_nan_only_where_there_are_some():
+    holed = np.where(IMAGE > 0.9, np.nan, IMAGE)
+    with pytest.raises(ArgumentError, match="weight 0"):
+        pr.LeastSquares(BLUR, holed)
+    for call in (
+        lambda: pr.wiener(holed, GAUSSIAN, noise=0.1),
+        lambda: pr.PoissonLikelihood(BLUR, holed),
+        lambda: pr.Blur(holed, (9, 9)),
+    ):
+        with pytest.raises(ArgumentError, match=r"fill them$"):
+            call()
+
+
 @pytest.mark.parametrize(
     "same",
     [

@@ -269,22 +269,24 @@ def leaf_axes(axis: Axis, vector: Vector) -> list[int | None]:
     return [a for one, v in zip(parts, vector, strict=True) for a in leaf_axes(one, v)]  # type: ignore[arg-type]
 
 
-def checked(where: str, vector: Vector, shape: Shape) -> Vector:
-    """The vector as native, C-contiguous floats.  Raises ArgumentError if it does not fit."""
+def checked(where: str, vector: Vector, shape: Shape, weights: bool = False) -> Vector:
+    """The vector as native, C-contiguous floats.  Raises ArgumentError if it does not fit.
+
+    weights: whether the call takes weights of the elements, for the advice about masks."""
     if is_product(shape):
         if not isinstance(vector, tuple | list) or len(vector) != len(shape):
             raise ArgumentError(
                 f"{where}: expected a tuple of {len(shape)} arrays shaped {shape}, "
                 f"got {_describe(vector)}"
             )
-        parts = tuple(checked(where, v, s) for v, s in zip(vector, shape, strict=True))
+        parts = tuple(checked(where, v, s, weights) for v, s in zip(vector, shape, strict=True))
         dtypes = {leaf.dtype for leaf in leaves(parts)}
         if len(dtypes) > 1:
             raise ArgumentError(f"{where}: expected one dtype in the tuple, got {dtypes}")
         return parts
     if not hasattr(vector, "dtype") or not hasattr(vector, "shape"):
         raise ArgumentError(f"{where}: expected an array of {shape}, got {_describe(vector)}")
-    vector = arrays.plain(where, vector)
+    vector = arrays.plain(where, vector, weights)
     if tuple(vector.shape) != shape:
         raise ArgumentError(f"{where}: expected an array of {shape}, got {_describe(vector)}")
     dtype = np.dtype(vector.dtype)
@@ -331,14 +333,17 @@ def check_out(where: str, out: Vector, shape: Shape, like: Vector) -> None:
         raise ArgumentError(f"{where}: expected out apart from the input, got overlapping memory")
 
 
-def check_finite(where: str, vector: Vector) -> None:
-    """Raise ArgumentError for NaN and infinity, with their number."""
+def check_finite(where: str, vector: Vector, weights: bool = False) -> None:
+    """Raise ArgumentError for NaN and infinity, with their number.
+
+    weights: whether the call takes weights of the elements."""
     for leaf in leaves(vector):
         if not arrays.all_finite(leaf):
             finite = arrays.namespace(leaf).isfinite(leaf)
+            advice = "fill them" + (", and give data the weight 0 there" if weights else "")
             raise ArgumentError(
                 f"{where}: expected finite values, got {leaf.size - int(finite.sum())} NaN or "
-                f"infinite of {leaf.size}; fill them (and give data the weight 0 there)"
+                f"infinite of {leaf.size}; {advice}"
             )
 
 

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from physrecon.catalog import PRIORS, nearest
 from physrecon.jobs.options import Table, options, table_of
+from physrecon.jobs.toml import toml_value
 from physrecon.jobs.types import shown
 
 MISSING = "expected a value, got none; set it"
@@ -50,6 +51,13 @@ def _table(job: type[Table], problem: Any) -> tuple[str, type[Table]]:
     return (name, table) if table else ("", job)
 
 
+def _home(job: type[Table], key: str) -> str:
+    """The advice about a key that belongs to a table of the job, or ""."""
+    tables = {name: table_of(field) for name, field in job.model_fields.items()}
+    homes = [name for name, table in tables.items() if table and key in table.model_fields]
+    return f"; write it under [{homes[0]}]" if homes else ""
+
+
 def _place(job: type[Table], problem: Any) -> str:
     """The key of the field, without pydantic's names of union members."""
     depth = 2 if _table(job, problem)[0] or problem["loc"][:1] == ("solver",) else 1
@@ -60,7 +68,9 @@ def _sentence(job: type[Table], place: str, problem: Any) -> str:
     """One error of pydantic as a sentence of this program."""
     kind = problem["type"]
     if kind == "extra_forbidden":
-        near = nearest(problem["loc"][-1], tuple(_table(job, problem)[1].model_fields))
+        key, table = problem["loc"][-1], _table(job, problem)[1]
+        near = _home(job, key) if table is job else ""
+        near = near or nearest(key, tuple(table.model_fields))
         return f"expected a key that is known, got {place!r}{near}"
     if place == "prior.name" and kind == "missing":
         some = ", ".join(problem["input"]) or "an empty [prior]"
@@ -70,6 +80,11 @@ def _sentence(job: type[Table], place: str, problem: Any) -> str:
         )
     if kind == "missing":
         return MISSING
+    if place == "solver" and isinstance(problem["input"], str):
+        return (
+            f"expected a table of settings, got {shown(problem['input'])}; write "
+            f"method = {toml_value(problem['input'])} for the method"
+        )
     message = problem["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
     if place.startswith("solver."):
         message = "expected a finite number"

@@ -19,13 +19,12 @@ from typing import Annotated, Any, ClassVar, Literal
 from physrecon.catalog import (
     BLIND_SOLVERS,
     BOUNDARIES,
-    IMAGE_DIRECT,
     IMAGE_LIKELIHOODS,
+    IMAGE_METHODS,
     LENGTH_UNITS,
     PSF_MODELS,
     SOLVERS,
     find,
-    image_methods,
 )
 from physrecon.jobs.model import Job
 from physrecon.jobs.options import option
@@ -51,8 +50,7 @@ class ImageJob(Job):
     output: Path = option(
         ..., "the result, TIFF or HDF5 by its name", flag="-o/--output", metavar="OUT"
     )
-    # checks run last to first: an unknown method is refused without loading the solvers
-    method: Annotated[str, one_of(image_methods), one_of((*IMAGE_DIRECT, *SOLVERS))] = option(
+    method: Annotated[str, one_of(IMAGE_METHODS)] = option(
         "rl",
         "direct or iterative; unless given, with a prior that rl cannot take one that can",
     )

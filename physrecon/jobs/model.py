@@ -154,8 +154,10 @@ class Job(Table):
         if of_direct and isinstance(prior, dict) and [*prior] == ["weight"]:
             solver, tables["prior"] = {**prior, **solver}, None
         moved = {key: solver[key] for key in StopSettings.model_fields if key in solver}
-        tables["solver"] = {key: value for key, value in solver.items() if key not in moved}
-        tables["stop"] = {**moved, **stop}
+        if solver:
+            tables["solver"] = {key: value for key, value in solver.items() if key not in moved}
+        if moved:
+            tables["stop"] = {**moved, **stop}
         return {**values, **tables}
 
     @model_validator(mode="before")
@@ -170,6 +172,7 @@ class Job(Table):
                 _check_path(name, value)
         self.__dict__.update(self._what_follows())
         self._check_kind()
+        self._refuse_name_of_method()
         if self.method in self.DIRECT:
             self._refuse_what_iterates()
             return self
@@ -218,10 +221,9 @@ class Job(Table):
         }
         for name, is_given in given.items():
             if is_given:
-                iterative = (method for method in self.methods() if method not in self.DIRECT)
                 raise ValueError(
                     f"{name}: expected an iterative method for it, got {self.method}; choose "
-                    f"--method {'|'.join(iterative)}"
+                    f"--method {'|'.join(self._able())}"
                 )
         for name in self.solver:
             if name not in known:
@@ -236,23 +238,41 @@ class Job(Table):
             if name not in known:
                 raise ValueError(f"solver: {expected(name, (*known, *StopSettings.model_fields))}")
         if self.nonnegative and not solver.takes_constraint:
-            able = [name for name, one in find_all(SOLVERS).items() if one.takes_constraint]
             raise ValueError(
                 f"nonnegative: expected a method that can honour it, got {self.method}; "
-                f"choose --method {'|'.join(able)}"
+                f"choose --method {'|'.join(self._able())}"
             )
         if self.prior is not None:
             kinds = {*find(PRIORS, self.prior.name).capabilities}
             if not kinds & {*solver.accepts}:
-                able = [n for n, one in find_all(SOLVERS).items() if kinds & {*one.accepts}]
                 raise ValueError(
                     f"prior: expected a method that takes {self.prior.name}, got {self.method}; "
-                    f"choose --method {'|'.join(able)}"
+                    f"choose --method {'|'.join(self._able())}"
                 )
         try:
             solver(**self.solver)
         except TypeError as problem:
             raise ValueError(f"solver: expected numbers, got {problem}") from None
+
+    def _able(self) -> list[str]:
+        """The iterative methods that can use prior, likelihood and constraint of this job."""
+        kinds = {*find(PRIORS, self.prior.name).capabilities} if self.prior else set()
+        return [
+            name
+            for name, solver in find_all(SOLVERS).items()
+            if name in self.methods()
+            and (not self.prior or kinds & {*solver.accepts})
+            and (not self.nonnegative or solver.takes_constraint)
+        ]
+
+    def _refuse_name_of_method(self) -> None:
+        """Raise ValueError for a method named in [solver], which is the table of its settings."""
+        for key in ("name", "method"):
+            if key in self.solver:
+                raise ValueError(
+                    f"solver: expected settings of the method {self.method}, got {key}; write "
+                    f"method = {toml_value(self.solver[key])} above all tables"
+                )
 
     @field_serializer("input", "output")
     def _plain_path(self, path: Path) -> str:

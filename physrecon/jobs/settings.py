@@ -22,7 +22,7 @@ class StopSettings(Table):
     iterations: Whole | None = option(
         None, "iterations at most (default: as suits the method)", flag="--iterations", metavar="N"
     )
-    rtol: Tolerance = option(0.0, "relative change of x at which a slice has converged")
+    rtol: Tolerance = option(0.0, "relative change of x in one iteration at which a slice stops")
     discrepancy: Weight | None = option(
         None,
         "‖Ax − y‖ of all rows of the scan that are chosen, of which n rows get 1/√n each; auto is "

@@ -34,9 +34,9 @@ def shown(value: Any) -> str:
 
 @dataclass(frozen=True)
 class OneOf:
-    """The check of a name.  names: a function if listing them imports classes."""
+    """The check of a name."""
 
-    names: Iterable[str] | Callable[[], Iterable[str]]
+    names: Iterable[str]
 
     def __call__(self, value: Any) -> Any:
         if value is not None and value not in self.known():
@@ -44,10 +44,10 @@ class OneOf:
         return value
 
     def known(self) -> tuple[str, ...]:
-        return tuple(self.names() if callable(self.names) else self.names)
+        return tuple(self.names)
 
 
-def one_of(names: Iterable[str] | Callable[[], Iterable[str]]) -> BeforeValidator:
+def one_of(names: Iterable[str]) -> BeforeValidator:
     return BeforeValidator(OneOf(names))
 
 

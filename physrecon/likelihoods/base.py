@@ -37,7 +37,7 @@ class Likelihood:
 
     holds: number of data sets held besides those of the solver.  counts: y are counts, which
     presuppose x >= 0.  raw_counts: y are detector counts, not line integrals.  settings: names of
-    the job fields that the class accepts.
+    the job fields that the class accepts.  takes_weights: it has weights, 0 for masked data.
 
     Holds one data set besides y during a call.
 
@@ -56,14 +56,15 @@ class Likelihood:
     counts: ClassVar[bool] = False
     raw_counts: ClassVar[bool] = False
     settings: ClassVar[tuple[str, ...]] = ()
+    takes_weights: ClassVar[bool] = False
 
     def __init__(self, A: Operator, y: Vector) -> None:
         self.name = type(self).__name__
         if not isinstance(A, Operator):
             raise ArgumentError(f"{self.name}.A: expected an Operator, got {A!r}")
         self.A = A
-        self.y = vectors.checked(f"{self.name}.y", y, A.out_shape)
-        vectors.check_finite(f"{self.name}.y", self.y)
+        self.y = vectors.checked(f"{self.name}.y", y, A.out_shape, self.takes_weights)
+        vectors.check_finite(f"{self.name}.y", self.y, self.takes_weights)
 
     @classmethod
     def for_slab(

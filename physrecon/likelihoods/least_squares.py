@@ -18,6 +18,8 @@ from physrecon.operators.base import LinearOperator, Operator
 class Weighted(Likelihood):
     """Base class of losses of the residual with weights W; their curvature is at most W."""
 
+    takes_weights = True
+
     def _keep_weights(self, weights: Any) -> None:
         self.weights = weights
         self._roots = self._roots_of(weights)

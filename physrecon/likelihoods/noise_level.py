@@ -53,7 +53,7 @@ def noise_level(y: Any, axis: int | None = None, weights: Any = None) -> Numbers
     >>> level.shape, bool(abs(level[0] - 0.5) < 0.02)
     ((1,), True)
     """
-    y = arrays.plain("noise_level(y)", y)
+    y = arrays.plain("noise_level(y)", y, weights=True)
     if not hasattr(y, "ndim") or y.ndim < 1 or y.shape[-1] < len(DIFFERENCE) or not y.size:
         raise ArgumentError(
             f"noise_level(y): expected an array with at least {len(DIFFERENCE)} numbers along the "

@@ -41,6 +41,16 @@ VOXEL = Range(1e-100, 1e100)  # squares of lengths neither under- nor overflow
 VOXELS = Range(1e-4, 1e6)  # lengths relative to the voxel
 
 
+class DoesNotFit(ArgumentError):
+    """A blur that is too wide for its shape.
+
+    narrower: the error with the advice to narrow the blur only.  least: the shape it would fit."""
+
+    def __init__(self, narrower: str, least: tuple[int, ...]) -> None:
+        super().__init__(f"{narrower}, or a shape of at least {least}")
+        self.narrower, self.least = narrower, least
+
+
 def checked_shape(where: str, shape: Sequence[int], ndim: int | None = None) -> tuple[int, ...]:
     """`shape` as a tuple of positive integers, `ndim` of them unless that is None."""
     try:

@@ -16,6 +16,7 @@ from physrecon.errors import ArgumentError
 from physrecon.psf.grids import (
     VOXEL,
     Array,
+    DoesNotFit,
     Lengths,
     Range,
     checked_length,
@@ -98,7 +99,7 @@ def defocus(shape: Sequence[int], radius: float, pixel_size: Lengths = 1.0) -> A
     rows_columns = checked_shape("defocus", shape, 2)
     pixel = per_axis("defocus", "pixel_size", pixel_size, 2, VOXEL)
     r = checked_length("defocus", "radius", radius, pixel)
-    _must_fit("defocus", "radius", rows_columns, [2 * r / p for p in pixel])
+    _must_fit("defocus", "radius", r, rows_columns, [2 * r / p for p in pixel])
     y, x = ((np.arange(n + 1) - n // 2 - 0.5) * p for n, p in zip(rows_columns, pixel, strict=True))
     corners = _quarter_area(np.abs(y)[:, None], np.abs(x), r) * np.sign(y)[:, None] * np.sign(x)
     area = np.diff(np.diff(corners, axis=0), axis=1)
@@ -136,7 +137,7 @@ def motion(
         raise ArgumentError(f"motion(angle_unit): expected 'deg' or 'rad', got {angle_unit!r}")
     turn = number("motion", "angle", angle, ANGLE) * TO_RADIANS[angle_unit]
     step = np.array([math.sin(turn) / pixel[0], math.cos(turn) / pixel[1]]) * path  # in pixels
-    _must_fit("motion", "length", rows_columns, np.abs(step))
+    _must_fit("motion", "length", path, rows_columns, np.abs(step))
 
     # parameters t in [−½, ½] at which the line t · step crosses from pixel to pixel
     crossings = [np.array([-0.5, 0.5])]
@@ -156,14 +157,24 @@ def motion(
 
 
 def _must_fit(
-    where: str, name: str, shape: tuple[int, ...], needed: Sequence[float] | Array
+    where: str, name: str, value: float, shape: tuple[int, ...], needed: Sequence[float] | Array
 ) -> None:
-    """Raise ArgumentError unless a blur of `needed` pixels, centred on n//2, fits into n pixels."""
+    """Raise DoesNotFit unless a blur of `needed` pixels, centred on n//2, fits into n pixels.
+
+    value: of the parameter `name`, to which `needed` is proportional."""
     room = [2 * ((n - 1) // 2) + 1 for n in shape]
     if any(size > n * (1 + 1e-12) for size, n in zip(needed, room, strict=True)):
         pixels = " × ".join(f"{size:.4g}" for size in needed)
         least = tuple(2 * math.ceil((size - 1) / 2) + 1 for size in needed)
-        raise ArgumentError(
+        most = value * min(n / size for size, n in zip(needed, room, strict=True) if size > n)
+        raise DoesNotFit(
             f"{where}({name}): expected a blur that fits into the shape {shape}, got one of "
-            f"{pixels} pixels; give a shape of at least {least}"
+            f"{pixels} pixels; give a {name} of at most {_rounded_down(most)}",
+            least,
         )
+
+
+def _rounded_down(value: float) -> str:
+    """Four digits of a positive number, none of which makes it larger."""
+    unit = 10.0 ** (math.floor(math.log10(value)) - 3)
+    return f"{math.floor(value / unit * (1 + 1e-12)) * unit:.4g}"

@@ -36,7 +36,8 @@ class Stop:
     """When to stop; the first rule that is met decides.
 
     iterations: the most iterations in all, those before a resume included.
-    rtol: relative change of x in one iteration (0: stop only when x no longer changes at all).
+    rtol: relative change of x in one iteration (0: stop only when x no longer changes at all).  The
+    error of x may be larger by far: many small steps of a slow solver add up.
     discrepancy: the norm ‖W^½ (A x − y)‖ expected from noise alone (for other likelihoods √(2f)).
     One number is the norm of the whole data; each of n slices gets 1/√n of it.  A sequence gives
     the norm of each slice.  "auto" takes the likelihood's own estimate from the data; for counts it
@@ -303,8 +304,12 @@ def _record(state: State, units: Units, seconds: float) -> Record:
 def _reason(state: State, stop: Stop, verdict: Any, ending: str) -> str:
     """Why the loop ended, as a sentence."""
     after = f"after {state.iteration} iterations"
+    moves = stop.rtol > 0 and bool((state.change > 0).any())
     sentences = {
-        CONVERGED: f"converged {after}: x changes by no more than rtol = {stop.rtol:g}",
+        CONVERGED: f"stopped {after}: x changed by no more than rtol = {stop.rtol:g} in the last "
+        "one, which is no bound of its error"
+        if moves
+        else f"converged {after}: x no longer changes",
         FITTED: f"fitted {after}: ‖W^½(Ax − y)‖ is down to the discrepancy",
         DIVERGED: f"diverged {after}: x or f(x) is no longer finite; check the data and the scale",
     }
@@ -315,7 +320,11 @@ def _reason(state: State, stop: Stop, verdict: Any, ending: str) -> str:
     for kind, sentence in sentences.items():
         if counts[kind] == total:
             return sentence
-    words = {CONVERGED: "converged", FITTED: "fitted", DIVERGED: "diverged"}
+    words = {
+        CONVERGED: "within rtol" if moves else "converged",
+        FITTED: "fitted",
+        DIVERGED: "diverged",
+    }
     tally = ", ".join(f"{counts[k]} {word}" for k, word in words.items() if counts[k])
     moving = verdict == MOVING
     if not moving.any():

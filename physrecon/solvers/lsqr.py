@@ -7,7 +7,11 @@ step adds a column to a bidiagonal matrix; a plane rotation (c, s) makes the mat
     ρ̄ ← −c α;  φ̄ ← s φ̄
 
 φ̄ is the norm of the residual.  A stands for W^½ A; a prior ½ ‖L x‖² appends its rows, [W^½ A; L].
-Paige and Saunders, ACM Trans. Math. Softw. 8 (1982) 43."""
+Paige and Saunders, ACM Trans. Math. Softw. 8 (1982) 43.
+
+The process never looks at y − A x again, so x keeps the rounding of every w.  Where the process
+ends, it therefore begins once more, from the true residual: one step of iterative refinement (Golub
+and Wilkinson, Numer. Math. 9 (1966) 139)."""
 
 from __future__ import annotations
 
@@ -31,14 +35,19 @@ from physrecon.solvers.state import (
     record_change,
 )
 
+# ‖Aᵀ r‖ in units of eps ‖A‖ ‖r‖ where the process, and its refinement, end.  With smaller ones the
+# process follows rounding into the null space of A, and x grows without bound.
+ENDS, REFINED = 1.0, 0.5
+PROCESS = ("alpha", "beta", "rho_bar", "phi_bar", "length", "scale")
+
 
 @dataclass
 class LSQRState(State):
     """u: β u.  rows: its part in the range of L, () without a prior.  v: α v.  w: the direction.
 
     u and v are stored unscaled, which saves two passes.  Of each slice the scalars of the process;
-    length: ‖w‖²; scale: the largest α² + β² so far, a lower bound of ‖A‖²; spent: whether only
-    rounding is left."""
+    length: ‖w‖²; scale: the largest α² + β² so far, a lower bound of ‖A‖²; refined: whether the
+    process has begun again from y − A x; spent: whether only rounding is left."""
 
     u: Vector = field(metadata=VECTOR)
     rows: Vector = field(metadata=VECTOR)
@@ -50,7 +59,13 @@ class LSQRState(State):
     phi_bar: Numbers
     length: Numbers
     scale: Numbers
+    refined: NDArray[np.bool_]
     spent: NDArray[np.bool_]
+
+    def assign_numbers(self, which: Any, *new: Numbers) -> None:
+        """The scalars of the process of the slices `which`, in the order of `PROCESS`."""
+        for name, numbers in zip(PROCESS, new, strict=True):
+            setattr(self, name, np.where(which, numbers, getattr(self, name)))
 
 
 @dataclass(frozen=True)
@@ -75,34 +90,44 @@ class LSQR(Solver):
 
     def start(self, problem: Problem, x0: Vector = None) -> LSQRState:
         refuse_likelihood(problem, self)
-        f, fields, count = problem.f, initial_fields(problem, x0), problem.count
-        u, rows = f.residual(fields["x"]), ()
-        one = np.ones(count)
-        squares = _scale(u, -one, problem.data_axis)
-        v = f.adjoint_of_residual(u)
-        if problem.quadratic_operator is not None:
-            rows = problem.quadratic_operator.forward(fields["x"])
-            squares = squares + _scale(rows, -one, problem.quadratic_axis)
-            vectors.add(v, problem.quadratic_operator.adjoint(rows))
-        beta = np.sqrt(squares)
-        alpha = np.sqrt(_scale(v, ratio(1.0, beta), problem.axis))
-        w = vectors.copy(v)
-        length = _scale(w, ratio(1.0, alpha), problem.axis)
-        fields["value"] = 0.5 * squares if problem.quadratic_operator is None else None
-        return LSQRState(
+        f, fields, none = problem.f, initial_fields(problem, x0), np.zeros(problem.count, bool)
+        x = fields["x"]
+        numbers: dict[str, Any] = dict.fromkeys(PROCESS, np.zeros(len(none)))
+        state = LSQRState(
             **fields,
-            u=u,
-            rows=rows,
-            v=v,
-            w=w,
-            alpha=alpha,
-            beta=beta,
-            rho_bar=alpha,
-            phi_bar=beta,
-            length=length,
-            scale=alpha**2,
-            spent=(alpha == 0) | (beta == 0),
+            u=vectors.empty(f.A.out_shape, x),
+            rows=() if (L := problem.quadratic_operator) is None else L.forward(x),
+            v=vectors.empty(f.A.in_shape, x),
+            w=vectors.empty(f.A.in_shape, x),
+            **numbers,
+            refined=none,
+            spent=none,
         )
+        self._begin(problem, state, ~none)
+        return state
+
+    @staticmethod
+    def _begin(problem: Problem, state: LSQRState, which: Any) -> None:
+        """Begin the process at x in the slices `which`: u ← y − A x;  v, w ← Aᵀ u."""
+        f, L, axis = problem.f, problem.quadratic_operator, problem.axis
+        q, minus = state.scratch("q", f.A.out_shape), -np.ones(len(which))
+        vectors.assign(state.u, f.residual(state.x, out=q), problem.data_axis, which)
+        squares = _scale(state.u, minus, problem.data_axis, which)
+        s = f.adjoint_of_residual(state.u, scratch=q, out=state.scratch("s", f.A.in_shape))
+        if L is not None:
+            vectors.assign(state.rows, L.forward(state.x), problem.quadratic_axis, which)
+            squares = squares + _scale(state.rows, minus, problem.quadratic_axis, which)
+            vectors.add(s, L.adjoint(state.rows))
+        beta = np.sqrt(squares)
+        vectors.assign(state.v, s, axis, which)
+        alpha = np.sqrt(_scale(state.v, ratio(1.0, beta), axis, which))
+        vectors.assign(state.w, state.v, axis, which)
+        length = _scale(state.w, ratio(1.0, alpha), axis, which)
+        scale = np.maximum(state.scale, alpha**2)
+        state.assign_numbers(which, alpha, beta, alpha, beta, length, scale)
+        spent = _is_rounding(state, alpha, REFINED) | (beta == 0)
+        state.spent = np.where(which, spent, state.spent)
+        state.value = 0.5 * state.phi_bar**2 if L is None else None
 
     def advance(self, problem: Problem, state: LSQRState) -> LSQRState:
         moving = state.active & ~state.spent
@@ -117,18 +142,11 @@ class LSQR(Solver):
         length = vectors.scale_add(
             state.w, -ratio(sine * alpha, rho), ratio(1.0, alpha), state.v, problem.axis, moving
         )
-        news = {
-            "alpha": alpha,
-            "beta": beta,
-            "rho_bar": -cosine * alpha,
-            "phi_bar": sine * state.phi_bar,
-            "length": length,
-            "scale": np.maximum(state.scale, beta**2 + state.alpha**2),
-        }
-        for name, new in news.items():
-            setattr(state, name, np.where(moving, new, getattr(state, name)))
-        self._look_for_the_end(state, cosine, moving)
+        scale = np.maximum(state.scale, beta**2 + state.alpha**2)
+        phi_bar = sine * state.phi_bar
+        state.assign_numbers(moving, alpha, beta, -cosine * alpha, phi_bar, length, scale)
         state.value = 0.5 * state.phi_bar**2 if problem.quadratic_operator is None else None
+        self._look_for_the_end(problem, state, moving)
         return state
 
     @staticmethod
@@ -157,18 +175,29 @@ class LSQR(Solver):
         old, new = -ratio(beta, state.alpha), ratio(1.0, beta)
         return np.sqrt(vectors.scale_add(state.v, old, new, s, problem.axis, moving))
 
-    @staticmethod
-    def _look_for_the_end(state: LSQRState, cosine: Numbers, moving: Any) -> None:
-        """Mark slices as spent once ‖Aᵀ r‖ = φ̄ α |c| is rounding: further steps would be noise.
+    def _look_for_the_end(self, problem: Problem, state: LSQRState, moving: Any) -> None:
+        """Refine slices, then mark them as spent, once ‖Aᵀ r‖ = φ̄ α |c| is rounding.
 
-        The sum of all α² + β² of the stopping rule of Paige and Saunders (section 6) is an upper
-        bound of ‖A‖² that grows with the iterations and would end a long process too early."""
-        precision = float(np.finfo(vectors.leaves(state.x)[0].dtype).eps)
-        left = state.alpha * np.abs(cosine)
-        ended = (left <= precision * np.sqrt(state.scale)) | (state.beta == 0)
-        state.spent = np.where(moving, ended, state.spent)
+        Further steps would be noise.  The sum of all α² + β² of the stopping rule of Paige and
+        Saunders (section 6) is an upper bound of ‖A‖² that grows with the iterations and would end
+        a long process too early."""
+        left = np.abs(state.rho_bar)  # α |c|
+        least = np.where(state.refined, REFINED, ENDS)
+        ended = _is_rounding(state, left, least) | (state.beta == 0)
+        ended &= moving
+        state.spent = state.spent | (ended & state.refined)
+        again = ended & ~state.refined
+        state.refined = state.refined | again
+        if again.any():
+            self._begin(problem, state, again)
 
 
-def _scale(y: Vector, factor: Numbers, axis: Any) -> Numbers:
-    """y ← factor · y; return the new ‖y‖² of each slice."""
-    return vectors.scale_add(y, np.zeros_like(factor), factor, y, axis, np.ones(len(factor), bool))
+def _is_rounding(state: LSQRState, left: Numbers, least: Any) -> Any:
+    """Whether ‖Aᵀ r‖ / ‖r‖ is at most `least` eps ‖A‖; false where the process diverges."""
+    precision = float(np.finfo(vectors.leaves(state.x)[0].dtype).eps)
+    return (left <= least * precision * np.sqrt(state.scale)) & np.isfinite(state.scale)
+
+
+def _scale(y: Vector, factor: Numbers, axis: Any, which: Any) -> Numbers:
+    """y ← factor · y in the slices `which`; return ‖y‖² of each slice."""
+    return vectors.scale_add(y, np.zeros_like(factor), factor, y, axis, which)

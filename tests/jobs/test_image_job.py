@@ -50,6 +50,8 @@ def files(folder: Path) -> set[str]:
 BAD_WORDS = [
     (["--method", "lucy"], ["wiener", "rl"]),
     (["--method", "sart"], ["sirt"]),
+    (["--method", "fbp"], ["wiener, tikhonov, adam, admm, cgls, fista, gd, landweber, lbfgs, "]),
+    (["--method", "cgls", "--prior", "tv"], ["choose --method admm|fista|pdhg|rl\n"]),
     (["--boundary", "none"], ["unknown", "reflect"]),
     (["--background", "-3"], [">= 0", "auto"]),
     (["--psf-background", "some"], ["auto"]),
@@ -91,10 +93,12 @@ def test_a_wrong_word_is_answered_with_the_right_one(options, words, here, capsy
         ("gaussian:sgma=2", ["did you mean sigma"]),
         ("gaussian:2", ["sigma=2"]),
         ("gaussian:sigma=-2", ["sigma", "above 0"]),
-        ("gaussian:sigma=1,2,3", ["1 or 2"]),
+        ("gaussian:sigma=1,2,3", ["two dimensions", "one value or two"]),
         ("airy:na=1.2", ["wavelength"]),
-        ("defocus:radius=4,shape=3,3", ["fits"]),
-        ("born-wolf:wavelength=0.5,na=1.2,index=1.5", ["born_wolf", "3"]),
+        ("defocus:radius=0.4,shape=3,3", ["radius of at most 0.15, or a shape of at least (9, 9)"]),
+        ("defocus:radius=1e4", ["(19, 19)", "give a radius of at most 0.95\n"]),
+        ("motion:length=50,angle=30,angle_unit=deg", ["give a length of at most 2.193\n"]),
+        ("born-wolf:wavelength=0.5,na=1.2,index=1.5", ["born-wolf", "choose airy"]),
     ],
 )
 def test_a_model_that_makes_no_sense(psf, words, here, capsys):
@@ -103,6 +107,27 @@ def test_a_model_that_makes_no_sense(psf, words, here, capsys):
     err = capsys.readouterr().err
     for word in words:
         assert word in err
+
+
+@pytest.mark.parametrize(
+    "psf",
+    [
+        "gaussian:sigma=0.2,0.1",
+        "gaussian:sigma=0.2,shape=5,5",
+        "defocus:radius=0.3",
+        "moffat:fwhm=0.3,beta=3",
+        "motion:length=0.5,angle=0,angle_unit=deg",
+        "airy:wavelength=0.5,na=1",
+    ],
+)
+def test_a_model_of_a_plane_for_a_stack_names_planewise(psf, here, capsys):
+    stack = np.random.default_rng(0).random((4, 20, 20), np.float32)
+    write_image("i.tif", stack, "ZYX", 0.1, "um")
+    line = ["deconvolve", "i.tif", "--psf", psf, "-o", "o.tif", "--iterations", "1"]
+    assert main(line) == 64
+    err = capsys.readouterr().err
+    assert "(4, 20, 20)" in err and "add --planewise" in err and "19" not in err
+    assert main([*line, "--planewise"]) == 0
 
 
 # Files ----------------------------------------------------------------------------------------

@@ -35,7 +35,7 @@ def textbook(y, steps=500):
     [
         (pr.ConjugateGradient(), 3),
         (pr.ConjugateGradient(preconditioner="jacobi"), 3),
-        (pr.LSQR(), 10),
+        (pr.LSQR(), 3),
     ],
     ids=["cgls", "jacobi", "lsqr"],
 )

@@ -69,7 +69,8 @@ def test_history_tells_what_happened(solver):
 def test_rtol_is_the_relative_change_of_x(solver):
     problem = problem_of()
     result = pr.solve(problem, solver, stop=pr.Stop(iterations=1000, rtol=1e-3))
-    assert result.reason.startswith(f"converged after {result.iterations} iterations")
+    assert result.reason.startswith(f"stopped after {result.iterations} iterations: x changed by")
+    assert "no bound of its error" in result.reason
     before = pr.solve(problem, solver, stop=pr.Stop(iterations=result.iterations - 1)).x
     change = np.linalg.norm(result.x - before) / np.linalg.norm(result.x)
     assert change <= 1e-3

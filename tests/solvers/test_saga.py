@@ -34,7 +34,7 @@ def test_least_squares(count, weights):
     root = np.ones(12) if weights is None else np.sqrt(weights).ravel()
     wanted = np.linalg.lstsq(root[:, None] * M, root * y.ravel())[0]
     np.testing.assert_allclose(result.x.ravel(), wanted, rtol=1e-9, atol=1e-11)
-    assert result.reason.startswith("converged")
+    assert result.reason.startswith(("converged", "stopped after"))  # not at the limit
 
 
 def test_one_subset_is_gradient_descent_with_a_third_of_the_step():

@@ -89,8 +89,7 @@ def _in_order(job: ImageJob, values: Array, lines: list[str], warnings: list[str
 
     Raises DataError for light in the corner that may, or may not, continue at the other end."""
     if job.psf_center == "corner":
-        lines.append("psf: in FFT order, as stated: moved to the middle")
-        return np.fft.fftshift(values)
+        return _from_corner(job, values, lines, warnings)
     axes, sure = corner_axes(values)
     if not axes:
         return values
@@ -111,6 +110,26 @@ def _in_order(job: ImageJob, values: Array, lines: list[str], warnings: list[str
         "give --psf-center corner"
     )
     return values
+
+
+def _from_corner(job: ImageJob, values: Array, lines: list[str], warnings: list[str]) -> Array:
+    """The PSF, stated to be in FFT order, around its middle.
+
+    Raises DataError for one around its middle already, which would be taken to the corner."""
+    axes, sure = corner_axes(np.fft.ifftshift(values))
+    if axes and sure:
+        middle = ",".join(str(n // 2) for n in values.shape)
+        raise DataError(
+            f"{job.psf}: expected light around the corner for --psf-center corner, got it around "
+            f"the middle {middle}; drop --psf-center corner"
+        )
+    if axes:
+        warnings.append(
+            "psf: moved from FFT order to the middle, as stated, its light is around the corner; "
+            "see whether it is in FFT order, else drop --psf-center corner"
+        )
+    lines.append("psf: in FFT order, as stated: moved to the middle")
+    return np.fft.fftshift(values)
 
 
 def _without_background(

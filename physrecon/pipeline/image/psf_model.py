@@ -16,11 +16,13 @@ from numpy.typing import NDArray
 from physrecon.catalog import PSF_MODELS, expected, find
 from physrecon.errors import ArgumentError
 from physrecon.jobs.image_job import ImageJob
+from physrecon.psf.grids import DoesNotFit
 
 Array = NDArray[np.float64]
 MOST_PIXELS = 127  # along an axis, if no shape is given
 LEFT_OUT = 1e-3  # of the light along each axis, if no shape is given
 POINT = 0.98  # of the light in one line of voxels along every axis: no blur
+DIMENSIONS = {"gaussian": (2, 3), "born-wolf": (3,), "gibson-lanni": (3,)}  # others: 2
 FARTHEST = 4  # frames; light from farther away is nothing that an image shows
 
 
@@ -33,12 +35,13 @@ def model_psf(
     name, _, text = job.psf.partition(":")
     function = find(PSF_MODELS, name)
     given = _parameters(text)
+    _check_dimensions(job, name, given, frame)
     shape = given.pop("shape", None)
     if shape is None:
         wanted = tuple(min(n - 1 + n % 2, MOST_PIXELS) for n in frame)
     else:
         wanted = _checked_shape(job, name, shape, frame)
-    values = _called(name, function, wanted, voxel_size, given)
+    values = _called(job, function, (wanted, frame), voxel_size, given)
     if narrowest(values) > POINT:
         size = " × ".join(f"{p:.4g}" for p in voxel_size)
         raise ArgumentError(
@@ -119,22 +122,55 @@ def _checked_shape(job: ImageJob, name: str, shape: Any, frame: tuple[int, ...])
             f"psf: {name}: expected a shape of 1 or {len(frame)} positive integers, got "
             f"{','.join(map(str, sizes))[:60]}"
         )
-    most = [FARTHEST * max(n, MOST_PIXELS) if job.oversize else n for n in frame]
+    most = _largest_shape(job, frame)
     if any(n > m for n, m in zip(sizes, most, strict=True)):
         advice = "give a smaller shape"
         advice += "" if job.oversize else ", or add --oversize if light does come from so far"
         raise ArgumentError(
-            f"psf: {name}: expected a shape of at most {tuple(most)}, got "
+            f"psf: {name}: expected a shape of at most {most}, got "
             f"{','.join(map(str, sizes))[:60]}; {advice}"
         )
     return sizes
 
 
+def _largest_shape(job: ImageJob, frame: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(FARTHEST * max(n, MOST_PIXELS) if job.oversize else n for n in frame)
+
+
+def _check_dimensions(
+    job: ImageJob, name: str, given: dict[str, Any], frame: tuple[int, ...]
+) -> None:
+    """Raise ArgumentError for a model of planes on a stack, or of stacks on planes.
+
+    Two values of a parameter mean a plane, three a stack."""
+    axes, possible = len(frame), DIMENSIONS.get(name, (2,))
+    several = {len(value) for value in given.values() if isinstance(value, tuple)}
+    if axes == 3 and (3 not in possible or several == {2}):
+        raise ArgumentError(
+            f"psf: {name}: expected a PSF of three dimensions for a stack of {frame}, got one of a "
+            "plane; add --planewise if every plane is blurred by itself"
+        )
+    if axes == 2 and (2 not in possible or several == {3}):
+        advice = "give one value or two" if 2 in possible else "choose airy, which is of a plane"
+        advice += ", or drop --planewise" if job.planewise else ""
+        raise ArgumentError(
+            f"psf: {name}: expected a PSF of two dimensions for images of {frame}, got one of a "
+            f"stack; {advice}"
+        )
+
+
 def _called(
-    name: str, function: Any, shape: tuple[int, ...], pitch: Sequence[float], given: dict[str, Any]
+    job: ImageJob,
+    function: Any,
+    shapes: tuple[tuple[int, ...], tuple[int, ...]],
+    pitch: Sequence[float],
+    given: dict[str, Any],
 ) -> Array:
-    """The model, sampled on a shape.  Raises ArgumentError for a parameter that is unknown,
-    missing or beyond its range, or a wrong number of axes."""
+    """The model of a job, sampled on the first of the shapes.
+
+    shapes: of the model, and of the frame.  Raises ArgumentError for a parameter that is unknown,
+    missing or beyond its range."""
+    name, (shape, frame) = str(job.model), shapes
     signature = inspect.signature(function)
     size = next(p for p in signature.parameters if p in ("pixel_size", "voxel_size"))
     known = tuple(p for p in signature.parameters if p not in ("shape", size))
@@ -151,6 +187,9 @@ def _called(
     try:
         with np.errstate(all="ignore"):
             return function(shape, **{size: tuple(pitch)}, **given)
+    except DoesNotFit as problem:
+        fits = all(n <= m for n, m in zip(problem.least, _largest_shape(job, frame), strict=True))
+        raise ArgumentError(f"psf: {problem if fits else problem.narrower}") from None
     except ArgumentError as problem:
         raise ArgumentError(f"psf: {str(problem).removeprefix('psf: ')}") from None
     except (ArithmeticError, ValueError, TypeError, MemoryError) as problem:

@@ -15,7 +15,7 @@ import numpy as np
 
 from physrecon import arrays
 from physrecon.arrays import on_disk
-from physrecon.catalog import IMAGE_DIRECT, SOLVERS, image_methods
+from physrecon.catalog import IMAGE_DIRECT, IMAGE_METHODS, SOLVERS
 from physrecon.errors import ArgumentError, DataError
 from physrecon.io.images.image import Image, open_image
 from physrecon.io.output.image_sink import ImageSink
@@ -58,7 +58,7 @@ class ImageTask:
     def __init__(self, job: ImageJob, image: Image, psf: JobPSF) -> None:
         self.job, self.image, self.psf = job, image, psf
         self.notes = tuple(image.notes)
-        able = () if job.blind else image_methods()
+        able = () if job.blind else IMAGE_METHODS
         self.methods = tuple(method for method in able if method in SOLVERS)
         self.frames = chosen_frames(job, image)
         self.voxel_size, self.length_unit = voxel_size_of(job, image)

@@ -41,7 +41,7 @@ def test_every_method_comes_nearer_to_the_truth(options, image):
 
 
 @pytest.mark.parametrize(
-    "method", sorted({*catalog.image_methods()} - {*catalog.IMAGE_DIRECT, "adam", "gd"})
+    "method", sorted({*catalog.IMAGE_METHODS} - {*catalog.IMAGE_DIRECT, "adam", "gd"})
 )
 def test_every_iterative_method_starts(method, image):
     assert command("--method", method, "--iterations", "2") == 0

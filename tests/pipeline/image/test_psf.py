@@ -133,6 +133,21 @@ def test_a_centre_that_is_stated_wins_but_is_doubted(y, capsys):
     assert code == 0 and "--psf-center corner" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("shape", [(21, 21), (20, 24), (21, 32)])
+def test_a_psf_around_its_middle_is_not_taken_to_the_corner(shape, y, capsys):
+    psf = lopsided(shape)
+    assert sharpened(psf, "--psf-center", "corner")[0] == 65
+    assert "drop --psf-center corner" in capsys.readouterr().err
+    middle = ",".join(str(n // 2) for n in shape)
+    x = sharpened(psf)[1]
+    assert away(x, sharpened(psf, "--psf-center", middle)[1]) < 1e-6
+
+
+def test_a_ring_around_its_middle_that_is_said_to_be_in_fft_order_is_doubted(y, capsys):
+    code, _ = sharpened(ring(21), "--iterations", "3", "--psf-center", "corner")
+    assert code == 0 and "else drop --psf-center corner" in capsys.readouterr().err
+
+
 # Even sizes -----------------------------------------------------------------------------------
 
 

@@ -83,7 +83,7 @@ def test_any_words_are_a_psf_or_a_sentence(seed, here):
     [
         ("gaussian:sigma=0.2,shape=1e308", ["positive integers"]),
         ("gaussian:sigma=0.2,shape=inf", ["positive integers"]),
-        ("gaussian:sigma=0.2,shape=9,9,9", ["1 or 2 positive integers"]),
+        ("gaussian:sigma=0.2,shape=9,9,9", ["two dimensions", "got one of a stack"]),
         ("gaussian:sigma=0.2,shape=41", ["(40, 44)", "--oversize"]),
         (f"gaussian:sigma=0.2,shape={'9' * 21}", ["(40, 44)"]),
         ("gaussian:sigma=0.2,sigma=0.3", ["sigma twice"]),
