@@ -165,6 +165,8 @@ def main() -> int:
     parser.add_argument("--finishing", type=float, default=2.0, help="2; more on a busy machine")
     parser.add_argument("--from-start", action="store_true")
     options = parser.parse_args()
+    # A shell starts jobs in the background with Ctrl-C ignored, and their programs inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     print(f"seed {options.seed}, {options.count} signals", flush=True)
     rng = random.Random(options.seed)
     with tempfile.TemporaryDirectory() as place, ThreadPoolExecutor(options.workers) as pool:
