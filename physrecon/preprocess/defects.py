@@ -105,8 +105,8 @@ class Repairs:
             told.append(
                 f"{self.clamped} of {self.values} transmissions below the least that counts tell, "
                 f"{self.floor:.3g} at most, raised to it, a line integral of "
-                f"{-np.log(self.floor):.3g}; --likelihood transmission takes few counts as they "
-                "are, --floor sets another limit"
+                f"{-np.log(self.floor):.3g}; --method fista --likelihood transmission takes few "
+                "counts as they are, --floor sets another limit"
             )
         if self.negative:
             told.append(
