@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import tifffile
 from discs import CENTER, COLUMNS, MU, disc_mask, line_integrals, write_scan
 
 from physrecon.catalog import LIKELIHOODS, SOLVERS_FOR
@@ -15,6 +16,7 @@ from physrecon.pipeline.messages import NoMessages
 from physrecon.pipeline.preflight import check_method
 from physrecon.pipeline.run import open_task, run
 from physrecon.pipeline.scan.checks import scan_warnings
+from physrecon.pipeline.scan.measure import measure
 from physrecon.pipeline.scan.resolve import with_settings
 from physrecon.preprocess.line_integrals import prepare
 
@@ -140,3 +142,19 @@ def test_the_options_that_a_note_on_few_counts_names_work(tmp_path):
     assert words[::2] == ["--method", "--likelihood"]
     fields = dict(zip(("method", "likelihood"), words[1::2], strict=True))
     assert not refusal(write_scan(tmp_path / "s.h5", views=4), **fields)
+
+
+@pytest.mark.parametrize("views", [1, 90])
+@pytest.mark.parametrize("settings", [{}, {"likelihood": "transmission", "method": "fista"}])
+def test_masked_values_are_called_masked(tmp_path, views, settings):
+    mask = np.zeros((views, 3, COLUMNS), np.uint8)
+    mask[::2, :, 20:22] = 1
+    mask[:, 1, 5] = 1
+    tifffile.imwrite(tmp_path / "m.tif", mask, photometric="minisblack")
+    fields = {"input": write_scan(tmp_path / "s.h5"), "data_mask": tmp_path / "m.tif", **settings}
+    job = ScanJob.build({"output": tmp_path / "v.h5", "center": CENTER, **fields}, "test")
+    with open_task(job) as task:
+        _, repairs = measure(job, task.scan, slice(0, 3))
+    assert (repairs.masked, repairs.nonfinite, repairs.dead) == (mask.sum() * 90 // views, 0, 0)
+    said = f"{repairs.masked} of {repairs.values} values masked: not used"
+    assert repairs.sentences() == [said]
