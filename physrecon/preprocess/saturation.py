@@ -16,6 +16,7 @@ COLUMNS = 3  # at the number; a pixel that is stuck is one
 BELOW = 8  # different values below the number that are compared with it
 TIMES = 3  # more values than at any of these
 LEVELS = 16  # different values of a row; few counts, or a phantom of two greys, have fewer
+VIEWS = 64  # that are looked at
 REACH = 1 << 16  # grey values below the number that are looked at
 NOISE = 0.75  # grey values between two frames; rounding alone makes less
 ROUGH = 0.75  # of second differences at a distance of 2 those at 1; smooth data have a quarter
@@ -37,9 +38,7 @@ def saturation_levels(
         full = counts.dtype.kind in "iu" and top == np.iinfo(counts.dtype).max
         if full or (
             number >= SEVERAL
-            and (
-                top in TOPS or _plateau(stacks, top, number, darks[:, row] if len(darks) else None)
-            )
+            and (top in TOPS or _plateau(stacks, top, darks[:, row] if len(darks) else None))
         ):
             levels[row] = top
     return levels
@@ -59,8 +58,9 @@ def saturated_values(
     return total
 
 
-def _plateau(stacks: list[NDArray], top: float, number: int, darks: NDArray | None) -> bool:
+def _plateau(stacks: list[NDArray], top: float, darks: NDArray | None) -> bool:
     """Whether the greatest value of the views and flats of a row, (n, columns) each, is clipped."""
+    stacks = [stacks[0][:: max(1, len(stacks[0]) // VIEWS)], *stacks[1:]]
     columns = np.logical_or.reduce([(stack == top).any(axis=0) for stack in stacks])
     if np.count_nonzero(columns) < COLUMNS:
         return False
@@ -70,7 +70,7 @@ def _plateau(stacks: list[NDArray], top: float, number: int, darks: NDArray | No
         return False
     frequency = np.bincount(away[away < REACH].astype(np.intp))
     below = frequency[np.flatnonzero(frequency)[1:]]
-    if len(below) < LEVELS or number <= TIMES * below[:BELOW].max():
+    if len(below) < LEVELS or frequency[0] < max(SEVERAL, 1 + TIMES * below[:BELOW].max()):
         return False
     return _noisy(stacks, top, darks)
 

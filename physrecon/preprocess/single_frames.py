@@ -56,7 +56,7 @@ def _contradicted(
             off = np.abs(away) > limit
         if not off.any() or off.sum() > off.size // NEIGHBOURS:
             continue
-        for column in np.flatnonzero(off):
+        for column in np.flatnonzero(off).tolist():
             place = row, column
             views = some[:, row].astype(np.float64)
             if of_dark:
