@@ -85,7 +85,7 @@ def test_what_was_repaired_is_printed(tmp_path, capsys):
     out = ("-o", str(tmp_path / "v.h5"), "--center", str(CENTER))
     assert main(["recon", str(path), *out]) == 0
     told = capsys.readouterr().err
-    assert "1 of 8640 values brighter" in told and "1 values of flats and darks" in told
+    assert "1 of 8640 values brighter" in told and "1 value of flats and darks" in told
 
 
 def test_one_kind_of_data_only(tmp_path):
