@@ -70,8 +70,7 @@ def prepare(
     "none" keeps them; angles (views,) in radians tell which views are adjacent.  rings: None or
     "sort".  masked (views or 1, rows, columns): values that are NaN on purpose, which are counted
     apart.  first_row: row of the detector the slab begins with, for messages.  fill_bad: false
-    leaves bad and raised values NaN.
-    overwrite: the memory of float counts may be used for the result.
+    leaves bad and raised values NaN.  overwrite: the memory of float counts may be reused.
     Returns float32 (views, rows, columns), float64 for float64 counts, all finite if filled.
     DataError: flats missing or zero, more than half of a row unusable.
 
@@ -80,26 +79,21 @@ def prepare(
     >>> y.shape, np.allclose(y, np.log(2)), repairs.sentences()
     ((3, 1, 5), True, [])
     """
-    _check(rings, zingers, floor, transmission and line_integrals)
-    counts = checked_slab("projections", counts)
+    counts = _checked(counts, rings, zingers, floor, transmission and line_integrals)
     out, photon, least = result_array(counts, overwrite), np.zeros(1), np.full(1, FLOOR)
     if line_integrals or transmission:
-        np.copyto(out, counts)
-        _normalise(out, air, np.subtract if line_integrals else np.divide)
+        _normalise(counts, out, air, np.subtract if line_integrals else np.divide)
         bad, repairs = np.zeros(counts.shape[1:], dtype=bool), Repairs()
-        out_of_use = _masked(counts, masked, bad)
     else:
         light = beam, air, saturation
         fields = mean_fields(counts, flats, darks, flat_positions, flats_mode, *light)
         bad, repairs = _bad(counts, fields, masked)
-        out_of_use = _masked(counts, masked, bad)
         transmission_of(counts, fields, out)
         photon, least = 2 * least_transmission(fields, 0.0), least_transmission(fields)
-    sought = zingers == "auto" and not line_integrals
+    known, sought = _masked(out, masked, bad), zingers == "auto" and not line_integrals
     hit = _remove_zingers(out, bad, angles, photon) if sought else 0
-    hit_or_masked = hit + out_of_use[1]
-    found = _finish(out, bad, hit_or_masked, floor or least, line_integrals, fill_bad, first_row)
-    repairs += replace(found, zingers=hit, masked=out_of_use[0])
+    found = _finish(out, bad, hit + known[1], floor or least, line_integrals, fill_bad, first_row)
+    repairs += replace(found, zingers=hit, masked=known[0])
     if rings == "sort":
         remove_rings(out)
     return out, repairs
@@ -125,8 +119,7 @@ def prepare_counts(
     columns): counts of the open beam above the dark, dark (rows, columns), and Repairs.  Nothing is
     filled: bad pixels, zingers and other bad values get blank 0, which excludes them from the
     likelihood."""
-    _check(None, zingers, None, False)
-    counts = checked_slab("projections", counts)
+    counts = _checked(counts, None, zingers, None, False)
     light = beam, air, saturation
     fields = mean_fields(counts, flats, darks, flat_positions, flats_mode, *light)
     bad, found = _bad(counts, fields, masked)
@@ -182,7 +175,9 @@ def minus_log(values: NDArray, floor: Any = FLOOR) -> int:
     return clamped
 
 
-def _check(rings: str | None, zingers: str, floor: float | None, both: bool) -> None:
+def _checked(
+    counts: ArrayLike, rings: str | None, zingers: str, floor: float | None, both: bool
+) -> NDArray:
     if rings is not None and rings not in RINGS:
         raise ArgumentError(f"rings: expected None or one of {', '.join(RINGS)}, got {rings!r}")
     if zingers not in ZINGERS:
@@ -191,6 +186,7 @@ def _check(rings: str | None, zingers: str, floor: float | None, both: bool) -> 
         raise ArgumentError(f"floor: expected a transmission between 0 and 1, got {floor}")
     if both:
         raise ArgumentError("prepare: expected transmissions or line integrals, got both; drop one")
+    return checked_slab("projections", counts)
 
 
 def _bad(counts: NDArray, fields: Fields, masked: ArrayLike | None) -> tuple[NDArray, Repairs]:
@@ -217,8 +213,9 @@ def _masked(counts: NDArray, masked: ArrayLike | None, bad: NDArray) -> tuple[in
     return int(np.count_nonzero(every)), outside
 
 
-def _normalise(values: NDArray, air: slice | None, by: Any) -> None:
+def _normalise(counts: NDArray, values: NDArray, air: slice | None, by: Any) -> None:
     """Divide transmissions by their mean over columns of air, or subtract it (line integrals)."""
+    np.copyto(values, counts)
     for view in values if air is not None else ():
         by(view, np.nanmean(view[:, air], axis=1, keepdims=True), out=view)
 
