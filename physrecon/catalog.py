@@ -37,6 +37,13 @@ LIKELIHOODS = {
     "huber": "likelihoods.robust:Huber",
     "student-t": "likelihoods.robust:StudentT",
 }
+# The solvers that can minimise a likelihood, where not all can.
+SOLVERS_FOR = {
+    "transmission": ("adam", "fista", "gauss-newton", "gd", "lbfgs", "pdhg", "rmsprop", "saga"),
+    "poisson": ("adam", "admm", "lbfgs", "mlem", "osem", "pdhg", "rl", "rmsprop"),
+    "huber": ("adam", "admm", "fista", "gauss-newton", "gd", "lbfgs", "pdhg", "rmsprop", "saga"),
+    "student-t": ("adam", "fista", "gauss-newton", "gd", "lbfgs", "pdhg", "rmsprop", "saga"),
+}
 PRIORS = {
     "tikhonov": "priors.tikhonov:Tikhonov",
     "smooth": "priors.tikhonov:Smooth",

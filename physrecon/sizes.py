@@ -11,6 +11,11 @@ _UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 _NUMBER = r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
 
 
+def counted(count: int, name: str) -> str:
+    """A number of things: `1 view`, `2 views`."""
+    return f"{count} {name}" if count == 1 else f"{count} {name}s"
+
+
 def parse_slices(text: str) -> slice:
     """`a:b`, `a:`, `:b` or one row `a` as a slice of rows.  Raises ArgumentError."""
     start, colon, stop = text.partition(":")

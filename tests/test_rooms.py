@@ -22,7 +22,7 @@ MAY = {
     "kernels": "", "sizes": "", "machine": "", "catalog": "", "foreign": "", "cancellation": "",
     "geometry": "foreign", "psf": "foreign", "arrays": "kernels foreign",
     "pictures": "arrays io",
-    "preprocess": "arrays geometry operators analytic",
+    "preprocess": "arrays geometry operators analytic sizes",
     "operators": "arrays geometry kernels",
     "likelihoods": "arrays operators kernels", "priors": "arrays operators kernels",
     "problem": "arrays operators likelihoods priors",

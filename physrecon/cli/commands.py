@@ -12,7 +12,7 @@ from physrecon.errors import ArgumentError, PhysreconError
 from physrecon.jobs.image_job import ImageJob
 from physrecon.jobs.model import Job
 from physrecon.jobs.read import read_job
-from physrecon.jobs.scan_job import ScanJob
+from physrecon.jobs.scan_job import SUPPLIED, ScanJob
 from physrecon.pipeline.messages import Messages
 
 Kind = TypeVar("Kind", bound=Job)
@@ -56,9 +56,10 @@ def info(files: Sequence[str], **options: Any) -> int:
 
     code = 0
     job = _built(ScanJob, "info", {"input": "-", "output": "-", **options})
+    given = {name: getattr(job, name) for name in SUPPLIED}
     for path in files:  # a file that cannot be read does not stop the others
         try:
-            print("\n".join(describe(path, job.angle_unit, job.allow_root)), flush=True)
+            print("\n".join(describe(path, job.angle_unit, **given)), flush=True)
         except PhysreconError as problem:
             print(f"error: {problem}", file=sys.stderr)
             code = problem.exit_code

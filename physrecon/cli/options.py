@@ -16,7 +16,7 @@ from physrecon.cli.parser import Parser
 from physrecon.jobs.image_job import ImageJob
 from physrecon.jobs.model import Job
 from physrecon.jobs.options import Option, options
-from physrecon.jobs.scan_job import ScanJob
+from physrecon.jobs.scan_job import SUPPLIED, ScanJob
 from physrecon.jobs.toml import merge
 from physrecon.jobs.types import Check, OneOf, column, natural, number, shape, whole
 
@@ -79,14 +79,12 @@ def run(parser: Parser) -> None:
 
 def info(parser: Parser) -> None:
     parser.add_argument("files", metavar="FILE", nargs="+")
-    add_options(parser, _some("angle_unit", "allow_root"))
+    add_options(parser, _some("angle_unit", *SUPPLIED))
 
 
 def find_center(parser: Parser) -> None:
-    kinds = ("transmission", "line_integrals", "air")
-    names = ("input", "angle_unit", *kinds, "allow_root", "slices", "threads")
-    supplied = ("angles", "flats", "darks", "data_mask", "exclude_views")
-    add_options(parser, _some(*names, *supplied))
+    names = {"input", "angle_unit", "air", "slices", "threads", *SUPPLIED} - {"pixel_size"}
+    add_options(parser, _some(*names))
 
 
 def demo(parser: Parser) -> None:

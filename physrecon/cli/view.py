@@ -111,9 +111,11 @@ def _of_image(image: Image) -> _Viewed:
 def _refuse_scan(path: str | Path) -> None:
     """Raise DataError for a raw scan: its counts are no attenuation and its views no slices."""
     from physrecon.io import open_scan
+    from physrecon.io.output.piece_folder import unfinished_reported
 
     try:
-        open_scan(path, angle_unit="deg").close()
+        with unfinished_reported(path):
+            open_scan(path, angle_unit="deg").close()
     except DataError:  # no scan; `_opened` checks whether it is a volume
         return
     raise DataError(

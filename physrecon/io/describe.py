@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 
-from physrecon.errors import MissingInputError
 from physrecon.io.content import HDF5, content_of, file_and_group
 from physrecon.io.hdf5_kind import NotAScan
 from physrecon.io.hdf5_safety import SafeHDF5, damage_reported
 from physrecon.io.images.hdf5 import layout_axes
 from physrecon.io.images.image import Image, open_image
 from physrecon.io.images.saturation import defects
-from physrecon.io.output.piece_folder import partial_slabs, slab_folder, slabs_done
+from physrecon.io.output.piece_folder import unfinished_reported
 from physrecon.io.scans.scan import Scan, open_scan
 from physrecon.io.volumes.volume import Volume, open_volume
 
@@ -32,44 +30,38 @@ FORMATS = {
 
 
 def describe(
-    path: str | Path, angle_unit: str | None = None, allow_root: str | Path | None = None
+    path: str | Path,
+    angle_unit: str | None = None,
+    allow_root: str | Path | None = None,
+    **supplied: Any,
 ) -> list[str]:
     """Describe a file in lines: a scan, a volume, an image, or another known kind of HDF5 file.
 
     `FILE.h5::/group/data` names one dataset, read as an image, and `FILE.nx::/entry0001` one of
-    several scans.  angle_unit, allow_root: as for `open_scan`.  Raises DataError if the file is
-    damaged, of another kind, or lacks data that a scan needs; MissingInputError if it is absent or
-    cannot be read."""
+    several scans.  angle_unit, allow_root, supplied: as for `open_scan`; they do not concern other
+    files.  Raises DataError if the file is damaged, of another kind, or lacks data that a scan
+    needs; MissingInputError if it is absent or cannot be read."""
     try:
-        file, group = file_and_group(path)
-        kind = content_of(file).kind
-        axes = ""
-        if kind == HDF5:
-            with SafeHDF5(file, allow_root) as h5, damage_reported(h5.path):
-                if group is None:
-                    axes = layout_axes(h5)
-                elif isinstance(h5.find(group), h5py.Dataset):
-                    kind = "an image"
-        if axes == "ZYX":
-            with open_volume(path) as opened:
-                return _volume_lines(opened)
-        if axes or kind.endswith(" image"):
-            with open_image(path) as image:
-                return _image_lines(image)
-        with open_scan(path, angle_unit, allow_root=allow_root) as scan:
-            return _scan_lines(scan)
+        with unfinished_reported(path):
+            file, group = file_and_group(path)
+            kind = content_of(file).kind
+            axes = ""
+            if kind == HDF5:
+                with SafeHDF5(file, allow_root) as h5, damage_reported(h5.path):
+                    if group is None:
+                        axes = layout_axes(h5)
+                    elif isinstance(h5.find(group), h5py.Dataset):
+                        kind = "an image"
+            if axes == "ZYX":
+                with open_volume(path) as opened:
+                    return _volume_lines(opened)
+            if axes or kind.endswith(" image"):
+                with open_image(path) as image:
+                    return _image_lines(image)
+            with open_scan(path, angle_unit, allow_root=allow_root, **supplied) as scan:
+                return _scan_lines(scan)
     except NotAScan as error:
         raise NotAScan("\n  ".join(str(error).split("; "))) from error
-    except MissingInputError as error:
-        slabs = None
-        with suppress(OSError):  # a name too long for a folder of slabs
-            slabs = None if os.path.exists(path) else partial_slabs(path)
-        if not slabs:
-            raise
-        raise MissingInputError(
-            f"{path}: expected a finished volume, got {slabs_done(path)} of its {len(slabs)} slabs "
-            f"in {slab_folder(path).name}; run the same job again to finish it."
-        ) from error
 
 
 def _scan_lines(scan: Scan) -> list[str]:

@@ -12,7 +12,16 @@ from typing import Annotated, Any, ClassVar, Self, get_args
 
 from pydantic import ValidationError, field_serializer, model_validator
 
-from physrecon.catalog import DEVICES, LIKELIHOODS, PRIORS, SOLVERS, expected, find, find_all
+from physrecon.catalog import (
+    DEVICES,
+    LIKELIHOODS,
+    PRIORS,
+    SOLVERS,
+    SOLVERS_FOR,
+    expected,
+    find,
+    find_all,
+)
 from physrecon.errors import ArgumentError, ConfigError, PhysreconError
 from physrecon.jobs.complaints import complaint
 from physrecon.jobs.options import Table, option, options
@@ -228,6 +237,22 @@ class Job(Table):
         for name in self.solver:
             if name not in known:
                 raise ValueError(f"solver: {expected(name, known)}")
+
+    def _able(self) -> list[str]:
+        """The iterative methods that take the likelihood, the prior and the constraint of the job,
+        as far as each of them tells alone."""
+        kinds = {*find(PRIORS, self.prior.name).capabilities} if self.prior else set()
+        given = "likelihood" in self.model_fields_set
+        counts = not given or find(LIKELIHOODS, self.likelihood).counts
+        solvers = find_all({name: SOLVERS[name] for name in self.methods() if name in SOLVERS})
+        return [
+            name
+            for name, solver in solvers.items()
+            if name in SOLVERS_FOR.get(self.likelihood, (*SOLVERS,))
+            and (solver.takes_constraint or not self.nonnegative)
+            and (counts or not solver.counts_only)
+            and (not kinds or kinds & {*solver.accepts})
+        ]
 
     def _check_solver(self) -> None:
         """Raise ValueError for unknown or wrong settings of the solver, or if it cannot take the

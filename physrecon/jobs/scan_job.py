@@ -43,6 +43,12 @@ from physrecon.jobs.types import (
 )
 from physrecon.sizes import parse_span
 
+# Fields of the job that are arguments of `open_scan`.
+SUPPLIED = (
+    *("line_integrals", "transmission", "allow_root"),
+    *("angles", "flats", "darks", "data_mask", "pixel_size", "exclude_views"),
+)
+
 
 class ScanJob(Job):
     """Reconstruct one scan into one volume."""

@@ -15,6 +15,9 @@ from scipy.ndimage import median_filter
 from physrecon import arrays
 from physrecon.errors import ArgumentError, DataError
 from physrecon.preprocess.frame_outliers import count_step, noise_of_frames, outlying
+from physrecon.preprocess.saturation import saturated_values
+from physrecon.preprocess.single_frames import beside, contradicted_darks, contradicted_flats
+from physrecon.sizes import counted
 
 Array = NDArray[np.float64]
 
@@ -22,8 +25,6 @@ NEIGHBOURS = 11  # columns of the neighbourhood that a pixel is compared with
 FAR_OFF = 3.0  # a pixel so many times weaker or stronger than its neighbours is dead
 FLAT_OFF = 2.0  # a flat row so many times weaker or stronger than the other flats is left out
 OPAQUE = 0.02  # transmission of an object that lets next to no light through
-TOPS = tuple(2**bits - 1 for bits in (8, 10, 12, 14, 16))  # largest numbers of detectors
-SEVERAL = 8  # values of a row at such a number; one may be there by chance
 NO_BEAM = 0.05  # fraction of the strongest flat below which the shutter was closed
 
 
@@ -48,6 +49,8 @@ class Repairs:
     zingers: int = 0  # values that only light from outside the object explains
     saturated: int = 0  # values of projections at the detector's largest number
     saturated_flats: int = 0
+    saturation: float = 0.0  # this number
+    masked: int = 0  # values that the user left out
     negative: int = 0  # rows whose line integrals are mostly negative
 
     def __add__(self, other: Repairs) -> Repairs:
@@ -55,6 +58,7 @@ class Repairs:
             f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)
         }
         total["floor"] = max(self.floor, other.floor)
+        total["saturation"] = max(self.saturation, other.saturation)
         total["no_darks"] = self.no_darks or other.no_darks
         return Repairs(**total)
 
@@ -70,19 +74,20 @@ class Repairs:
             )
         if self.field_values:
             told.append(
-                f"{self.field_values} values of flats and darks NaN or infinite: "
+                f"{counted(self.field_values, 'value')} of flats and darks NaN or infinite: "
                 "left out of their means"
             )
         if self.field_outliers:
             told.append(
-                f"{self.field_outliers} values of flats and darks far from the other frames "
-                "(zingers): left out of their means"
+                f"{counted(self.field_outliers, 'value')} of flats and darks far from the other "
+                "frames, or of a single frame from its neighbours and the views (zingers): left out"
             )
         if self.saturated or self.saturated_flats:
             told.append(
-                f"{self.saturated} of {self.values} values of projections and "
-                f"{self.saturated_flats} of flats are saturated, the detector's largest number: "
-                "line integrals there are wrong; record with less light"
+                f"{self.saturated} of {counted(self.values, 'value')} of projections and "
+                f"{self.saturated_flats} of flats are saturated, at {self.saturation:g}, the "
+                "detector's largest number by the data: line integrals there are wrong; record "
+                "with less light, or state another number with --saturation"
             )
         if self.zingers:
             told.append(
@@ -94,25 +99,27 @@ class Repairs:
                 f"{bad} of {self.pixels} detector pixels filled from their neighbours: "
                 f"{self.zero_flat} without a flat above the dark, {self.dead} dead, {self.hot} hot"
             )
+        if self.masked:
+            told.append(f"{self.masked} of {counted(self.values, 'value')} masked: not used")
         if self.nonfinite:
             told.append(f"{self.nonfinite} of {self.values} values NaN or infinite: filled")
         if self.lost_views:
             told.append(
-                f"{self.lost_views} rows of a view without any usable value: "
+                f"{counted(self.lost_views, 'row')} of a view without any usable value: "
                 "filled from the views before and after"
             )
         if self.clamped:
             told.append(
                 f"{self.clamped} of {self.values} transmissions below the least that counts tell, "
                 f"{self.floor:.3g} at most, raised to it, a line integral of "
-                f"{-np.log(self.floor):.3g}; --likelihood transmission takes few counts as they "
-                "are, --floor sets another limit"
+                f"{-np.log(self.floor):.3g}; --method fista --likelihood transmission takes few "
+                "counts as they are, --floor sets another limit"
             )
         if self.negative:
             told.append(
-                f"{self.negative} rows have mostly negative line integrals, as if the object gave "
-                "light: check whether the data are counts, --transmission or --line-integrals, and "
-                "that projections and flats are not exchanged"
+                f"{counted(self.negative, 'row')} of mostly negative line integrals, as if the "
+                "object gave light: check whether the data are counts, --transmission or "
+                "--line-integrals, and that projections and flats are not exchanged"
             )
         return told
 
@@ -125,7 +132,7 @@ class Fields:
     of the positions (k,), 0 to 1 of the scan, (k, rows, columns).  NaN without a usable frame.
     count: (rows, 1) grey values that counts can tell from none: half a count, or half the standard
     deviation of the darks; 0 if unknown.  dose: light of each view relative to that of the flats,
-    (views or 1, rows or 1)."""
+    (views or 1, rows or 1).  saturation (rows or 1,): value at which a row is saturated."""
 
     dark: Array
     gain: Array
@@ -134,6 +141,7 @@ class Fields:
     repairs: Repairs
     count: Array = field(default_factory=lambda: np.zeros((1, 1)))
     dose: Array = field(default_factory=lambda: np.ones((1, 1)))
+    saturation: Array = field(default_factory=lambda: np.full(1, np.inf))
 
 
 def average_fields(
@@ -142,14 +150,15 @@ def average_fields(
     positions: Array,
     views: NDArray,
     doses: Array | None = None,
-    saturation: float | None = None,
+    saturation: ArrayLike = np.inf,
 ) -> Fields:
     """Mean dark, and mean response at each position at which flats were taken.
 
     flats and darks (n, rows, columns), positions (n,) of the flats.  views: some of the
-    projections.  doses (n,): of the flats, whose light is divided by them.  saturation: the
-    detector's largest number.  NaN and infinite values are left out, and so are values far from the
-    other frames, and rows of flat frames that are more than a factor of two off the median of the
+    projections.  doses (n,): of the flats, whose light is divided by them.  saturation: of each
+    row, (rows or 1,).  NaN and infinite values are left out, and so are values far from the
+    other frames (of a single frame, off its neighbours and the views), and rows of flat frames that
+    are more than a factor of two off the median of the
     frames.
     A position without any value is interpolated linearly between those around it.
     DataError: no flats."""
@@ -162,11 +171,17 @@ def average_fields(
     dark_off = outlying(darks)
     dark_sum, dark_count = _sum(darks, ~dark_off)
     dark = _mean(dark_sum, dark_count) if len(darks) else dark_sum
+    if len(darks) == 1:
+        flat = _mean(*_sum(flats, ~outlying(flats)))
+        dark_off = contradicted_darks(views, flat, dark)[np.newaxis]
+        dark = np.where(dark_off[0], beside(dark), dark)
     count, raw = _least_counts(flats, darks, views), flats
     if doses is not None:
         flats = dark + (flats - dark) / doses[:, np.newaxis, np.newaxis]
     rows_used = _alike(flats, dark)
     flat_off = outlying(flats, rows_used)
+    if len(flats) == 1:
+        flat_off = contradicted_flats(views, flats[0], dark)[np.newaxis]
     used = rows_used[:, :, np.newaxis] & ~flat_off
     at, member = np.unique(positions, return_inverse=True)
     groups = [_sum(flats[member == k], used[member == k]) for k in range(len(at))]
@@ -181,7 +196,8 @@ def average_fields(
         no_darks=len(darks) == 0,
         saturated_flats=saturated_values(raw, saturation, used),
     )
-    return Fields(dark, _mean(total, number) - dark, at, gains, repairs, count)
+    gain = _mean(total, number) - dark
+    return Fields(dark, gain, at, gains, repairs, count, saturation=np.atleast_1d(saturation))
 
 
 def without_flats(darks: NDArray, views: NDArray) -> Fields:
@@ -196,7 +212,7 @@ def without_flats(darks: NDArray, views: NDArray) -> Fields:
 
 def _least_counts(flats: NDArray, darks: NDArray, views: NDArray) -> Array:
     """Half a count or half the noise of the darks (rows, 1), in grey values; 0 if unknown."""
-    steps = np.zeros(flats.shape[1])
+    steps, views = np.zeros(flats.shape[1]), views[:: max(1, len(views) // 3)]
     for row in range(len(steps)):
         step = count_step(np.concatenate([a[:, row].ravel() for a in (flats, darks, views)]))
         steps[row] = step or float(views.dtype.kind in "iu")
@@ -265,26 +281,6 @@ def fill(values: NDArray, bad: NDArray, first_row: int = 0) -> tuple[int, int]:
     for lost_row, gone in lost.items():
         _fill_columns(values[:, lost_row].T, np.isin(np.arange(len(values)), gone))
     return nonfinite, sum(map(len, lost.values()))
-
-
-def saturated_values(
-    frames: NDArray, saturation: float | None = None, used: NDArray | None = None
-) -> int:
-    """Number of values of frames (n, rows, columns) at the largest number of the detector.
-
-    saturation: this number; None: the largest of an integer dtype, or 2^bits − 1 of 8, 10, 12, 14
-    or 16 bits where several values of a row are at it and none above.  used: mask of the values."""
-    total = 0
-    for row in range(frames.shape[1] if len(frames) else 0):
-        values = frames[:, row] if used is None else frames[:, row][used[:, row]]
-        top = np.fmax.reduce(values, axis=None) if values.size else -np.inf
-        full = values.dtype.kind in "iu" and top == np.iinfo(values.dtype).max
-        if saturation is not None:
-            total += int(np.count_nonzero(values >= saturation))
-        elif full or top in TOPS:
-            number = int(np.count_nonzero(values == top))
-            total += number if full or number >= SEVERAL else 0
-    return total
 
 
 def checked_slab(name: str, given: ArrayLike) -> NDArray:

@@ -15,8 +15,10 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from physrecon.cancellation import cancellation_point
 from physrecon.errors import ArgumentError, DataError
 from physrecon.preprocess.defects import Fields, average_fields, checked_frames, without_flats
+from physrecon.preprocess.saturation import saturation_levels
 
 FLATS = ("interpolate", "average")
+SAMPLED = 64  # views that judge flats and darks
 
 
 def mean_fields(
@@ -38,12 +40,13 @@ def mean_fields(
     flats, darks = checked_frames("flats", flats, counts), checked_frames("darks", darks, counts)
     if mode not in FLATS:
         raise ArgumentError(f"flats_mode: expected one of {', '.join(FLATS)}, got {mode!r}")
-    some = counts[:: max(1, len(counts) // 3)]
+    levels = saturation_levels(counts, flats, darks, saturation)
+    some = counts[:: max(1, len(counts) // SAMPLED)]
     of_views, of_flats = _doses(beam, counts, flats)
     if not len(flats) and air is not None:
-        fields = without_flats(darks, some)
+        fields = replace(without_flats(darks, some), saturation=levels)
     elif positions is None or mode == "average":
-        fields = average_fields(flats, darks, np.zeros(len(flats)), some, of_flats, saturation)
+        fields = average_fields(flats, darks, np.zeros(len(flats)), some, of_flats, levels)
     else:
         where = np.asarray(positions, dtype=np.float64)
         if where.shape != (len(flats),) or not ((where >= 0) & (where <= 1)).all():
@@ -51,7 +54,7 @@ def mean_fields(
                 f"flat_positions: expected {len(flats)} numbers from 0 to 1, got {positions!r}"
             )
         at = np.round(where * len(counts)) / len(counts)
-        fields = average_fields(flats, darks, at, some, of_flats, saturation)
+        fields = average_fields(flats, darks, at, some, of_flats, levels)
     if of_views is not None:
         fields = replace(fields, dose=of_views[:, np.newaxis])
     return fields if air is None else _with_air(counts, fields, air)

@@ -6,6 +6,7 @@ not depend on the slabs.  `Repairs` counts the repairs and describes them in sen
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,6 @@ from physrecon.preprocess.defects import (
     bad_pixels,
     checked_slab,
     fill,
-    saturated_values,
 )
 from physrecon.preprocess.flat_fields import (
     mean_fields,
@@ -27,6 +27,7 @@ from physrecon.preprocess.flat_fields import (
     transmission as transmission_of,
 )
 from physrecon.preprocess.rings import RINGS, remove_rings
+from physrecon.preprocess.saturation import saturated_values
 from physrecon.preprocess.zingers import ZINGERS, Places, find_zingers
 
 FLOOR = 1e-5
@@ -52,6 +53,7 @@ def prepare(
     rings: str | None = None,
     transmission: bool = False,
     line_integrals: bool = False,
+    masked: ArrayLike | None = None,
     first_row: int = 0,
     fill_bad: bool = True,
     overwrite: bool = False,
@@ -66,9 +68,9 @@ def prepare(
     view.  saturation: the detector's largest number.  floor: least transmission; None: half a
     count, or half the noise of the darks.  zingers: "auto" fills bright pixels of single views,
     "none" keeps them; angles (views,) in radians tell which views are adjacent.  rings: None or
-    "sort".  first_row: row of the detector the slab begins with, for messages.  fill_bad: false
-    leaves bad and raised values NaN.
-    overwrite: the memory of float counts may be used for the result.
+    "sort".  masked (views or 1, rows, columns): values that are NaN on purpose, which are counted
+    apart.  first_row: row of the detector the slab begins with, for messages.  fill_bad: false
+    leaves bad and raised values NaN.  overwrite: the memory of float counts may be reused.
     Returns float32 (views, rows, columns), float64 for float64 counts, all finite if filled.
     DataError: flats missing or zero, more than half of a row unusable.
 
@@ -77,22 +79,21 @@ def prepare(
     >>> y.shape, np.allclose(y, np.log(2)), repairs.sentences()
     ((3, 1, 5), True, [])
     """
-    _check(rings, zingers, floor, transmission and line_integrals)
-    counts = checked_slab("projections", counts)
+    counts = _checked(counts, rings, zingers, floor, transmission and line_integrals)
     out, photon, least = result_array(counts, overwrite), np.zeros(1), np.full(1, FLOOR)
     if line_integrals or transmission:
-        np.copyto(out, counts)
-        _normalise(out, air, np.subtract if line_integrals else np.divide)
+        _normalise(counts, out, air, np.subtract if line_integrals else np.divide)
         bad, repairs = np.zeros(counts.shape[1:], dtype=bool), Repairs()
     else:
         light = beam, air, saturation
         fields = mean_fields(counts, flats, darks, flat_positions, flats_mode, *light)
-        bad, repairs = _bad(counts, fields, saturation)
+        bad, repairs = _bad(counts, fields, masked)
         transmission_of(counts, fields, out)
         photon, least = 2 * least_transmission(fields, 0.0), least_transmission(fields)
-    sought = zingers == "auto" and not line_integrals
+    known, sought = _masked(out, masked, bad), zingers == "auto" and not line_integrals
     hit = _remove_zingers(out, bad, angles, photon) if sought else 0
-    repairs += _finish(out, bad, hit, floor or least, line_integrals, fill_bad, first_row)
+    found = _finish(out, bad, hit + known[1], floor or least, line_integrals, fill_bad, first_row)
+    repairs += replace(found, zingers=hit, masked=known[0])
     if rings == "sort":
         remove_rings(out)
     return out, repairs
@@ -110,6 +111,7 @@ def prepare_counts(
     saturation: float | None = None,
     zingers: str = "auto",
     angles: ArrayLike | None = None,
+    masked: ArrayLike | None = None,
 ) -> tuple[NDArray, NDArray, NDArray, Repairs]:
     """A slab of raw counts in the form of TransmissionLikelihood, and the repairs.
 
@@ -117,11 +119,11 @@ def prepare_counts(
     columns): counts of the open beam above the dark, dark (rows, columns), and Repairs.  Nothing is
     filled: bad pixels, zingers and other bad values get blank 0, which excludes them from the
     likelihood."""
-    _check(None, zingers, None, False)
-    counts = checked_slab("projections", counts)
+    counts = _checked(counts, None, zingers, None, False)
     light = beam, air, saturation
     fields = mean_fields(counts, flats, darks, flat_positions, flats_mode, *light)
-    bad, found = _bad(counts, fields, saturation)
+    bad, found = _bad(counts, fields, masked)
+    all_masked, masked_here = _masked(counts, masked, bad)
     y: Any = counts.astype(np.float64 if counts.dtype == np.float64 else np.float32)
     lost = ~np.isfinite(y) & ~bad
     nonfinite, hit = int(np.count_nonzero(lost)), 0
@@ -145,8 +147,9 @@ def prepare_counts(
     repairs = Repairs(
         pixels=bad.size,
         values=y.size,
-        nonfinite=nonfinite,
+        nonfinite=nonfinite - masked_here,
         zingers=hit,
+        masked=all_masked,
     )
     dark = np.where(bad, 0, np.maximum(fields.dark, 0)).astype(y.dtype)
     return y, blank, dark, found + repairs
@@ -172,7 +175,9 @@ def minus_log(values: NDArray, floor: Any = FLOOR) -> int:
     return clamped
 
 
-def _check(rings: str | None, zingers: str, floor: float | None, both: bool) -> None:
+def _checked(
+    counts: ArrayLike, rings: str | None, zingers: str, floor: float | None, both: bool
+) -> NDArray:
     if rings is not None and rings not in RINGS:
         raise ArgumentError(f"rings: expected None or one of {', '.join(RINGS)}, got {rings!r}")
     if zingers not in ZINGERS:
@@ -181,18 +186,36 @@ def _check(rings: str | None, zingers: str, floor: float | None, both: bool) -> 
         raise ArgumentError(f"floor: expected a transmission between 0 and 1, got {floor}")
     if both:
         raise ArgumentError("prepare: expected transmissions or line integrals, got both; drop one")
+    return checked_slab("projections", counts)
 
 
-def _bad(counts: NDArray, fields: Fields, saturation: float | None) -> tuple[NDArray, Repairs]:
+def _bad(counts: NDArray, fields: Fields, masked: ArrayLike | None) -> tuple[NDArray, Repairs]:
     """Mask (rows, columns) of the bad pixels, and the repairs so far."""
     kinds = bad_pixels(counts, fields)
-    found: dict[str, Any] = {kind: int(np.count_nonzero(mask)) for kind, mask in kinds.items()}
-    repairs = Repairs(saturated=saturated_values(counts, saturation), **found)
-    return np.logical_or.reduce(list(kinds.values())), fields.repairs + repairs
+    bad = np.logical_or.reduce(list(kinds.values()))
+    whole = False if masked is None else np.asarray(masked, bool).all(axis=0)
+    found: dict[str, Any] = {k: int(np.count_nonzero(m & ~whole)) for k, m in kinds.items()}
+    saturated = saturated_values(counts, fields.saturation)
+    seen = bool(saturated or fields.repairs.saturated_flats)
+    level = float(fields.saturation[np.isfinite(fields.saturation)].max()) if seen else 0.0
+    return bad, fields.repairs + Repairs(saturated=saturated, saturation=level, **found)
 
 
-def _normalise(values: NDArray, air: slice | None, by: Any) -> None:
+def _masked(counts: NDArray, masked: ArrayLike | None, bad: NDArray) -> tuple[int, int]:
+    """Numbers of masked values, of all and of those that are NaN outside bad pixels."""
+    if masked is None:
+        return 0, 0
+    every = np.broadcast_to(np.asarray(masked, bool), counts.shape)
+    outside = sum(
+        int(np.count_nonzero(mask & ~bad & ~np.isfinite(view)))
+        for mask, view in zip(every, counts, strict=True)
+    )
+    return int(np.count_nonzero(every)), outside
+
+
+def _normalise(counts: NDArray, values: NDArray, air: slice | None, by: Any) -> None:
     """Divide transmissions by their mean over columns of air, or subtract it (line integrals)."""
+    np.copyto(values, counts)
     for view in values if air is not None else ():
         by(view, np.nanmean(view[:, air], axis=1, keepdims=True), out=view)
 
@@ -209,13 +232,13 @@ def _remove_zingers(values: NDArray, bad: NDArray, angles: ArrayLike | None, pho
 def _finish(
     values: NDArray,
     bad: NDArray,
-    hit: int,
+    known: int,
     least: Any,
     logged: bool,
     fill_bad: bool,
     first_row: int,
 ) -> Repairs:
-    """Fill and take the logarithm, in place; hit: number of values that were zingers."""
+    """Fill and take the logarithm, in place; known: NaN that are told apart."""
     nonfinite = clamped = lost_views = 0
     if fill_bad:
         nonfinite, lost_views = fill(values, bad, first_row)
@@ -228,11 +251,10 @@ def _finish(
     return Repairs(
         pixels=bad.size,
         values=values.size,
-        nonfinite=nonfinite - hit,
+        nonfinite=nonfinite - known,
         lost_views=lost_views,
         clamped=clamped,
         floor=float(np.max(least)),
-        zingers=hit,
         negative=_negative_rows(values),
     )
 

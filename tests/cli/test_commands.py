@@ -151,3 +151,21 @@ def test_sigterm_before_the_first_slab_asks_for_another_run(scan, here, capsys, 
     assert main(["recon", "scan.h5", "-o", "v.h5"]) == 75
     assert "run it again" in capsys.readouterr().err
     assert files(here) == {"scan.h5"}
+
+
+def test_info_takes_what_the_user_knows_of_a_scan(here, capsys):
+    write_scan(here / "a.h5", remove=["theta", "data_white"])
+    assert main(["info", "a.h5"]) == 65
+    assert "--angles FIRST..LAST/90" in capsys.readouterr().err
+    given = [
+        "--angles",
+        "0..180/90",
+        "--pixel-size",
+        "2um",
+        "--exclude-views",
+        "3",
+        "--transmission",
+    ]
+    assert main(["info", "a.h5", *given]) == 0
+    said = capsys.readouterr().out
+    assert "90 given" in said and "pixel size: 2 × 2 um" in said and "1 of 90 left out" in said

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from shutil import rmtree
+
 import h5py
 import numpy as np
 import pytest
 from discs import write_scan
 from listing import files
+from volume_files import write
 
 from physrecon.cli.main import main
 
@@ -58,3 +61,20 @@ def test_nothing_of_a_picture_is_cut_off(here, capsys):
             pixels = imread(f"{name}{axis}.png")[..., :3]
             for edge in (pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]):
                 assert (edge == 1).all()
+
+
+def test_an_unfinished_volume_says_how_many_of_its_slabs_are_there(here, capsys):
+    write(here / "v.h5", only=[0, 2])
+    assert main(["view", "v.h5"]) == 66
+    assert "got 2 of its 3 slabs in v.h5.slabs" in capsys.readouterr().err
+
+
+def test_the_advice_for_a_volume_without_its_slabs_leads_to_a_volume(here, capsys):
+    command = ["recon", "scan.h5", "-o", "v.h5", "--center", "22.3", "--slab-rows", "1"]
+    write_scan(here / "scan.h5")
+    assert main(command) == 0
+    rmtree(here / "v.h5.slabs")
+    assert main(["view", "v.h5"]) == 65
+    said = capsys.readouterr().err
+    option = said.partition("run the job again with ")[2].split(".")[0]
+    assert main([*command, option]) == 0 and main(["view", "v.h5"]) == 0

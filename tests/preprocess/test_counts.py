@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from physrecon.errors import ArgumentError, DataError
-from physrecon.preprocess.defects import saturated_values
 from physrecon.preprocess.line_integrals import FLOOR, prepare, prepare_counts
 
 VIEWS, COLUMNS = 40, 60
@@ -83,13 +82,6 @@ def test_saturated_values_are_told(top):
     _, repairs = prepare(counts, flats, darks)
     assert (repairs.saturated, repairs.saturated_flats) == (2 * VIEWS, 40)
     assert "saturated" in " ".join(repairs.sentences())
-
-
-def test_a_stated_saturation_is_taken():
-    counts, _, _ = scan(3000)
-    limit = int(np.sort(counts.ravel())[-11])
-    assert saturated_values(counts) == 0
-    assert saturated_values(counts, limit) == np.count_nonzero(counts >= limit)
 
 
 def test_a_beam_that_changes_is_divided_out():

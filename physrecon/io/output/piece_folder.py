@@ -12,11 +12,11 @@ import io
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from physrecon.errors import OutputError
+from physrecon.errors import MissingInputError, OutputError
 from physrecon.io.atomic_file import publish, remove_temporary
 
 JOB = "job.json"
@@ -77,6 +77,23 @@ def slabs_done(path: str | Path) -> int:
     work, final = work_folder(path), slab_folder(path)
     both = {work} if os.path.lexists(path) else {work, final}
     return len({file.name for folder in both for file in slab_files(folder)})
+
+
+@contextlib.contextmanager
+def unfinished_reported(path: str | Path) -> Iterator[None]:
+    """Raise a MissingInputError that counts the slabs if `path` is an unfinished volume."""
+    try:
+        yield
+    except MissingInputError as error:
+        slabs = None
+        with contextlib.suppress(OSError):  # a name too long for a folder of slabs
+            slabs = None if os.path.exists(path) else partial_slabs(path)
+        if not slabs:
+            raise
+        raise MissingInputError(
+            f"{path}: expected a finished volume, got {slabs_done(path)} of its {len(slabs)} slabs "
+            f"in {work_folder(path).name}; run the same job again to finish it."
+        ) from error
 
 
 def owner(folder: Path) -> str | None:

@@ -95,6 +95,10 @@ class Frames(LazyArray):
         chosen.shape = (len(frames), *self.shape[1:])
         return chosen
 
+    def masked(self, key: Any) -> NDArray[np.bool_] | None:
+        """Mask of the values of a key that are NaN because they are masked; None without a mask."""
+        return None
+
     def __getitem__(self, key: Any) -> NDArray[Any]:
         """Read [views, rows, columns]: views an int, slice, mask or indices; the others int or
         slice.  Raises ArgumentError for other keys and ReadError if the file cannot be read."""
@@ -160,12 +164,19 @@ class MaskedFrames(Frames):
     def within(self, files: UnchangedFiles) -> Frames:
         return MaskedFrames(super().within(files), self._mask.within(files))
 
+    def masked(self, key: Any) -> NDArray[np.bool_]:
+        """Mask of the values of a key, or of one view if it is the same for all."""
+        view, rows, columns = key_for_each("Frames", key, 3)
+        view = slice(None) if len(self._mask) == 1 and not _is_one(view) else view
+        return self._mask[0 if len(self._mask) == 1 and _is_one(view) else view, rows, columns] != 0
+
     def __getitem__(self, key: Any) -> NDArray[Any]:
         values = super().__getitem__(key)
-        view, rows, columns = key_for_each("Frames", key, 3)
-        several = len(self._mask) > 1
-        out = self._mask[view if several else 0, rows, columns] != 0
-        return np.where(out, np.array(np.nan, self.dtype), values)
+        return np.where(self.masked(key), np.array(np.nan, self.dtype), values)
+
+
+def _is_one(key: Any) -> bool:
+    return isinstance(key, (int, np.integer))
 
 
 class Unsqueezed:

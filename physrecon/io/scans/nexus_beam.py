@@ -3,7 +3,8 @@
 A detector counts c = d + b · T, where T is the transmission and b, the open beam, is the product of
 the beam's intensity and the counting time.  NXtomo stores a monitor of the beam in `control/data`
 (nxtomo writes the current of the electrons there) and the times in `count_time`.  A monitor with a
-unit of current is an intensity; any other is taken as counts in the time of the frame."""
+unit of current is an intensity; any other is taken as counts in the time of the frame.  A few
+values that are no positive numbers are NaN here; `reading.with_whole_beam` fills them."""
 
 from __future__ import annotations
 
@@ -26,7 +27,7 @@ CURRENTS = {"a", "ma", "ua", "µa", "na", "ampere", "amperes", "milliampere", "m
 
 @dataclass(frozen=True)
 class Beam:
-    """Counts of the open beam in the views and in the flats, in any unit.
+    """Counts of the open beam in the views and in the flats, in any unit; NaN where unknown.
 
     None if the file states none, or the same for all."""
 
@@ -37,11 +38,11 @@ class Beam:
 
 def measured(detector: Detector, views: Index, flats: Index, darks: Index) -> Beam:
     """The open beam as the file states it.  views, flats, darks: numbers of these frames."""
-    used = np.concatenate([views, flats])
+    kinds, used = (views, flats), np.concatenate([views, flats])
     notes: list[str] = []
     unused: list[str] = []
-    monitor, path, current = _monitor(detector, used, unused)
-    times = _per_frame(detector, f"{detector.group}/count_time", "counting time", used, unused)
+    monitor, path, current = _monitor(detector, kinds, unused)
+    times = _per_frame(detector, f"{detector.group}/count_time", "counting time", kinds, unused)
     if times is not None and len(darks) and _differ(times[np.concatenate([darks, views])]):
         unused.append(
             f"counting time of the darks, {_range(times[darks])}, where that of the projections is "
@@ -70,12 +71,14 @@ def measured(detector: Detector, views: Index, flats: Index, darks: Index) -> Be
     return Beam((open_beam[views], open_beam[flats]), tuple(notes), tuple(unused))
 
 
-def _monitor(detector: Detector, used: Index, unused: list[str]) -> tuple[Values | None, str, bool]:
+def _monitor(
+    detector: Detector, kinds: tuple[Index, Index], unused: list[str]
+) -> tuple[Values | None, str, bool]:
     """(the monitor of the frames, its path, whether it is a current); None if it tells nothing.
 
     What other monitors tell goes to `unused`."""
-    path = f"{detector.entry}/control/data"
-    values = _per_frame(detector, path, "beam monitor", used, unused)
+    path, used = f"{detector.entry}/control/data", np.concatenate(kinds)
+    values = _per_frame(detector, path, "beam monitor", kinds, unused)
     seen = {object_id(detector.data)}
     if isinstance(detector.nodes.get(path), h5py.Dataset):
         seen.add(object_id(detector.nodes[path]))
@@ -108,9 +111,11 @@ def _other_monitors(detector: Detector) -> list[str]:
 
 
 def _per_frame(
-    detector: Detector, path: str, name: str, used: Index, unused: list[str]
+    detector: Detector, path: str, name: str, kinds: tuple[Index, Index], unused: list[str]
 ) -> Values | None:
-    """One positive number per frame, or None; what cannot be used goes to `unused`."""
+    """One positive number per frame, or None; what cannot be used goes to `unused`.
+
+    Other numbers are NaN if at least half of the frames of each kind, views and flats, have one."""
     values = detector.values(path)
     if values is None or values.size == 1:
         return None
@@ -118,11 +123,13 @@ def _per_frame(
         unused.append(f"{name} {path}: {values.size} values for {detector.frames} frames")
         return None
     values = values.astype(np.float64)
-    bad = np.count_nonzero(~(np.isfinite(values[used]) & (values[used] > 0)))
-    if bad:
+    good = np.isfinite(values) & (values > 0)
+    if any(2 * np.count_nonzero(good[kind]) < kind.size for kind in kinds):
+        used = np.concatenate(kinds)
+        bad = np.count_nonzero(~good[used])
         unused.append(f"{name} {path}: {bad} of {used.size} values are no positive numbers")
         return None
-    return values
+    return np.where(good, values, np.nan)
 
 
 def _differ(values: NDArray) -> bool:
@@ -131,5 +138,7 @@ def _differ(values: NDArray) -> bool:
 
 
 def _range(values: NDArray) -> str:
-    low, high = float(values.min()), float(values.max())
+    if not np.isfinite(values).any():
+        return "unknown"
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
     return f"{low:.4g}" if high - low <= SAME * abs(high) else f"{low:.4g} to {high:.4g}"

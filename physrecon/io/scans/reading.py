@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from physrecon import sizes
 from physrecon.errors import DataError
 from physrecon.io.scans.frames import Frames, StoredArray
+
+SAID = 8  # numbers of frames that a note names
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,8 @@ class ScanReading:
     angles: (views,) as stored, or None; `no_angles` is then the error for a scan without them.
     angle_unit: as stated, "" if it is not.  pixel_size: ((row, column), unit) or None.
     flat_positions: (flats,) in 0..1 or None.  beam: counts of the open beam in the views (views,)
-    and in the flats (flats,), in any unit, by a monitor and the counting times; or None.
+    and in the flats (flats,), in any unit, by a monitor and the counting times; NaN for the few
+    that have none; or None.
     notes: choices made in reading.  unused: facts in the file that the result does not rest on.
     files: all files that hold the scan, in a fixed order.  close: closes them."""
 
@@ -53,6 +57,29 @@ class ScanReading:
     no_angles: str = ""
     files: tuple[Path, ...] = ()
     close: Callable[[], None] = lambda: None
+
+
+def with_whole_beam(reading: ScanReading, kept: NDArray[np.bool_]) -> ScanReading:
+    """The reading with a beam without NaN: linear between the frames of the same kind around.
+
+    kept: mask of the views that are used; the others are not said."""
+    if reading.beam is None:
+        return reading
+    filled, notes = [], []
+    for name, beam in zip(("view", "flat"), reading.beam, strict=True):
+        known = np.isfinite(beam)
+        at = np.arange(beam.size)
+        filled.append(np.interp(at, at[known], beam[known]))
+        bad = np.flatnonzero(~known & (kept if name == "view" else True))
+        if bad.size:
+            which = ",".join(map(str, bad[:SAID])) + ",…" * (bad.size > SAID)
+            way = f"; --exclude-views {which} leaves it out" if name == "view" else ""
+            way = way.replace("it out", "them out") if bad.size > 1 else way
+            notes.append(
+                f"beam: no positive number for {sizes.counted(bad.size, name)} of {beam.size} "
+                f"({which}); that of the {name}s around is taken{way}"
+            )
+    return replace(reading, beam=(filled[0], filled[1]), notes=(*reading.notes, *notes))
 
 
 def detector_stack(data: StoredArray, where: str) -> None:

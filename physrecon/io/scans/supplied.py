@@ -20,7 +20,7 @@ from physrecon.io.hdf5_safety import SafeHDF5, damage_reported, text
 from physrecon.io.images.image import Image, open_image
 from physrecon.io.opened import undone_by
 from physrecon.io.scans.frames import Frames, MaskedFrames
-from physrecon.io.scans.reading import ScanReading
+from physrecon.io.scans.reading import ScanReading, with_whole_beam
 from physrecon.io.units import LENGTHS, length_unit
 
 NUMPY = "a NumPy array"
@@ -58,7 +58,9 @@ class Supplied:
                 for name in ("flats", "darks"):
                     reading = self._with_frames(reading, name, opened)
                 reading = self._without_masked(reading, opened)
-                reading = self._with_pixel_size(self._without_views(reading))
+                kept = self._kept(len(reading.projections))
+                reading = self._without_views(with_whole_beam(reading, kept), kept)
+                reading = self._with_pixel_size(reading)
             return replace(reading, close=opened.pop_all().close)
 
     def _with_angles(self, reading: ScanReading) -> ScanReading:
@@ -128,22 +130,26 @@ class Supplied:
             notes = (*notes, f"pixel size: as given; the file says {said} {stated[1]}")
         return replace(reading, pixel_size=(size, unit), notes=notes)
 
-    def _without_views(self, reading: ScanReading) -> ScanReading:
-        if self.exclude_views is None:
-            return reading
-        views = reading.projections.shape[0]
+    def _kept(self, views: int) -> NDArray[np.bool_]:
+        """Mask of the views that are not excluded."""
         keep = np.ones(views, np.bool_)
-        for run in sizes.parse_runs("exclude_views", self.exclude_views):
+        runs = self.exclude_views
+        for run in sizes.parse_runs("exclude_views", runs) if runs is not None else ():
             if run.stop > views:
                 raise ArgumentError(
                     f"exclude_views: expected views within 0:{views}, got {self.exclude_views}"
                 )
             keep[run] = False
-        left = np.flatnonzero(keep)
-        if not left.size:
+        if not keep.any():
             raise ArgumentError(
                 f"exclude_views: expected some views to be left, got none of {views}"
             )
+        return keep
+
+    def _without_views(self, reading: ScanReading, keep: NDArray[np.bool_]) -> ScanReading:
+        if self.exclude_views is None:
+            return reading
+        views, left = keep.size, np.flatnonzero(keep)
         said = f"views: {views - left.size} of {views} left out ({self.exclude_views})"
         positions, beam = reading.flat_positions, reading.beam
         if positions is not None:  # of the time that is left

@@ -49,7 +49,7 @@ def whole_volume(h5: SafeHDF5, place: str) -> h5py.Dataset | None:
         raise DataError(
             f"{h5.path}: expected {len(names)} slab files beside it, got "
             f"{len(names) - len(missing)}: {missing[0]} is missing; copy the folder "
-            f"{Path(missing[0]).parent} along with the file, or run the job again."
+            f"{Path(missing[0]).parent} along with the file, or run the job again with --overwrite."
         )
     data = h5.dataset(place)
     job = text(found.attrs[JOB])

@@ -54,7 +54,8 @@ class Volume(Closing, LazyArray):
                 return self._data[key]
         except (OSError, RuntimeError) as error:
             raise DataError(
-                f"{self.path}: expected readable data, got {error}; run the job again."
+                f"{self.path}: expected readable data, got {error}; run the job again "
+                "with --overwrite."
             ) from error
 
 

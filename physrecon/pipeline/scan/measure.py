@@ -43,10 +43,11 @@ class SlabData:
 def measure(job: ScanJob, scan: Scan, rows: slice) -> tuple[SlabData, Repairs]:
     """The data of a few detector rows, in the form that the likelihood of the job takes."""
     stacks = [s[:, rows] for s in (scan.projections, scan.flats, scan.darks)]
+    masked = scan.projections.masked((slice(None), rows))
     if find(LIKELIHOODS, job.likelihood).raw_counts:
-        *parts, repairs = prepare_counts(*stacks, **corrections(job, scan))
+        *parts, repairs = prepare_counts(*stacks, **corrections(job, scan), masked=masked)
         return SlabData(None, *parts), repairs
-    y, repairs = corrected(job, scan, stacks, rows.start)
+    y, repairs = corrected(job, scan, stacks, rows.start, masked=masked)
     return SlabData(y), repairs
 
 
@@ -57,10 +58,12 @@ def corrected(
     first_row: int,
     fill_bad: bool = True,
     views: Any = ALL,
+    masked: NDArray[np.bool_] | None = None,
 ) -> tuple[Array, Repairs]:
     """Line integrals from counts, flats and darks that were read from `first_row` on.
 
-    fill_bad: false leaves bad values NaN.  views: those of the scan that were read.  The counts are
+    fill_bad: false leaves bad values NaN.  views: those of the scan that were read.  masked: values
+    that are NaN on purpose.  The counts are
     removed from the list, and their memory is reused."""
     counts = stacks.pop(0)
     if counts.dtype == np.float64:
@@ -75,6 +78,7 @@ def corrected(
         rings=None if job.rings == "none" or not fill_bad else job.rings,
         transmission=job.transmission,
         line_integrals=job.line_integrals,
+        masked=masked,
         first_row=first_row,
         fill_bad=fill_bad,
         overwrite=True,

@@ -26,7 +26,7 @@ from physrecon.io import (
     stored_bytes,
 )
 from physrecon.io.output.piece_folder import slab_folder, work_folder
-from physrecon.jobs.scan_job import ScanJob
+from physrecon.jobs.scan_job import SUPPLIED, ScanJob
 from physrecon.operators.projection.projector import Projector
 from physrecon.pipeline.messages import Messages, PieceProgress
 from physrecon.pipeline.pieces import largest, split_rows
@@ -47,11 +47,6 @@ from physrecon.solvers import Stop
 OTHER_FORMATS = (
     *("tif", "tiff", "png", "jpg", "jpeg", "raw", "npy", "npz", "nc", "mrc", "zarr", "nii", "nrrd"),
     *("vtk", "toml", "txt", "csv"),
-)
-# Fields of the job that are arguments of `open_scan`.
-SUPPLIED = (
-    *("line_integrals", "transmission", "allow_root"),
-    *("angles", "flats", "darks", "data_mask", "pixel_size", "exclude_views"),
 )
 
 

@@ -142,6 +142,25 @@ def test_a_monitor_that_says_nothing_is_not_used(tmp_path, monitor, words):
     check(path, *([words] if words else []))
 
 
+@pytest.mark.parametrize("bad", [np.nan, 0, -1.0, np.inf])
+def test_one_bad_value_of_a_monitor_does_not_drop_the_others(tmp_path, bad):
+    monitor = MONITOR.copy()
+    monitor[DARKS + FLATS + 17] = bad
+    path = nxtomo(tmp_path / "a.nx", counts(MONITOR), control__data=monitor)
+    words = "no positive number for 1 view of 40 (17); that of the views around is taken"
+    check(path, "control/data, 0.61 to 1", f"{words}; --exclude-views 17 leaves it out")
+    with open_scan(path, exclude_views="17") as scan:
+        assert len(scan.notes) == 2 and "left out" in scan.notes[1]
+        np.testing.assert_allclose(scan.beam[0], np.delete(MONITOR[-VIEWS:], 17))
+
+
+def test_one_bad_counting_time_of_a_flat_is_that_of_the_other_flats(tmp_path):
+    times = TIMES.copy()
+    times[DARKS] = np.nan
+    path = nxtomo(tmp_path / "a.nx", counts(TIMES / 0.1), **{f"{DETECTOR}count_time": times})
+    check(path, "0.1 for projections, 0.05 for flats", "no positive number for 1 flat of 3 (0)")
+
+
 def test_a_monitor_without_flats_is_said(tmp_path):
     key = np.where(KEY == 1, 3, KEY)
     members = {f"{DETECTOR}image_key": key, f"{DETECTOR}image_key_control": key}

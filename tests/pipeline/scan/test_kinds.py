@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import tifffile
 from discs import CENTER, COLUMNS, MU, disc_mask, line_integrals, write_scan
 
+from physrecon.catalog import LIKELIHOODS, SOLVERS_FOR
 from physrecon.cli.main import main
 from physrecon.errors import ArgumentError
 from physrecon.io import open_scan, open_volume
 from physrecon.jobs.scan_job import ScanJob
 from physrecon.pipeline.messages import NoMessages
-from physrecon.pipeline.run import run
+from physrecon.pipeline.preflight import check_method
+from physrecon.pipeline.run import open_task, run
 from physrecon.pipeline.scan.checks import scan_warnings
+from physrecon.pipeline.scan.measure import measure
 from physrecon.pipeline.scan.resolve import with_settings
+from physrecon.preprocess.line_integrals import prepare
 
 VIEWS = 60
 P = line_integrals(np.arange(VIEWS) * 180 / VIEWS, 3)
@@ -80,7 +85,7 @@ def test_what_was_repaired_is_printed(tmp_path, capsys):
     out = ("-o", str(tmp_path / "v.h5"), "--center", str(CENTER))
     assert main(["recon", str(path), *out]) == 0
     told = capsys.readouterr().err
-    assert "1 of 8640 values brighter" in told and "1 values of flats and darks" in told
+    assert "1 of 8640 values brighter" in told and "1 value of flats and darks" in told
 
 
 def test_one_kind_of_data_only(tmp_path):
@@ -112,3 +117,44 @@ def test_filled_pixels_do_not_tell_of_the_noise(tmp_path):
     with open_scan(path) as scan:
         found = with_settings(job, scan, slice(1, 2), NoMessages())
     assert found.outlier == pytest.approx(1.345 / np.sqrt(1000), rel=0.1)
+
+
+def refusal(path, **fields):
+    """The error of a job before its data are read, or ""."""
+    try:
+        job = ScanJob.build({"input": path, "output": path.with_name("v.h5"), **fields}, "test")
+        with open_task(job) as task:
+            check_method(task.job, task.trial(), task.methods)
+    except ArgumentError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("likelihood", [*LIKELIHOODS][2:])
+def test_a_refusal_of_fbp_names_the_methods_of_the_likelihood(tmp_path, likelihood):
+    said = refusal(tmp_path / "s.h5", method="fbp", likelihood=likelihood)
+    assert said.partition("--method ")[2].split("|") == [*SOLVERS_FOR[likelihood]]
+
+
+def test_the_options_that_a_note_on_few_counts_names_work(tmp_path):
+    _, repairs = prepare(np.arange(20.0).reshape(2, 1, 10), np.full((1, 1, 10), 20.0))
+    words = " ".join(repairs.sentences()).partition(" takes few counts")[0].split()[-4:]
+    assert words[::2] == ["--method", "--likelihood"]
+    fields = dict(zip(("method", "likelihood"), words[1::2], strict=True))
+    assert not refusal(write_scan(tmp_path / "s.h5", views=4), **fields)
+
+
+@pytest.mark.parametrize("views", [1, 90])
+@pytest.mark.parametrize("settings", [{}, {"likelihood": "transmission", "method": "fista"}])
+def test_masked_values_are_called_masked(tmp_path, views, settings):
+    mask = np.zeros((views, 3, COLUMNS), np.uint8)
+    mask[::2, :, 20:22] = 1
+    mask[:, 1, 5] = 1
+    tifffile.imwrite(tmp_path / "m.tif", mask, photometric="minisblack")
+    fields = {"input": write_scan(tmp_path / "s.h5"), "data_mask": tmp_path / "m.tif", **settings}
+    job = ScanJob.build({"output": tmp_path / "v.h5", "center": CENTER, **fields}, "test")
+    with open_task(job) as task:
+        _, repairs = measure(job, task.scan, slice(0, 3))
+    assert (repairs.masked, repairs.nonfinite, repairs.dead) == (mask.sum() * 90 // views, 0, 0)
+    said = f"{repairs.masked} of {repairs.values} values masked: not used"
+    assert repairs.sentences() == [said]
