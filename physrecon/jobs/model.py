@@ -279,17 +279,6 @@ class Job(Table):
         except TypeError as problem:
             raise ValueError(f"solver: expected numbers, got {problem}") from None
 
-    def _able(self) -> list[str]:
-        """The iterative methods that can use prior, likelihood and constraint of this job."""
-        kinds = {*find(PRIORS, self.prior.name).capabilities} if self.prior else set()
-        return [
-            name
-            for name, solver in find_all(SOLVERS).items()
-            if name in self.methods()
-            and (not self.prior or kinds & {*solver.accepts})
-            and (not self.nonnegative or solver.takes_constraint)
-        ]
-
     def _refuse_name_of_method(self) -> None:
         """Raise ValueError for a method named in [solver], which is the table of its settings."""
         for key in ("name", "method"):
