@@ -19,6 +19,7 @@ from physrecon.arrays.vectors import Numbers, Vector
 from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
 from physrecon.solvers.refusals import refuse_likelihood
+from physrecon.solvers.rounding import is_rounding
 from physrecon.solvers.state import (
     VECTOR,
     ArraysHeld,
@@ -40,7 +41,7 @@ class ConjugateGradientState(State):
     """r: the weighted residual (with a fast AᵀWA: the gradient s).  p: the direction.
     rows: L x, () without a prior.  inverse: the diagonal of M, () for M = 1.
     Of each slice, gamma: ⟨s, M s⟩; length: ‖p‖²; squares: ‖r‖² + ‖L x‖²; norm: the largest
-    ‖A p‖²/‖p‖² so far, a lower bound of ‖A‖²."""
+    ‖A p‖²/‖p‖² so far, a lower bound of ‖A‖²; least: the least ‖s‖ so far in units of rounding."""
 
     r: Vector = field(metadata=VECTOR)
     p: Vector = field(metadata=VECTOR)
@@ -50,6 +51,7 @@ class ConjugateGradientState(State):
     length: Numbers
     squares: Numbers
     norm: Numbers
+    least: Numbers
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,7 @@ class ConjugateGradient(Solver):
             length=length,
             squares=squares,
             norm=np.zeros(problem.count),
+            least=np.full(problem.count, np.inf),
         )
 
     def advance(self, problem: Problem, state: ConjugateGradientState) -> ConjugateGradientState:
@@ -132,7 +135,9 @@ class ConjugateGradient(Solver):
         record_change(state, alpha**2 * state.length, size)
         if f.fast_normal:
             vectors.scale_add(state.r, one, -alpha, q, axis, active)
-            state.value, s, spent = None, state.r, np.zeros(len(active), bool)
+            state.value, s = None, state.r
+            norm = self._norm(state, ratio(curvature, state.length))
+            spent = self._is_rounding(problem, state, s, norm**2 * size)
         else:
             squares = vectors.scale_add(state.r, one, -alpha, q, problem.data_axis, active)
             state.value = 0.5 * squares
@@ -146,23 +151,39 @@ class ConjugateGradient(Solver):
         self._turn(problem, state, s, spent)
         return state
 
-    @staticmethod
     def _spent(
-        problem: Problem, state: ConjugateGradientState, s: Vector, squares: Numbers, norm: Numbers
+        self,
+        problem: Problem,
+        state: ConjugateGradientState,
+        s: Vector,
+        squares: Numbers,
+        norm: Numbers,
     ) -> Any:
         """Whether s = Aᵀ r is rounding, so that further directions would be noise.
 
-        Björck (1996), section 7.1: in floating point ‖Aᵀ r‖ stays at a part of eps ‖A‖ ‖r‖.  The
-        residual tells the end only to √eps: near the minimum it is flat.  A rise beyond rounding
-        never happens in exact arithmetic."""
-        precision = float(np.finfo(vectors.leaves(s)[0].dtype).eps)
-        active = state.active
-        state.norm = np.where(active, np.maximum(state.norm, norm), state.norm)
-        left = vectors.dots(s, s, problem.axis)
-        spent = left <= (ROUNDING * precision) ** 2 * state.norm * squares
-        spent |= squares > (1 + 4 * precision) * state.squares
-        state.squares = np.where(active, squares, state.squares)
+        The residual tells the end only to √eps: near the minimum it is flat.  A rise beyond
+        rounding never happens in exact arithmetic."""
+        spent = self._is_rounding(problem, state, s, self._norm(state, norm) * squares)
+        spent |= squares > (1 + 4 * _precision(s)) * state.squares
+        state.squares = np.where(state.active, squares, state.squares)
         return spent
+
+    @staticmethod
+    def _norm(state: ConjugateGradientState, norm: Numbers) -> Numbers:
+        """The largest ‖A p‖²/‖p‖² so far."""
+        state.norm = np.where(state.active, np.maximum(state.norm, norm), state.norm)
+        return state.norm
+
+    @staticmethod
+    def _is_rounding(
+        problem: Problem, state: ConjugateGradientState, s: Vector, unit: Numbers
+    ) -> Any:
+        """Whether s is rounding in computations with numbers of norm √unit: ‖A‖ ‖r‖, or, where s
+        itself is updated, ‖AᵀA‖ ‖x‖."""
+        gradient = np.sqrt(ratio(vectors.dots(s, s, problem.axis), _precision(s) ** 2 * unit))
+        found = is_rounding(gradient, state.least, ROUNDING)
+        state.least = np.where(state.active, np.minimum(state.least, gradient), state.least)
+        return found
 
     @staticmethod
     def _turn(problem: Problem, state: ConjugateGradientState, s: Vector, spent: Any) -> None:
@@ -182,6 +203,10 @@ class ConjugateGradient(Solver):
         for leaf in vectors.leaves(diagonal):
             leaf += 0 if problem.prior is None else problem.prior.lipschitz(problem.f.A.in_shape)
         return vectors.reciprocal(diagonal)
+
+
+def _precision(s: Vector) -> float:
+    return float(np.finfo(vectors.leaves(s)[0].dtype).eps)
 
 
 def _preconditioned(s: Vector, inverse: Vector, memory: Vector) -> Vector:

@@ -25,6 +25,7 @@ from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Numbers, Vector
 from physrecon.problem import Problem
 from physrecon.solvers.refusals import refuse_likelihood
+from physrecon.solvers.rounding import is_rounding
 from physrecon.solvers.state import (
     VECTOR,
     ArraysHeld,
@@ -46,7 +47,8 @@ class LSQRState(State):
     """u: β u.  rows: its part in the range of L, () without a prior.  v: α v.  w: the direction.
 
     u and v are stored unscaled, which saves two passes.  Of each slice the scalars of the process;
-    length: ‖w‖²; scale: the largest α² + β² so far, a lower bound of ‖A‖²; refined: whether the
+    length: ‖w‖²; scale: the largest α² + β² so far, a lower bound of ‖A‖²; least: the least
+    ‖Aᵀ r‖ so far in units of eps ‖A‖ ‖r‖; refined: whether the
     process has begun again from y − A x; spent: whether only rounding is left."""
 
     u: Vector = field(metadata=VECTOR)
@@ -59,6 +61,7 @@ class LSQRState(State):
     phi_bar: Numbers
     length: Numbers
     scale: Numbers
+    least: Numbers
     refined: NDArray[np.bool_]
     spent: NDArray[np.bool_]
 
@@ -100,6 +103,7 @@ class LSQR(Solver):
             v=vectors.empty(f.A.in_shape, x),
             w=vectors.empty(f.A.in_shape, x),
             **numbers,
+            least=np.full(problem.count, np.inf),
             refined=none,
             spent=none,
         )
@@ -125,7 +129,8 @@ class LSQR(Solver):
         length = _scale(state.w, ratio(1.0, alpha), axis, which)
         scale = np.maximum(state.scale, alpha**2)
         state.assign_numbers(which, alpha, beta, alpha, beta, length, scale)
-        spent = _is_rounding(state, alpha, REFINED) | (beta == 0)
+        state.least = np.where(which, np.inf, state.least)
+        spent = _is_rounding(state, alpha, REFINED, which) | (beta == 0)
         state.spent = np.where(which, spent, state.spent)
         state.value = 0.5 * state.phi_bar**2 if L is None else None
 
@@ -182,8 +187,8 @@ class LSQR(Solver):
         Saunders (section 6) is an upper bound of ‖A‖² that grows with the iterations and would end
         a long process too early."""
         left = np.abs(state.rho_bar)  # α |c|
-        least = np.where(state.refined, REFINED, ENDS)
-        ended = _is_rounding(state, left, least) | (state.beta == 0)
+        ends = np.where(state.refined, REFINED, ENDS)
+        ended = _is_rounding(state, left, ends, moving) | (state.beta == 0)
         ended &= moving
         state.spent = state.spent | (ended & state.refined)
         again = ended & ~state.refined
@@ -192,10 +197,13 @@ class LSQR(Solver):
             self._begin(problem, state, again)
 
 
-def _is_rounding(state: LSQRState, left: Numbers, least: Any) -> Any:
-    """Whether ‖Aᵀ r‖ / ‖r‖ is at most `least` eps ‖A‖; false where the process diverges."""
+def _is_rounding(state: LSQRState, left: Numbers, ends: Any, which: Any) -> Any:
+    """Whether ‖Aᵀ r‖ / ‖r‖ = left is rounding; false where the process diverges."""
     precision = float(np.finfo(vectors.leaves(state.x)[0].dtype).eps)
-    return (left <= least * precision * np.sqrt(state.scale)) & np.isfinite(state.scale)
+    gradient = ratio(left, precision * np.sqrt(state.scale))
+    found = is_rounding(gradient, state.least, ends) & np.isfinite(state.scale)
+    state.least = np.where(which, np.minimum(state.least, gradient), state.least)
+    return found
 
 
 def _scale(y: Vector, factor: Numbers, axis: Any, which: Any) -> Numbers:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from zoo.matrices import Dense, FastNormal
 from zoo.problems import bell
 
 import physrecon as pr
@@ -52,3 +53,22 @@ def test_converged_is_as_near_as_the_textbook_comes(solver, factor, dtype, noise
     result = pr.solve(problem, solver, stop=pr.Stop(iterations=600))
     assert result.reason.startswith("converged")
     assert error(result.x) < factor * error(textbook(y.astype(dtype)))
+
+
+@pytest.mark.parametrize(
+    ("solver", "matrix"),
+    [(pr.ConjugateGradient(), Dense), (pr.ConjugateGradient(), FastNormal), (pr.LSQR(), Dense)],
+    ids=["cgls", "cgls, fast normal", "lsqr"],
+)
+@pytest.mark.parametrize("seed", [79, 97, 160])
+def test_rounding_is_not_followed_into_the_null_space(solver, matrix, seed):
+    """Matrices of rank 8 whose ‖Aᵀ r‖ never gets below eps ‖A‖ ‖r‖."""
+    rng = np.random.default_rng(seed)
+    rows, columns = rng.integers(8, 30, 2)
+    M = rng.standard_normal((rows, 8)) @ rng.standard_normal((8, columns))
+    y = rng.standard_normal(rows)
+    truth = np.linalg.pinv(M, rcond=1e-10) @ y
+    problem = pr.Problem(pr.LeastSquares(matrix(M), y))
+    result = pr.solve(problem, solver, stop=pr.Stop(iterations=400))
+    assert result.iterations < 100
+    assert np.linalg.norm(result.x - truth) < 1e-9 * np.linalg.norm(truth)
