@@ -23,3 +23,15 @@ def here(tmp_path, monkeypatch) -> Path:
     """An empty folder, which is the current one."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Of the cases of a test in float64, all but the first are thorough."""
+    seen = set()
+    for item in items:
+        test, _, case = item.nodeid.partition("[")
+        if "float64" in case:
+            if test in seen:
+                item.add_marker("thorough")
+            seen.add(test)

@@ -12,6 +12,8 @@ import pytest
 
 import physrecon as pr
 
+pytestmark = pytest.mark.thorough
+
 ROOMS = {"": pr, "psf.": pr.psf, "datasets.": pr.datasets}
 
 

@@ -17,6 +17,8 @@ from physrecon.cancellation import cancel_on_signals, cancellation_point
 from physrecon.cli import commands
 from physrecon.cli.main import main
 
+pytestmark = pytest.mark.thorough
+
 SIGNALS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda n: n.name)
 
 

@@ -19,6 +19,7 @@ if numba.config.ENABLE_CUDASIM:
 
 from numba import cuda
 
+pytestmark = pytest.mark.thorough
 TARGETS = [(8, 0), (9, 0)]
 BLOCK, TABLE, INDEX = float32[:, :, ::1], float32[:, ::1], int64[::1]
 STACK = float32[:, :, :]

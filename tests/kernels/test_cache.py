@@ -12,6 +12,8 @@ import pytest
 
 from physrecon.kernels._jit import inner
 
+pytestmark = pytest.mark.thorough
+
 SCRIPT = """
 import numpy as np
 

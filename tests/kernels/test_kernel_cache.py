@@ -9,6 +9,8 @@ import sys
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.thorough
+
 # Doubles rows of as many lanes as the arguments say.  The inner function is recursive, so that the
 # compiler leaves a call of it by its symbol in the outer one.
 SCRIPT = """

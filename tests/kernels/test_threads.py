@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.thorough
+
 SETUP = """
 import multiprocessing, os, sys, threading
 from concurrent.futures import ThreadPoolExecutor

@@ -14,6 +14,8 @@ import physrecon as pr
 from physrecon.catalog import WEIGHT_RULES
 from physrecon.errors import ArgumentError
 
+pytestmark = pytest.mark.thorough
+
 SIGMA = 0.05
 EXACT = pr.Stop(iterations=300, rtol=1e-14)
 

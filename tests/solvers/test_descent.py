@@ -17,6 +17,7 @@ from physrecon.solvers.line_search import search
 KINDS = ["least squares", "huber", "student", "transmission", "poisson", "bent"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("solver", [*SEARCHING, pytest.param(NESTEROV, id="nesterov")])
 @pytest.mark.parametrize("kind", KINDS)
 def test_random_problems_never_diverge(solver, kind):

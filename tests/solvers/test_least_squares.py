@@ -128,6 +128,7 @@ def test_an_operator_of_zeros_is_solved_by_the_start(solver):
     assert result.reason.startswith("converged after 1")
 
 
+@pytest.mark.thorough
 @every_solver
 def test_small_random_problems_never_diverge(solver):
     rng = np.random.default_rng(7)

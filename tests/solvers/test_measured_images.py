@@ -55,6 +55,7 @@ def plain(bars):
     return bars.scores()
 
 
+@pytest.mark.thorough
 def test_of_bars_the_more_is_known_the_nearer_to_the_truth(bars, plain):
     """Nothing; a spectrum; counts and no negative light; bars that do not change along x."""
     wiener = psnr(pr.wiener(bars.y, bars.psf, normalize=True), bars.truth)
@@ -70,6 +71,7 @@ def test_bars_stop_by_themselves_where_they_are_best(bars, plain):
     assert psnr(result.x[bars.A.frame], bars.truth) > max(plain) - 0.3
 
 
+@pytest.mark.thorough
 def test_two_lines_that_run_together_separate(shared_data):
     folder = shared_data / "confocal_beads_grid"
     y = read(folder / "DeconvolutionSampleVerticalGrid1AU-crop.tif")

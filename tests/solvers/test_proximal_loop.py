@@ -88,6 +88,7 @@ def random_priors(rng, M, y):
     return [None, pr.L1(weight), pr.TotalVariation(weight), pr.Tikhonov(weight * curvature / slope)]
 
 
+@pytest.mark.thorough
 @every_solver
 def test_random_problems_do_not_diverge(solver):
     """In 20 iterations FISTA never ends above its start; the others, which do not go down in every
@@ -107,6 +108,7 @@ def test_random_problems_do_not_diverge(solver):
         assert after <= before * (1 + margin), i
 
 
+@pytest.mark.thorough
 @every_splitting
 def test_random_counts_do_not_diverge(solver):
     rng = np.random.default_rng(12)

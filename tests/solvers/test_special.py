@@ -179,6 +179,7 @@ def test_a_stricter_rule_sets_stopped_slices_moving_exactly_where_they_stood(sol
         np.testing.assert_array_equal(strict.x[z], direct.x[0])
 
 
+@pytest.mark.thorough
 @every_case
 def test_small_random_problems_never_diverge(solver):
     rng = np.random.default_rng(7)

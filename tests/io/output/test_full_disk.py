@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.thorough
+
 # HDF5 flushes what it still holds open when the interpreter has gone; a crash shows in the code.
 FILL = """
 import resource

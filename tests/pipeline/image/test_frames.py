@@ -68,6 +68,7 @@ def test_frames_of_another_job_are_not_mixed_in(series, here):
     run(make(stop={"iterations": 3}, overwrite=True))
 
 
+@pytest.mark.thorough
 def test_a_kill_loses_nothing_that_is_finished(series, here):
     argv = [sys.executable, "-m", "physrecon.cli.main", "deconvolve", "i.tif", "--psf", "p.tif"]
     argv += ["-o", "o.tif", "--iterations", "300"]

@@ -26,6 +26,7 @@ def axis(path, **fields):
 FIELDS = {"data_white": 10_000, "data_dark": 50}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("dtype", [np.uint16, np.float32])
 def test_the_search_holds_far_less_than_a_slab(tmp_path, dtype):
     views, wide = 1500, 8 * COLUMNS

@@ -197,6 +197,7 @@ def test_a_weight_that_is_found_beats_none_and_much(noisy):
     assert found < error("c.h5", prior={"name": "smooth", "weight": 1e5})
 
 
+@pytest.mark.thorough
 def test_a_run_that_is_killed_goes_on_to_the_same_bytes(noisy, here):
     words = [
         "--center",
