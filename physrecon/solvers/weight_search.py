@@ -142,9 +142,10 @@ class Search:
     def _vertex(self, best: int) -> float:
         """The minimum of a parabola through the scores around the least one."""
         near = [k for k in sorted(self.points) if abs(k - best) <= COARSE]
-        bend, slope, _ = np.polyfit(
-            [k - best for k in near], [self.points[k].score for k in near], 2
-        )
+        scores = [self.points[k].score / self.points[best].score for k in near]
+        if len(near) < 3:
+            return best
+        bend, slope, _ = np.polyfit([k - best for k in near], scores, 2)
         return best + float(np.clip(-slope / (2 * bend), -1, 1)) if bend > 0 else best
 
     def _root(self) -> tuple[float, float, float]:
