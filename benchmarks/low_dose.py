@@ -56,7 +56,7 @@ def views(seed: int) -> None:
     f = pr.LeastSquares(pr.Projector(scan), y, np.exp(-y))
     problem = pr.Problem(f, pr.TotalVariation(1.0, axes=(1, 2)), pr.NonNegative())
     found = []
-    took = seconds(lambda: found.append(pr.choose_weight(problem)))
+    took = seconds(lambda: found.append(pr.choose_weight(problem, "gcv")))
     choice = found[0]
     auto = psnr(choice.result.x, truth)
     table = Table((f"30 views, seed {seed}", "weight", "PSNR", "seconds"))

@@ -1,9 +1,9 @@
 """How far predicted data p lie from measured data y: φ(p; y), its slope and a curvature above it.
 
-One pass over the data writes the slopes (or curvatures) over p and adds up the losses.  Data are
-seen as (outer, slices, inner); a parameter that belongs to data, such as a background, comes as
-(1 | outer, 1 | slices, inner), so that one number, or one per view or per pixel, takes little
-memory.  Sums leave as in `kernels.vectors`, as `partial` (outer, slices, pieces).
+One pass over the data writes the slopes (or curvatures, or losses) over p and adds up the losses.
+Data are seen as (outer, slices, inner); a parameter that belongs to data, such as a background,
+comes as (1 | outer, 1 | slices, inner), so that one number, or one per view or per pixel, takes
+little memory.  Sums leave as in `kernels.vectors`, as `partial` (outer, slices, pieces).
 
 A curvature c majorises: the parabola φ(p) + φ'(p)(t − p) + ½ c (t − p)² lies above φ(t) for all t
 that p may take (t ≥ 0 for counts)."""
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 f4 = np.float32
 
-SLOPES, CURVATURES, RESIDUALS, RATIOS = range(4)  # what a pass leaves in place of p
+SLOPES, CURVATURES, RESIDUALS, RATIOS, LOSSES = range(5)  # what a pass leaves in place of p
 
 EPSILON = f4(2**-23)
 LEAST_RATIO = f4(2**-46)  # least mean per count: bounds y / mean, far above what 1e9 counts need
@@ -81,6 +81,10 @@ def _huber_piece(k, p, y, root, delta, what, partial):
             value, _ = huber(q[i], d[i], w[i], delta)
             q[i] = w[i] * (q[i] - d[i])
             total += float(value)
+    elif what == LOSSES:
+        for i in range(q.size):
+            q[i], _ = huber(q[i], d[i], w[i], delta)
+            total += float(q[i])
     else:
         for i in range(q.size):
             value, slope = huber(q[i], d[i], w[i], delta)
@@ -109,7 +113,7 @@ def _huber_gpu(p, y, root, delta, what, partial):
             slope = huber_curvature(p[o, s, i], y[o, s, i], root[u, v, i], delta)
         elif what == RESIDUALS:
             slope = root[u, v, i] * (p[o, s, i] - y[o, s, i])
-        p[o, s, i] = slope
+        p[o, s, i] = value if what == LOSSES else slope
         total += value
     partial[o, s, c] = total
 
@@ -141,6 +145,10 @@ def _student_piece(k, p, y, spread, half, what, partial):
     if what == CURVATURES:
         for i in range(q.size):
             q[i] = student_curvature(q[i], d[i], spread, half)
+    elif what == LOSSES:
+        for i in range(q.size):
+            q[i], _ = student(q[i], d[i], spread, half)
+            total += float(q[i])
     else:
         for i in range(q.size):
             value, slope = student(q[i], d[i], spread, half)
@@ -166,7 +174,7 @@ def _student_gpu(p, y, spread, half, what, partial):
         value, slope = student(p[o, s, i], y[o, s, i], spread, half)
         if what == CURVATURES:
             slope = student_curvature(p[o, s, i], y[o, s, i], spread, half)
-        p[o, s, i] = slope
+        p[o, s, i] = value if what == LOSSES else slope
         total += value
     partial[o, s, c] = total
 
@@ -240,6 +248,10 @@ def _poisson_piece(k, p, y, background, what, partial):
         for i in range(q.size):
             value, q[i] = poisson_ratio(q[i], d[i], b[i])
             total += float(value)
+    elif what == LOSSES:
+        for i in range(q.size):
+            q[i], _ = poisson(q[i], d[i], b[i])
+            total += float(q[i])
     else:
         for i in range(q.size):
             value, slope = poisson(q[i], d[i], b[i])
@@ -268,7 +280,7 @@ def _poisson_gpu(p, y, background, what, partial):
             slope = poisson_curvature(p[o, s, i], y[o, s, i], background[u, v, i])
         elif what == RATIOS:
             value, slope = poisson_ratio(p[o, s, i], y[o, s, i], background[u, v, i])
-        p[o, s, i] = slope
+        p[o, s, i] = value if what == LOSSES else slope
         total += value
     partial[o, s, c] = total
 
@@ -331,6 +343,10 @@ def _transmission_piece(k, p, y, blank, dark, what, partial):
     if what == CURVATURES:
         for i in range(q.size):
             q[i] = transmission_curvature(q[i], d[i], b[i], n[i])
+    elif what == LOSSES:
+        for i in range(q.size):
+            q[i], _ = transmission(q[i], d[i], b[i], n[i])
+            total += float(q[i])
     else:
         for i in range(q.size):
             value, slope = transmission(q[i], d[i], b[i], n[i])
@@ -358,7 +374,7 @@ def _transmission_gpu(p, y, blank, dark, what, partial):
         value, slope = transmission(p[o, s, i], y[o, s, i], blank[t, u, i], dark[v, w, i])
         if what == CURVATURES:
             slope = transmission_curvature(p[o, s, i], y[o, s, i], blank[t, u, i], dark[v, w, i])
-        p[o, s, i] = slope
+        p[o, s, i] = value if what == LOSSES else slope
         total += value
     partial[o, s, c] = total
 
@@ -366,7 +382,7 @@ def _transmission_gpu(p, y, blank, dark, what, partial):
 residuals = Twin(_huber_cpu, _huber_gpu)
 """(p, y, root, delta, what, partial): least squares and Huber.  p, y (outer, slices, inner),
 p written · root (1 | outer, 1 | slices, inner), root of the weights · delta a number of the type
-of p, infinite for least squares · what: SLOPES, CURVATURES or RESIDUALS (root · (p − y))."""
+of p, infinite for least squares · what: SLOPES, CURVATURES, LOSSES, RESIDUALS (root · (p − y))."""
 
 student_t = Twin(_student_cpu, _student_gpu)
 """(p, y, spread, half, what, partial): Student's t; spread and half are numbers of p's type."""

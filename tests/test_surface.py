@@ -47,7 +47,7 @@ JOBS = {
         "outlier": 0.25, "nonnegative": True, "center": 296.5, "slices": "3:40", "rings": "sort",
         "angle_unit": "deg", "allow_root": "raw", "slab_rows": 8, "device": "cuda", "threads": 3,
         "memory": "4GB", "overwrite": True, "solver": {"iterations": 7}, "stop": {"rtol": 1e-4},
-        "prior": {"name": "tv", "rule": "l-curve", "isotropic": False, "slicewise": False},
+        "prior": {"name": "tv", "rule": "gcv", "isotropic": False, "slicewise": False},
     },
     "image-default": {"input": "stack.tif", "psf": "psf.tif", "output": "sharp.tif"},
     "image": {

@@ -141,7 +141,7 @@ def _some(*names: str) -> list[Option]:
 def _set(parser: Parser) -> None:
     parser.add_argument(
         "--set", dest="settings", action="append", type=_word(_setting), metavar="KEY=VALUE",
-        help="any field of the job, e.g. solver.step=0.9, stop.rtol=1e-4, prior.rule=l-curve",
+        help="any field of the job, e.g. solver.step=0.9, stop.rtol=1e-4, prior.rule=gcv",
     )  # fmt: skip
 
 

@@ -166,11 +166,12 @@ class ScanJob(Job):
                 f"likelihood: expected raw counts for {self.likelihood}, got {got}; choose "
                 "--likelihood weighted"
             )
-        rule = self.prior.rule if self.prior and self.prior.weight == "auto" else ""
-        needs_noise = self.stop.discrepancy == "auto" or rule in ("risk", "discrepancy")
+        rule = self.prior.rule if self.prior and self.prior.factor else ""
+        needs_noise = self.stop.discrepancy == "auto" or rule == "discrepancy"
         if likelihood.counts and not likelihood.raw_counts and needs_noise:
             # line integrals are no counts: their noise is not that of the likelihood
             raise ValueError(
                 "likelihood: expected a noise level that the data tell, got line integrals taken "
-                f"as counts ({self.likelihood}); give a number for stop.discrepancy, or rule gcv"
+                f"as counts ({self.likelihood}); give a number for stop.discrepancy, or the "
+                "rule held-out"
             )

@@ -11,7 +11,7 @@ from physrecon.catalog import PRIORS, WEIGHT_RULES, find, nearest
 from physrecon.errors import ArgumentError
 from physrecon.jobs.complaints import complaint
 from physrecon.jobs.options import Table, option
-from physrecon.jobs.types import Tolerance, Weight, Whole, one_of
+from physrecon.jobs.types import PriorWeight, Tolerance, Weight, Whole, auto_factor, one_of
 
 
 class StopSettings(Table):
@@ -38,13 +38,18 @@ class PriorTable(Table):
     name: Annotated[str, one_of(PRIORS)] = option(
         ..., "what is known of the object", flag="--prior"
     )
-    weight: Weight = option(
-        "auto", "how much the prior counts; auto finds it from the data", flag="--weight",
-        metavar="W",
+    weight: PriorWeight = option(
+        "auto", "how much the prior counts; auto finds it from the data, auto*2 doubles that",
+        flag="--weight", metavar="W",
     )  # fmt: skip
     rule: Annotated[str, one_of(WEIGHT_RULES)] = option(
         WEIGHT_RULES[0], "how weight = auto is chosen"
     )
+
+    @property
+    def factor(self) -> float | None:
+        """The factor on the weight that is found; None if the weight is given."""
+        return auto_factor(self.weight)
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -138,6 +139,26 @@ def _psf(value: Any) -> str:
     return str(value)
 
 
+def auto_factor(weight: Any) -> float | None:
+    """The factor of a weight that is found: 1 of auto, 2 of auto*2, 0.5 of auto/2; else None."""
+    found = re.fullmatch(r"auto(?:([*/])(.+))?", str(weight))
+    if not found:
+        return None
+    try:
+        factor = number("a factor", holds=positive)(found[2] or "1")
+    except ValueError:
+        return None
+    return float(1 / factor if found[1] == "/" else factor)
+
+
+def _prior_weight(value: Any) -> Any:
+    if isinstance(value, str) and auto_factor(value) is not None:
+        return value
+    return number("a number > 0, or auto, or more or less of it: auto*2, auto/2", holds=positive)(
+        value
+    )
+
+
 def _setting(value: Any) -> Any:
     """Convert a word of argv to a number if it is one."""
     try:
@@ -178,6 +199,7 @@ OutlierSize = Annotated[float | Literal["auto"], _checked(number(
 Weight = Annotated[float | Literal["auto"], _checked(number(
     "a number > 0, or auto", "auto", holds=positive
 ))]  # fmt: skip
+PriorWeight = Annotated[float | str, _checked(_prior_weight)]
 Tolerance = Annotated[float, _checked(number("a number >= 0", holds=not_negative))]
 Fraction = Annotated[float, _checked(number(
     "a number between 0 and 1, such as 1e-3", holds=lambda part: 0 < part < 1

@@ -21,6 +21,7 @@ from physrecon.errors import ArgumentError
 from physrecon.likelihoods.parameters import compact, split
 from physrecon.operators.base import LinearOperator, Operator
 from physrecon.operators.checks import slice_norm_bounds
+from physrecon.operators.diagonal import Diagonal
 
 
 class Likelihood:
@@ -152,6 +153,23 @@ class Likelihood:
         from physrecon.kernels.losses import CURVATURES
 
         self._go_through(p, CURVATURES)
+
+    def data_losses(self, p: Vector) -> None:
+        """p ← φ(p) of each datum."""
+        from physrecon.kernels.losses import LOSSES
+
+        self._go_through(p, LOSSES)
+
+    def masked(self, keep: Vector) -> Self:
+        """The likelihood of the data that `keep` leaves: the others count as 0 under A = 0.
+
+        keep: 1 or 0 for each datum, of A.out_shape.  The others add a constant to f and nothing to
+        its gradient, for any φ."""
+        y = vectors.copy(self.y)
+        vectors.multiply(y, keep)
+        other = self._of_data(y, "normal", "lipschitz", "_noise_deviance")
+        other.A = Diagonal(keep, self.A.out_shape, self.data_axis) @ self.A
+        return other
 
     def _go_through(self, p: Vector, what: int) -> Numbers:
         values = np.zeros(1)

@@ -405,7 +405,7 @@ class Composition(Operator):
             )
         if B.slices:
             A = A.with_slice_axis(B.slices[1])
-        if A.slices:
+        if A.slices and not (B.slices and B.slices[1] == A.slices[0]):
             B = B.with_slice_axis(A.slices[0])
         self._A, self._B = A, B
         self.in_shape, self.out_shape = B.in_shape, A.out_shape

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
@@ -13,7 +14,7 @@ from physrecon.pipeline.messages import Messages, PieceProgress
 from physrecon.priors import NonNegative, Prior
 from physrecon.problem import Problem
 from physrecon.solvers import Result, Stop, solve
-from physrecon.solvers.choose_weight import choose_weight
+from physrecon.solvers.choose_weight import WeightChoice, choose_weight
 from physrecon.solvers.state import State
 
 
@@ -34,7 +35,7 @@ def make_prior(
     kind = find(PRIORS, table.name)
     placed = {"axes": axes, "spacing": tuple(voxel_size[axis] / voxel_size[-1] for axis in axes)}
     known = {field.name for field in fields(kind)}
-    weight = 1.0 if table.weight == "auto" else float(table.weight)
+    weight = 1.0 if table.factor else float(table.weight)
     return kind(weight, **table.settings, **{k: v for k, v in placed.items() if k in known})
 
 
@@ -66,21 +67,33 @@ def with_iterations(job: Any) -> Any:
     return job.model_copy(update={"stop": job.stop.model_copy(update=settings)})
 
 
-def with_weight(
-    job: Any, part: Callable[[], tuple[Problem, Stop | None, str]], messages: Messages
-) -> Any:
+def with_weight(job: Any, part: Callable[[], tuple[Problem, Stop, str]], messages: Messages) -> Any:
     """The job with the weight of its prior, chosen on a part of its data.
 
-    part(): the problem of that part, the stopping rule of its solutions (None: the usual one), and
-    the place of the part in words."""
-    if job.prior is None or job.prior.weight != "auto":
+    part(): the problem of that part, the stopping rule of its solution, and the place of the part
+    in words."""
+    factor = job.prior.factor if job.prior is not None else None
+    if factor is None:
         return job
     problem, stop, where = part()
-    with messages.progress("weight", 1, "choice"):
-        choice = choose_weight(problem, job.prior.rule, make_solver(job), stop)
-    weight = float(f"{choice.weight:.3g}")  # finer than it matters, and the same on every machine
-    messages.result(
-        f"weight: {weight} (found, {job.prior.rule} of {len(choice.curve)} solutions, {where})"
-    )
+    with messages.progress("weight", 1, "choice") as progress:
+        choice = choose_weight(problem, job.prior.rule, make_solver(job), stop, progress.within(1))
+    weight = float(f"{factor * choice.weight:.3g}")  # finer than matters; the same everywhere
+    messages.result(_weight_line(str(job.prior.weight), weight, choice, where))
+    if choice.contradicted:
+        messages.warn(
+            f"weight: the noise level asks for {choice.discrepancy:.2g}, which is far from "
+            f"{choice.weight:.2g}; noise that neighbours share or a model that does not fit (PSF, "
+            "axis, background) can be the reason: look at the result"
+        )
     prior = job.prior.model_copy(update={"weight": weight})
     return job.model_copy(update={"prior": prior})
+
+
+def _weight_line(asked: str, weight: float, choice: WeightChoice, where: str) -> str:
+    misfit = "" if math.isnan(choice.misfit) else f"; residual {choice.misfit:.2g} × the noise"
+    return (
+        f"weight: {weight} ({asked}, {choice.rule} of {len(choice.curve)} fits, {where}; "
+        f"{choice.low:.2g} to {choice.high:.2g} fit as well{misfit}; --weight auto*2 smooths more, "
+        "auto/2 less)"
+    )

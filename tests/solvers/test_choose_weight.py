@@ -1,4 +1,4 @@
-"""The weight of a prior against the closed forms of ridge regression.
+"""The weight of a prior against closed forms of ridge regression, and against the best weight.
 
 With the hat matrix H(w) = M (MᵀM + w)⁻¹ Mᵀ the solution is M x = H y and its degrees of freedom are
 tr H (Golub, Heath and Wahba 1979)."""
@@ -17,7 +17,7 @@ from physrecon.errors import ArgumentError
 pytestmark = pytest.mark.thorough
 
 SIGMA = 0.05
-EXACT = pr.Stop(iterations=300, rtol=1e-14)
+EXACT = pr.Stop(iterations=3000, rtol=1e-14)
 
 
 def blurred(n=90, seed=0):
@@ -49,23 +49,19 @@ class Ridge:
     def residual(self, w):
         return np.linalg.norm(self.y - self.hat(w) @ self.y)
 
-    def score(self, rule, w):
+    def score(self, w):
         freedom = np.trace(self.hat(w)) / len(self.y)
-        if rule == "gcv":
-            return self.residual(w) ** 2 / len(self.y) / (1 - freedom) ** 2
-        return self.residual(w) ** 2 / len(self.y) + 2 * freedom
+        return self.residual(w) ** 2 / len(self.y) / (1 - freedom) ** 2
 
     def weight(self, rule):
         if rule == "discrepancy":
             wanted = np.sqrt(len(self.y))
             return np.exp(brentq(lambda s: self.residual(np.exp(s)) - wanted, -5, 15))
-        found = minimize_scalar(
-            lambda s: self.score(rule, np.exp(s)), bounds=(-5, 15), method="bounded"
-        )
+        found = minimize_scalar(lambda s: self.score(np.exp(s)), bounds=(-5, 15), method="bounded")
         return np.exp(found.x)
 
 
-@pytest.mark.parametrize("rule", ["gcv", "risk", "discrepancy"])
+@pytest.mark.parametrize("rule", ["gcv", "discrepancy"])
 def test_weight_of_ridge_regression(rule):
     """On a diagonal matrix the signs of the shake cancel, and df is exact."""
     i = np.arange(150)
@@ -76,7 +72,7 @@ def test_weight_of_ridge_regression(rule):
     for point in choice.curve:
         assert point.residual == pytest.approx(ridge.residual(point.weight), rel=1e-6)
         if rule != "discrepancy":
-            assert point.score == pytest.approx(ridge.score(rule, point.weight), rel=1e-4)
+            assert point.score == pytest.approx(ridge.score(point.weight), rel=1e-4)
 
 
 def test_degrees_of_freedom_of_any_matrix():
@@ -98,7 +94,7 @@ def test_the_chosen_solution_is_nearly_the_best(rule):
         return np.linalg.norm(pr.solve(one, pr.ConjugateGradient(), stop=EXACT).x - x)
 
     best = min(error(w) for w in np.geomspace(1e-3, 1e4, 29))
-    assert np.linalg.norm(choice.result.x - x) < (2.2 if rule == "l-curve" else 1.2) * best
+    assert np.linalg.norm(choice.result.x - x) < 1.2 * best
     assert choice.problem.prior.weight == choice.weight
     assert [p.weight for p in choice.curve] == sorted(p.weight for p in choice.curve)
 
@@ -120,7 +116,7 @@ def test_the_choice_is_the_same_every_time():
 def test_the_curve_is_drawn(tmp_path):
     M, _, y = blurred()
     path = tmp_path / "curve.png"
-    pr.choose_weight(problem(M, y), "l-curve").plot(path)
+    pr.choose_weight(problem(M, y)).plot(path)
     assert path.read_bytes().startswith(b"\x89PNG")
 
 
@@ -138,20 +134,35 @@ def test_counts_have_degrees_of_freedom_too(likelihood):
         mean, slope = 1000 * np.exp(-p) + 10, 1000 * np.exp(-p)
         f = pr.TransmissionLikelihood(A, rng.poisson(mean) / 1.0, 1000, 10)
     problem = pr.Problem(f, pr.Tikhonov(1.0), pr.NonNegative())
-    choice = pr.choose_weight(problem, "gcv", pr.LBFGS(), pr.Stop(iterations=150))
+    choice = pr.choose_weight(problem, "gcv", pr.LBFGS(), pr.Stop(iterations=200))
     J = slope[:, None] * A.M / np.sqrt(mean)[:, None]
-    for point in choice.curve[-3:]:  # strong weights, where the iterations have converged
+    some = [point for point in choice.curve if point.freedom > 0.01]
+    for point in some[-3:]:  # strong weights, where the iterations have converged
         H = J @ np.linalg.solve(J.T @ J + point.weight * np.eye(100), J.T)
         deviation = np.sqrt(2 * (np.sum(H**2) - np.sum(np.diag(H) ** 2))) / 100
         assert abs(point.freedom - np.trace(H) / 100) < 3 * deviation + 0.01
-        assert point.freedom > 0.01
+    assert len(some) > 2
 
 
 def test_nonsense_is_refused():
     M, _, y = blurred(20)
-    with pytest.raises(ArgumentError, match="expected one of gcv"):
+    with pytest.raises(ArgumentError, match="expected one of held-out"):
         pr.choose_weight(problem(M, y), "guess")
     with pytest.raises(ArgumentError, match="a problem with a prior"):
         pr.choose_weight(pr.Problem(pr.LeastSquares(zoo.Dense(M), y)))
     with pytest.raises(ArgumentError, match="tell of the object"):
         pr.choose_weight(problem(M, 0 * y))
+
+
+@pytest.mark.parametrize("seed", [5, 6])
+def test_no_weight_is_tried_twice(seed):
+    """The search of a root would lose it where the ends of its bracket came out otherwise."""
+    M, _, y = blurred(seed=seed)
+    tried = []
+    choice = pr.choose_weight(
+        problem(M, y),
+        "discrepancy",
+        stop=pr.Stop(iterations=2),
+        progress=lambda *at: tried.append(at),
+    )
+    assert len(tried) == len(choice.curve) and 0.5 < choice.misfit < 2

@@ -11,6 +11,7 @@ import zoo
 from zoo.problems import bell
 
 import physrecon as pr
+from physrecon.catalog import WEIGHT_RULES
 
 SCALES = [1e-30, 1e-20, 1e-10, 1e10, 1e20, 1e30]
 POWERS = [-100, -57, -3, 40, 99]  # of two
@@ -221,7 +222,7 @@ def test_callbacks_states_and_x0_are_in_the_units_of_the_user(tmp_path):
 
 def test_the_weight_that_is_found_has_its_unit():
     A, y = sinogram(np.float32)
-    for rule in ("gcv", "discrepancy"):
+    for rule in WEIGHT_RULES:
         found = []
         for s in (1.0, 2.0**-70, 2.0**10, 1e-20, 1000.0):
             f = pr.LeastSquares(A, (y.astype(np.float64) * s).astype(np.float32))

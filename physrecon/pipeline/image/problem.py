@@ -23,7 +23,6 @@ from physrecon.problem import Problem
 from physrecon.solvers import Result, Stop
 
 WEIGHT_VOXELS = 1 << 17  # voxels in the middle of the first frame, to choose a weight on
-WEIGHT_STOP = Stop(iterations=20)
 
 
 def deconvolved(

@@ -25,7 +25,6 @@ from physrecon.jobs.image_job import ImageJob
 from physrecon.operators.blur.blur import Blur
 from physrecon.pipeline.image.footprint import frame_needs, make_blur
 from physrecon.pipeline.image.problem import (
-    WEIGHT_STOP,
     WEIGHT_VOXELS,
     deconvolved,
     frame_problem,
@@ -150,13 +149,14 @@ class ImageTask:
         task._blurs = self._blurs
         return task
 
-    def _middle_problem(self) -> tuple[Problem, Stop | None, str]:
+    def _middle_problem(self) -> tuple[Problem, Stop, str]:
         part = middle(self.image.frame_shape, WEIGHT_VOXELS)
         y = self.image[(*self.frames[0], *part)].astype(np.float32)
         A = make_blur(self._any_size(), y.shape, self.psf)
         where = f"{' × '.join(map(str, y.shape))} in the middle"
         y = arrays.to_device(y, self.job.device)
-        return frame_problem(self.job, A, y, self._level(0), self.voxel_size), WEIGHT_STOP, where
+        stop = Stop(iterations=int(self.job.stop.iterations or 0))
+        return frame_problem(self.job, A, y, self._level(0), self.voxel_size), stop, where
 
     def make(self, footprint: Footprint, piece: Piece, progress: PieceProgress) -> Outcome:
         shape, output = self.image.frame_shape, self.job.output

@@ -181,7 +181,7 @@ class ScanTask:
         middle = (self.rows.start + self.rows.stop) // 2
         return slice(middle, middle + 1)
 
-    def _middle_problem(self) -> tuple[Problem, Stop | None, str]:
+    def _middle_problem(self) -> tuple[Problem, Stop, str]:
         rows = self._middle_rows()
         data, _ = measure(self.job, self.scan, rows)
         geometry = self.scan.geometry.part(rows).with_center(float(self.job.center))
@@ -189,7 +189,8 @@ class ScanTask:
         where = (
             f"rows {rows.start}:{rows.stop}" if rows.stop > rows.start + 1 else f"row {rows.start}"
         )
-        return slab_problem(self.job, A, data.to(self.job.device)), None, where
+        stop = Stop(iterations=int(self.job.stop.iterations or 0))
+        return slab_problem(self.job, A, data.to(self.job.device)), stop, where
 
     def make(self, footprint: Footprint, piece: Piece, progress: PieceProgress) -> Outcome:
         job, part, first = self.job, piece.place, self.rows.start

@@ -164,18 +164,27 @@ QUICK = {"prior": {"name": "smooth"}, "method": "cgls", "stop": {"iterations": 6
 
 def test_the_weight_does_not_know_the_slabs(noisy):
     whole, job = reconstruct("whole.h5", **QUICK)
-    assert 0 < job["prior"]["weight"] < np.inf and job["prior"]["rule"] == "gcv"
+    assert 0 < job["prior"]["weight"] < np.inf and job["prior"]["rule"] == "held-out"
     for rows in (1, 2):
         cut, again = reconstruct(f"{rows}.h5", slab_rows=rows, **QUICK)
         assert again == {**job, "output": f"{rows}.h5"}
         assert np.array_equal(cut, whole)
 
 
+def test_more_and_less_of_the_weight_are_factors(noisy):
+    weight = {}
+    for word in ("auto", "auto*2", "auto/4"):
+        given = {**QUICK, "prior": {"name": "smooth", "weight": word}}
+        weight[word] = reconstruct("v.h5", overwrite=True, **given)[1]["prior"]["weight"]
+    assert weight["auto*2"] == pytest.approx(2 * weight["auto"], rel=0.01)
+    assert weight["auto/4"] == pytest.approx(weight["auto"] / 4, rel=0.01)
+
+
 def test_the_weight_is_that_of_the_middle_row(noisy, capsys):
     words = ["--center", "22.3", "--prior", "smooth", "--method", "cgls", "--iterations", "6"]
     assert main(["recon", "scan.h5", "-o", "all.h5", *words]) == 0
     found = next(x for x in capsys.readouterr().out.splitlines() if x.startswith("weight: "))
-    assert found.endswith("row 1)") and "gcv" in found
+    assert "held-out of" in found and "row 1; " in found and "auto*2 smooths more" in found
     assert main(["recon", "scan.h5", "-o", "one.h5", "--slices", "1", *words]) == 0
     assert found in capsys.readouterr().out.splitlines()
     weight = found.split()[1]
@@ -257,9 +266,9 @@ def test_slices_that_are_coupled_need_one_slab(noisy, capsys):
 # Words ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("weight", [0.25, "auto"])
+@pytest.mark.parametrize("weight", [0.25, "auto", "auto*2"])
 def test_a_job_with_a_prior_survives_its_file(weight, here):
-    prior = {"name": "huber-tv", "delta": 0.01, "rule": "l-curve", "weight": weight}
+    prior = {"name": "huber-tv", "delta": 0.01, "rule": "gcv", "weight": weight}
     job = make(prior=prior, likelihood="huber", outlier=0.5, slices="1:2")
     (here / "job.toml").write_text(job.to_toml())
     read = ScanJob.from_toml("job.toml")
@@ -275,7 +284,7 @@ def test_a_prior_may_be_given_by_its_name(here):
 
 def test_options_change_the_prior_of_a_file(noisy, here, capsys):
     text = 'input = "scan.h5"\noutput = "v.h5"\nmethod = "cgls"\ncenter = 22.3\n'
-    (here / "job.toml").write_text(text + '[prior]\nname = "smooth"\nrule = "risk"\n')
+    (here / "job.toml").write_text(text + '[prior]\nname = "smooth"\nrule = "gcv"\n')
     assert main(["plan", "job.toml", "--weight", "0.05"]) == 0
     assert "cgls, 20 iterations, weighted, prior smooth of weight 0.05" in capsys.readouterr().out
     assert main(["plan", "job.toml", "--prior", "tikhonov", "--likelihood", "least-squares"]) == 0
@@ -294,6 +303,7 @@ WRONG = {
     "weight 0": ([*TV, "--weight", "0"], ["number > 0, or auto", "'0'"]),
     "weight < 0": ([*TV, "--weight", "-1"], ["number > 0, or auto", "'-1'"]),
     "weight nan": ([*TV, "--weight", "nan"], ["number > 0, or auto", "'nan'"]),
+    "weight factor": ([*TV, "--weight", "auto*-2"], ["auto*2, auto/2", "'auto*-2'"]),
     "weight inf": ([*TV, "--set", "prior.weight=inf"], ["--weight", "> 0, or auto", "'inf'"]),
     "weight true": ([*TV, "--set", "prior.weight=true"], ["number > 0, or auto"]),
     "no prior": (["--weight", "0.1"], ["prior to go with weight", "--prior tikhonov|"]),

@@ -1,0 +1,329 @@
+"""The search of a weight: fits for weights unit · 2^(k/2), k whole, and the rules that judge them.
+
+No weight is tried twice, and the search has no rounding.  Fits go from large to small weights, each
+from the fit of the next larger one: a small weight leaves noise in x, which a larger weight would
+need many iterations to take off.  All fits together cost as many products with A as two
+solutions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from physrecon import arrays
+from physrecon.arrays import vectors
+from physrecon.arrays.vectors import Vector
+from physrecon.errors import ArgumentError
+from physrecon.likelihoods.least_squares import Weighted
+from physrecon.problem import Problem
+from physrecon.solvers.base import Stop, solve
+from physrecon.solvers.choose_solver import choose_solver
+from physrecon.solvers.held_out import Blocks, noise_ratio, widths
+from physrecon.solvers.state import Solver
+
+Progress = Callable[[float, str], Any]  # called with (fraction done, text)
+
+COARSE = 4  # steps of √2 between weights of the first scan
+MOST = 14  # weights of the first scan
+ABOVE = 16.0  # prior at the first weight, in units of f of the rough solution
+PARTS = 6  # fits that take as many iterations as one solution; the first takes twice as many
+LEAST = 16  # iterations of a fit
+COST = 2  # solutions that the search may cost
+ROUGH = 40  # most iterations of the rough solution
+FLAT = 0.01  # relative change of a score that is none
+FLOOR = 0.05  # loss of a datum that is none, in units of 2f of the noise: blocks without data
+FARTHEST = 40.0  # steps of √2 beyond the fits for the weight of the discrepancy
+SHAKE = 0.1  # perturbation of the data for df, in units of the noise
+LEAST_SHAKE = 1e-3  # least noise assumed for SHAKE, in units of the norm of the data
+SEED = 1990
+
+
+class Point(NamedTuple):
+    """One weight of the curve.  residual: ρ.  prior: R(x_w).  freedom: df/m, NaN if the rule does
+    not need it.  score: the function that the rule minimises; for "discrepancy" log(ρ/δ), of which
+    it finds the root."""
+
+    weight: float
+    residual: float
+    prior: float
+    freedom: float
+    score: float
+
+
+class Search:
+    """The curve by k, whose weight is unit · 2^(k/2), and the fits it is computed from."""
+
+    def __init__(
+        self, problem: Problem, rule: str, solver: Solver, stop: Stop, progress: Progress | None
+    ) -> None:
+        self.problem, self.rule, self.solver, self.stop = problem, rule, solver, stop
+        self.progress = progress
+        self.points: dict[int, Point] = {}
+        self.fits: dict[int, Vector] = {}
+        self.perturbed: dict[int, Vector] = {}  # fits of the perturbed data
+        self.logs: dict[int, Any] = {}  # log of the mean loss of each block that is left out
+        f = problem.f
+        self.f: Any = f
+        self.blocks: Any = None
+        self.count = int(f.counted().sum())
+        self.expected = math.sqrt(float((f.expected_norms() ** 2).sum()))
+        self.each = max(LEAST, stop.iterations // PARTS)
+        self.left = COST * stop.iterations
+        self.rough = self._roughly()
+        self.floor = max(FLOOR * self.expected**2 / max(self.count, 1), 1e-300)
+        self.unit = self._first_weight()
+        if rule == "discrepancy" and not self.expected > 0:
+            raise ArgumentError(
+                "choose_weight: expected data with noise for discrepancy, got none that differs "
+                "from the object; choose rule held-out, or a weight"
+            )
+        if rule == "gcv":
+            self.signs = vectors.transform(_signs(SEED), f.y)
+            data = math.sqrt(float(vectors.dots(f.y, f.y)[0]))
+            norm = max(self.expected * SHAKE, data * LEAST_SHAKE * SHAKE)
+            self.size = norm / math.sqrt(max(self.count, 1))
+            self.f_perturbed = f.perturbed(self.signs, self.size)
+
+    def find(self) -> tuple[float, float, float]:
+        """The place of the chosen weight, and those between which the data prefer none."""
+        rules = {"held-out": self._held_out, "discrepancy": self._root}
+        return rules.get(self.rule, self._lowest)()
+
+    def weight(self, place: float) -> float:
+        return self.unit * 2.0 ** (place / 2)
+
+    # Finding ----------------------------------------------------------------------------------
+
+    def _held_out(self) -> tuple[float, float, float]:
+        """(place, low, high) of the least error of data that are left out.
+
+        Of the weights that the data prefer alike the middle of the upper half is taken: data that
+        are foretold well may hide noise in x, and seldom hide too smooth an x."""
+        f = self.problem.f
+        sizes = widths(self._residual(self.rough))
+        self.blocks = Blocks(f.y, sizes)
+        self.f = f.masked(self.blocks.keep)
+        if isinstance(f, Weighted) and not getattr(f, "inverse_variance", False):
+            self.expected *= noise_ratio(f.y, sizes)
+        best = self._finest(self._scan(), (COARSE // 2,))
+        place = self._vertex(best)
+        low = self._alike(best, sorted((k for k in self.points if k < best), reverse=True))
+        high = self._alike(best, sorted(k for k in self.points if k > best))
+        return (place + max(place, high)) / 2, min(low, place - 1), max(high, place + 1)
+
+    def _alike(self, best: int, places: list[int]) -> int:
+        """The last of the places in a row whose score exceeds the least by no more than chance.
+
+        Chance is the spread of the difference over the blocks."""
+        last = best
+        for place in places:
+            more = self.logs[place] - self.logs[best]
+            if float(more.sum()) > math.sqrt(len(more)) * float(more.std()):
+                break
+            last = place
+        return last
+
+    def _lowest(self) -> tuple[float, float, float]:
+        """The place of the least score."""
+        best = self._finest(self._scan(), (COARSE // 2, COARSE // 4))
+        return self._vertex(best), best - 1, best + 1
+
+    def _finest(self, best: int, steps: tuple[int, ...]) -> int:
+        """The place of the least score, to the last of the steps."""
+        for step in steps:
+            for place in (best + step, best - step):
+                self.at(place)
+            best = self._least(self.points)
+        return best
+
+    def _vertex(self, best: int) -> float:
+        """The minimum of a parabola through the scores around the least one."""
+        near = [k for k in sorted(self.points) if abs(k - best) <= COARSE]
+        scores = [self.points[k].score / self.points[best].score for k in near]
+        if len(near) < 3:
+            return best
+        bend, slope, _ = np.polyfit([k - best for k in near], scores, 2)
+        return best + float(np.clip(-slope / (2 * bend), -1, 1)) if bend > 0 else best
+
+    def _root(self) -> tuple[float, float, float]:
+        """The place of score zero; the score grows with the weight."""
+        above, below = 0, 0
+        while self.at(above).score < 0:
+            above, below = self._further(above, COARSE, "below"), above
+        while self.at(below).score > 0:
+            below, above = self._further(below, -COARSE, "above"), below
+        while above - below > 1:
+            middle = (above + below) // 2
+            above, below = (middle, below) if self.at(middle).score > 0 else (above, middle)
+        low, high = self.at(below).score, self.at(above).score
+        return below + (low / (low - high) if low < high else 0.0), below, above
+
+    def _further(self, place: int, step: int, side: str) -> int:
+        """The next place of the scan.  Raises ArgumentError at the end of its range."""
+        if len(self.points) >= MOST:
+            raise ArgumentError(
+                f"choose_weight: expected a weight whose residual is the noise, got residuals "
+                f"{side} it down to weight {self.weight(place):.3g}; give the weight or the noise"
+            )
+        return place + step
+
+    def _least(self, places: Any) -> int:
+        """The place with the least score; of equal ones the largest."""
+        return max(places, key=lambda k: (-self.points[k].score, k))
+
+    def _scan(self) -> int:
+        """The place of the least score among some COARSE apart, downwards from the first.
+
+        Where the score ends flat, as without noise, it is where that begins.  Raises ArgumentError
+        if the least score is at an end of the range."""
+        places = [0, -COARSE]
+        while self.at(places[0]).score <= self.at(places[1]).score and len(places) < MOST:
+            places.insert(0, places[0] + COARSE)
+        while not (self._has_risen(places) or self._is_flat(places)) and len(places) < MOST:
+            places.append(places[-1] - COARSE)
+            self.at(places[-1])
+        best = self._least(places)
+        if self._is_flat(places):
+            best = max(k for k in places if self._near(k, best))
+        if best in (places[0], places[-1]):
+            self._refuse_end(best, best == places[0])
+        return best
+
+    def _has_risen(self, places: list[int]) -> bool:
+        """Whether the last two scores are larger than the least."""
+        scores = [self.points[k].score for k in places]
+        return len(scores) > 2 and min(scores[-2:]) > min(scores)
+
+    def _is_flat(self, places: list[int]) -> bool:
+        """Whether the last two steps changed nothing, after others that did."""
+        return len(places) > 3 and all(self._near(k, places[-1]) for k in places[-3:])
+
+    def _near(self, place: int, other: int) -> bool:
+        return abs(self.points[place].score / self.points[other].score - 1) < FLAT
+
+    def _refuse_end(self, place: int, top: bool) -> None:
+        what = (
+            "a stronger prior fits ever better: look at the prior, or at the data"
+            if top
+            else "a weaker prior fits ever better: the data show no noise; leave out the prior"
+        )
+        raise ArgumentError(
+            f"choose_weight: expected a weight between {self.weight(min(self.points)):.3g} and "
+            f"{self.weight(max(self.points)):.3g} that fits best by {self.rule}, got the end "
+            f"{self.weight(place):.3g}; {what}, or give the weight"
+        )
+
+    def _first_weight(self) -> float:
+        """The weight for which w R of the rough solution is ABOVE times its f, or the noise."""
+        f = self.problem.f
+        size = float(self.prior(1.0).values(self.rough).sum())
+        noise = max(self.expected**2 / 2, float(f.values(self.rough).sum()))
+        if not (size > 0 and math.isfinite(size) and noise > 0 and math.isfinite(noise)):
+            raise ArgumentError(
+                f"choose_weight: expected data and a prior that tell of the object, got noise of "
+                f"f = {noise:g} and {type(self.problem.prior).__name__} = {size:g}; give the weight"
+            )
+        return ABOVE * noise / size
+
+    def _roughly(self) -> Vector:
+        """A solution without prior, stopped before it fits the noise."""
+        free = Problem(self.problem.f, constraint=self.problem.constraint)
+        solver = choose_solver(free)
+        iterations = min(max(solver.iterations // 5, 10), ROUGH)
+        self.left -= iterations
+        return solve(free, solver, stop=Stop(iterations)).x
+
+    # One point --------------------------------------------------------------------------------
+
+    def at(self, place: int) -> Point:
+        """The point of a place; its fit starts from that of the next larger weight."""
+        if place not in self.points:
+            x = self._fit(self.f, place, self.fits)
+            self.points[place] = self._point(place, x)
+            if self.progress is not None:
+                spent = 1 - self.left / (COST * max(self.stop.iterations, 1))
+                self.progress(min(max(spent, 0), 1), f"weight {self.weight(place):.3g}")
+        return self.points[place]
+
+    def _fit(self, f: Any, place: int, known: dict[int, Vector]) -> Vector:
+        larger = [k for k in known if k >= place]
+        near = min(larger, default=max(known, default=None))
+        iterations = self.each if known else 2 * self.each
+        self.left -= iterations
+        problem = Problem(f, self.prior(self.weight(place)), self.problem.constraint)
+        x0 = None if near is None else known[near]
+        stop = Stop(iterations, self.stop.rtol)
+        known[place] = solve(problem, self.solver, x0, stop=stop).x
+        return known[place]
+
+    def _point(self, place: int, x: Vector) -> Point:
+        f, weight = self.problem.f, self.weight(place)
+        prior, freedom = float(self.prior(1.0).values(x).sum()), math.nan
+        if self.blocks is None:
+            residual = math.sqrt(2 * float(f.values(x).sum()))
+            if self.rule == "discrepancy":
+                return Point(
+                    weight,
+                    residual,
+                    prior,
+                    freedom,
+                    math.log(max(residual, 1e-300) / self.expected),
+                )
+            freedom = self._freedom(x, place)
+            score = residual**2 / self.count / max(1 - freedom, 1e-3) ** 2
+            return Point(weight, residual, prior, freedom, score)
+        losses = f.A.forward(x)
+        f.data_losses(losses)
+        self.logs[place] = np.log(self.blocks.means(losses) + self.floor)
+        score = math.exp(float(self.logs[place].mean()))
+        vectors.multiply(losses, self.blocks.keep)
+        fitted = sum(float(leaf.sum(dtype=np.float64)) for leaf in vectors.leaves(losses))
+        total = vectors.size(f.A.out_shape)
+        residual = math.sqrt(2 * fitted * total / max(total - self.blocks.data, 1))
+        return Point(weight, residual, prior, freedom, score)
+
+    def _residual(self, x: Vector) -> Vector:
+        """W^½ (A x − y), or its like for other likelihoods."""
+        f = self.problem.f
+        r, y = f.whitened(f.A.forward(x)), vectors.copy(f.y)
+        vectors.multiply(y, f.whitening())
+        vectors.subtract(r, y)
+        return r
+
+    def _freedom(self, x: Vector, place: int) -> float:
+        """df/m, from the response of the predicted data to the perturbation."""
+        f = self.problem.f
+        moved = self._fit(self.f_perturbed, place, self.perturbed)
+        before, after = f.whitened(f.A.forward(x)), f.whitened(f.A.forward(moved))
+        vectors.subtract(after, before)
+        return float(vectors.dots(after, self.signs)[0]) / self.size / self.count
+
+    def discrepancy(self) -> float:
+        """The weight at which the residual of the fits is the noise.
+
+        Between the fits by interpolation in logarithms, beyond them along the last slope."""
+        places = sorted(self.points)
+        residuals = [max(self.points[k].residual, 1e-300) for k in places]
+        if not self.expected > 0 or len(places) < 2:
+            return math.nan
+        logs, wanted = np.maximum.accumulate(np.log(residuals)), math.log(self.expected)
+        if logs[0] <= wanted <= logs[-1]:
+            return self.weight(float(np.interp(wanted, logs, places)))
+        i, j, end = (0, 1, 0) if wanted < logs[0] else (-2, -1, -1)
+        slope = (logs[j] - logs[i]) / (places[j] - places[i])
+        beyond = (wanted - logs[end]) / max(slope, 1e-3)
+        return self.weight(places[end] + float(np.clip(beyond, -FARTHEST, FARTHEST)))
+
+    def prior(self, weight: float) -> Any:
+        return self.problem.prior.with_weight(weight)  # type: ignore[union-attr]
+
+
+def _signs(seed: int) -> Callable[[Any], Any]:
+    def of(y: Any) -> Any:
+        signs = np.random.default_rng(seed).integers(0, 2, y.shape) * 2 - 1
+        return arrays.to_device(signs.astype(y.dtype), "cuda" if arrays.is_device(y) else "cpu")
+
+    return of
