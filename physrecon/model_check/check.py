@@ -27,9 +27,10 @@ Array = NDArray[np.float64]
 AXES = ("view", "row", "column", "plane")
 REACH = 8  # neighbours of a pixel that may share its noise
 # Thresholds: above the most of sound runs, see benchmarks/model_check.py
-VIEWS = 0.12  # correlation of views two and three apart; what x still has to learn stays below
+VIEWS = 0.08  # correlation of views two and three apart; what x still has to learn stays below
 OFFSETS = 3.0  # mean square of a view's mean, in units of that of noise
-OUTLIER = 20.0  # spreads by which the mean of a single column is off
+OUTLIER = 10.0  # spreads by which the mean of a single column of a scan is off
+LINE = 20.0  # the same, of a single row or column of an image
 SHARE = 0.01  # of χ² that a pattern of one sign explains, with a score of
 SCORE = 5.0  # standard deviations
 SHARE_OF_SEVERAL = 0.03  # of χ² that several patterns explain together
@@ -153,7 +154,7 @@ def _scan_tests(
     excess = float((per_view**2).mean()) * columns / (rest * together)
     if views > 2 and excess > OFFSETS:
         found["drift"] = (excess - 1) / excess * float((per_view**2).sum()) * columns / total
-    off = _single(per_column, last)
+    off = _single(per_column, last, OUTLIER)
     share = float((per_column[off] ** 2).sum()) * views / total
     if views > 1 and share > SHARE_OF_COLUMNS:
         found["columns"] = share
@@ -171,20 +172,20 @@ def _image_tests(
         if r.ndim < 2:
             continue
         means = _mean(r, known, across)
-        off = _single(means, axis)
+        off = _single(means, axis, LINE)
         if off.any():
             share = float((means[off] ** 2).sum()) * r.shape[across] / float((r * r).sum())
             found["lines"] = found.get("lines", 0.0) + share
     return bool(found), found
 
 
-def _single(means: Array, axis: int) -> NDArray[np.bool_]:
+def _single(means: Array, axis: int, most: float) -> NDArray[np.bool_]:
     """Which means along an axis stand out from their neighbours."""
     size = [1] * means.ndim
     size[axis] = min(WIDTH, means.shape[axis])
     rough = means - median_filter(means, size, mode="nearest")
     spread = 1.4826 * float(np.median(np.abs(rough)))
-    return np.abs(rough) > OUTLIER * spread if spread else np.zeros(means.shape, bool)
+    return np.abs(rough) > most * spread if spread else np.zeros(means.shape, bool)
 
 
 def _explained(r: Array, patterns: Array) -> tuple[float, float]:

@@ -33,6 +33,7 @@ from physrecon.pipeline.image.problem import (
     middle,
 )
 from physrecon.pipeline.image.psf import JobPSF, read_psf, voxel_size_of
+from physrecon.pipeline.image.psf_search import with_found_psf
 from physrecon.pipeline.image.survey import (
     BLOCK_BYTES,
     ImageStatistics,
@@ -75,7 +76,10 @@ class ImageTask:
                     f"{job.input}: expected a stack for --planewise, got images of "
                     f"{image.frame_shape}; drop it"
                 )
-            yield cls(with_iterations(job), image, read_psf(job, image))
+            job, found = with_found_psf(job, image, voxel_size_of(job, image)[0])
+            psf = read_psf(job, image)
+            psf.lines[:0] = found
+            yield cls(with_iterations(job), image, psf)
 
     def summary(self) -> list[str]:
         image, unit = self.image, self.length_unit
