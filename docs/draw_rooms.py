@@ -35,6 +35,7 @@ ROOMS = {
     "preprocess": (DATA, "raw counts", "→ line integrals"),
     "psf": (DATA, "point-spread functions:", "models, beads"),
     "pictures": (DATA, "arrays → PNG", ""),
+    "model_check": (DATA, "does a residual", "look like noise?"),
     "solvers": (MATHEMATICS, "one loop,", "one algorithm a file"),
     "problem": (MATHEMATICS, "likelihood + prior", "+ constraint"),
     "likelihoods": (MATHEMATICS, "f(x) = Σ φ(A x; y),", "models of noise"),

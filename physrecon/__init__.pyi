@@ -38,6 +38,7 @@ from .likelihoods.noise import (
     TransmissionNoise as TransmissionNoise,
 )
 from .likelihoods.noise_level import noise_level as noise_level
+from .model_check.check import check_model as check_model
 from .operators.base import LinearOperator as LinearOperator, Operator as Operator
 from .operators.blur.blur import Blur as Blur
 from .operators.blur.varying import DepthBlur as DepthBlur, PatchBlur as PatchBlur

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 MAY = {
     "kernels": "", "sizes": "", "machine": "", "catalog": "", "foreign": "", "cancellation": "",
     "geometry": "foreign", "psf": "foreign", "arrays": "kernels foreign",
-    "pictures": "arrays io",
+    "pictures": "arrays io", "model_check": "arrays",
     "preprocess": "arrays geometry operators analytic sizes",
     "operators": "arrays geometry kernels",
     "likelihoods": "arrays operators kernels", "priors": "arrays operators kernels",
@@ -32,7 +32,7 @@ MAY = {
     "datasets": "arrays geometry kernels machine sizes io",
     "jobs": "catalog sizes",
     "pipeline": "arrays geometry sizes machine catalog operators likelihoods priors problem "
-                "solvers analytic preprocess psf io jobs",
+                "solvers analytic preprocess psf io jobs pictures model_check",
     "demos": "arrays datasets io jobs likelihoods operators pictures pipeline psf",
     "cli": "catalog datasets demos io jobs pictures pipeline sizes",
 }  # fmt: skip

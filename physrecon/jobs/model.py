@@ -60,6 +60,10 @@ class Job(Table):
         execution=True,
     )  # fmt: skip
     overwrite: bool = option(False, "replace a finished output", execution=True)
+    residuals: bool = option(
+        False, "draw the residual that the check of the model looks at, OUT.residuals.png",
+        execution=True,
+    )  # fmt: skip
     solver: dict[str, Setting] = option({}, "settings of the method", flag="")
 
     @classmethod
@@ -136,6 +140,10 @@ class Job(Table):
             if table:
                 lines += ["", f"[{name}]", *(f"{k} = {toml_value(v)}" for k, v in table.items())]
         return "\n".join(lines) + "\n"
+
+    @property
+    def residual_picture(self) -> Path:
+        return Path(f"{self.output}.residuals.png")
 
     @property
     def solvers(self) -> dict[str, str]:

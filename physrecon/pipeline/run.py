@@ -15,6 +15,7 @@ from physrecon.errors import Interrupted
 from physrecon.io.opened import UnchangedFiles
 from physrecon.jobs.model import Job
 from physrecon.pipeline.messages import Messages, NoMessages, announce_compilation
+from physrecon.pipeline.model_check import doubts
 from physrecon.pipeline.plan import Plan, make_plan
 from physrecon.pipeline.preflight import check_method, check_output, require_machine
 from physrecon.pipeline.task import Sink, Task
@@ -49,8 +50,10 @@ def run(job: Job, messages: Messages | None = None) -> Path:
                 raise _stopped(plan, sink) from None
     for sentence in mended.sentences():
         messages.note(sentence)
+    for sentence in doubts(sink.facts):
+        messages.warn(sentence)
     output, need = job.output, plan.footprint
-    for path in need.outputs.files[1:2]:
+    for path in filter(Path.exists, need.outputs.files[1:2]):
         messages.result(f"{path}: {need.beside}")
     view = f"physrecon view {shlex.quote(str(output))}"
     messages.result(f"{output}: {need.result} — open with `{view}`")
@@ -93,7 +96,7 @@ def _make_pieces(
             cancellation_point()
             outcome = task.make(plan.footprint, piece, progress.within(piece.units))
             inputs.require()  # again: a network share may show a change seconds after a read
-            sink.write(piece.index, outcome.values, **outcome.extras)
+            sink.write(piece.index, outcome.values, outcome.facts, **outcome.extras)
             mended += outcome.repairs
             reason = outcome.reason
             del outcome  # before the next piece needs its memory

@@ -62,22 +62,31 @@ class Outcome(NamedTuple):
     """A piece as it was computed.
 
     reason: why the solver stopped.  repairs: data that were repaired.  extras: further arrays by
-    name, such as the PSF of a blind deconvolution."""
+    name, such as the PSF of a blind deconvolution.  facts: texts by name about the whole result."""
 
     values: Any
     reason: str = ""
     repairs: Repairs = Repairs()
     extras: Mapping[str, NDArray[Any]] = {}
+    facts: Mapping[str, str] = {}
 
 
 class Sink(Protocol):
-    """Stores finished pieces, and writes OUT when all are finished."""
+    """Stores finished pieces, and writes OUT when all are finished.
+
+    facts: those of all pieces, once OUT is written."""
+
+    facts: dict[str, str]
 
     def done(self, piece: int) -> bool:
         """Whether this job's piece is on the disk and every byte of it reads back."""
 
-    def write(self, piece: int, values: Any, **extras: NDArray[Any]) -> None:
-        """Write a piece; when this returns, it survives a kill.  Raises WriteError."""
+    def write(
+        self, piece: int, values: Any, facts: Mapping[str, str], **extras: NDArray[Any]
+    ) -> None:
+        """Write a piece and its facts; when this returns, they survive a kill.
+
+        Raises WriteError."""
 
     def finish_if_complete(self) -> bool:
         """Write OUT if all pieces are finished; return whether they were."""

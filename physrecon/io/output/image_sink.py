@@ -7,7 +7,7 @@ same input resumes where a killed run stopped."""
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,8 @@ from physrecon.io.output.piece_folder import (
     discard,
     frame_folder,
     owner,
+    remember,
+    remembered,
     require_own,
     slab_name,
 )
@@ -55,6 +57,7 @@ class ImageSink(Closing):
         self._lengths = (tuple(voxel_size), length_unit)
         self._overwrite = overwrite
         self._finished: set[int] = set()
+        self._description, self.facts = description, dict[str, str]()
         self._out = ImageWriter(
             path, shape, np.float32, axes, voxel_size, length_unit, description, overwrite
         )
@@ -72,9 +75,16 @@ class ImageSink(Closing):
             self._finished.add(piece)
         return piece in self._finished
 
-    def write(self, piece: int, values: Any, **extras: NDArray[Any]) -> None:
+    def write(
+        self,
+        piece: int,
+        values: Any,
+        facts: Mapping[str, str] | None = None,
+        **extras: NDArray[Any],
+    ) -> None:
         """Write a frame and further arrays; those of a series survive a kill once this returns.
 
+        facts: texts by name that it brings to light, stored in the description of OUT.
         Raises WriteError, OutputError."""
         voxel_size, unit = self._lengths
         several = len(self._places) > 1
@@ -86,8 +96,9 @@ class ImageSink(Closing):
             overwrite = self._overwrite or self._kept.resumed
             write_image(self._beside[piece], array, axes, *lengths, overwrite=overwrite)
         if several:
-            self._kept.keep(piece, values)
+            self._kept.keep(piece, values, facts or {})
         else:
+            self._describe(facts or {})
             write_planes_of(self._out, self._places[piece], slice(0, len(values)), values)
         self._finished.add(piece)
 
@@ -98,12 +109,20 @@ class ImageSink(Closing):
         pieces = range(len(self._places))
         if not all(self.done(piece) for piece in pieces):
             return False
+        if len(self._places) > 1:
+            self._describe(remembered(self._kept.folder))
         for piece in pieces if len(self._places) > 1 else ():
             for planes, values in self._kept.read(piece):
                 write_planes_of(self._out, self._places[piece], planes, values)
         self._out.finish()
         discard(self._kept.folder)
         return True
+
+    def _describe(self, facts: Mapping[str, str]) -> None:
+        """State facts at the top of the description of OUT."""
+        self.facts = dict(facts)
+        lines = [f"{name} {text}" for name, text in facts.items()]
+        self._out.describe("\n".join([*lines, self._description]))
 
 
 class KeptFrames:
@@ -152,9 +171,11 @@ class KeptFrames:
         with write_errors(self.path):
             claim(self.folder, self._job, self._slabs)
 
-    def keep(self, frame: int, values: Any) -> None:
+    def keep(self, frame: int, values: Any, facts: Mapping[str, str]) -> None:
         """Write a frame; when this returns, it survives a kill.  Raises OutputError, WriteError."""
         self.claim()
+        with write_errors(self.path):
+            remember(self.folder, facts)
         settings = (values.shape, values.dtype, self._axes)
         with ImageWriter(self._file(frame), *settings, overwrite=True) as out:
             write_planes_of(out, (), slice(0, len(values)), values)

@@ -1,13 +1,15 @@
 """Write images: TIFF with voxel sizes for Fiji and napari, HDF5 in the layout of volumes.
 
-A file is allocated empty under a temporary name, filled plane by plane in any order, synced, and
-renamed last.  A file named OUT is therefore complete, whatever was killed when."""
+A file is allocated under a temporary name when its first plane is written, filled plane by plane in
+any order, synced, and renamed last.  A file named OUT is therefore complete, whatever was killed
+when."""
 
 from __future__ import annotations
 
 import contextlib
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -76,7 +78,15 @@ class ImageWriter(Closing):
         with undone_by(self._lock.release):
             self._check_target(overwrite)
             self._replaces = overwrite
-            self._sink: Sink | None = self._open_sink()
+            self._temporary: Path | None = None
+            self._sink: Sink | None = None
+            self._closed = False
+
+    def describe(self, description: str) -> None:
+        """Set the text stored in the file, before its first plane is written."""
+        if self._sink is not None:
+            raise PhysreconError(f"{self.path}: expected a description before any plane, got one")
+        self.layout = replace(self.layout, description=description)
 
     def write(self, index: Sequence[int], frame: ArrayLike) -> None:
         """Write one frame; index: () without leading axes."""
@@ -96,11 +106,13 @@ class ImageWriter(Closing):
         inside = len(index) == len(leading) and all(
             0 <= i < n for i, n in zip(index, leading, strict=True)
         )
-        if not inside or array.shape != expected or rows.step != 1 or self._sink is None:
+        if not inside or array.shape != expected or rows.step != 1 or self._closed:
             raise ArgumentError(
                 f"ImageWriter.write_planes: expected planes {expected} of an open file for an "
                 f"index below {leading}, got {array.shape} for {index}, {planes}."
             )
+        if self._sink is None:
+            self._sink = self._open_sink()
         with atomic_file.write_errors(self.path, kept=""):
             values = array.astype(self.layout.dtype, order="C", copy=False)
             self._sink.put(index, rows.start, values)
@@ -116,21 +128,23 @@ class ImageWriter(Closing):
                 f"{self.path}: expected all {self._written.size} planes, got none for {missing}; "
                 "write them before finish()."
             )
-        sink, self._sink = self._sink, None
+        sink, self._sink, self._closed = self._sink, None, True
         with atomic_file.write_errors(self.path, kept=""):
             sink.finish()
-            atomic_file.rename_durably(self._temporary, self.path)
+            atomic_file.rename_durably(self._temporary or self.path, self.path)
             if self._replaces:
                 discard(slab_folder(self.path))  # of the replaced volume
 
     def close(self) -> None:
         """Close the file; an unfinished one is removed."""
+        self._closed = True
         try:
             if self._sink is not None:
                 self._sink.close()
                 self._sink = None
             with contextlib.suppress(OSError):
-                self._temporary.unlink(missing_ok=True)
+                if self._temporary is not None:
+                    self._temporary.unlink(missing_ok=True)
         finally:
             self._lock.release()
 
@@ -162,9 +176,9 @@ class ImageWriter(Closing):
 
     def _open_sink(self) -> Sink:
         with atomic_file.write_errors(self.path, kept=""):
-            self._temporary = atomic_file.new_temporary(self.path)
-            with undone_by(lambda: self._temporary.unlink(missing_ok=True)):
-                return self._make(self._temporary)
+            self._temporary = temporary = atomic_file.new_temporary(self.path)
+            with undone_by(lambda: temporary.unlink(missing_ok=True)):
+                return self._make(temporary)
 
 
 def write_image(

@@ -3,7 +3,8 @@
 The slabs of a volume OUT are in OUT.slabs.  While a finished OUT is being overwritten, the new
 slabs are collected in OUT.slabs.new; they replace the old ones at the end.  `job.json` in a folder
 is its mark: the job that owns the slabs, and their ranges.  A folder without this mark is never
-emptied, whatever its name, nor is a symbolic link."""
+emptied, whatever its name, nor is a symbolic link.  The mark also holds facts that a piece has
+brought to light, for the file that is written last."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ import io
 import json
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,10 +26,11 @@ TEMPORARY_JOB = re.compile(rf"\.{re.escape(JOB)}\.[0-9a-f]{{8}}\.part")
 
 
 class Mark(NamedTuple):
-    """The content of `job.json`: the digest of the job, and its slabs."""
+    """The content of `job.json`: the digest of the job, its slabs, and facts, texts by name."""
 
     job: str
     slabs: list[slice]
+    facts: dict[str, str]
 
 
 def slab_folder(path: str | Path) -> Path:
@@ -129,8 +131,20 @@ def claim(folder: Path, job: str, slabs: Sequence[slice]) -> None:
     require_own(folder)
     folder.mkdir(exist_ok=True)
     if owner(folder) != job:
-        content = {"job": job, "slabs": edges(slabs)}
-        publish(io.BytesIO(json.dumps(content).encode()), folder / JOB)
+        _write(folder, Mark(job, list(slabs), {}))
+
+
+def remember(folder: Path, facts: Mapping[str, str]) -> None:
+    """Add facts to the mark of a folder of ours.  Raises OSError, WriteError."""
+    mark = _read(folder)
+    if mark and facts:
+        _write(folder, mark._replace(facts={**mark.facts, **facts}))
+
+
+def remembered(folder: Path) -> dict[str, str]:
+    """The facts in the mark of a folder; none if it is not ours."""
+    mark = _read(folder)
+    return mark.facts if mark else {}
 
 
 def clear(folder: Path) -> None:
@@ -160,6 +174,12 @@ def edges(slabs: Sequence[slice]) -> list[tuple[int, int]]:
     return [(s.start, s.stop) for s in slabs]
 
 
+def _write(folder: Path, mark: Mark) -> None:
+    content: dict[str, object] = {"job": mark.job, "slabs": edges(mark.slabs)}
+    content |= {"facts": mark.facts} if mark.facts else {}
+    publish(io.BytesIO(json.dumps(content).encode()), folder / JOB)
+
+
 def _read(folder: Path) -> Mark | None:
     """The mark of a folder, None unless the folder is ours."""
     mark = folder / JOB
@@ -168,8 +188,17 @@ def _read(folder: Path) -> Mark | None:
     try:
         content = json.loads(mark.read_bytes())
         job, slabs = content["job"], [slice(int(a), int(b)) for a, b in content["slabs"]]
-        return Mark(job, slabs) if slabs and DIGEST.fullmatch(job) else None
-    except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
+        facts = {str(name): str(text) for name, text in content.get("facts", {}).items()}
+        return Mark(job, slabs, facts) if slabs and DIGEST.fullmatch(job) else None
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+    ):
         return None
 
 

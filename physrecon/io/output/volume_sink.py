@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import h5py
@@ -36,6 +36,8 @@ from physrecon.io.output.piece_folder import (
     discard,
     edges,
     owner,
+    remember,
+    remembered,
     require_own,
     slab_files,
     slab_folder,
@@ -84,6 +86,7 @@ class VolumeWriter:
         self.slabs = list(slabs)
         self.length_unit = length_unit
         self.configuration = dict(configuration or {})
+        self.facts: dict[str, str] = {}
         self._check_slabs()
         self._job = self._identity()
         self._finished: set[int] = set()
@@ -120,9 +123,10 @@ class VolumeWriter:
             self._finished.add(slab)
         return slab in self._finished
 
-    def write(self, slab: int, array: ArrayLike) -> None:
+    def write(self, slab: int, array: ArrayLike, facts: Mapping[str, str] | None = None) -> None:
         """Write one slab (slab rows, ny, nx); when this returns, it survives a kill.
 
+        facts: texts by name that it brings to light, stored in OUT with the configuration.
         Holds one copy of the slab.  Raises ArgumentError, WriteError."""
         rows = self.slabs[slab]
         values = np.asarray(array, self.dtype)
@@ -131,12 +135,15 @@ class VolumeWriter:
             raise ArgumentError(
                 f"VolumeWriter.write: expected slab {slab} of shape {expected}, got {values.shape}."
             )
+        self.facts |= facts or {}
         if len(self.slabs) == 1:
             self._publish_volume(lambda group: store_array(group, values))
             for folder in (self._work, self.folder):
                 discard(folder)  # of the replaced volume
         else:
             self._claim()
+            with atomic_file.write_errors(self.path):
+                remember(self._work, facts or {})
             atomic_file.publish(slab_image(values, self._mark(slab)), self._work / slab_name(slab))
         self._finished.add(slab)
 
@@ -149,6 +156,7 @@ class VolumeWriter:
                 "write them before finish()."
             )
         if len(self.slabs) > 1:
+            self.facts = remembered(self._work) or remembered(self.folder)
             self._take_place()
             names = [f"{self.folder.name}/{slab_name(i)}" for i in range(len(self.slabs))]
             self._publish_volume(
@@ -176,11 +184,13 @@ class VolumeWriter:
             if owner(self.folder) != self._job:
                 clear(self.folder)
             claim(self.folder, self._job, self.slabs)
+            remember(self.folder, self.facts)
             for file in slab_files(self._work):
                 file.replace(self.folder / file.name)
 
     def _publish_volume(self, store: Callable[[h5py.Group], h5py.Dataset]) -> None:
-        image = volume_image(store, self.grid, self.length_unit, self.configuration)
+        texts = {**self.configuration, **self.facts}
+        image = volume_image(store, self.grid, self.length_unit, texts)
         atomic_file.publish(image, self.path)
 
     def _check_slabs(self) -> None:

@@ -24,6 +24,7 @@ from physrecon.io.output.piece_folder import frame_folder, slab_files
 from physrecon.jobs.image_job import ImageJob
 from physrecon.operators.blur.blur import Blur
 from physrecon.pipeline.image.footprint import frame_needs, make_blur
+from physrecon.pipeline.image.model_check import FrameCheck
 from physrecon.pipeline.image.problem import (
     WEIGHT_VOXELS,
     deconvolved,
@@ -31,6 +32,7 @@ from physrecon.pipeline.image.problem import (
     middle,
 )
 from physrecon.pipeline.image.psf import JobPSF, read_psf, voxel_size_of
+from physrecon.pipeline.image.psf_search import with_found_psf
 from physrecon.pipeline.image.survey import (
     BLOCK_BYTES,
     ImageStatistics,
@@ -40,6 +42,7 @@ from physrecon.pipeline.image.survey import (
     image_warnings,
 )
 from physrecon.pipeline.messages import Messages, PieceProgress
+from physrecon.pipeline.model_check import facts_of
 from physrecon.pipeline.pieces import F4
 from physrecon.pipeline.preflight import Outputs
 from physrecon.pipeline.problem import with_iterations, with_weight
@@ -72,7 +75,10 @@ class ImageTask:
                     f"{job.input}: expected a stack for --planewise, got images of "
                     f"{image.frame_shape}; drop it"
                 )
-            yield cls(with_iterations(job), image, read_psf(job, image))
+            job, found = with_found_psf(job, image, voxel_size_of(job, image)[0])
+            psf = read_psf(job, image)
+            psf.lines[:0] = found
+            yield cls(with_iterations(job), image, psf)
 
     def summary(self) -> list[str]:
         image, unit = self.image, self.length_unit
@@ -107,7 +113,9 @@ class ImageTask:
             f"{self.image.axes} {shape} float32",
             self._outputs(),
             needs.peak,
-            beside="the PSF that was found along with it",
+            beside="the PSF that was found along with it"
+            if job.blind
+            else "the residual that was checked",
             found=len(slab_files(folder)) if count > 1 else 0,
             usable=True,
             lines=needs.lines(job),
@@ -167,8 +175,14 @@ class ImageTask:
         self.image.read_into(y, self.frames[piece.index], BLOCK_BYTES)
         y = arrays.to_device(y, self.job.device)
         A, level = self._blur(footprint), self._level(piece.index)
+        part = FrameCheck(self.job, self.psf, y, level) if piece.index == 0 else None
         x, reason, extras = deconvolved(self.job, A, y, level, self.voxel_size, progress)
-        return Outcome(arrays.to_host(x), reason, extras=extras)
+        x = arrays.to_host(x)
+        facts = {}
+        if part is not None:
+            checked = part.check(x, extras.get("psf"))
+            facts = facts_of(self.job, checked, "the middle of the first frame")
+        return Outcome(x, reason, extras=extras, facts=facts)
 
     @contextmanager
     def open_sink(self, footprint: Footprint) -> Iterator[ImageSink]:
@@ -220,5 +234,6 @@ class ImageTask:
             )
         numbers = [f"{i:05d}" if count > 1 else "" for i in range(count)]
         psfs = [job.output.with_suffix(f".psf{n}.tif") for n in numbers] if job.blind else []
+        psfs += [job.residual_picture] * job.residuals
         folders = [frame_folder(job.output)] if count > 1 else []
         return Outputs([job.output, *psfs], folders, {*self.image.files, *self.psf.files})

@@ -29,6 +29,7 @@ from physrecon.io.output.piece_folder import slab_folder, work_folder
 from physrecon.jobs.scan_job import SUPPLIED, ScanJob
 from physrecon.operators.projection.projector import Projector
 from physrecon.pipeline.messages import Messages, PieceProgress
+from physrecon.pipeline.model_check import facts_of
 from physrecon.pipeline.pieces import largest, split_rows
 from physrecon.pipeline.preflight import Outputs
 from physrecon.pipeline.problem import with_iterations, with_weight
@@ -37,6 +38,7 @@ from physrecon.pipeline.scan.checks import scan_warnings
 from physrecon.pipeline.scan.coverage import Coverage, coverage_warnings, look, width
 from physrecon.pipeline.scan.footprint import chosen_rows, peak_bytes, rows_that_fit
 from physrecon.pipeline.scan.measure import SlabData, measure
+from physrecon.pipeline.scan.model_check import check_row
 from physrecon.pipeline.scan.problem import reconstruct, slab_problem
 from physrecon.pipeline.scan.resolve import sample, with_center, with_settings
 from physrecon.pipeline.task import Footprint, Outcome, Piece, Words
@@ -122,6 +124,7 @@ class ScanTask:
             f"{self.grid.shape} float32, 1/{unit}",
             self._outputs(len(slabs)),
             peak_bytes(job, self.scan, self.grid, largest(slabs)),
+            beside="the residual that was checked",
             found=slabs_done(job.output) if cut else 0,
             usable=cut == slabs,
             lines=(
@@ -146,7 +149,8 @@ class ScanTask:
                 f"choose {output.with_suffix('.h5').name}"
             )
         folders = {slab_folder(output), work_folder(output)} if slabs > 1 else set()
-        return Outputs([output], sorted(folders), {self.job.input, *self.scan.files})
+        files = [output, *[self.job.residual_picture] * self.job.residuals]
+        return Outputs(files, sorted(folders), {self.job.input, *self.scan.files})
 
     def trial(self) -> Problem | None:
         """Two views of one row; the search of axis and weight, which may take long, is not
@@ -196,10 +200,19 @@ class ScanTask:
         job, part, first = self.job, piece.place, self.rows.start
         data, repairs = measure(job, self.scan, slice(first + part.start, first + part.stop))
         geometry = self.geometry.part(part).with_center(float(job.center))
+        at = (self.rows.stop - first) // 2 - part.start  # the row that is checked
+        row = data.row(at) if 0 <= at < part.stop - part.start else None
         volume, reason = reconstruct(
             job, data, geometry, self.grid.part(part), self.grid.shape[0], progress
         )
-        return Outcome(volume, reason, replace(repairs, no_darks=False))  # the notes state it
+        facts = {}
+        if row is not None:
+            one = slice(at, at + 1)
+            grid = self.grid.part(part).part(one)
+            checked = check_row(row, volume[one], geometry.part(one), grid)
+            facts = facts_of(job, checked, f"row {first + part.start + at}")
+        repairs = replace(repairs, no_darks=False)  # the notes state it
+        return Outcome(volume, reason, repairs, facts=facts)
 
     @contextmanager
     def open_sink(self, footprint: Footprint) -> Iterator[VolumeWriter]:

@@ -1,0 +1,240 @@
+"""Test whether a model explains its data, by the residual that it leaves.
+
+Noise knows neither the object nor the view it is in.  So a sound residual has no correlation
+between neighbouring views, no mean in any view or column, and does not resemble a pattern that a
+wrong parameter would leave.  It need not be white along rows and columns: the noise of many
+detectors is not.
+
+A pattern d is what changes in the data when a parameter does, without the part that x can imitate.
+The share of χ² that the parameter would explain is ⟨r, d⟩² / (‖d‖² ‖r‖²), Rao's score test."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import median_filter
+
+from physrecon import arrays
+from physrecon.errors import ArgumentError
+from physrecon.model_check.causes import advice
+
+Array = NDArray[np.float64]
+
+AXES = ("view", "row", "column", "plane")
+REACH = 8  # neighbours of a pixel that may share its noise
+# Thresholds: above the most of sound runs, see benchmarks/model_check.py
+VIEWS = 0.08  # correlation of views two and three apart; what x still has to learn stays below
+OFFSETS = 3.0  # mean square of a view's mean, in units of that of noise
+OUTLIER = 10.0  # spreads by which the mean of a single column of a scan is off
+LINE = 20.0  # the same, of a single row or column of an image
+SHARE = 0.01  # of χ² that a pattern of one sign explains, with a score of
+SCORE = 5.0  # standard deviations
+SHARE_OF_SEVERAL = 0.03  # of χ² that several patterns explain together
+SHARE_OF_COLUMNS = 0.02  # of χ²; the outline of a round object stays in its columns too
+BLOCKS = 8  # along each axis, to find the standard deviation of a score
+WIDTH = 5  # columns whose median a single column is compared with
+
+
+@dataclass(frozen=True)
+class ModelCheck:
+    """The result of `check_model`.
+
+    fits: whether no test fails.  chi2: mean square of the residual, 1 for noise alone.
+    unexplained: that of the part which was tested, less where x has learned noise.
+    correlation: of neighbours, by axis.  maps: mean square of the residual for every index of an
+    axis.  causes: (name, share of χ² explained), the likeliest first; empty if it fits, or if no
+    known cause has the pattern."""
+
+    fits: bool
+    chi2: float
+    unexplained: float
+    correlation: Mapping[str, float]
+    maps: Mapping[str, Array] = field(repr=False)
+    causes: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def sentence(self) -> str:
+        """What is wrong and what mends it; empty if the model fits."""
+        if self.fits:
+            return ""
+        causes = [advice(name) for name, _ in self.causes[:2]] or [advice(None)]
+        return f"the model does not fit the data: {'; or '.join(causes)}"
+
+    def figures(self) -> dict[str, Any]:
+        """The figures that are stored with a result, rounded."""
+        return {
+            "fits": self.fits,
+            "chi2": _rounded(self.chi2),
+            "unexplained": _rounded(self.unexplained),
+            "correlation": {axis: _rounded(v) for axis, v in self.correlation.items()},
+            "causes": {name: _rounded(share) for name, share in self.causes},
+        }
+
+
+def check_model(
+    residual: Any,
+    axes: Sequence[str],
+    patterns: Mapping[str, Any] | None = None,
+    shares: Mapping[str, float] | None = None,
+    chi2: float | None = None,
+) -> ModelCheck:
+    """Test a residual, in standard deviations of the noise, and name causes by their patterns.
+
+    residual: real, NaN where a datum is missing.  axes: the name of each axis, of "view", "plane",
+    "row" and "column", the last one of "row" and "column".
+    patterns: cause → change of the data with its parameter, standardised like the residual; or
+    several, stacked along a new first axis.  shares: cause → share of χ² that a fit with its
+    parameter free has explained, for causes that no pattern describes.
+    chi2: that of the result, if `residual` is one from which x has learned more since.
+
+    Raises ArgumentError for other axes, shapes or infinite values.
+
+    >>> noise = np.random.default_rng(0).standard_normal((60, 1, 80))
+    >>> pr.check_model(noise, ("view", "row", "column")).fits
+    True
+    >>> drift = 0.5 * np.sin(np.arange(60))[:, None, None]
+    >>> check = pr.check_model(noise + drift, ("view", "row", "column"))
+    >>> check.fits, check.causes[0][0]
+    (False, 'drift')
+    """
+    r = _checked(residual, axes)
+    known = np.isfinite(r)
+    r = np.where(known, r, 0.0)
+    count, total = max(int(known.sum()), 1), float((r * r).sum())
+    maps = {axis: _means(r * r, known, i) for i, axis in enumerate(axes) if r.shape[i] > 1}
+    found: dict[str, float] = dict(shares or {})
+    wrong = bool(found)
+    if total > 0:
+        for cause, pattern in (patterns or {}).items():
+            share, score = _explained(r, np.asarray(pattern, np.float64))
+            several = np.ndim(pattern) > r.ndim
+            if share > SHARE_OF_SEVERAL if several else share > SHARE and score > SCORE:
+                found[cause] = share
+        tests = _scan_tests if "view" in axes else _image_tests
+        odd, more = tests(r, known, tuple(axes))
+        found |= more
+        wrong = odd or bool(found)
+    ranked = sorted(found.items(), key=lambda one: -one[1])
+    left = total / count
+    value = left if chi2 is None else chi2
+    return ModelCheck(not wrong, value, left, _correlations(r, axes), maps, tuple(ranked))
+
+
+def _checked(residual: Any, axes: Sequence[str]) -> Array:
+    r = np.asarray(arrays.to_host(arrays.plain("check_model(residual)", residual)), np.float64)
+    names = set(axes)
+    if len(axes) != r.ndim or len(names) < len(axes) or not names <= set(AXES) or r.ndim < 1:
+        raise ArgumentError(
+            f"check_model(axes): expected a name for each of {r.ndim} axes among "
+            f"{', '.join(AXES)}, got {tuple(axes)}"
+        )
+    if np.isinf(r).any():
+        raise ArgumentError("check_model(residual): expected finite numbers or NaN, got infinity")
+    return r
+
+
+def _scan_tests(
+    r: Array, known: NDArray[Any], axes: tuple[str, ...]
+) -> tuple[bool, dict[str, float]]:
+    """(whether noise alone is unlikely, cause → share of χ²), by what noise has none of: means of
+    a view or a column, and correlation between views."""
+    view, last = axes.index("view"), r.ndim - 1
+    total, found = float((r * r).sum()), {}
+    per_view, per_column = _mean(r, known, last), _mean(r, known, view)
+    q = np.where(known, r - per_view - per_column, 0.0)
+    rest = float((q * q).sum()) / max(known.sum(), 1)
+    if not rest:
+        return False, {}
+    views, columns = r.shape[view], r.shape[last]
+    together = max(1 + 2 * sum(_lag(q, last, k) for k in range(1, min(REACH, columns - 1))), 0.3)
+    excess = float((per_view**2).mean()) * columns / (rest * together)
+    if views > 2 and excess > OFFSETS:
+        found["drift"] = (excess - 1) / excess * float((per_view**2).sum()) * columns / total
+    off = _single(per_column, last, OUTLIER)
+    share = float((per_column[off] ** 2).sum()) * views / total
+    if views > 1 and share > SHARE_OF_COLUMNS:
+        found["columns"] = share
+    apart = [_lag(q, view, k) for k in (2, 3) if k < views]
+    return (float(np.mean(apart)) > VIEWS if apart else False) or bool(found), found
+
+
+def _image_tests(
+    r: Array, known: NDArray[Any], axes: tuple[str, ...]
+) -> tuple[bool, dict[str, float]]:
+    """(whether noise alone is unlikely, cause → share of χ²), by single rows and columns."""
+    found: dict[str, float] = {}
+    for axis in range(max(r.ndim - 2, 0), r.ndim):
+        across = r.ndim - 2 if axis == r.ndim - 1 else r.ndim - 1
+        if r.ndim < 2:
+            continue
+        means = _mean(r, known, across)
+        off = _single(means, axis, LINE)
+        if off.any():
+            share = float((means[off] ** 2).sum()) * r.shape[across] / float((r * r).sum())
+            found["lines"] = found.get("lines", 0.0) + share
+    return bool(found), found
+
+
+def _single(means: Array, axis: int, most: float) -> NDArray[np.bool_]:
+    """Which means along an axis stand out from their neighbours."""
+    size = [1] * means.ndim
+    size[axis] = min(WIDTH, means.shape[axis])
+    rough = means - median_filter(means, size, mode="nearest")
+    spread = 1.4826 * float(np.median(np.abs(rough)))
+    return np.abs(rough) > most * spread if spread else np.zeros(means.shape, bool)
+
+
+def _explained(r: Array, patterns: Array) -> tuple[float, float]:
+    """(share of χ² that the patterns explain, the score in its own standard deviations).
+
+    The standard deviation is found from blocks of the data, whatever the noise."""
+    stack = patterns.reshape(-1, *r.shape) if patterns.ndim > r.ndim else patterns[None]
+    basis, _ = np.linalg.qr(stack.reshape(len(stack), -1).T)
+    part = basis @ (basis.T @ r.ravel())
+    share = float(part @ part) / float((r * r).sum())
+    if len(stack) > 1:
+        return share, np.inf
+    products = r * stack[0]
+    sums = _block_sums(products)
+    spread = float(sums.std(ddof=1)) * np.sqrt(sums.size) if sums.size > 1 else np.inf
+    return share, float(sums.sum()) / spread if spread else 0.0
+
+
+def _block_sums(values: Array) -> Array:
+    for axis in range(values.ndim):
+        n = values.shape[axis]
+        starts = np.unique(np.linspace(0, n, min(BLOCKS, n), endpoint=False).astype(int))
+        values = np.add.reduceat(values, starts, axis)
+    return values.ravel()
+
+
+def _mean(r: Array, known: NDArray[Any], axis: int) -> Array:
+    """Mean along an axis, which is kept."""
+    return r.sum(axis, keepdims=True) / np.maximum(known.sum(axis, keepdims=True), 1)
+
+
+def _means(values: Array, known: NDArray[Any], axis: int) -> Array:
+    """Mean of everything for each index of an axis."""
+    others = tuple(i for i in range(values.ndim) if i != axis)
+    return values.sum(others) / np.maximum(known.sum(others), 1)
+
+
+def _lag(q: Array, axis: int, k: int) -> float:
+    """Correlation of elements k apart along an axis."""
+    n = q.shape[axis]
+    ahead, behind = (np.take(q, range(*s.indices(n)), axis) for s in (slice(k, n), slice(0, n - k)))
+    total = float((q * q).sum())
+    return float((ahead * behind).sum()) / total if total else 0.0
+
+
+def _correlations(r: Array, axes: Sequence[str]) -> dict[str, float]:
+    return {axis: _lag(r, i, 1) for i, axis in enumerate(axes) if r.shape[i] > 1}
+
+
+def _rounded(value: float) -> float:
+    """Three digits: finer than it matters, and the same on every machine."""
+    return float(f"{value:.3g}")

@@ -1,0 +1,39 @@
+"""The check of a model, as every result states it: figures in the file, a sentence, a picture."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from numpy.typing import NDArray
+
+from physrecon.jobs.model import Job
+from physrecon.model_check.check import ModelCheck
+
+FACT = "model_check"  # name of the figures in the file of a result
+
+Checked = tuple[ModelCheck, NDArray[Any]] | None
+
+
+def facts_of(job: Job, checked: Checked, place: str) -> dict[str, str]:
+    """The facts of a check, and its picture if the job asks for one.
+
+    place: the part of the data that was checked, in words."""
+    if checked is None:
+        return {}
+    check, residual = checked
+    if job.residuals:
+        from physrecon.pictures.residual import draw_residual
+
+        title = f"residual of {place}, in standard deviations of the noise"
+        draw_residual(job.residual_picture, residual, title)
+    figures = {"checked": place, **check.figures()}
+    figures |= {"sentence": check.sentence} if not check.fits else {}
+    return {FACT: json.dumps(figures)}
+
+
+def doubts(facts: Mapping[str, str]) -> list[str]:
+    """The sentence of a model that does not fit."""
+    sentence = json.loads(facts.get(FACT, "{}")).get("sentence")
+    return [sentence] if sentence else []

@@ -1,0 +1,102 @@
+"""The check of the model in the pipeline: figures in OUT, a sentence, a picture, the same from any
+cut."""
+
+from __future__ import annotations
+
+import json
+
+import h5py
+import numpy as np
+import pytest
+import tifffile
+
+import physrecon as pr
+from physrecon.errors import Interrupted
+from physrecon.io import VolumeWriter
+from physrecon.jobs.image_job import ImageJob
+from physrecon.jobs.scan_job import ScanJob
+from physrecon.pipeline.messages import Messages
+from physrecon.pipeline.run import run
+
+CENTER = 34.0
+STORED = "/entry/reconstruction/configuration/model_check"
+
+
+def scan_job(**fields) -> ScanJob:
+    pr.datasets.simulate_scan(
+        "scan.h5", (4, 64, 64), 80, "ellipsoids", counts=2e4, center=CENTER, seed=3, dead_pixels=0,
+        overwrite=True,
+    )  # fmt: skip
+    return ScanJob.build({"input": "scan.h5", "output": "v.h5", **fields}, "test")
+
+
+def figures(job) -> dict:
+    with h5py.File(run(job, Messages())) as file:
+        return json.loads(file[STORED].asstr()[()])
+
+
+def test_a_sound_scan_fits(here, capsys):
+    found = figures(scan_job(center=CENTER))
+    assert found["fits"] and found["checked"] == "row 2" and not found["causes"]
+    assert "does not fit" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("fields", [{}, {"method": "sirt", "stop": {"iterations": 10}}])
+def test_a_wrong_axis_is_said(fields, here, capsys):
+    found = figures(scan_job(center=CENTER + 2, **fields))
+    assert not found["fits"] and next(iter(found["causes"])) == "axis"
+    assert "--center" in capsys.readouterr().err
+
+
+def test_the_cut_changes_no_figure(here):
+    whole = figures(scan_job(center=CENTER + 1))
+    assert figures(scan_job(center=CENTER + 1, slab_rows=1, output="w.h5")) == whole
+
+
+def test_a_resumed_run_states_the_figures(here, monkeypatch):
+    job = scan_job(center=CENTER + 1, slab_rows=1)
+    whole = figures(scan_job(center=CENTER + 1, output="w.h5"))
+    write = VolumeWriter.write
+
+    def stopped(self, slab, *args, **more):
+        if slab == 3:  # after the slab that is checked
+            raise KeyboardInterrupt
+        write(self, slab, *args, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(VolumeWriter, "write", stopped)
+        with pytest.raises(Interrupted):
+            run(job)
+    assert figures(job) == whole
+
+
+def test_the_residual_is_drawn(here, capsys):
+    run(scan_job(center=CENTER, residuals=True), Messages())
+    assert (here / "v.h5.residuals.png").stat().st_size > 10_000
+    assert "v.h5.residuals.png" in capsys.readouterr().out
+
+
+def write_photo(radius: float) -> None:
+    x = np.kron(np.random.default_rng(1).integers(1, 40, (22, 22)), np.ones((8, 8)))
+    psf = pr.psf.defocus((21, 21), radius=radius)
+    y = pr.Blur(psf, (156, 156), "unknown") @ x
+    counts = np.random.default_rng(2).poisson(100 * y)
+    pr.write_image("photo.tif", counts.astype("f4"), "YX", overwrite=True)
+
+
+@pytest.mark.parametrize("radius, cause", [(4, None), (5, "psf-wide"), (3.2, "psf-narrow")])
+@pytest.mark.parametrize("output", ["sharp.tif", "sharp.h5"])
+def test_a_psf_of_another_width_is_said(radius, cause, output, here, capsys):
+    write_photo(4.0)
+    values = {"input": "photo.tif", "output": output, "psf": f"defocus:radius={radius}"}
+    run(ImageJob.build(values, "test"), Messages())
+    if output.endswith("tif"):
+        with tifffile.TiffFile(output) as file:
+            text = file.imagej_metadata["Info"]
+    else:
+        with h5py.File(output) as file:
+            text = file["/entry/reconstruction/configuration/description"].asstr()[()]
+    found = json.loads(text.splitlines()[0].removeprefix("model_check "))
+    assert found["fits"] == (cause is None)
+    assert next(iter(found["causes"]), None) == cause
+    assert ("the PSF may be too" in capsys.readouterr().err) == (cause is not None)
