@@ -41,7 +41,7 @@ def milliseconds(times: list[float], slices: int) -> float:
 
 
 def projectors(astra: Astra, rounds: int, rate: float) -> None:
-    """Forward and back at 512, the time per slice at 1024, and one slice alone."""
+    """Forward and back at 512, and the time per slice at 1024."""
     small, large, slices = Case(512, 512), Case(1024, 1024), 64
     floor = 1e3 * 4 * small.size**2 * small.views / rate
     per_slice = {}
@@ -63,12 +63,29 @@ def projectors(astra: Astra, rounds: int, rate: float) -> None:
             *(f"{we:.2f} ms", "", f"{we / per_slice[what]:.2f} x 512²", "", ""),
             *(f"{8 * floor:.2f} ms", f"{we / floor / 8:.2f}x"),
         )
-    with Astra(1) as single:
-        for what, call in projections(small, 1).items():
-            times = in_turns({"we": call, "astra": single.run(small, what)}, rounds)
-            we, peer = (milliseconds(times[name], 1) for name in ("we", "astra"))
-            cells = (f"{we:.0f} ms", f"{peer:.0f} ms", f"{peer / we:.1f}x", "", "", "", "")
-            table.row(f"{what} 512², 512 views, 1 slice", *cells)
+
+
+def few_slices(astra: Astra, rounds: int, rate: float) -> None:
+    """1, 2, 4 and 8 slices beside a block of 64: time per slice, all in turns.
+
+    On a shared machine the medians of a run are to be compared with each other only."""
+    table = Table(("per slice", "physrecon", "of 64", "ASTRA", "ratio"))
+    for case in (Case(512, 512), Case(1024, 1024)):
+        stacks = {slices: projections(case, slices) for slices in (1, 2, 4, 8, 64)}
+        for what in ("forward", "back"):
+            calls: dict[str, Call] = {str(n): calls[what] for n, calls in stacks.items()}
+            times = in_turns({**calls, "astra": astra.run(case, what)}, rounds)
+            peer = milliseconds(times["astra"], astra.processes)
+            all_64 = milliseconds(times["64"], 64)
+            for slices in stacks:
+                we = milliseconds(times[str(slices)], slices)
+                cells = (
+                    f"{we:.2f} ms",
+                    f"{we / all_64:.2f}",
+                    f"{peer:.0f} ms",
+                    f"{peer / we:.1f}x",
+                )
+                table.row(f"{what} {case.size}², {case.views} views, {slices}", *cells)
 
 
 def fbp(astra: Astra, rounds: int, rate: float) -> None:
@@ -105,7 +122,7 @@ def sirt(astra: Astra, rounds: int, rate: float, iterations: int = 100, share: i
     table.row(f"SIRT 512², {iterations} iterations", *cells)
 
 
-PARTS = {"projectors": projectors, "fbp": fbp, "sirt": sirt}
+PARTS = {"projectors": projectors, "few-slices": few_slices, "fbp": fbp, "sirt": sirt}
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])

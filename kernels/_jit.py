@@ -86,15 +86,17 @@ class gpu:
 
 
 class Twin:
-    """One physical kernel on two machines.  Before each launch the program may be stopped."""
+    """One physical kernel on two machines.  Before each launch the program may be stopped.
 
-    def __init__(self, on_cpu: Callable[..., None], on_gpu: gpu) -> None:
+    on_gpu: None for a variant that only the CPU's registers have."""
+
+    def __init__(self, on_cpu: Callable[..., None], on_gpu: gpu | None) -> None:
         self.cpu, self.gpu = on_cpu, on_gpu
         self.__doc__ = on_cpu.__doc__
 
     def __call__(self, *args: Any) -> None:
         cancellation_point()
-        if hasattr(args[-1], "__cuda_array_interface__"):
+        if self.gpu and hasattr(args[-1], "__cuda_array_interface__"):
             self.gpu(*args)
         else:
             with _threads.turn():

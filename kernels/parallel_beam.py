@@ -6,11 +6,13 @@ same rays, so slices are the innermost axis (`_lanes`): a weight is computed onc
 
 A view is one row of a table made on the host (`geometry.view_table`).  Its *minor* axis is the one
 of x and y that a ray crosses slowly: the ray meets each line of the *major* axis once, between two
-neighbours of the minor axis.  Views with minor axis x come first, `split` of them."""
+neighbours of the minor axis.  Views with minor axis x come first, `split` of them.
+
+Places of voxels and rays are whole multiples of 2^-bits, so their distance is exact: forward and
+back, and a slice alone (`parallel_slices`) and in a block, see the same weights, bit for bit."""
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,13 +26,9 @@ if TYPE_CHECKING:
 
 f4 = np.float32
 
-# Columns of the view table.  Voxel (major j, minor i) lies at detector column
-# origin + along·i + across·j; ray u meets line j at minor index (u - origin)/along + lean·j.
-ALONG, ACROSS, ORIGIN = 0, 1, 2
-PITCH = 3  # minor voxels per detector column
-STRETCH = 4  # 1 / |cos| of the angle between minor axis and detector
-SCALE = 5  # length of a step along the major axis
-INVERSE, LEAN, RISE = 6, 7, 8  # 1/along, -across/along and its inverse (bounded)
+# Columns of `steps`, on an axis of its own for every view, in units of 2^-bits.  Voxel (major j,
+# minor i) stands at origin + i·ALONG + j·ACROSS, ray u at u·RAY.  Joseph: ALONG is one unit.
+ALONG, ACROSS, RAY = 0, 1, 2
 
 # Sizes of the pieces that stay in the caches (64 float32 slices: 256 bytes a voxel or ray).
 STRIP, WIDE = 32, 32  # forward: lines × neighbours of a tile of the volume, which stays in L2
@@ -41,94 +39,108 @@ BATCH = 8  # back: views summed in registers between load and store of a voxel
 
 
 @shared
-def joseph(distance, stretch):
-    """Weight [voxels] of a voxel whose centre lies `distance` voxels from the ray,
-    stretch = 1 / max(|cos|, |sin|): the length of the ray between two lines of voxels.
+def joseph(distance):
+    """Weight of a voxel for a ray, in lengths of the ray between two lines of voxels.
 
-    The caller multiplies by the voxel size.  Distance is in voxels, not detector columns: when the
-    two pitches differ, columns would scale the projection wrongly, and no dot test would notice."""
-    return max(f4(0), f4(1) - abs(distance) * stretch) * stretch
+    distance: along the minor axis, in voxels.  In detector columns it would scale the projection
+    wrongly when the two pitches differ, and no dot test would notice."""
+    return max(f4(0), f4(1) - abs(distance))
 
 
 @shared
-def place(origin, along, across, i, j):
-    """Detector column of voxel (major j, minor i).
+def quotient(place, step, nearly):
+    """The whole steps in a place, exact, from a whole number near it."""
+    whole = nearly
+    while whole * step > place:
+        whole -= 1
+    while (whole + 1) * step <= place:
+        whole += 1
+    return whole
 
-    Forward and back see one and the same rounded number, hence the same weights, bit for bit."""
-    return origin + i * along + j * across
+
+@shared
+def ray_on_line(steps, origin, column, line):
+    """(where ray `column` crosses a line of voxels, how much further it crosses the next one)."""
+    place = column * steps[RAY] - origin - line * steps[ACROSS]
+    if steps[ALONG] > 0:
+        return place, -steps[ACROSS]
+    return -place, steps[ACROSS]
 
 
 # ------------------------------------------------------------------------------ forward, CPU
 
 
 @exact
-def _ray_weights(view, start, column, first, minors, index, near, far):
-    """Weights of the two neighbours that a ray passes between on STRIP lines from `first` on.
+def _ray_weights(place, lean, minors, bits, steps, index, near, far):
+    """Weights of the two neighbours that a ray passes between on STRIP lines.
 
-    index (STRIP,) minor index of the nearer-to-zero neighbour, kept inside the grid: a neighbour
-    that the ray does not touch gets its weight, zero, from its distance."""
-    # Into registers first: for all the compiler knows, storing a weight may change the table.
-    along, across, origin, lean = view[ALONG], view[ACROSS], view[ORIGIN], view[LEAN]
-    pitch, stretch, scale = view[PITCH], view[STRETCH], view[SCALE]
-    top = f4(max(minors - 2, 0))
+    place, lean: of the ray on the first line, and from line to line.  index (STRIP,) minor index of
+    the first neighbour, kept inside the grid: a neighbour that the ray does not touch gets its
+    weight, zero, from its distance.  steps: of the width of whole numbers to compute with."""
+    whole, top = place >> bits, max(minors - 2, 0)
+    start, one = place - (whole << bits), np.int64(1) << bits
+    unit = near.dtype.type(1) / near.dtype.type(one)
     for k in range(STRIP):
-        j = f4(first + k)
-        i = min(max(np.floor(start + j * lean), f4(0)), top)
-        index[k] = np.int32(i)
-        distance = (column - place(origin, along, across, i, j)) * pitch
-        near[k] = joseph(distance, stretch) * scale
-        distance = (column - place(origin, along, across, i + f4(1), j)) * pitch
-        far[k] = joseph(distance, stretch) * scale
+        at = steps.dtype.type(start + k * lean)
+        i = min(max(whole + (at >> bits), 0), top)
+        index[k] = i
+        distance = steps.dtype.type(at - ((i - whole) << bits))
+        near[k] = joseph(near.dtype.type(distance) * unit)
+        far[k] = joseph(near.dtype.type(steps.dtype.type(distance - one)) * unit)
 
 
-@inner
-def _lines_inside(view, start, first, last, minors):
-    """The lines first:last that the ray crosses inside the grid (or up to two voxels beside it)."""
-    enter = (f4(-2) - start) * view[RISE]
-    leave = (f4(minors + 1) - start) * view[RISE]
-    low = max(min(enter, leave), f4(first))
-    high = min(max(enter, leave), f4(last)) + f4(1)
+@exact
+def _lines_inside(place, lean, first, last, minors, bits):
+    """The lines first:last that a ray crosses inside the grid (or up to two voxels beside it).
+
+    place: of the ray on line 0."""
+    begin, end = place + first * lean, place + last * lean
+    if min(begin, end) >= 0 and max(begin, end) < minors << bits:
+        return first, last
+    slope = float(lean if lean != 0 else 1)
+    enter, leave = ((-2 << bits) - place) / slope, (((minors + 1) << bits) - place) / slope
+    low = max(min(enter, leave), float(first))
+    high = min(max(enter, leave), float(last)) + 1.0
     return np.int64(low), min(np.int64(high), last)
 
 
 @exact
-def _column_right_of(view, i, j, minors, columns):
+def _column_right_of(steps, origin, i, j, minors, columns):
     """First column past minor index i on line j/2; the ends of the grid take those of the detector.
 
     Exact, because the end of one tile must be the beginning of the next."""
     if i <= 0 or i >= minors:
-        return columns if (i > 0) == (view[ALONG] > f4(0)) else 0
-    column = place(view[ORIGIN], view[ALONG], view[ACROSS], f4(i), f4(0.5) * f4(j))
-    return np.int64(min(max(np.ceil(column), f4(0)), f4(columns)))
+        return columns if (i > 0) == (steps[ALONG] > 0) else 0
+    column = (origin + i * steps[ALONG] + 0.5 * j * steps[ACROSS]) / steps[RAY]
+    return np.int64(min(max(np.ceil(column), 0.0), float(columns)))
 
 
 @inner
-def _rays_of_tile(table, group, views, left, line, minors, columns, rays):
+def _rays_of_tile(steps, origins, group, views, left, line, minors, columns, rays):
     """The rays that cross line/2 in the tile from minor index `left` on; most that a view has.
 
     rays (views, 2): column of the ray nearest to `left`, and how many follow it."""
     most = 0
     for g in range(views):
-        view = table[group + g]
-        a = _column_right_of(view, left, line, minors, columns)
-        b = _column_right_of(view, left + WIDE, line, minors, columns)
-        rays[g, 0] = a if view[ALONG] > f4(0) else a - 1
+        view, origin = steps[group + g], origins[group + g]
+        a = _column_right_of(view, origin, left, line, minors, columns)
+        b = _column_right_of(view, origin, left + WIDE, line, minors, columns)
+        rays[g, 0] = a if view[ALONG] > 0 else a - 1
         rays[g, 1] = abs(b - a)
         most = max(most, rays[g, 1])
     return most
 
 
 @inner
-def _project_views(table, begin, end, strides, extents, ray_pitch, volume, sino):
+def _project_views(table, begin, end, strides, extents, ray_pitch, near, far, volume, sino):
     """Views begin:end of one minor axis, tile by tile of the volume.
 
-    A ray belongs, strip by strip, to the tile that its middle crosses: each is summed once.
-    The innermost part stays here: as a function of its own it was a quarter slower."""
+    A ray belongs, strip by strip, to the tile that its middle crosses: each is summed once, line
+    after line.  The innermost part stays here: as a function of its own it was a quarter slower."""
+    steps, origins, bits = table
     minor_stride, major_stride = strides
     minors, majors, columns = extents
     index = np.empty(STRIP, np.int32)
-    near = np.empty(STRIP, table.dtype)
-    far = np.empty(STRIP, table.dtype)
     rays = np.empty((GROUP, 2), np.int64)
     for ray in range(begin * ray_pitch, end * ray_pitch):
         store(sino, ray, zero(sino))
@@ -137,21 +149,24 @@ def _project_views(table, begin, end, strides, extents, ray_pitch, volume, sino)
         for left in range(0, minors, WIDE):
             for group in range(begin, end, GROUP):
                 views = min(GROUP, end - group)
-                most = _rays_of_tile(table, group, views, left, first + last, minors, columns, rays)
+                most = _rays_of_tile(
+                    steps, origins, group, views, left, first + last, minors, columns, rays
+                )
                 for k in range(most * views):
                     g = k % views
                     if k // views >= rays[g, 1]:
                         continue
-                    view = table[group + g]
-                    turn = 1 if view[ALONG] > f4(0) else -1
+                    view = steps[group + g]
+                    turn = 1 if view[ALONG] > 0 else -1
                     column = rays[g, 0] + k // views * turn
                     ray = (group + g) * ray_pitch + column
                     prefetch(sino, ray + 2 * turn)
-                    start = (f4(column) - view[ORIGIN]) * view[INVERSE]
-                    low, high = _lines_inside(view, start, first, last, minors)
+                    place, lean = ray_on_line(view, origins[group + g], column, 0)
+                    low, high = _lines_inside(place, lean, first, last, minors, bits)
                     if low >= high:
                         continue
-                    _ray_weights(view, start, f4(column), low, minors, index, near, far)
+                    place += low * lean
+                    _ray_weights(place, lean, minors, bits, steps, index, near, far)
                     total = load(sino, ray)
                     for n in range(high - low):
                         voxel = (low + n) * major_stride + np.int64(index[n]) * minor_stride
@@ -162,55 +177,63 @@ def _project_views(table, begin, end, strides, extents, ray_pitch, volume, sino)
 
 
 @inner
-def _project_chunk(c, chunk, table, split, shape, volume, sino):
+def _project_chunk(c, chunk, table, split, shape, like, volume, sino):
     """Chunk c of the views: first those with minor axis x, then those with y."""
     ny, nx, pitch, views, columns, ray_pitch = shape
+    near, far = np.empty(STRIP, like.dtype), np.empty(STRIP, like.dtype)
     before = -(-split // chunk)
     if c < before:
         begin, end = c * chunk, min((c + 1) * chunk, split)
-        _project_views(table, begin, end, (1, pitch), (nx, ny, columns), ray_pitch, volume, sino)
+        strides, extents = (1, pitch), (nx, ny, columns)
     else:
         begin = split + (c - before) * chunk
         end = min(begin + chunk, views)
-        _project_views(table, begin, end, (pitch, 1), (ny, nx, columns), ray_pitch, volume, sino)
+        strides, extents = (pitch, 1), (ny, nx, columns)
+    _project_views(table, begin, end, strides, extents, ray_pitch, near, far, volume, sino)
 
 
 @cpu
-def _project_cpu(table, split, shape, chunk, volume, sino):
+def _project_cpu(table, split, shape, chunk, like, volume, sino):
     for c in prange(-(-split // chunk) - (split - shape[3]) // chunk):
-        _project_chunk(c, chunk, table, split, shape, volume, sino)
+        _project_chunk(c, chunk, table, split, shape, like, volume, sino)
 
 
 # --------------------------------------------------------------------------------- back, CPU
 
 
 @exact
-def _voxel_weights(view, swap, x, y, columns, index, weight):
-    """Rays that cross the voxels of a cell: index (cells,) first column, weight (taps, cells)."""
+def _voxel_weights(steps, origin, minor, major, swap, columns, bits, index, gap, weight):
+    """Rays that cross the voxels of a cell: index (cells,) first column, weight (taps, cells).
+
+    gap (cells,): work memory, of the type of `steps`, to which all numbers of the loops are cut;
+    Numba would compute with 64 bits."""
     taps = weight.shape[0]
-    last = f4(columns - taps)
-    along, across, origin = view[ALONG], view[ACROSS], view[ORIGIN]
-    pitch, stretch, scale = view[PITCH], view[STRETCH], view[SCALE]
-    reach = f4(1) / (stretch * pitch)
-    minor, major = x, y
+    one = np.int64(1) << bits
+    unit = weight.dtype.type(1) / weight.dtype.type(one)
+    step, along_x, along_y = steps[RAY], steps[ALONG], steps[ACROSS]
+    corner = origin + minor * along_x + major * along_y - one
     if swap:
-        minor, major = y, x
-    if taps == 2:  # the common case, in one sweep
-        for n in range(CELL * CELL):
-            at = place(origin, along, across, minor[n], major[n])
-            first = min(max(np.ceil(at - reach), f4(0)), last)
-            index[n] = np.int32(first)
-            weight[0, n] = joseph((first - at) * pitch, stretch) * scale
-            weight[1, n] = joseph((first + f4(1) - at) * pitch, stretch) * scale
-        return
+        along_x, along_y = along_y, along_x
+    ray = quotient(corner, step, np.int64(corner / step))
+    rest, rate = gap.dtype.type(corner - ray * step), weight.dtype.type(1.0 / step)
+    first, last = gap.dtype.type(ray + 1), gap.dtype.type(columns - taps)
+    away = gap.dtype.type(taps + 2 * one // step + 2)  # so many rays off, no tap has a weight
+    none, back = gap.dtype.type(0), gap.dtype.type(step - one)
     for n in range(CELL * CELL):
-        at = place(origin, along, across, minor[n], major[n])
-        index[n] = np.int32(min(max(np.ceil(at - reach), f4(0)), last))
-        weight[0, n] = at
-    for tap in range(taps - 1, -1, -1):  # the first one last: till then it holds the place
+        place = gap.dtype.type(rest + n % CELL * along_x + n // CELL * along_y)
+        whole = gap.dtype.type(np.floor(weight.dtype.type(place) * rate))
+        place = gap.dtype.type(place - whole * step)
+        turn = gap.dtype.type(gap.dtype.type(place >= step) - gap.dtype.type(place < 0))
+        place = gap.dtype.type(place - turn * step)
+        column = gap.dtype.type(first + gap.dtype.type(whole + turn))
+        kept = min(max(column, none), last)
+        index[n] = kept
+        off = min(max(gap.dtype.type(kept - column), gap.dtype.type(-away)), away)
+        gap[n] = back - place + off * step
+    for tap in range(taps):
         for n in range(CELL * CELL):
-            distance = (f4(index[n]) + f4(tap) - weight[0, n]) * pitch
-            weight[tap, n] = joseph(distance, stretch) * scale
+            distance = gap.dtype.type(gap[n] + tap * step)
+            weight[tap, n] = joseph(weight.dtype.type(distance) * unit)
 
 
 @inner
@@ -236,31 +259,33 @@ def _sum_cell(begin, end, corner, shape, index, weight, sino, volume):
 
 
 @inner
-def _backproject_tile(table, split, shape, taps, corner, sino, volume):
+def _backproject_tile(table, split, shape, taps, corner, like, sino, volume):
+    steps, origins, bits = table
     ny, nx, _pitch, views, columns, _ray_pitch = shape
     index = np.empty((BATCH, CELL * CELL), np.int32)
-    weight = np.empty((BATCH, taps, CELL * CELL), table.dtype)
-    x = np.empty(CELL * CELL, table.dtype)
-    y = np.empty(CELL * CELL, table.dtype)
+    weight = np.empty((BATCH, taps, CELL * CELL), like.dtype)
+    gap = np.empty(CELL * CELL, steps.dtype)
     for begin in range(0, views, BATCH):
         end = min(begin + BATCH, views)
         for top in range(corner[0], min(corner[0] + TILE, ny), CELL):
             for left in range(corner[1], min(corner[1] + TILE, nx), CELL):
-                for n in range(CELL * CELL):
-                    y[n] = f4(top + n // CELL)
-                    x[n] = f4(left + n % CELL)
-                for v in range(end - begin):
-                    swap = begin + v >= split
-                    _voxel_weights(table[begin + v], swap, x, y, columns, index[v], weight[v])
+                for n in range(end - begin):
+                    v = begin + n
+                    swap = v >= split
+                    minor, major = (top, left) if swap else (left, top)
+                    _voxel_weights(
+                        *(steps[v], origins[v], minor, major, swap),
+                        *(columns, bits, index[n], gap, weight[n]),
+                    )
                 _sum_cell(begin, end, (top, left), shape, index, weight, sino, volume)
 
 
 @cpu
-def _backproject_cpu(table, split, shape, taps, lines, sino, volume):
+def _backproject_cpu(table, split, shape, taps, lines, like, sino, volume):
     wide = -(-shape[1] // TILE)
     for t in prange(-(-(lines[1] - lines[0]) // TILE) * wide):
         corner = (lines[0] + t // wide * TILE, t % wide * TILE)
-        _backproject_tile(table, split, shape, taps, corner, sino, volume)
+        _backproject_tile(table, split, shape, taps, corner, like, sino, volume)
 
 
 def views_per_chunk(views: int) -> int:
@@ -274,54 +299,59 @@ def views_per_chunk(views: int) -> int:
 
 
 @gpu
-def _project_gpu(table, split, shape, chunk, volume, sino):
+def _project_gpu(table, split, shape, chunk, like, volume, sino):
     slice_, column, v = cuda.grid(3)
+    steps, origins, bits = table
     ny, nx, _pitch, views, columns, _ray_pitch = shape
     if v >= views or column >= columns or slice_ >= sino.shape[2]:
         return
-    view = table[v]
     minors, majors = (nx, ny) if v < split else (ny, nx)
-    start = (f4(column) - view[ORIGIN]) * view[INVERSE]
-    total = view[SCALE] * f4(0)
+    unit = like[0] * f4(0) + f4(1) / f4(1 << bits)
+    place, lean = ray_on_line(steps[v], origins[v], column, 0)
+    total = like[0] * f4(0)
     for line in range(majors):
-        j = f4(line)
-        low = int(math.floor(start + j * view[LEAN]))
+        low = place >> bits
         for i in range(max(low, 0), min(low + 2, minors)):
-            at = place(view[ORIGIN], view[ALONG], view[ACROSS], f4(i), j)
-            weight = joseph((f4(column) - at) * view[PITCH], view[STRETCH]) * view[SCALE]
+            distance = steps.dtype.type(place - (i << bits))
             y, x = (line, i) if v < split else (i, line)
-            total += weight * volume[y, x, slice_]
+            total += joseph(like.dtype.type(distance) * unit) * volume[y, x, slice_]
+        place += lean
     sino[v, column, slice_] = total
 
 
 @gpu
-def _backproject_gpu(table, split, shape, taps, lines, sino, volume):
+def _backproject_gpu(table, split, shape, taps, lines, like, sino, volume):
     slice_, x, y = cuda.grid(3)
+    steps, origins, bits = table
     _ny, nx, _pitch, views, columns, _ray_pitch = shape
     if y < lines[0] or y >= lines[1] or x >= nx or slice_ >= volume.shape[2]:
         return
-    total = table[0, SCALE] * f4(0)
+    unit = like[0] * f4(0) + f4(1) / f4(1 << bits)
+    total = like[0] * f4(0)
     for v in range(views):
-        view = table[v]
         i, j = (x, y) if v < split else (y, x)
-        at = place(view[ORIGIN], view[ALONG], view[ACROSS], f4(i), f4(j))
-        first = int(math.ceil(at - f4(1) / (view[STRETCH] * view[PITCH])))
+        step = steps[v, RAY]
+        place = origins[v] + i * steps[v, ALONG] + j * steps[v, ACROSS]
+        place -= 1 << bits
+        first = quotient(place, step, int(f4(place) / f4(step))) + 1
         for column in range(max(first, 0), min(first + taps, columns)):
-            weight = joseph((f4(column) - at) * view[PITCH], view[STRETCH]) * view[SCALE]
-            total += weight * sino[v, column, slice_]
+            distance = steps.dtype.type(column * step - place - (1 << bits))
+            total += joseph(like.dtype.type(distance) * unit) * sino[v, column, slice_]
     volume[y, x, slice_] = total
 
 
 project = Twin(_project_cpu, _project_gpu)
-"""(table, split, shape, chunk, volume, sino): line integrals of a block of slices.
+"""(table, split, shape, chunk, like, volume, sino): line integrals of a block of slices, in lengths
+of a ray between two lines of voxels.
 
-table (views, 9) · shape (ny, nx, pitch, views, columns, ray_pitch): extents, and the padded lengths
-of lines and views in memory · chunk: see `views_per_chunk` · volume [1/length] · sino [1], written.
+table (steps (views, 3), origins (views,), bits) · shape (ny, nx, pitch, views, columns, ray_pitch):
+extents, and the padded lengths of lines and views in memory · chunk: see `views_per_chunk` · like:
+any array of the dtype of volume and sino, one number or more · volume · sino, written.
 On the CPU volume (ny·pitch,) and sino (views·ray_pitch,) are flat arrays of lanes; on CUDA
 (ny, pitch, S) and (views, ray_pitch, S) arrays of numbers."""
 
 backproject = Twin(_backproject_cpu, _backproject_gpu)
-"""(table, split, shape, taps, lines, sino, volume): the transpose of `project`.
+"""(table, split, shape, taps, lines, like, sino, volume): the transpose of `project`.
 
 taps: most rays that cross a voxel in one view · lines (begin, end) in y, begin a multiple of TILE ·
 volume, of which these lines are written."""

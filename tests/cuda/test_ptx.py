@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import numba
 import pytest
-from numba import complex64, float32, int64, types, uint64
+from numba import complex64, float32, int32, int64, types, uint64
 
 import physrecon.kernels
 from physrecon.kernels._jit import gpu
@@ -32,6 +32,7 @@ LIMITS, ADVANCE, TRUE = types.UniTuple(float32, 2), types.UniTuple(float32, 5), 
 
 PSFS = types.Array(float32, 6, "C")
 CELLS, PLACES = int64[:, ::1], (int64[::1], LINE)
+VIEWS = types.Tuple((int32[:, ::1], INDEX, int64))
 SPECTRA, OTFS = complex64[:, :, ::1], complex64[:, :, :, ::1]
 
 # kernel → the types of its float32 instance
@@ -61,8 +62,8 @@ SIGNATURES = {
     "half_quadratic._majorise_gpu": (
         *(SCALES, LAYOUT, float32, float32, TRUE, BLOCK, BLOCK, BLOCK),
     ),
-    "parallel_beam._project_gpu": (TABLE, int64, SHAPE, int64, BLOCK, BLOCK),
-    "parallel_beam._backproject_gpu": (TABLE, int64, SHAPE, int64, PAIR, BLOCK, BLOCK),
+    "parallel_beam._project_gpu": (VIEWS, int64, SHAPE, int64, LINE, BLOCK, BLOCK),
+    "parallel_beam._backproject_gpu": (VIEWS, int64, SHAPE, int64, PAIR, LINE, BLOCK, BLOCK),
     "random._gaussian_gpu": (STACK, STACK, uint64, int64, PAIR, STACK),
     "random._poisson_gpu": (STACK, uint64, int64, PAIR, STACK),
     "richardson_lucy._extrapolate_gpu": (VECTOR, VECTOR, LINE, LINE, FLAGS, VECTOR, VECTOR),
@@ -72,8 +73,8 @@ SIGNATURES = {
     "richardson_lucy._propose_gpu": (
         *(VECTOR, VECTOR, VECTOR, VECTOR, VECTOR, LINE, FLAGS, VECTOR, VECTOR),
     ),
-    "stacking._pack_gpu": (STACK, INDEX, BLOCK),
-    "stacking._unpack_gpu": (BLOCK, INDEX, STACK),
+    "stacking._pack_gpu": (STACK, INDEX, LINE, BLOCK),
+    "stacking._unpack_gpu": (BLOCK, INDEX, LINE, STACK),
     "stencils._adjoint_gpu": (SCALES, LAYOUT, BLOCK, BLOCK),
     "stencils._gradient_gpu": (SCALES, LAYOUT, BLOCK, BLOCK),
     "strain._strain_gpu": (SCALES, LAYOUT, BLOCK, BLOCK),

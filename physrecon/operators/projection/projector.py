@@ -51,8 +51,8 @@ class Projector(LinearOperator):
     scan: a ParallelBeam.  grid: a Grid; None is scan.default_grid().  `A[views]` projects to these
     views only.  Raises ArgumentError unless the grid has one slice per detector row.
 
-    Holds, between calls, a copy of at most 64 slices of volume and projections, shared with
-    `A[views]`.
+    Holds, between calls, a copy of at most 64 slices of volume and projections, and of one slice
+    with its transpose where 8 or fewer are left, shared with `A[views]`.
 
     >>> scan = pr.ParallelBeam([0, 90], (1, 5), pixel_size=0.1, angle_unit="deg")
     >>> A = pr.Projector(scan)

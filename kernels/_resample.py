@@ -1,0 +1,281 @@
+"""Rows resampled at an even step in vector registers: a window, and the neighbours of every lane.
+
+Lane l of a register stands at start + l · step, in a row of numbers.  The two neighbours of every
+lane lie in a window of two registers that begins at the whole part of the start, as long as the
+step is at most 5/3, of three up to 3; one permutation of the window brings the left ones into their
+lanes, and one the right ones.  Nothing is gathered from memory.
+
+Places are whole multiples of `ONE`, 2⁻²⁴ of an element.  They and the weights that follow from
+them, ONE − fraction and fraction, are exact in int32 and in float32.  So a sum is the same, bit for
+bit, with registers of 16 lanes (AVX-512) and of 8 (AVX2), and in a loop over single numbers.
+
+The vectors of a kernel have as many lanes as the rows of its output (`_lanes`), so that every
+variant can be asked for on every machine."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numba
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.core.codegen import get_host_cpu_features
+from numba.extending import intrinsic, overload
+
+from physrecon.kernels._jit import shared
+from physrecon.kernels._lanes import Vector
+
+BITS = 24  # of the fraction of a place: what float32 holds of a number below 1
+ONE = 1 << BITS
+
+
+# What kernels are compiled for: the machine at hand, or less where NUMBA_CPU_FEATURES says so.
+config: Any = numba.config
+_CHOSEN = get_host_cpu_features() if config.CPU_FEATURES is None else config.CPU_FEATURES
+FEATURES = {name[1:]: name[0] == "+" for name in _CHOSEN.split(",") if name}
+FAST = FEATURES.get("avx2", False) and FEATURES.get("fma", False)
+LANES = 16 if FEATURES.get("avx512f", False) else 8 if FAST else 0
+"""float32 lanes of a register: with AVX-512, with AVX2, or none, and kernels of single numbers."""
+
+# Arithmetic ---------------------------------------------------------------------------------------
+
+
+def _operation(symbol: Callable[..., Any], whole: str, real: str = "") -> None:
+    """Let `symbol` act on two vectors of one type, lane by lane, as the instruction of LLVM."""
+
+    @intrinsic
+    def act(typingctx: Any, a: Any, b: Any) -> Any:
+        name = whole if isinstance(a.element, types.Integer) else real
+
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            return getattr(builder, name)(*args)
+
+        return a(a, b), generate
+
+    @overload(symbol, jit_options={"forceinline": True})
+    def typed(a, b):  # type: ignore[no-untyped-def]
+        if isinstance(a, Vector) and a == b:
+            return lambda a, b: act(a, b)
+        return None
+
+
+_operation(operator.add, "add", "fadd")
+_operation(operator.sub, "sub", "fsub")
+_operation(operator.mul, "mul", "fmul")
+_operation(operator.and_, "and_")
+
+
+def _splat(builder: Any, vector: Any, value: Any) -> Any:
+    word = ir.IntType(32)
+    undefined = ir.Constant(vector, ir.Undefined)
+    first = builder.insert_element(undefined, value, word(0))
+    everywhere = ir.Constant(ir.VectorType(word, vector.count), [0] * vector.count)
+    return builder.shuffle_vector(first, undefined, everywhere)
+
+
+@intrinsic
+def count(typingctx: Any, rows: Any) -> Any:
+    """Lanes of the rows of `rows`: a constant."""
+    lanes = rows.dtype.fields["slices"].type.shape[0]
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return context.get_constant(types.intp, lanes)
+
+    return types.intp(rows), generate
+
+
+@intrinsic
+def spread(typingctx: Any, rows: Any, value: Any) -> Any:
+    """A number in all lanes of a vector like the rows of `rows`."""
+    vector = Vector(value, rows.dtype.fields["slices"].type.shape[0])
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _splat(builder, context.get_value_type(vector), args[1])
+
+    return vector(rows, value), generate
+
+
+@intrinsic
+def vector(typingctx: Any, rows: Any, numbers: Any, i: Any) -> Any:
+    """The elements of a flat array from i on, as many as the rows of `rows` have."""
+    taken = Vector(numbers.dtype, rows.dtype.fields["slices"].type.shape[0])
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        data = context.make_array(numbers)(context, builder, args[1]).data
+        kind = context.get_value_type(taken)
+        pointer = builder.bitcast(builder.gep(data, [args[2]]), kind.as_pointer())
+        return builder.load(pointer, align=context.get_abi_sizeof(kind.element))
+
+    return taken(rows, numbers, types.intp), generate
+
+
+@intrinsic
+def whole_part(typingctx: Any, places: Any) -> Any:
+    """Elements, of places that are not negative."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = context.get_value_type(places)
+        return builder.lshr(args[0], ir.Constant(kind, [BITS] * kind.count))
+
+    return places(places), generate
+
+
+@intrinsic
+def real(typingctx: Any, whole: Any) -> Any:
+    """int32 lanes as float32."""
+    numbers = Vector(types.float32, whole.count)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.sitofp(args[0], context.get_value_type(numbers))
+
+    return numbers(whole), generate
+
+
+@intrinsic
+def larger(typingctx: Any, a: Any, b: Any) -> Any:
+    """The larger one of two whole numbers, lane by lane."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.select(builder.icmp_signed(">", *args), *args)
+
+    return a(a, b), generate
+
+
+@intrinsic
+def where_above(typingctx: Any, a: Any, b: Any, yes: Any, no: Any) -> Any:
+    """`yes` in the lanes where a > b, `no` in the others."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.select(builder.icmp_signed(">", args[0], args[1]), args[2], args[3])
+
+    return yes(a, b, yes, no), generate
+
+
+def _call(builder: Any, name: str, result: Any, args: Any) -> Any:
+    kind = ir.FunctionType(result, [arg.type for arg in args])
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), args)
+
+
+@intrinsic
+def fused(typingctx: Any, a: Any, b: Any, c: Any) -> Any:
+    """a · b + c, rounded once."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _call(builder, f"llvm.fma.v{a.count}f32", args[0].type, args)
+
+    return c(a, b, c), generate
+
+
+# Windows ------------------------------------------------------------------------------------------
+
+# A register of 16 lanes is permuted as a whole.  One of 8 is two quarters of 4 lanes each that are
+# permuted apart, twice as fast, so each quarter has a window of its own: `low` of both is the first
+# register of the window, `high` of both the second.
+WHOLE, QUARTER = 16, 4
+
+
+@shared
+def window_starts(places):
+    """(start of the window of the first lanes, of the last ones), in whole elements, for places of
+    the lanes that rise or fall evenly from lane to lane."""
+    if places.size == WHOLE:
+        return 0, 0
+    first = min(places[0], places[QUARTER - 1])
+    last = min(places[QUARTER], places[2 * QUARTER - 1])
+    return first >> BITS, last >> BITS
+
+
+@intrinsic
+def window(typingctx: Any, rows: Any, numbers: Any, first: Any, last: Any, parts: Any) -> Any:
+    """The registers of a window of a flat array: as many as `parts`, a tuple of numbers, has.
+
+    first, last: where the windows of the first and of the last lanes begin."""
+    taken = Vector(numbers.dtype, rows.dtype.fields["slices"].type.shape[0])
+    length = WHOLE if taken.count == WHOLE else QUARTER
+    registers = types.UniTuple(taken, len(parts))
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        data = context.make_array(numbers)(context, builder, args[1]).data
+        kind = ir.VectorType(context.get_value_type(taken.element), length)
+        align = context.get_abi_sizeof(kind.element)
+
+        def register(part: int) -> Any:
+            ahead, pieces = context.get_constant(types.intp, part * length), []
+            for start in args[2:4][: taken.count // length]:
+                at = builder.gep(data, [builder.add(start, ahead)])
+                pieces.append(builder.load(builder.bitcast(at, kind.as_pointer()), align=align))
+            return _joined(builder, *pieces) if len(pieces) > 1 else pieces[0]
+
+        loaded = [register(part) for part in range(len(parts))]
+        return context.make_tuple(builder, registers, loaded)
+
+    return registers(rows, numbers, types.intp, types.intp, parts), generate
+
+
+@intrinsic
+def pick(typingctx: Any, registers: Any, index: Any) -> Any:
+    """Element `index` of a window for every lane, counted from the start of its window."""
+    lanes = registers.dtype.count
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        low, *more = cgutils.unpack_tuple(builder, args[0])
+        if lanes == WHOLE and FEATURES.get("avx512f", False):
+            found = permuted(builder, low, args[1], more[0])
+        elif lanes == 2 * QUARTER and FEATURES.get("avx", False):
+            found = permuted_in_quarters(builder, low, args[1], more[0])
+        else:
+            found = looked_up(builder, low, args[1], more[0])
+        if len(more) == 1:
+            return found
+        last = pick_last(builder, lanes, args[1], more[1])
+        length = ir.Constant(args[1].type, [2 * (WHOLE if lanes == WHOLE else QUARTER) - 1] * lanes)
+        return builder.select(builder.icmp_signed(">", args[1], length), last, found)
+
+    return registers.dtype(registers, index), generate
+
+
+def pick_last(builder: Any, lanes: int, index: Any, last: Any) -> Any:
+    """Elements of the third register of a window."""
+    if lanes == WHOLE and FEATURES.get("avx512f", False):
+        return permuted(builder, last, index, last)
+    if lanes == 2 * QUARTER and FEATURES.get("avx", False):
+        return _call(builder, QUARTERS, last.type, (last, index))
+    return looked_up(builder, last, index, last)
+
+
+def _joined(builder: Any, a: Any, b: Any) -> Any:
+    word, lanes = ir.IntType(32), 2 * a.type.count
+    return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(word, lanes), list(range(lanes))))
+
+
+def permuted(builder: Any, low: Any, index: Any, high: Any) -> Any:
+    """AVX-512: any element of two registers in one instruction."""
+    return _call(builder, "llvm.x86.avx512.vpermi2var.ps.512", low.type, (low, index, high))
+
+
+QUARTERS = "llvm.x86.avx.vpermilvar.ps.256"
+
+
+def permuted_in_quarters(builder: Any, low: Any, index: Any, high: Any) -> Any:
+    """AVX: one instruction for each register, and one that chooses."""
+    near, far = (_call(builder, QUARTERS, low.type, (part, index)) for part in (low, high))
+    top = builder.shl(index, ir.Constant(index.type, [29] * index.type.count))  # the sign is bit 2
+    return builder.select(builder.icmp_signed("<", top, index.type(None)), far, near)
+
+
+def looked_up(builder: Any, low: Any, index: Any, high: Any) -> Any:
+    """Any processor, slowly: lane by lane."""
+    word, lanes = ir.IntType(32), low.type.count
+    length = WHOLE if lanes == WHOLE else QUARTER
+    both, result = _joined(builder, low, high), low
+    for lane in range(lanes):
+        i = builder.extract_element(index, word(lane))
+        inside, second = builder.and_(i, word(length - 1)), builder.and_(i, word(length))
+        ahead = builder.mul(second, word(lanes // length))
+        at = builder.add(builder.add(inside, ahead), word(lane // length * length))
+        value = builder.extract_element(both, at)
+        result = builder.insert_element(result, value, word(lane))
+    return result
