@@ -118,6 +118,12 @@ class Findings:
             raise self._fatal[0].with_traceback(None)
 
     def _damage(self, error: str) -> DataError:
+        if "open for write" in error:
+            return DataError(
+                f"{self.path}: expected a file that no program is writing, got one that is open "
+                "for writing; wait for the scan to end, or run `h5clear -s` on it if its program "
+                "has crashed."
+            )
         got = "a truncated one" if "truncated" in error else f"a damaged one ({error})"
         return DataError(
             f"{self.path}: expected a whole HDF5 file, got {got} of {self.identity[2]} bytes; "

@@ -314,7 +314,7 @@ class Likelihood:
         """Certified upper bound of the curvature per slice: max φ'' · (bound of ‖A‖)²."""
         _, upper = slice_norm_bounds(self._linear)
         if not np.isfinite(upper).all():
-            advice = "let it override _norm_bounds, or use ConjugateGradient or LBFGS"
+            advice = "let it override _norm_bounds(bounds), or use ConjugateGradient or LBFGS"
             self._refuse("an operator with a certified norm", self.A, advice)
         return upper**2 * self._max_curvature()
 

@@ -26,7 +26,7 @@ Array = NDArray[np.float64]
 
 AXES = ("view", "row", "column", "plane")
 REACH = 8  # neighbours of a pixel that may share its noise
-# Thresholds: above the most of sound runs, see benchmarks/model_check.py
+# Thresholds: above the most of sound runs, see benchmarks/mismatch.py
 VIEWS = 0.08  # correlation of views two and three apart; what x still has to learn stays below
 OFFSETS = 3.0  # mean square of a view's mean, in units of that of noise
 OUTLIER = 10.0  # spreads by which the mean of a single column of a scan is off

@@ -52,6 +52,7 @@ class Repairs:
     saturation: float = 0.0  # this number
     masked: int = 0  # values that the user left out
     negative: int = 0  # rows whose line integrals are mostly negative
+    unlit: int = 0  # rows of a view whose transmissions are all below the floor
 
     def __add__(self, other: Repairs) -> Repairs:
         total: dict[str, Any] = {
@@ -108,12 +109,18 @@ class Repairs:
                 f"{counted(self.lost_views, 'row')} of a view without any usable value: "
                 "filled from the views before and after"
             )
+        if self.unlit:
+            told.append(
+                f"{counted(self.unlit, 'row')} of a view without light in any column, as if the "
+                "beam was off: leave such views out with --exclude-views"
+            )
         if self.clamped:
             told.append(
                 f"{self.clamped} of {self.values} transmissions below the least that counts tell, "
                 f"{self.floor:.3g} at most, raised to it, a line integral of "
                 f"{-np.log(self.floor):.3g}; --method fista --likelihood transmission takes few "
-                "counts as they are, --floor sets another limit"
+                "counts as they are (transmissions take --likelihood weighted), --floor sets "
+                "another limit"
             )
         if self.negative:
             told.append(

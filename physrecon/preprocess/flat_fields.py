@@ -5,6 +5,7 @@ time says of it, and what columns of air show."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -19,6 +20,7 @@ from physrecon.preprocess.saturation import saturation_levels
 
 FLATS = ("interpolate", "average")
 SAMPLED = 64  # views that judge flats and darks
+UNLIKE = 0.5  # of the light of most columns of air
 
 
 def mean_fields(
@@ -80,18 +82,20 @@ def _with_air(counts: NDArray, fields: Fields, air: slice) -> Fields:
     """The fields with the dose of each row of each view that its columns of air show."""
     columns = counts.shape[2]
     some = range(*air.indices(columns))
-    if not some:
+    if not some or (air.stop or 0) > columns:
         raise ArgumentError(f"air: expected columns within 0:{columns}, got {air.start}:{air.stop}")
     part = slice(some.start, some.stop)
     dose = np.empty(counts.shape[:2])
+    light = np.empty((*counts.shape[:2], len(some)))
     for v, view in enumerate(counts):
         with np.errstate(divide="ignore", invalid="ignore"):
-            light = (view[:, part] - fields.dark[:, part]) / gain(
+            light[v] = (view[:, part] - fields.dark[:, part]) / gain(
                 fields, (v + 0.5) / len(counts), np.float64
             )[:, part]
-        light[~np.isfinite(light)] = np.nan
-        number = np.isfinite(light).sum(axis=1)
-        dose[v] = np.nansum(light, axis=1) / np.where(number > 0, number, np.nan)
+    light[~np.isfinite(light) | ~alike(light)] = np.nan
+    for v, one in enumerate(light):
+        number = np.isfinite(one).sum(axis=1)
+        dose[v] = np.nansum(one, axis=1) / np.where(number > 0, number, np.nan)
     unlit = ~(dose > 0)
     if unlit.all():
         raise DataError(
@@ -103,6 +107,18 @@ def _with_air(counts: NDArray, fields: Fields, air: slice) -> Fields:
     level = np.where(level > 0, level, 1)
     gains, mean = fields.gains * level[:, np.newaxis], fields.gain * level[:, np.newaxis]
     return replace(fields, gain=mean, gains=gains, dose=dose / level)
+
+
+def alike(light: NDArray) -> NDArray[np.bool_]:
+    """Mask (rows, columns) of the columns of air that show the light of most: not dead, not hot.
+
+    light (views, rows, columns)."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a column of NaN is not alike
+        of_column = np.nanmedian(light, axis=0)
+        usual = np.nanmedian(of_column, axis=1, keepdims=True)
+    with np.errstate(invalid="ignore"):
+        return np.abs(of_column - usual) < UNLIKE * np.abs(usual)
 
 
 def transmission(counts: NDArray, fields: Fields, out: NDArray | None = None) -> NDArray:

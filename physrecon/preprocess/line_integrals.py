@@ -21,6 +21,7 @@ from physrecon.preprocess.defects import (
     fill,
 )
 from physrecon.preprocess.flat_fields import (
+    alike,
     mean_fields,
     open_beam,
     result_array,
@@ -216,8 +217,11 @@ def _masked(counts: NDArray, masked: ArrayLike | None, bad: NDArray) -> tuple[in
 def _normalise(counts: NDArray, values: NDArray, air: slice | None, by: Any) -> None:
     """Divide transmissions by their mean over columns of air, or subtract it (line integrals)."""
     np.copyto(values, counts)
-    for view in values if air is not None else ():
-        by(view, np.nanmean(view[:, air], axis=1, keepdims=True), out=view)
+    if air is None:
+        return
+    good = by is np.subtract or alike(values[:, :, air])
+    for view in values:
+        by(view, np.nanmean(view[:, air], axis=1, keepdims=True, where=good), out=view)
 
 
 def _remove_zingers(values: NDArray, bad: NDArray, angles: ArrayLike | None, photon: Any) -> int:
@@ -239,7 +243,8 @@ def _finish(
     first_row: int,
 ) -> Repairs:
     """Fill and take the logarithm, in place; known: NaN that are told apart."""
-    nonfinite = clamped = lost_views = 0
+    nonfinite = lost_views = 0
+    unlit = 0 if logged else _unlit_rows(values, least)
     if fill_bad:
         nonfinite, lost_views = fill(values, bad, first_row)
         clamped = 0 if logged else minus_log(values, least)
@@ -254,9 +259,16 @@ def _finish(
         nonfinite=nonfinite - known,
         lost_views=lost_views,
         clamped=clamped,
+        unlit=unlit,
         floor=float(np.max(least)),
         negative=_negative_rows(values),
     )
+
+
+def _unlit_rows(values: NDArray, least: Any) -> int:
+    """Number of rows of views whose transmissions are below the least everywhere."""
+    with np.errstate(invalid="ignore"):
+        return sum(int(np.count_nonzero(~(view >= least).any(axis=1))) for view in values)
 
 
 def _negative_rows(values: NDArray) -> int:

@@ -45,6 +45,7 @@ BOTH = [
     ("--memory 4GB", 'memory = "4GB"'),
     ("--memory 512", "memory = 512"),
     ("--overwrite", "overwrite = true"),
+    ("--residuals", "residuals = true"),
     ("--method gd --set solver.step=0.5", 'method = "gd"\nsolver.step = 0.5'),
 ]  # fmt: skip
 SCAN = [

@@ -118,6 +118,25 @@ def test_columns_of_air_stand_for_flats():
         prepare(counts, None, darks)
 
 
+@pytest.mark.parametrize("value", [0.0, 65_000.0, np.nan])
+@pytest.mark.parametrize("transmission", [False, True])
+def test_a_bad_column_of_air_is_left_out(value, transmission):
+    counts = 1e4 * np.exp(-DISC) + (0 if transmission else 100)
+    counts[:, :, 2] = value
+    darks = None if transmission else np.full((3, 1, COLUMNS), 100.0)
+    p, _ = prepare(counts, None, darks, air=slice(0, 8), transmission=transmission)
+    np.testing.assert_allclose(p[:, :, 8:-8], DISC[:, :, 8:-8], atol=1e-9)
+
+
+def test_views_without_light_are_told():
+    counts = 1e4 * np.exp(-DISC)
+    flats = np.full((3, 1, COLUMNS), 1e4)
+    counts[3:6] = 0
+    _, repairs = prepare(counts, flats, 0 * flats)
+    assert repairs.unlit == 3 and "--exclude-views" in " ".join(repairs.sentences())
+    assert prepare(1e4 * np.exp(-DISC), flats, 0 * flats)[1].unlit == 0
+
+
 def test_transmissions_are_taken_as_they_are():
     t = np.exp(-DISC)
     p, repairs = prepare(t, transmission=True)

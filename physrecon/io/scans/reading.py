@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from physrecon import sizes
@@ -15,6 +16,7 @@ from physrecon.errors import DataError
 from physrecon.io.scans.frames import Frames, StoredArray
 
 SAID = 8  # numbers of frames that a note names
+STANDS_OUT = 3.0  # times the beam of the views around
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,23 @@ def with_whole_beam(reading: ScanReading, kept: NDArray[np.bool_]) -> ScanReadin
                 f"beam: no positive number for {sizes.counted(bad.size, name)} of {beam.size} "
                 f"({which}); that of the {name}s around is taken{way}"
             )
+    odd = np.flatnonzero(_stands_out(filled[0]) & np.isfinite(reading.beam[0]) & kept)
+    if odd.size:
+        which = ",".join(map(str, odd[:SAID])) + ",…" * (odd.size > SAID)
+        notes.append(
+            f"beam: in {sizes.counted(odd.size, 'view')} ({which}) it is {STANDS_OUT:g} times off "
+            f"that of the views around; if the monitor failed there, pass --exclude-views {which}"
+        )
     return replace(reading, beam=(filled[0], filled[1]), notes=(*reading.notes, *notes))
+
+
+def _stands_out(beam: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """The views whose beam is far from the median of the five around."""
+    around = (
+        sliding_window_view(np.pad(beam, 2, mode="reflect"), 5) if beam.size > 4 else beam[:, None]
+    )
+    usual = np.median(around, axis=1)
+    return (beam > STANDS_OUT * usual) | (beam * STANDS_OUT < usual)
 
 
 def detector_stack(data: StoredArray, where: str) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from physrecon.analytic.view_weights import full_turn
+from physrecon.analytic.view_weights import FULL_TURN, full_turn, missing_wedge
 from physrecon.catalog import DIRECT
 from physrecon.errors import DataError
 from physrecon.geometry.parallel_beam import ParallelBeam
@@ -99,7 +99,16 @@ def coverage_warnings(job: ScanJob, scan: Scan, found: Coverage | None) -> list[
     n, chosen = width(job, scan, found), "" if job.width == "auto" else " (given)"
     size = f"slices are {n} × {n} voxels{chosen}"
     if found.completed(scan.geometry):
-        return [f"{seen}; opposite views of the full turn complete it (half acquisition); {size}"]
+        told = [f"{seen}; opposite views of the full turn complete it (half acquisition); {size}"]
+        missing, ends = missing_wedge(scan.geometry.radians, FULL_TURN)
+        if missing:
+            first, last = np.rad2deg(ends)
+            told.append(
+                f"angles: no view looks between {first:.4g}° and {last:.4g}°, and half acquisition "
+                "needs the full turn: values are wrong along the rays of the long side that are "
+                "missing"
+            )
+        return told
     if job.method not in DIRECT:
         if n <= scan.shape[2]:
             return [f"{seen}; values are too high unless --width gives its outside room; {size}"]

@@ -154,6 +154,17 @@ def test_one_bad_value_of_a_monitor_does_not_drop_the_others(tmp_path, bad):
         np.testing.assert_allclose(scan.beam[0], np.delete(MONITOR[-VIEWS:], 17))
 
 
+@pytest.mark.parametrize("factor", [1e-6, 1e3])
+def test_a_monitor_that_stands_out_is_said(tmp_path, factor):
+    monitor = MONITOR.copy()
+    monitor[DARKS + FLATS + 17] *= factor
+    path = nxtomo(tmp_path / "a.nx", counts(MONITOR), control__data=monitor)
+    with open_scan(path) as scan:
+        assert any("in 1 view (17)" in note and "--exclude-views 17" in note for note in scan.notes)
+    with open_scan(path, exclude_views="17") as scan:
+        assert not any("monitor failed" in note for note in scan.notes)
+
+
 def test_one_bad_counting_time_of_a_flat_is_that_of_the_other_flats(tmp_path):
     times = TIMES.copy()
     times[DARKS] = np.nan

@@ -80,6 +80,13 @@ def test_half_acquisition(tmp_path, method, center, radius, given):
     assert "--padding" not in said
 
 
+def test_half_acquisition_without_some_views_is_told(tmp_path):
+    scan = write(tmp_path / "s.h5", TURN, 12.0, 46)
+    missing = f"{len(TURN) // 3}:{len(TURN) // 3 + max(4, len(TURN) // 12)}"
+    heard = reconstructed(scan, method="fbp", center=12.0, exclude_views=missing)[3]
+    assert "half acquisition needs the full turn" in heard.about("angles:")
+
+
 def test_the_plan_of_half_acquisition_counts_the_wider_slices(tmp_path):
     scan = write(tmp_path / "s.h5", TURN, 12.0, 46)
     heard = Heard()
