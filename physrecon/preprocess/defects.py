@@ -109,6 +109,10 @@ class Repairs:
                 f"{counted(self.lost_views, 'row')} of a view without any usable value: "
                 "filled from the views before and after"
             )
+        return told + self._of_light()
+
+    def _of_light(self) -> list[str]:
+        told = []
         if self.unlit:
             told.append(
                 f"{counted(self.unlit, 'row')} of a view without light in any column, as if the "

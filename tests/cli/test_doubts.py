@@ -41,10 +41,17 @@ def test_a_doubtful_scan_is_reconstructed_with_a_warning(case, here, capsys):
 
 
 def test_sound_angles_give_no_warning(scan, here, capsys):
-    few = write_scan(here / "few.h5", views=4, theta=np.arange(4) * 1.0)
+    few = write_scan(here / "few.h5", views=4, theta=np.arange(4) * 30.0)
     for path in (scan, few):
         assert main(["plan", str(path)]) == 0
         assert "warning" not in capsys.readouterr().err
+
+
+def test_few_views_within_a_small_angle_are_told(here, capsys):
+    few = write_scan(here / "few.h5", views=4, theta=np.arange(4) * 1.0)
+    assert main(["plan", str(few)]) == 0
+    said = capsys.readouterr().err
+    assert "all 4 views look along nearly one line" in said and "--angle-unit" not in said
 
 
 BEYOND = 1.3 * COLUMNS + COLUMNS / 2

@@ -17,7 +17,7 @@ from physrecon.jobs.scan_job import ScanJob
 
 NEAR = 0.01  # of a half turn; a span this near to π is no accident
 FEW = 10  # views; so few may have wide gaps
-HALF_MISSING = 90.0  # degrees; so much is told of few views, too
+HALF_TURN, HALF_MISSING = 180.0, 90.0  # degrees; so much is told of few views, too
 MOST_TURNS = 4
 NEAR_AIR = 0.2  # of the transmission or the line integral of air
 MOST_INTEGRAL = 50.0  # e⁻⁵⁰ of the beam is beyond any measurement
@@ -55,7 +55,12 @@ def angle_warnings(angles: NDArray[np.float64], unit: str) -> list[str]:
         found.append(f"angles: {seen}; the volume will show streaks, not slices")
     elif not found:
         missing, ends = np.rad2deg(missing_wedge(radians)[0]), np.rad2deg(missing_wedge(radians)[1])
-        if missing and (views > FEW or missing > HALF_MISSING):
+        if missing >= HALF_TURN:
+            found.append(
+                f"angles: all {views} views look along nearly one line; the volume will show "
+                "streaks, not slices"
+            )
+        elif missing and (views > FEW or missing > HALF_MISSING):
             found.append(
                 f"angles: a wedge of {missing:.3g}° is missing, no view looks between "
                 f"{ends[0]:.4g}° and {ends[1]:.4g}°; edges along it are blurred, and values of fbp "
