@@ -58,6 +58,7 @@ def check_chunks(dataset: h5py.Dataset, where: str) -> None:
 
     HDF5 believes the list: it reads beyond a chunk that is too short, in memory or with a crash."""
     grid = tuple(-(-n // c) for n, c in zip(dataset.shape, dataset.chunks, strict=True))
+    expected = math.prod(grid)
     corners, offsets, sizes, skipped = (array("Q") for _ in range(4))
 
     def note(chunk: Any) -> None:
@@ -70,16 +71,16 @@ def check_chunks(dataset: h5py.Dataset, where: str) -> None:
     corner = np.frombuffer(corners, "i8").reshape(len(sizes), len(grid))
     inside = ((corner >= 0) & (corner < dataset.shape)).all(1)
     number = np.ravel_multi_index(tuple((corner[inside] // dataset.chunks).T), grid)
-    missing = math.prod(grid) - np.unique(number).size
+    stored = np.unique(number).size
+    if stored < expected:
+        raise DataError(
+            f"{where}: expected {expected} chunks for the declared shape {dataset.shape}, "
+            f"got {stored}: {expected - stored} were never written and would read as zeros; "
+            "wait for the scan to end or copy the file again."
+        )
     begin, size = np.frombuffer(offsets, "u8"), np.frombuffer(sizes, "u8")
     end = begin + size
     order = np.argsort(begin)
-    if missing:
-        raise DataError(
-            f"{where}: expected {math.prod(grid)} chunks for the declared shape {dataset.shape}, "
-            f"got {math.prod(grid) - missing}: {missing} were never written and would read as "
-            "zeros; wait for the scan to end or copy the file again."
-        )
     if (
         (corner % dataset.chunks).any()
         or (size < _least_bytes(dataset, np.frombuffer(skipped, "u8"))).any()

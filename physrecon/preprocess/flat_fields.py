@@ -85,7 +85,6 @@ def _with_air(counts: NDArray, fields: Fields, air: slice) -> Fields:
     if not some or (air.stop or 0) > columns:
         raise ArgumentError(f"air: expected columns within 0:{columns}, got {air.start}:{air.stop}")
     part = slice(some.start, some.stop)
-    dose = np.empty(counts.shape[:2])
     light = np.empty((*counts.shape[:2], len(some)))
     for v, view in enumerate(counts):
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -93,9 +92,8 @@ def _with_air(counts: NDArray, fields: Fields, air: slice) -> Fields:
                 fields, (v + 0.5) / len(counts), np.float64
             )[:, part]
     light[~np.isfinite(light) | ~alike(light)] = np.nan
-    for v, one in enumerate(light):
-        number = np.isfinite(one).sum(axis=1)
-        dose[v] = np.nansum(one, axis=1) / np.where(number > 0, number, np.nan)
+    number = np.isfinite(light).sum(axis=2)
+    dose = np.nansum(light, axis=2) / np.where(number > 0, number, np.nan)
     unlit = ~(dose > 0)
     if unlit.all():
         raise DataError(

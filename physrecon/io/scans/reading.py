@@ -74,7 +74,7 @@ def with_whole_beam(reading: ScanReading, kept: NDArray[np.bool_]) -> ScanReadin
         filled.append(np.interp(at, at[known], beam[known]))
         bad = np.flatnonzero(~known & (kept if name == "view" else True))
         if bad.size:
-            which = ",".join(map(str, bad[:SAID])) + ",…" * (bad.size > SAID)
+            which = _listed(bad)
             way = f"; --exclude-views {which} leaves it out" if name == "view" else ""
             way = way.replace("it out", "them out") if bad.size > 1 else way
             notes.append(
@@ -83,12 +83,16 @@ def with_whole_beam(reading: ScanReading, kept: NDArray[np.bool_]) -> ScanReadin
             )
     odd = np.flatnonzero(_stands_out(filled[0]) & np.isfinite(reading.beam[0]) & kept)
     if odd.size:
-        which = ",".join(map(str, odd[:SAID])) + ",…" * (odd.size > SAID)
+        which = _listed(odd)
         notes.append(
             f"beam: in {sizes.counted(odd.size, 'view')} ({which}) it is {STANDS_OUT:g} times off "
             f"that of the views around; if the monitor failed there, pass --exclude-views {which}"
         )
     return replace(reading, beam=(filled[0], filled[1]), notes=(*reading.notes, *notes))
+
+
+def _listed(frames: NDArray[np.intp]) -> str:
+    return ",".join(map(str, frames[:SAID])) + ",…" * (frames.size > SAID)
 
 
 def _stands_out(beam: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -10,14 +10,14 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from physrecon.analytic.view_weights import missing_wedge
+from physrecon.analytic.view_weights import HALF_TURN, missing_wedge
 from physrecon.errors import ArgumentError, DataError
 from physrecon.io import Scan
 from physrecon.jobs.scan_job import ScanJob
 
 NEAR = 0.01  # of a half turn; a span this near to π is no accident
 FEW = 10  # views; so few may have wide gaps
-HALF_TURN, HALF_MISSING = 180.0, 90.0  # degrees; so much is told of few views, too
+HALF_MISSING = 90.0  # degrees; so much is told of few views, too
 MOST_TURNS = 4
 NEAR_AIR = 0.2  # of the transmission or the line integral of air
 MOST_INTEGRAL = 50.0  # e⁻⁵⁰ of the beam is beyond any measurement
@@ -54,8 +54,9 @@ def angle_warnings(angles: NDArray[np.float64], unit: str) -> list[str]:
         seen = "a single view" if views == 1 else f"all {views} views look along one line"
         found.append(f"angles: {seen}; the volume will show streaks, not slices")
     elif not found:
-        missing, ends = np.rad2deg(missing_wedge(radians)[0]), np.rad2deg(missing_wedge(radians)[1])
-        if missing >= HALF_TURN:
+        wedge, between = missing_wedge(radians)
+        missing, ends = np.rad2deg(wedge), np.rad2deg(between)
+        if wedge >= HALF_TURN:
             found.append(
                 f"angles: all {views} views look along nearly one line; the volume will show "
                 "streaks, not slices"

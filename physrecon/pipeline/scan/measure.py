@@ -71,8 +71,7 @@ def corrected(
     """Line integrals from counts, flats and darks that were read from `first_row` on.
 
     fill_bad: false leaves bad values NaN.  views: those of the scan that were read.  masked: values
-    that are NaN on purpose.  The counts are
-    removed from the list, and their memory is reused."""
+    that are NaN on purpose.  The counts are removed from the list, and their memory is reused."""
     counts = stacks.pop(0)
     if counts.dtype == np.float64:
         counts = counts.astype(np.float32)
