@@ -21,12 +21,10 @@ from physrecon.jobs.toml import merge
 from physrecon.jobs.types import Check, OneOf, column, natural, number, shape, whole
 
 
-def add_options(
-    parser: Parser, fields: Iterable[Option], group: Any = None, required: bool = True
-) -> None:
-    """Add a command-line option for every field that has one.
+def add_options(parser: Parser, fields: Iterable[Option], group: Any = None) -> None:
+    """Add a command-line option for every field that has one; the model demands what it requires.
 
-    group: titled group of the parser.  required: demand the fields that the model requires."""
+    group: titled group of the parser."""
     for field in fields:
         settings: dict[str, Any] = {"dest": field.key}
         if not field.flags:
@@ -37,7 +35,6 @@ def add_options(
             settings["action"] = "store_false" if field.field.default else "store_true"
         else:
             settings |= {"metavar": field.metavar}
-            settings |= {"required": required and field.required}
         if alone := field.extra.get("alone"):
             settings |= {"nargs": "?", "const": alone}
         names = field.flags if "dest" in settings else (field.key,)
@@ -57,16 +54,17 @@ def recon(parser: Parser) -> None:
 def deconvolve(parser: Parser) -> None:
     _job(parser, ImageJob)
     _acceleration(parser)
+    next(action for action in parser.later if action.dest == "psf").type = _psf
 
 
 def plan(parser: Parser) -> None:
     parser.add_argument("input", metavar="SCAN|IMAGE|JOB.toml", help="an image is told by --psf")
     scan = [field for field in options(ScanJob) if field.key != "input"]
-    add_options(parser, scan, required=False)
+    add_options(parser, scan)
     _set(parser)
     group = parser.add_argument_group("images")
     known = {"input", *(field.key for field in scan)}
-    add_options(parser, (f for f in options(ImageJob) if f.key not in known), group, False)
+    add_options(parser, (f for f in options(ImageJob) if f.key not in known), group)
     _acceleration(group)
 
 
@@ -128,6 +126,10 @@ def view(parser: Parser) -> None:
     add_options(parser, _some("overwrite"))
 
 
+def help(parser: Parser) -> None:
+    parser.add_argument("topic", metavar="COMMAND", nargs="?", help="default: all of them")
+
+
 def _job(parser: Parser, model: type[Job]) -> None:
     add_options(parser, options(model))
     _set(parser)
@@ -180,6 +182,16 @@ def _setting(text: str) -> dict[str, Any]:
         return _nested(key.strip(), tomllib.loads(f"value = {value}")["value"])
     except tomllib.TOMLDecodeError:
         return _nested(key.strip(), value.strip())  # a bare word is a string
+
+
+def _psf(text: str) -> str:
+    """The value of --psf; `list` prints the models and ends the program, as --help does."""
+    if text == "list":
+        from physrecon.pipeline.image.psf_list import psf_list
+
+        print("\n".join(psf_list()))
+        raise SystemExit(0)
+    return text
 
 
 def _window(text: str) -> tuple[float, float]:
