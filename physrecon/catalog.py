@@ -71,6 +71,7 @@ COMMANDS = {
     "run": "carry out a job file; running it again goes on where it stopped",
     "info": "say what a file is, or what is wrong with it",
     "find-center": "find the rotation axis, in up to three ways that check each other",
+    "try": "draw one slice under several values of one or two settings, side by side",
     "simulate": "write a scan of a phantom as raw counts",
     "view": "draw a slice of a volume or an image as PNG, with scale bar",
     "help": "explain a command",

@@ -82,6 +82,14 @@ def find_center(input: str, **options: Any) -> int:
     return 0
 
 
+def try_(input: str, vary: Sequence[str], output: str | None = None, **options: Any) -> int:
+    from physrecon.cli.tries import draw_tries
+
+    _refuse_toml("a scan", input)
+    draw_tries(input, vary, output, values_of(options), Messages())
+    return 0
+
+
 def simulate(output: str, **options: Any) -> int:
     from physrecon.datasets import simulate_scan
 

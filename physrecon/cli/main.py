@@ -5,6 +5,7 @@ Nothing heavy is imported until a command needs it."""
 from __future__ import annotations
 
 import io
+import keyword
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -90,7 +91,7 @@ def _fill(name: str, command: Parser) -> None:
     from physrecon.cli import options
 
     _add_debug(command)
-    getattr(options, name.replace("-", "_"))(command)
+    getattr(options, _function(name))(command)
 
 
 def _add_debug(into: Parser) -> None:
@@ -112,7 +113,13 @@ def _command(arguments: list[str]) -> int:
         return 0
     from physrecon.cli import commands
 
-    return getattr(commands, name.replace("-", "_"))(**options)
+    return getattr(commands, _function(name))(**options)
+
+
+def _function(command: str) -> str:
+    """The name of the function of a command; `try` is a word of Python."""
+    name = command.replace("-", "_")
+    return f"{name}_" if keyword.iskeyword(name) else name
 
 
 def _versions() -> str:

@@ -17,7 +17,7 @@ from physrecon.jobs.image_job import ImageJob
 from physrecon.jobs.model import Job
 from physrecon.jobs.options import Option, options
 from physrecon.jobs.scan_job import SUPPLIED, ScanJob
-from physrecon.jobs.toml import merge
+from physrecon.jobs.toml import merge, nested
 from physrecon.jobs.types import Check, OneOf, column, natural, number, shape, whole
 
 
@@ -43,8 +43,8 @@ def add_options(parser: Parser, fields: Iterable[Option], group: Any = None) -> 
 
 def values_of(given: dict[str, Any]) -> dict[str, Any]:
     """The values of a job from options; those of `--set` come last and win."""
-    nested = [_nested(key, value) for key, value in given.items() if key != "settings"]
-    return reduce(merge, [*nested, *given.get("settings", ())], {})
+    parts = [nested(key, value) for key, value in given.items() if key != "settings"]
+    return reduce(merge, [*parts, *given.get("settings", ())], {})
 
 
 def recon(parser: Parser) -> None:
@@ -130,6 +130,20 @@ def help(parser: Parser) -> None:
     parser.add_argument("topic", metavar="COMMAND", nargs="?", help="default: all of them")
 
 
+def try_(parser: Parser) -> None:
+    parser.add_argument(
+        "--vary", action="append", metavar="KEY=VALUES", required=True,
+        help="center=280..284/0.5 (first, last, step), rings=none,sort, weight=0.1,0.3,1; twice "
+        "for two settings",
+    )  # fmt: skip
+    parser.add_argument(
+        "-o", "--output", metavar="PNG", help="the contact sheet (by default SCAN_try.png)"
+    )
+    left_out = {"output", "memory", "slab_rows", "residuals"}
+    add_options(parser, (field for field in options(ScanJob) if field.key not in left_out))
+    _set(parser)
+
+
 def _job(parser: Parser, model: type[Job]) -> None:
     add_options(parser, options(model))
     _set(parser)
@@ -154,13 +168,6 @@ def _acceleration(into: Any) -> None:
     )  # fmt: skip
 
 
-def _nested(key: str, value: Any) -> dict[str, Any]:
-    """`solver.step` of 0.9 as {"solver": {"step": 0.9}}."""
-    for name in reversed(key.split(".")):
-        value = {name: value}
-    return value
-
-
 def _word(check: Check) -> Callable[[str], Any]:
     """An argparse type from a check, with the check's error sentence."""
 
@@ -179,9 +186,9 @@ def _setting(text: str) -> dict[str, Any]:
     if not equals or not key.strip():
         raise ValueError(f"expected key=value, got {text!r}")
     try:
-        return _nested(key.strip(), tomllib.loads(f"value = {value}")["value"])
+        return nested(key.strip(), tomllib.loads(f"value = {value}")["value"])
     except tomllib.TOMLDecodeError:
-        return _nested(key.strip(), value.strip())  # a bare word is a string
+        return nested(key.strip(), value.strip())  # a bare word is a string
 
 
 def _psf(text: str) -> str:

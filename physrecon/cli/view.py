@@ -43,7 +43,7 @@ def view(
                 f"--slice: expected 0 … {v.shape[across] - 1} along {axis}, got {index}"
             )
         path = Path(output or Path(volume).with_suffix(f".{axis}{index}.png"))
-        _check_picture(path, Path(volume), overwrite)
+        check_picture(path, Path(volume), overwrite)
         image = np.asarray(v.data[(*v.frame, *(slice(None),) * across, index)])
         pitch = [p for i, p in enumerate(v.pitch) if i != across]
     unit = v.unit or "pixel"
@@ -123,9 +123,9 @@ def _refuse_scan(path: str | Path) -> None:
     )
 
 
-def _check_picture(path: Path, volume: Path, overwrite: bool) -> None:
-    """Raise ArgumentError or OutputError unless a PNG may be written to `path`."""
-    if path.suffix.lower() != ".png":
+def check_picture(path: Path, volume: Path, overwrite: bool, ending: str = ".png") -> None:
+    """Raise ArgumentError or OutputError unless a file with this ending may be written."""
+    if path.suffix.lower() != ending.lower() or not ending:
         raise ArgumentError(
             f"{path}: expected a name that ends in .png, got {path.suffix or 'none'}; "
             f"choose {path.with_suffix('.png').name}"

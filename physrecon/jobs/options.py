@@ -71,6 +71,11 @@ class Option:
         return tuple(flag.split("/")) if flag else ()
 
     @property
+    def required(self) -> bool:
+        """Whether every job must have it; false for a field of a table, which may be absent."""
+        return self.field.is_required() and "." not in self.key
+
+    @property
     def metavar(self) -> str:
         return self.extra.get("metavar") or ("NAME" if self._check else self.key.upper())
 
