@@ -74,6 +74,7 @@ COMMANDS = {
     "try": "draw one slice under several values of one or two settings, side by side",
     "simulate": "write a scan of a phantom as raw counts",
     "view": "draw a slice of a volume or an image as PNG, with scale bar",
+    "report": "write a result as one page: slices, values, check of the model, job",
     "help": "explain a command",
 }  # of the command line, with their descriptions
 DIRECT = ("fbp",)

@@ -105,6 +105,21 @@ def view(input: str, **options: Any) -> int:
     return 0
 
 
+def report(input: str, output: str | None = None, overwrite: bool = False) -> int:
+    from physrecon.cli.view import check_picture, refuse_scan
+    from physrecon.io.atomic_file import replacing
+    from physrecon.report.page import report_page
+
+    path = Path(output or Path(input).with_suffix(".html"))
+    refuse_scan(input)
+    check_picture(path, Path(input), overwrite, ".html")
+    page = report_page(input)
+    with replacing(path) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+    print(path)
+    return 0
+
+
 def demo(subject: str, output: str, **options: Any) -> int:
     from importlib import import_module
 

@@ -120,14 +120,24 @@ def view(parser: Parser) -> None:
     add = parser.add_argument
     add("input", metavar="VOLUME|IMAGE")
     add("-o", "--output", metavar="PNG", help="default: beside the volume")
-    add("--axis", type=_word(OneOf("zyx")), default="z", help="z (default), y or x")
+    add(
+        "--axis", type=_word(OneOf((*"zyx", "all"))), default="z",
+        help="z (default), y, x, or all for three cuts through the middle",
+    )  # fmt: skip
     add("--slice", dest="index", type=_word(natural), metavar="K", help="default: the middle one")
+    add("--compare", metavar="OTHER", help="draw this volume beside it, and the difference")
     add("--window", type=_word(_window), metavar="LO:HI", help="grey values to show")
     add_options(parser, _some("overwrite"))
 
 
 def help(parser: Parser) -> None:
     parser.add_argument("topic", metavar="COMMAND", nargs="?", help="default: all of them")
+
+
+def report(parser: Parser) -> None:
+    parser.add_argument("input", metavar="OUT", help="a volume or an image")
+    parser.add_argument("-o", "--output", metavar="HTML", help="default: beside the result")
+    add_options(parser, _some("overwrite"))
 
 
 def try_(parser: Parser) -> None:
