@@ -28,6 +28,7 @@ LEGEND = {RUN: "run", DATA: "data", MATHEMATICS: "mathematics", BASE: "foundatio
 ROOMS = {
     "cli": (RUN, "commands and options", "of the command line"),
     "demos": (RUN, "simulate, reconstruct,", "compare with the truth"),
+    "report": (RUN, "a finished result", "as one page"),
     "pipeline": (RUN, "from a job to its result,", "piece by piece"),
     "jobs": (DATA, "what is to be done,", "as frozen values"),
     "io": (DATA, "scans, images, volumes:", "files in and out"),

@@ -71,8 +71,11 @@ COMMANDS = {
     "run": "carry out a job file; running it again goes on where it stopped",
     "info": "say what a file is, or what is wrong with it",
     "find-center": "find the rotation axis, in up to three ways that check each other",
+    "try": "draw one slice under several values of one or two settings, side by side",
     "simulate": "write a scan of a phantom as raw counts",
     "view": "draw a slice of a volume or an image as PNG, with scale bar",
+    "report": "write a result as one page: slices, values, check of the model, job",
+    "help": "explain a command",
 }  # of the command line, with their descriptions
 DIRECT = ("fbp",)
 METHODS = (*DIRECT, *SOLVERS)
@@ -101,7 +104,25 @@ FIELD_NAMES = {
     "asdpocs": "PDHG", "pocs": "PDHG", "chambollepock": "PDHG", "cp": "PDHG",
     "levenbergmarquardt": "GaussNewton", "lm": "GaussNewton", "fdk": "fbp", "radon": "Projector",
     "l2": "Tikhonov", "kl": "PoissonLikelihood", "kullbackleibler": "PoissonLikelihood",
-    "convolution": "Blur",
+    "convolution": "Blur", "gridrec": "fbp", "backprojection": "fbp", "iradon": "fbp",
+}  # fmt: skip
+
+# What other programs call an option, and the option here.  A word of two is option and value.
+OPTIONS_ELSEWHERE = {
+    "alg": "--method", "algorithm": "--method", "alpha": "--weight", "axis": "--center",
+    "background-level": "--background", "beta": "--weight", "centre": "--center",
+    "center-of-rotation": "--center", "cor": "--center", "dark-fields": "--darks",
+    "flat-fields": "--flats", "gpu": "--device cuda", "cuda": "--device cuda",
+    "kernel": "--psf", "lambda": "--weight", "max-iter": "--iterations",
+    "n-iter": "--iterations", "ncore": "--threads", "ncores": "--threads", "niter": "--iterations",
+    "nprocs": "--threads", "nthreads": "--threads", "num-iter": "--iterations",
+    "num-threads": "--threads", "nonneg": "--nonnegative", "nsino": "--slices",
+    "out": "--output", "outdir": "--output", "output-dir": "--output",
+    "positivity": "--nonnegative",
+    "reg": "--prior", "regularisation": "--prior", "regularization": "--prior",
+    "remove-stripe": "--rings", "ring-removal": "--rings", "ringremoval": "--rings",
+    "rotation-axis": "--center", "sinogram": "--slices", "stripe-removal": "--rings",
+    "theta": "--angles", "tv": "--prior tv", "solver": "--method", "verbose": "--debug",
 }  # fmt: skip
 
 
@@ -138,10 +159,50 @@ def expected(value: object, names: Iterable[str]) -> str:
     return f"expected one of {', '.join(names)}, got {str(value)!r}{nearest(value, names)}"
 
 
+def expected_option(word: str, names: Iterable[str]) -> str:
+    """The message about an unknown option: the nearest one, else all.
+
+    Options of other programs are known, and so is a prior given as an option."""
+    names = tuple(names)
+    plain = word.lstrip("-").lower().replace("_", "-")
+    elsewhere = OPTIONS_ELSEWHERE.get(plain, f"--prior {plain}" if plain in PRIORS else "")
+    elsewhere = elsewhere or (f"--method {plain}" if plain in METHODS else "")
+    if elsewhere.partition(" ")[0] in names:
+        return f"expected a known option, got {word!r}; did you mean {elsewhere}?"
+    if near := nearest(word, names):
+        return f"expected a known option, got {word!r}{near}"
+    return expected(word, names)
+
+
+def other_option(key: str, value: object) -> str:
+    """`; that is --prior tv` for a value that another field takes or that has another name here.
+
+    key: the field that was given the value.  An empty string if the value means nothing."""
+    tables = {"method": METHODS, "prior": PRIORS, "likelihood": LIKELIHOODS, "filter": FILTERS}
+    word = _plain(str(value))
+    for name, table in tables.items():
+        for known in table:
+            place = table[known] if isinstance(table, dict) else SOLVERS.get(known, "")
+            one_class = _plain(place.partition(":")[2])
+            found = _plain(known) == word and (name != key or known != value)
+            if found or (one_class and one_class in (word, _plain(FIELD_NAMES.get(word, "")))):
+                return f"; that is --{name} {known}"
+    meant = FIELD_NAMES.get(word)
+    return f"; that is --method {meant}" if meant in METHODS else ""
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", "").replace("_", "").replace(" ", "")
+
+
 def nearest(value: object, names: Iterable[str]) -> str:
-    """`; did you mean x?`, or an empty string without a close match."""
+    """`; did you mean x?`, or an empty string without a close match.
+
+    A name that begins with the value comes first, the shortest of several."""
     from difflib import get_close_matches
 
     plain = {name.lower(): name for name in names}
-    near = get_close_matches(str(value).lower(), list(plain), n=1)
+    word = str(value).lower()
+    begun = [name for name in plain if name.startswith(word)] if word.strip("-") else []
+    near = sorted(begun, key=len) or get_close_matches(word, list(plain), n=1)
     return f"; did you mean {plain[near[0]]}?" if near else ""

@@ -34,7 +34,8 @@ MAY = {
     "pipeline": "arrays geometry sizes machine catalog operators likelihoods priors problem "
                 "solvers analytic preprocess psf io jobs pictures model_check",
     "demos": "arrays datasets io jobs likelihoods operators pictures pipeline psf",
-    "cli": "catalog datasets demos io jobs pictures pipeline sizes",
+    "report": "io pictures",
+    "cli": "catalog datasets demos io jobs pictures pipeline report sizes",
 }  # fmt: skip
 
 # A slow library may be named only in

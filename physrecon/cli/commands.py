@@ -20,12 +20,12 @@ Kind = TypeVar("Kind", bound=Job)
 
 def recon(**options: Any) -> int:
     _refuse_toml("a scan", options["input"])
-    return _run(_built(ScanJob, "recon", options))
+    return _run(_built(ScanJob, "recon", _with_output(ScanJob, options)))
 
 
 def deconvolve(**options: Any) -> int:
     _refuse_toml("an image", options["input"])
-    return _run(_built(ImageJob, "deconvolve", options))
+    return _run(_built(ImageJob, "deconvolve", _with_output(ImageJob, options)))
 
 
 def run(job: str, **options: Any) -> int:
@@ -39,8 +39,7 @@ def plan(input: str, **options: Any) -> int:
         path, kind = Path(input), ImageJob if "psf" in options else ScanJob
         if kind is ScanJob and path.suffix.lower() in (".tif", ".tiff", ".png", ".jpg", ".jpeg"):
             raise ArgumentError(f"plan: expected --psf for the image {input}, got none; give it")
-        name = f"{path.stem}{'_rec.h5' if kind is ScanJob else '_deconvolved.tif'}"
-        job = _built(kind, "plan", {"input": input, "output": name, **options})
+        job = _built(kind, "plan", _with_output(kind, {"input": input, **options}))
     from physrecon.pipeline.run import plan as plan_of
 
     messages = Messages()
@@ -73,13 +72,21 @@ def find_center(input: str, **options: Any) -> int:
     from physrecon.pipeline.scan.task import ScanTask
 
     messages = Messages()
-    require_machine(job)
+    require_machine(job, messages)
     with ScanTask.open(job) as task:
         messages.introduce((), (), task.warnings())
         found = (task.coverage and task.coverage.axis) or find_axis(job, task.scan)
     say_axis(found, messages)
     for name, column in found.methods.items():
         messages.result(f"  {name} {column:.2f}")
+    return 0
+
+
+def try_(input: str, vary: Sequence[str], output: str | None = None, **options: Any) -> int:
+    from physrecon.cli.tries import draw_tries
+
+    _refuse_toml("a scan", input)
+    draw_tries(input, vary, output, values_of(options), Messages())
     return 0
 
 
@@ -98,6 +105,21 @@ def view(input: str, **options: Any) -> int:
     return 0
 
 
+def report(input: str, output: str | None = None, overwrite: bool = False) -> int:
+    from physrecon.cli.view import check_picture, refuse_scan
+    from physrecon.io.atomic_file import replacing
+    from physrecon.report.page import report_page
+
+    path = Path(output or Path(input).with_suffix(".html"))
+    refuse_scan(input)
+    check_picture(path, Path(input), overwrite, ".html")
+    page = report_page(input)
+    with replacing(path) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+    print(path)
+    return 0
+
+
 def demo(subject: str, output: str, **options: Any) -> int:
     from importlib import import_module
 
@@ -112,6 +134,13 @@ def _run(job: Job) -> int:
 
     run(job, Messages())
     return 0
+
+
+def _with_output(kind: type[Job], options: dict[str, Any]) -> dict[str, Any]:
+    """The options, with a name in the current folder for the output if none is given."""
+    file, _, _ = options["input"].partition("::")
+    ending = "_rec.h5" if kind is ScanJob else "_deconvolved.tif"
+    return {"output": f"{Path(file).stem}{ending}", **options}
 
 
 def _refuse_toml(what: str, path: str) -> None:

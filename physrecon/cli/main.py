@@ -5,10 +5,11 @@ Nothing heavy is imported until a command needs it."""
 from __future__ import annotations
 
 import io
+import keyword
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -17,6 +18,16 @@ from physrecon.catalog import COMMANDS
 from physrecon.cli.parser import Parser
 from physrecon.errors import Interrupted, PhysreconError
 
+LIBRARIES = (
+    "numpy",
+    "scipy",
+    "numba",
+    "llvmlite",
+    "h5py",
+    "hdf5plugin",
+    "numba-cuda",
+    "cupy-cuda12x",
+)
 SUMMARY = "From a measured scan to a volume, from a blurred image to a sharp one."
 EXAMPLES = """\
 examples:
@@ -63,7 +74,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 def parser() -> Parser:
     """The whole command line; the options of a command are added when it is called."""
     top = Parser(prog="physrecon", description=SUMMARY, epilog=EXAMPLES)
-    top.add_argument("--version", action="store_true", help="print the version and leave")
+    top.add_argument(
+        "--version",
+        action="store_true",
+        help="print the version, and those of libraries",
+    )
     _add_debug(top)
     commands = top.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
     for name, text in COMMANDS.items():
@@ -76,7 +91,7 @@ def _fill(name: str, command: Parser) -> None:
     from physrecon.cli import options
 
     _add_debug(command)
-    getattr(options, name.replace("-", "_"))(command)
+    getattr(options, _function(name))(command)
 
 
 def _add_debug(into: Parser) -> None:
@@ -85,12 +100,12 @@ def _add_debug(into: Parser) -> None:
 
 def _command(arguments: list[str]) -> int:
     top = parser()
+    if arguments[:1] == ["help"]:  # `help recon` is `recon --help`
+        arguments = [*arguments[1:2], "--help"]
     options = vars(top.parse_args(arguments))
     options.pop("debug", None)
     if options.pop("version", False):
-        from physrecon import __version__
-
-        print(f"physrecon {__version__}")
+        print(_versions())
         return 0
     name = options.pop("command", None)
     if name is None:
@@ -98,7 +113,27 @@ def _command(arguments: list[str]) -> int:
         return 0
     from physrecon.cli import commands
 
-    return getattr(commands, name.replace("-", "_"))(**options)
+    return getattr(commands, _function(name))(**options)
+
+
+def _function(command: str) -> str:
+    """The name of the function of a command; `try` is a word of Python."""
+    name = command.replace("-", "_")
+    return f"{name}_" if keyword.iskeyword(name) else name
+
+
+def _versions() -> str:
+    """The version of this program, of Python, and of the libraries that results depend on."""
+    from importlib.metadata import PackageNotFoundError, version
+    from platform import machine, python_version
+
+    from physrecon import __version__
+
+    found = [f"Python {python_version()} on {machine()}"]
+    for name in LIBRARIES:
+        with suppress(PackageNotFoundError):
+            found.append(f"{name} {version(name)}")
+    return f"physrecon {__version__}\n" + "\n".join(f"  {line}" for line in found)
 
 
 def _complain(text: str, code: int, debug: bool) -> int:

@@ -17,16 +17,14 @@ from physrecon.jobs.image_job import ImageJob
 from physrecon.jobs.model import Job
 from physrecon.jobs.options import Option, options
 from physrecon.jobs.scan_job import SUPPLIED, ScanJob
-from physrecon.jobs.toml import merge
+from physrecon.jobs.toml import merge, nested
 from physrecon.jobs.types import Check, OneOf, column, natural, number, shape, whole
 
 
-def add_options(
-    parser: Parser, fields: Iterable[Option], group: Any = None, required: bool = True
-) -> None:
-    """Add a command-line option for every field that has one.
+def add_options(parser: Parser, fields: Iterable[Option], group: Any = None) -> None:
+    """Add a command-line option for every field that has one; the model demands what it requires.
 
-    group: titled group of the parser.  required: demand the fields that the model requires."""
+    group: titled group of the parser."""
     for field in fields:
         settings: dict[str, Any] = {"dest": field.key}
         if not field.flags:
@@ -37,7 +35,6 @@ def add_options(
             settings["action"] = "store_false" if field.field.default else "store_true"
         else:
             settings |= {"metavar": field.metavar}
-            settings |= {"required": required and field.required}
         if alone := field.extra.get("alone"):
             settings |= {"nargs": "?", "const": alone}
         names = field.flags if "dest" in settings else (field.key,)
@@ -46,8 +43,8 @@ def add_options(
 
 def values_of(given: dict[str, Any]) -> dict[str, Any]:
     """The values of a job from options; those of `--set` come last and win."""
-    nested = [_nested(key, value) for key, value in given.items() if key != "settings"]
-    return reduce(merge, [*nested, *given.get("settings", ())], {})
+    parts = [nested(key, value) for key, value in given.items() if key != "settings"]
+    return reduce(merge, [*parts, *given.get("settings", ())], {})
 
 
 def recon(parser: Parser) -> None:
@@ -57,16 +54,17 @@ def recon(parser: Parser) -> None:
 def deconvolve(parser: Parser) -> None:
     _job(parser, ImageJob)
     _acceleration(parser)
+    next(action for action in parser.later if action.dest == "psf").type = _psf
 
 
 def plan(parser: Parser) -> None:
     parser.add_argument("input", metavar="SCAN|IMAGE|JOB.toml", help="an image is told by --psf")
     scan = [field for field in options(ScanJob) if field.key != "input"]
-    add_options(parser, scan, required=False)
+    add_options(parser, scan)
     _set(parser)
     group = parser.add_argument_group("images")
     known = {"input", *(field.key for field in scan)}
-    add_options(parser, (f for f in options(ImageJob) if f.key not in known), group, False)
+    add_options(parser, (f for f in options(ImageJob) if f.key not in known), group)
     _acceleration(group)
 
 
@@ -122,10 +120,38 @@ def view(parser: Parser) -> None:
     add = parser.add_argument
     add("input", metavar="VOLUME|IMAGE")
     add("-o", "--output", metavar="PNG", help="default: beside the volume")
-    add("--axis", type=_word(OneOf("zyx")), default="z", help="z (default), y or x")
+    add(
+        "--axis", type=_word(OneOf((*"zyx", "all"))), default="z",
+        help="z (default), y, x, or all for three cuts through the middle",
+    )  # fmt: skip
     add("--slice", dest="index", type=_word(natural), metavar="K", help="default: the middle one")
+    add("--compare", metavar="OTHER", help="draw this volume beside it, and the difference")
     add("--window", type=_word(_window), metavar="LO:HI", help="grey values to show")
     add_options(parser, _some("overwrite"))
+
+
+def help(parser: Parser) -> None:
+    parser.add_argument("topic", metavar="COMMAND", nargs="?", help="default: all of them")
+
+
+def report(parser: Parser) -> None:
+    parser.add_argument("input", metavar="OUT", help="a volume or an image")
+    parser.add_argument("-o", "--output", metavar="HTML", help="default: beside the result")
+    add_options(parser, _some("overwrite"))
+
+
+def try_(parser: Parser) -> None:
+    parser.add_argument(
+        "--vary", action="append", metavar="KEY=VALUES", required=True,
+        help="center=280..284/0.5 (first, last, step), rings=none,sort, weight=0.1,0.3,1; twice "
+        "for two settings",
+    )  # fmt: skip
+    parser.add_argument(
+        "-o", "--output", metavar="PNG", help="the contact sheet (by default SCAN_try.png)"
+    )
+    left_out = {"output", "memory", "slab_rows", "residuals"}
+    add_options(parser, (field for field in options(ScanJob) if field.key not in left_out))
+    _set(parser)
 
 
 def _job(parser: Parser, model: type[Job]) -> None:
@@ -152,13 +178,6 @@ def _acceleration(into: Any) -> None:
     )  # fmt: skip
 
 
-def _nested(key: str, value: Any) -> dict[str, Any]:
-    """`solver.step` of 0.9 as {"solver": {"step": 0.9}}."""
-    for name in reversed(key.split(".")):
-        value = {name: value}
-    return value
-
-
 def _word(check: Check) -> Callable[[str], Any]:
     """An argparse type from a check, with the check's error sentence."""
 
@@ -177,9 +196,19 @@ def _setting(text: str) -> dict[str, Any]:
     if not equals or not key.strip():
         raise ValueError(f"expected key=value, got {text!r}")
     try:
-        return _nested(key.strip(), tomllib.loads(f"value = {value}")["value"])
+        return nested(key.strip(), tomllib.loads(f"value = {value}")["value"])
     except tomllib.TOMLDecodeError:
-        return _nested(key.strip(), value.strip())  # a bare word is a string
+        return nested(key.strip(), value.strip())  # a bare word is a string
+
+
+def _psf(text: str) -> str:
+    """The value of --psf; `list` prints the models and ends the program, as --help does."""
+    if text == "list":
+        from physrecon.pipeline.image.psf_list import psf_list
+
+        print("\n".join(psf_list()))
+        raise SystemExit(0)
+    return text
 
 
 def _window(text: str) -> tuple[float, float]:

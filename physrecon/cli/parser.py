@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from physrecon.catalog import COMMANDS, expected
+from physrecon.catalog import COMMANDS, expected, expected_option
 from physrecon.errors import ArgumentError
 
 
@@ -39,7 +39,7 @@ class Parser(argparse.ArgumentParser):
         if stray and stray[1].startswith("-"):
             names = (name for action in self._actions for name in action.option_strings)
             options = tuple(name for name in names if name.startswith("--"))
-            message = f"{where}: {expected(stray[1], options)}"
+            message = f"{where}: {expected_option(stray[1], options)}"
         elif stray:
             message = f"{where}: expected no further argument, got {stray[1]!r}"
         elif command:

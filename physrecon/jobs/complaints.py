@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from physrecon.catalog import PRIORS, nearest
+from physrecon.catalog import PRIORS, nearest, other_option
 from physrecon.jobs.options import Table, options, table_of
 from physrecon.jobs.toml import toml_value
 from physrecon.jobs.types import shown
@@ -86,6 +86,9 @@ def _sentence(job: type[Table], place: str, problem: Any) -> str:
             f"method = {toml_value(problem['input'])} for the method"
         )
     message = problem["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
+    known_elsewhere = other_option(place.removesuffix(".name"), problem["input"])
+    if message.startswith("expected one of ") and known_elsewhere:
+        message = message.partition("; did you mean")[0] + known_elsewhere
     if place.startswith("solver."):
         message = "expected a finite number"
     elif kind in SIGNS:

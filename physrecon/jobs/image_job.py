@@ -48,7 +48,10 @@ class ImageJob(Job):
     kind: Literal["deconvolve"] = option("deconvolve", "an image into a sharp one", flag="")
     input: Path = option(..., "TIFF, HDF5 (FILE.h5::/path), PNG or JPEG", flag="IMAGE")
     output: Path = option(
-        ..., "the result, TIFF or HDF5 by its name", flag="-o/--output", metavar="OUT"
+        ...,
+        "the result, TIFF or HDF5 by its name (by default IMAGE_deconvolved.tif)",
+        flag="-o/--output",
+        metavar="OUT",
     )
     method: Annotated[str, one_of(IMAGE_METHODS)] = option(
         "rl",

@@ -59,7 +59,9 @@ class ScanJob(Job):
 
     kind: Literal["reconstruct"] = option("reconstruct", "a scan into a volume", flag="")
     input: Path = option(..., "HDF5: Data Exchange, NXtomo or NeXus", flag="SCAN")
-    output: Path = option(..., "the volume, HDF5", flag="-o/--output", metavar="OUT")
+    output: Path = option(
+        ..., "the volume, HDF5 (by default SCAN_rec.h5)", flag="-o/--output", metavar="OUT"
+    )
     method: Annotated[str, one_of(METHODS)] = option(
         METHODS[0], "direct or iterative; unless given, with a prior one that suits it"
     )

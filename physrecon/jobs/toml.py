@@ -42,6 +42,13 @@ def merge(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
+def nested(key: str, value: Any) -> dict[str, Any]:
+    """`solver.step` of 0.9 as {"solver": {"step": 0.9}}."""
+    for name in reversed(key.split(".")):
+        value = {name: value}
+    return value  # type: ignore[no-any-return]
+
+
 def toml_value(value: Any) -> str:
     """A TOML value: JSON writes strings, numbers and booleans as TOML does, except DEL."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

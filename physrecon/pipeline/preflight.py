@@ -15,16 +15,20 @@ from physrecon.catalog import SOLVERS, find
 from physrecon.errors import ArgumentError, OutputError
 from physrecon.io.output.piece_folder import owner, part_folders, refusal
 from physrecon.jobs.model import Job
+from physrecon.pipeline.messages import Messages, NoMessages
 from physrecon.pipeline.problem import make_solver
 from physrecon.problem import Problem
 from physrecon.solvers import Stop, solve
 
 
-def require_machine(job: Job) -> None:
-    """Raise DeviceError or ArgumentError if the machine lacks resources of the job."""
+def require_machine(job: Job, messages: Messages | None = None) -> None:
+    """Set the threads; raise DeviceError if the machine lacks the device of the job."""
     if job.device == "cuda":
         _try_gpu()
-    use_threads(job.threads)
+    used = use_threads(job.threads)
+    if job.threads and used < job.threads:
+        messages = messages or NoMessages()
+        messages.note(f"threads: {used}, all of this machine, of the {job.threads} asked for")
 
 
 def _try_gpu() -> None:
@@ -40,19 +44,20 @@ def _try_gpu() -> None:
         raise arrays.unusable_gpu(ArithmeticError(f"a sum of 8 ones is {found:g}"))
 
 
-def use_threads(count: int | None) -> None:
+def use_threads(count: int | None) -> int:
     """Let kernels run on `count` threads, None for all cores, whatever an earlier job wanted.
 
-    Raises ArgumentError if there are fewer, DeviceError if Numba cannot be imported."""
+    Returns the number that is used: no more than there are, since results do not depend on it.
+    Raises DeviceError if Numba cannot be imported."""
     try:
         import numba
     except ImportError as error:
         raise arrays.unusable_cpu(error) from None
 
     most: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
-    if count is not None and count > most:
-        raise ArgumentError(f"threads: expected 1 … {most} on this machine, got {count}")
-    numba.set_num_threads(count or most)
+    used = min(count or most, most)
+    numba.set_num_threads(used)
+    return used
 
 
 @dataclass(frozen=True)

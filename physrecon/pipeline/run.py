@@ -31,7 +31,7 @@ def run(job: Job, messages: Messages | None = None) -> Path:
     Finished pieces of an earlier run of the same job on the same input are kept as they are.
     Raises the errors of `physrecon.errors`; Interrupted if stopped with finished pieces."""
     messages = messages or NoMessages()
-    with open_task(job) as task, announce_compilation(messages):
+    with open_task(job, messages) as task, announce_compilation(messages):
         warnings = task.warnings()
         messages.introduce(task.summary(), task.notes, warnings)
         plan = make_plan(task)
@@ -63,7 +63,7 @@ def run(job: Job, messages: Messages | None = None) -> Path:
 def plan(job: Job, messages: Messages | None = None) -> Plan:
     """The plan of a job; nothing is computed."""
     messages = messages or NoMessages()
-    with open_task(job) as task:
+    with open_task(job, messages) as task:
         messages.introduce((), task.notes, task.warnings())
         planned = make_plan(task)
         check_method(task.job, task.trial(), task.methods)
@@ -71,9 +71,9 @@ def plan(job: Job, messages: Messages | None = None) -> Plan:
 
 
 @contextmanager
-def open_task(job: Job) -> Iterator[Task]:
+def open_task(job: Job, messages: Messages | None = None) -> Iterator[Task]:
     """The task of a job, whatever its kind.  Raises DeviceError, MissingInputError, DataError."""
-    require_machine(job)
+    require_machine(job, messages)
     module, _, name = TASKS[job.kind].partition(":")
     with getattr(import_module(f"physrecon.pipeline.{module}"), name).open(job) as task:
         yield task

@@ -6,9 +6,11 @@ import io
 import sys
 
 import h5py
+import numpy as np
 from discs import CENTER, write_scan
 from listing import files
 
+import physrecon as pr
 from physrecon.cli.main import main
 
 
@@ -169,3 +171,20 @@ def test_info_takes_what_the_user_knows_of_a_scan(here, capsys):
     assert main(["info", "a.h5", *given]) == 0
     said = capsys.readouterr().out
     assert "90 given" in said and "pixel size: 2 × 2 um" in said and "1 of 90 left out" in said
+
+
+def test_more_threads_than_there_are_cores_are_clipped_and_told(scan, here, capsys):
+    assert main(["recon", str(scan), "-o", "v.h5", "--threads", "4096"]) == 0
+    assert "of the 4096 asked for" in capsys.readouterr().err
+    assert main(["recon", str(scan), "-o", "w.h5", "--threads", "1"]) == 0
+    assert "asked for" not in capsys.readouterr().err
+    with pr.open_volume("v.h5") as v, pr.open_volume("w.h5") as w:
+        assert np.array_equal(v[:], w[:])
+
+
+def test_without_a_name_the_output_is_that_of_the_plan(scan, here, capsys):
+    assert main(["plan", str(scan)]) == 0
+    assert "output: scan_rec.h5" in capsys.readouterr().out
+    assert main(["recon", str(scan)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("scan_rec.h5: ")
+    assert (here / "scan_rec.h5").exists()

@@ -78,3 +78,27 @@ def test_the_advice_for_a_volume_without_its_slabs_leads_to_a_volume(here, capsy
     said = capsys.readouterr().err
     option = said.partition("run the job again with ")[2].split(".")[0]
     assert main([*command, option]) == 0 and main(["view", "v.h5"]) == 0
+
+
+def test_three_cuts_and_a_difference(volume, here, capsys):
+    from matplotlib.image import imread
+
+    shapes = []
+    for more in (["-o", "one.png"], ["--axis", "all"], ["--compare", "v.h5", "-o", "two.png"]):
+        assert main(["view", "v.h5", *more]) == 0
+        shapes.append(imread(capsys.readouterr().out.strip()).shape)
+    assert (here / "v.all.png").exists()
+    assert shapes[1][1] > 2 * shapes[1][0] and shapes[2][1] > 2 * shapes[2][0]
+
+
+@pytest.mark.parametrize(
+    "argv, words",
+    [
+        (["--axis", "all", "--slice", "1"], ["one axis"]),
+        (["--compare", "w.h5"], ["expected a volume of (3, 48, 48), got (2, 48, 48)"]),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(argv, words, volume, here, capsys):
+    assert main(["recon", "scan.h5", "-o", "w.h5", "--center", "22.3", "--slices", "0:2"]) == 0
+    assert main(["view", "v.h5", *argv]) == 64
+    assert all(word in capsys.readouterr().err for word in words)

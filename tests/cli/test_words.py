@@ -12,6 +12,7 @@ import pytest
 from discs import COLUMNS
 from listing import files
 
+import physrecon as pr
 from physrecon import catalog
 from physrecon.cli.main import main
 
@@ -25,10 +26,21 @@ HEAVY = ("numpy", "numba", "h5py", "scipy", "matplotlib", "pydantic", "tqdm")
     "argv, words",
     [
         (["recn"], ["recon", "find-center", "did you mean recon"]),
-        (["recon"], ["SCAN", "--output"]),
-        (["recon", "s.h5"], ["--output"]),
+        (["recon"], ["SCAN"]),
+        (["deconvolve", "s.tif"], ["--psf"]),
         (["recon", "s", "-o", "v", "--itertions", "3"], ["did you mean --iterations"]),
-        (["recon", "s", "-o", "v", "--filter", "ramlak"], ["did you mean ram-lak", "hann"]),
+        (["recon", "s", "-o", "v", "--iter", "3"], ["did you mean --iterations?\n"]),
+        (["recon", "s", "-o", "v", "--cor", "3"], ["did you mean --center?\n"]),
+        (["recon", "s", "-o", "v", "--lambda", "3"], ["did you mean --weight?\n"]),
+        (["recon", "s", "-o", "v", "--tv"], ["did you mean --prior tv?\n"]),
+        (["recon", "s", "-o", "v", "--sirt"], ["did you mean --method sirt?\n"]),
+        (["recon", "s", "-o", "v", "--method", "tv"], ["that is --prior tv\n"]),
+        (["recon", "s", "-o", "v", "--method", "gridrec"], ["that is --method fbp\n"]),
+        (["recon", "s", "-o", "v", "--method", "SIRT"], ["that is --method sirt\n"]),
+        (["recon", "s", "-o", "v", "--prior", "cgls"], ["that is --method cgls\n"]),
+        (["recon", "s", "-o", "v", "--set", "prior=l2"], ["that is --prior tikhonov\n"]),
+        (["help", "recn"], ["did you mean recon"]),
+        (["recon", "s", "-o", "v", "--filter", "ramlak"], ["that is --filter ram-lak", "hann"]),
         (["recon", "s", "-o", "v", "--method", "sirts"], ["did you mean sirt", "cgls"]),
         (["recon", "s", "-o", "v", "--memory", "lots"], ["--memory", "4GB"]),
         (["recon", "s", "-o", "v", "--slices", "5:2"], ["--slices", "a < b"]),
@@ -57,11 +69,38 @@ def test_a_wrong_word_is_answered_with_the_right_one(argv, words, here, capsys):
     assert not files(here)
 
 
-@pytest.mark.parametrize("argv", [["--help"], ["recon", "--help"], ["--version"], []])
+@pytest.mark.parametrize(
+    "argv",
+    ["--help", "recon --help", "--version", "", "help", "help recon", "deconvolve --psf list"],
+)
 def test_help_goes_to_stdout(argv, capsys):
-    assert main(argv) == 0
+    assert main(argv.split()) == 0
     out, err = capsys.readouterr()
-    assert "physrecon" in out and err == ""
+    assert out and err == ""
+
+
+def test_help_of_a_command_has_two_names(capsys):
+    texts = [
+        capsys.readouterr().out
+        for argv in ("help recon", "recon --help")
+        if main(argv.split()) == 0
+    ]
+    assert texts[0] == texts[1] != ""
+
+
+def test_the_version_names_the_libraries(capsys):
+    assert main(["--version"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"physrecon {pr.__version__}"
+    assert f"  numpy {np.__version__}" in lines and f"  h5py {h5py.__version__}" in lines
+
+
+def test_the_list_of_psf_models_has_their_parameters(capsys):
+    assert main(["deconvolve", "--psf", "list"]) == 0
+    out = capsys.readouterr().out
+    for model in catalog.PSF_MODELS:
+        assert f"\n{model}  (" in out
+    assert "\n    sigma  length\n" in out and "angle_unit  deg or rad" in out
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,6 @@ BAD = {
     "image constant": ({"y": FLAT}, "", 65, ["i.tif", "7 in every pixel"]),
     "voxel sizes of three": ({}, "--voxel-size 1,1,1", 64, ["voxel_size", "2"]),
     "memory": ({}, "--memory 1kB", 64, ["memory", "got 1.00 kB"]),
-    "threads": ({}, "--threads 100000", 64, ["threads"]),
 }  # fmt: skip
 
 

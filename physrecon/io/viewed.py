@@ -1,0 +1,80 @@
+"""A volume or an image as something to look at: slices, pitches and the name of its values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physrecon.errors import DataError
+from physrecon.io.content import HDF5, content_of
+from physrecon.io.images.image import Image, open_image
+from physrecon.io.volumes.volume import Volume, open_volume
+
+AXES = "zyx"
+
+
+@dataclass(frozen=True)
+class Viewed:
+    """The source of a slice, data[(*frame, z, y, x)], its labels, and how it was made.
+
+    configuration: the resolved job and its input, text by name; empty for a foreign file."""
+
+    data: Any
+    frame: tuple[int, ...]
+    shape: tuple[int, ...]
+    pitch: tuple[float, ...]
+    unit: str | None
+    quantity: str
+    row_0_on_top: bool
+    configuration: Mapping[str, str] = field(default_factory=dict)
+
+
+def cut(v: Viewed, axis: str, index: int) -> tuple[NDArray[Any], list[float], tuple[str, str]]:
+    """The slice across an axis, its two pitches, and the names of its axes."""
+    across = AXES.index(axis)
+    image = np.asarray(v.data[(*v.frame, *(slice(None),) * across, index)])
+    pitch = [p for i, p in enumerate(v.pitch) if i != across]
+    rows, columns = (name for name in AXES if name != axis)
+    return image, pitch, (rows, columns)
+
+
+def middle(v: Viewed, axis: str) -> int:
+    return v.shape[AXES.index(axis)] // 2
+
+
+@contextmanager
+def open_viewed(path: str | Path) -> Iterator[Viewed]:
+    """A volume, or the first frame of an image."""
+    try:
+        source: Volume | Image = open_volume(path)
+    except DataError as no_volume:
+        try:
+            source = open_image(path)
+        except DataError as no_image:
+            is_hdf5 = content_of(Path(path)).kind == HDF5
+            raise (no_volume if is_hdf5 else no_image) from None
+    with source:
+        yield _of_volume(source) if isinstance(source, Volume) else _of_image(source)
+
+
+def _of_volume(v: Volume) -> Viewed:
+    of_image = "description" in v.configuration  # as deconvolve writes it
+    quantity = "grey value" if of_image else f"attenuation [1/{v.length_unit or 'pixel'}]"
+    return Viewed(v, (), v.shape, v.voxel_size, v.length_unit, quantity, of_image, v.configuration)
+
+
+def _of_image(image: Image) -> Viewed:
+    """The first frame of an image, 2-D or 3-D."""
+    first, unit = image.frames[0], image.length_unit
+    if len(image.frame_shape) == 3:
+        return Viewed(
+            image, first, image.frame_shape, image.voxel_size, unit, "grey value", True, {}
+        )
+    plane, pitch = image.read(first)[None], (1.0, *image.voxel_size)
+    return Viewed(plane, (), plane.shape, pitch, unit, "grey value", True)

@@ -1,0 +1,148 @@
+"""One slice of a scan under several values of one or two settings; the rows are read once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physrecon.catalog import LIKELIHOODS, find
+from physrecon.io import Scan
+from physrecon.jobs.scan_job import ScanJob
+from physrecon.pipeline.messages import Messages, NoMessages
+from physrecon.pipeline.problem import with_iterations
+from physrecon.pipeline.run import open_task
+from physrecon.pipeline.scan.measure import SlabData, measure
+from physrecon.pipeline.scan.problem import reconstruct
+from physrecon.pipeline.scan.task import ScanTask
+
+# Fields of a job that change its corrected data
+CORRECTIONS = (
+    *("rings", "floor", "transmission", "line_integrals", "air", "saturation", "zingers"),
+)
+OF_WEIGHT = ("method", "likelihood")  # settings for which another weight is the best
+
+
+class Try(NamedTuple):
+    """A slice (y, x), the values that were tried, why the solver stopped, and the seconds."""
+
+    chosen: Mapping[str, Any]
+    slice: NDArray[Any]
+    reason: str
+    seconds: float
+
+    def figures(self) -> dict[str, float]:
+        """Figures that tell slices apart: a wrong axis or weight changes them first.
+
+        edges: mean absolute difference of neighbours.  negative: sum of the values below zero, of
+        the sum of all absolute values."""
+        x = self.slice.astype(np.float64)
+        size = np.abs(x).sum()
+        steps = [np.abs(np.diff(x, axis=axis)).mean() for axis in (0, 1)]
+        return {
+            "min": float(x.min()),
+            "max": float(x.max()),
+            "mean": float(x.mean()),
+            "std": float(x.std()),
+            "edges": float(sum(steps)),
+            "negative": float(-np.minimum(x, 0).sum() / size) if size else 0.0,
+        }
+
+
+class Tries(NamedTuple):
+    """The slices of all tries; row: of the detector; pitch: of voxels (y, x), in `unit`."""
+
+    row: int
+    pitch: tuple[float, float]
+    unit: str
+    tries: list[Try]
+
+
+def try_settings(
+    choices: Sequence[dict[str, Any]],
+    make_job: Callable[[dict[str, Any]], ScanJob],
+    messages: Messages,
+) -> Tries:
+    """Reconstruct the middle one of the chosen rows once for each choice of settings.
+
+    make_job(chosen): the job with these settings, and with those that were found for the first of
+    them: the axis, the width and the weight are found once unless they are what is tried."""
+    first = make_job(choices[0])
+    with open_task(first, messages) as task:
+        assert isinstance(task, ScanTask)
+        messages.introduce(task.summary(), task.notes, task.warnings())
+        row = (task.rows.start + task.rows.stop) // 2
+        scan = _read_once(task.scan)
+        said = NoMessages() if "center" in choices[0] else messages
+        base = ScanTask(_one_row(task.job, row), scan).resolved(said)
+        found: dict[str, Any] = {"center": base.job.center, "width": base.width}
+        others = any(key.startswith("prior.") or key in OF_WEIGHT for key in choices[0])
+        if first.prior is not None and first.prior.factor is not None and not others:
+            found["prior.weight"] = base.job.prior.weight
+        tries = list(_tried(choices, make_job, found, scan, row, messages))
+        pitch = base.grid.pitch[1:]
+        return Tries(row, (pitch[0], pitch[1]), scan.length_unit or "pixel", tries)
+
+
+def _tried(
+    choices: Sequence[dict[str, Any]],
+    make_job: Callable[[dict[str, Any]], ScanJob],
+    found: dict[str, Any],
+    scan: Scan,
+    row: int,
+    messages: Messages,
+) -> Iterator[Try]:
+    measured: dict[Any, SlabData] = {}
+    with messages.progress("try", len(choices), "slices") as progress:
+        for chosen in choices:
+            began = time.perf_counter()
+            job = _one_row(make_job(found | chosen), row)
+            one = ScanTask(job, scan).resolved(NoMessages())
+            key = (find(LIKELIHOODS, job.likelihood).raw_counts, *_corrections(job))
+            if key not in measured:
+                measured[key], _ = measure(job, scan, one.rows)
+            geometry = one.geometry.with_center(float(one.job.center))
+            volume, reason = reconstruct(
+                one.job, measured[key], geometry, one.grid, 1, progress.within(1)
+            )
+            yield Try(chosen, volume[0], reason, time.perf_counter() - began)
+            progress.advance(1)
+
+
+def _corrections(job: ScanJob) -> tuple[Any, ...]:
+    return tuple(getattr(job, name) for name in CORRECTIONS)
+
+
+def _one_row(job: ScanJob, row: int) -> ScanJob:
+    return with_iterations(job.model_copy(update={"slices": f"{row}:{row + 1}"}))  # type: ignore[no-any-return]
+
+
+def _read_once(scan: Scan) -> Scan:
+    """The scan, whose blocks of rows are kept once they were read."""
+    kept = copy(scan)
+    for name in ("projections", "flats", "darks"):
+        setattr(kept, name, _Kept(getattr(scan, name)))
+    return kept
+
+
+class _Kept:
+    """Frames whose parts are read once; a part is a copy, which the corrections overwrite."""
+
+    def __init__(self, frames: Any) -> None:
+        self._frames, self._parts = frames, dict[str, NDArray[Any]]()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._frames, name)
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def __getitem__(self, index: Any) -> NDArray[Any]:
+        key = repr(index)
+        if key not in self._parts:
+            self._parts[key] = self._frames[index]
+        return np.array(self._parts[key])
