@@ -14,19 +14,12 @@ from physrecon.io.hdf5_safety import SafeHDF5, damage_reported
 from physrecon.io.images.hdf5 import layout_axes
 from physrecon.io.images.image import Image, open_image
 from physrecon.io.images.saturation import defects
+from physrecon.io.images.stored_image import FORMATS
 from physrecon.io.output.piece_folder import unfinished_reported
 from physrecon.io.scans.scan import Scan, open_scan
 from physrecon.io.volumes.volume import Volume, open_volume
 
 LOOKED_AT = 1 << 30  # bytes; a larger first frame is not searched for saturation
-FORMATS = {
-    "imagej": "ImageJ TIFF",
-    "ome": "OME-TIFF",
-    "tiff": "TIFF",
-    "png": "PNG",
-    "jpeg": "JPEG",
-    "hdf5": "HDF5",
-}
 
 
 def describe(

@@ -14,7 +14,7 @@ from physrecon.io import defects, describe, open_image
 def test_files_of_other_kinds(tmp_path):
     path = tmp_path / "i.tif"
     path.write_text("hello")
-    refused(path, "TIFF, PNG, JPEG or HDF5", "another kind")
+    refused(path, "TIFF, PNG, JPEG, HDF5", "another kind", "FILE::100,512,512:uint16")
     for place in (tmp_path, tmp_path / "absent.tif"):
         with pytest.raises(MissingInputError, match="image"):
             open_image(place)
