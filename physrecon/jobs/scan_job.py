@@ -30,6 +30,7 @@ from physrecon.jobs.model import Job
 from physrecon.jobs.options import option
 from physrecon.jobs.settings import PriorSettings
 from physrecon.jobs.types import (
+    Axes,
     Column,
     Floor,
     GreyValue,
@@ -47,6 +48,7 @@ from physrecon.sizes import parse_span
 SUPPLIED = (
     *("line_integrals", "transmission", "allow_root"),
     *("angles", "flats", "darks", "data_mask", "pixel_size", "exclude_views"),
+    "axes",
 )
 
 
@@ -58,7 +60,9 @@ class ScanJob(Job):
     WITH_PRIOR: ClassVar[str] = "weighted"
 
     kind: Literal["reconstruct"] = option("reconstruct", "a scan into a volume", flag="")
-    input: Path = option(..., "HDF5: Data Exchange, NXtomo or NeXus", flag="SCAN")
+    input: Path = option(
+        ..., "HDF5 (Data Exchange, NXtomo, NeXus), a stack or a folder of images", flag="SCAN"
+    )
     output: Path = option(..., "the volume, HDF5", flag="-o/--output", metavar="OUT")
     method: Annotated[str, one_of(METHODS)] = option(
         METHODS[0], "direct or iterative; unless given, with a prior one that suits it"
@@ -104,6 +108,10 @@ class ScanJob(Job):
     pixel_size: PixelSize | None = option(
         None, "size of the detector's pixels such as 0.65um, or of rows and columns: 0.65,0.7um",
         metavar="SIZE",
+    )  # fmt: skip
+    axes: Axes | None = option(
+        None, "order of the axes of an array, theta:y:x unless its file states it; theta:x for a "
+        "sinogram", metavar="AXES",
     )  # fmt: skip
     exclude_views: Views | None = option(
         None, "views to leave out such as 100:110,150, counted from 0, b not included",

@@ -130,9 +130,9 @@ def test_a_scan_whose_angles_have_no_unit_is_closed(folder, monkeypatch):
 
 
 def test_content_that_no_reader_knows(folder, tmp_path):
-    (folder / "theta.npy").unlink()
+    (tmp_path / "empty").mkdir()
     with pytest.raises(MissingInputError, match="got a folder"):
-        open_scan(folder)
+        open_scan(tmp_path / "empty")
     (tmp_path / "a.gz").write_bytes(b"\x1f\x8b0")
     for opener in (open_scan, open_image, describe):
         with pytest.raises(DataError, match="got a gzip archive; unpack it with gunzip"):

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from physrecon.errors import DataError
 from physrecon.io.content import HDF5, Content
-from physrecon.io.hdf5_kind import VOLUME
+from physrecon.io.hdf5_kind import VOLUME, is_matlab
 from physrecon.io.hdf5_safety import SafeHDF5, damage_reported, object_id, text, where_in_file
 from physrecon.io.images.stored_image import UNNAMED, Key, StoredImage
 from physrecon.io.nxdata import axis_names, steps
@@ -67,10 +67,10 @@ def _dataset(h5: SafeHDF5, name: str | None) -> h5py.Dataset:
     if name is not None:
         found = whole_volume(h5, name)
         if found is None:
-            have = "; ".join(list(_candidates(h5))[:8]) or "none"
+            have = "; ".join(list(arrays_in(h5))[:8]) or "none"
             raise DataError(f"{h5.path.name}: expected a dataset {name}, got {have}.")
         return found
-    candidates = _candidates(h5)
+    candidates = arrays_in(h5)
     if len(candidates) != 1:
         have = f"{len(candidates)}: {'; '.join(list(candidates)[:8])}" if candidates else "none"
         raise DataError(
@@ -81,7 +81,7 @@ def _dataset(h5: SafeHDF5, name: str | None) -> h5py.Dataset:
     return h5.sound(data, line.split(" ")[0])
 
 
-def _candidates(h5: SafeHDF5) -> dict[str, h5py.Dataset]:
+def arrays_in(h5: SafeHDF5) -> dict[str, h5py.Dataset]:
     """Arrays that could be images, each once, by "path (shape) dtype"."""
     found: dict[tuple[int, int], tuple[str, h5py.Dataset]] = {}
     for path, node in h5.walk():
@@ -104,11 +104,6 @@ def _axes(data: h5py.Dataset) -> str:
     real = real if len(real) >= 2 else list(range(data.ndim))
     row, column = real[-2:][:: -1 if is_matlab(data) else 1]
     return "".join("Y" if i == row else "X" if i == column else UNNAMED for i in range(data.ndim))
-
-
-def is_matlab(data: h5py.Dataset) -> bool:
-    """Whether MATLAB wrote the array (v7.3), whose axes are then in reverse."""
-    return "MATLAB_class" in data.attrs
 
 
 def _stated_lengths(

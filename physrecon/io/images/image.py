@@ -18,6 +18,7 @@ from physrecon import arrays
 from physrecon.cancellation import cancellation_point
 from physrecon.errors import ArgumentError
 from physrecon.io.content import content_of, file_and_group, first_reading, unrecognised
+from physrecon.io.file_array import FileArray
 from physrecon.io.fingerprint import fingerprint
 from physrecon.io.images.stored_image import ABSENT, FORMATS, StoredImage
 from physrecon.io.opened import (
@@ -31,10 +32,11 @@ from physrecon.io.opened import (
 
 WANTED = "an image (TIFF, PNG, JPEG, HDF5, FITS, MRC, NumPy, MATLAB)"
 # Modules of `io.images`, each with `read(path, content, dataset) -> StoredImage | None`.
-IMAGE_READERS = ("raw", "tiff", "photo", "hdf5", "fits", "mrc", "numpy_file", "matlab")
+IMAGE_READERS = ("raw", "tiff", "photo", "hdf5", "fits", "mrc", "numpy_file", "matlab", "folder")
 ADVICE = "convert it, or name shape and type of a raw file: FILE::100,512,512:uint16"
 
 SPACE = "ZYX"
+PACKED = ("tiff", "imagej", "ome", "png", "jpeg")  # formats that may be compressed
 BLOCK = 1 << 28  # bytes read at a time by default
 
 
@@ -54,7 +56,8 @@ class Image(Closing, LazyArray):
         self.axes = "".join(leading) + self.frame_axes
         self._order = [stored.index(name) for name in self.axes]  # our axis → stored axis
         self.path = image.path
-        self.files = frozenset({image.path, *image.files})  # all files read
+        # all files read; a folder changes when a file beside them does
+        self.files = frozenset(image.files | ({image.path} if not image.path.is_dir() else set()))
         self._unchanged = UnchangedFiles(self.files)
         self.format = image.format
         self.shape = tuple(image.shape[i] for i in self._order)
@@ -65,6 +68,16 @@ class Image(Closing, LazyArray):
 
     def close(self) -> None:
         self._image.close()
+
+    @property
+    def plain(self) -> FileArray | None:
+        """The array in the file, if it has these axes and no compression."""
+        return self._image.plain if self._order == [*range(len(self._image.axes))] else None
+
+    @property
+    def in_parts(self) -> bool:
+        """Whether a part is read without the planes that it lies in being unpacked."""
+        return self._image.plain is not None or self.format not in PACKED
 
     @property
     def ndim(self) -> int:

@@ -42,14 +42,16 @@ def _array(path: Path, name: str | None, least: int) -> NDArray[Any]:
     from scipy import io
 
     with parsing(path, "MATLAB"):
-        known = {n: (shape, kind) for n, shape, kind in io.whosmat(path) if kind in BYTES}
+        all_kinds = {n: (shape, kind) for n, shape, kind in io.whosmat(path)}
+        known = {n: (shape, kind) for n, (shape, kind) in all_kinds.items() if kind in BYTES}
         several = [n for n, (shape, _) in known.items() if sum(k > 1 for k in shape) >= least]
         wanted = (name or "").strip("/") or (several[0] if len(several) == 1 else "")
         if wanted not in known:
-            have = ", ".join(f"{n} {shape}" for n, (shape, _) in known.items())
+            have = ", ".join(f"{n} {shape} {kind}" for n, (shape, kind) in all_kinds.items())
+            do = f"name one as {path.name}::/NAME" if several else "convert it to such a file"
             raise DataError(
-                f"{path}: expected one array of real numbers, got {have or 'none'}; name one as "
-                f"{path.name}::/NAME."
+                f"{path}: expected a MATLAB v5 file of one array of real numbers, got "
+                f"{have or 'none'}; {do}."
             )
         shape, kind = known[wanted]
         declared, size = math.prod(shape) * BYTES[kind], path.stat().st_size

@@ -191,7 +191,8 @@ def _check_readable(path: Path, page: Any) -> None:
     except (KeyError, ImportError) as error:
         raise DataError(
             f"{path.name}: expected planes that can be unpacked, got {error.args[0]}; "
-            "run `pip install imagecodecs` or save the file uncompressed."
+            "run `pip install imagecodecs` (the extra [images] of physrecon), or save the file "
+            "uncompressed."
         ) from error
 
 
