@@ -91,6 +91,7 @@ PHANTOMS = ("shepp-logan", "ellipsoids", "foam")
 BOUNDARIES = ("unknown", "zero", "reflect", "periodic")
 LENGTH_UNITS = ("m", "cm", "mm", "um", "nm", "pm", "angstrom", "inch")
 ANGLE_UNITS = ("deg", "rad")
+VOLUME_FORMATS = ("hdf5", "tiff", "mrc")
 DEVICES = ("cpu", "cuda")
 DEMOS = ("tomography", "deconvolution")
 # What the field calls things that have another name here, or whose task another method does

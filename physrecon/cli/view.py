@@ -81,14 +81,17 @@ def _opened(path: str | Path) -> Iterator[_Viewed]:
     from physrecon.io import Volume, open_image, open_volume
     from physrecon.io.content import HDF5, content_of
 
-    try:
-        source: Volume | Image = open_volume(path)
-    except DataError as no_volume:
+    source: Volume | Image
+    if content_of(Path(path)).kind == HDF5:
         try:
-            source = open_image(path)
-        except DataError as no_image:
-            is_hdf5 = content_of(Path(path)).kind == HDF5
-            raise (no_volume if is_hdf5 else no_image) from None
+            source = open_volume(path)
+        except DataError as no_volume:
+            try:
+                source = open_image(path)
+            except DataError:
+                raise no_volume from None
+    else:
+        source = open_image(path)
     with source:
         yield _of_volume(source) if isinstance(source, Volume) else _of_image(source)
 

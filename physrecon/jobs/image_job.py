@@ -40,6 +40,7 @@ class ImageJob(Job):
 
     input and psf can name a dataset of an HDF5 file: "FILE.h5::/path"."""
 
+    NAMED: ClassVar[str] = "{}_deconvolved.tif"
     DIRECT: ClassVar[dict[str, tuple[str, ...]]] = {
         "wiener": ("noise", "balance"), "tikhonov": ("weight", "operator"),
     }  # fmt: skip
@@ -48,7 +49,10 @@ class ImageJob(Job):
     kind: Literal["deconvolve"] = option("deconvolve", "an image into a sharp one", flag="")
     input: Path = option(..., "TIFF, HDF5 (FILE.h5::/path), PNG or JPEG", flag="IMAGE")
     output: Path = option(
-        ..., "the result, TIFF or HDF5 by its name", flag="-o/--output", metavar="OUT"
+        ...,
+        "the result, TIFF or HDF5 by its name; FOLDER/ names it after IMAGE",
+        flag="-o/--output",
+        metavar="OUT",
     )
     method: Annotated[str, one_of(IMAGE_METHODS)] = option(
         "rl",

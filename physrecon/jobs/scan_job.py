@@ -23,6 +23,7 @@ from physrecon.catalog import (
     METHODS,
     PADDINGS,
     RINGS,
+    VOLUME_FORMATS,
     ZINGERS,
     find,
 )
@@ -55,6 +56,7 @@ SUPPLIED = (
 class ScanJob(Job):
     """Reconstruct one scan into one volume."""
 
+    NAMED: ClassVar[str] = "{}_rec.h5"
     DIRECT: ClassVar[dict[str, tuple[str, ...]]] = dict.fromkeys(DIRECT, ())
     OF_DIRECT: ClassVar[tuple[str, ...]] = ("filter", "padding")
     WITH_PRIOR: ClassVar[str] = "weighted"
@@ -63,7 +65,14 @@ class ScanJob(Job):
     input: Path = option(
         ..., "HDF5 (Data Exchange, NXtomo, NeXus), a stack or a folder of images", flag="SCAN"
     )
-    output: Path = option(..., "the volume, HDF5", flag="-o/--output", metavar="OUT")
+    output: Path = option(
+        ..., "the volume: a name that ends in .h5, .tif or .mrc; FOLDER/ names it after SCAN",
+        flag="-o/--output", metavar="OUT",
+    )  # fmt: skip
+    format: Annotated[str | None, one_of(VOLUME_FORMATS)] = option(
+        None, "format of the volume, instead of that of its name; tiff with -o FOLDER is one file "
+        "a slice", metavar="NAME",
+    )  # fmt: skip
     method: Annotated[str, one_of(METHODS)] = option(
         METHODS[0], "direct or iterative; unless given, with a prior one that suits it"
     )
@@ -137,6 +146,17 @@ class ScanJob(Job):
     slab_rows: Whole | None = option(
         None, "rows in one go (default: by memory)", metavar="N", execution=True
     )
+
+    @classmethod
+    def named(cls, values: dict[str, Any]) -> dict[str, Any]:
+        if values.get("format") == "tiff":  # the folder of the slices
+            return values
+        suffix = {"mrc": ".mrc"}.get(str(values.get("format")), ".h5")
+        found = super().named(values)
+        output = found.get("output")
+        if output is values.get("output") or suffix == ".h5":
+            return found
+        return found | {"output": str(Path(str(output)).with_suffix(suffix))}
 
     @classmethod
     def in_folder(cls, values: dict[str, Any], folder: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ from physrecon.io.content import FOLDER, Content
 from physrecon.io.images.series import ImageSeries, chosen_series
 from physrecon.io.images.stored_image import ABSENT, UNNAMED, Key, StoredImage
 from physrecon.io.opened import numbers
+
+VOLUME_MARK = "volume.json"  # of a volume that is stored as a folder of slices
+MOST_MARK = 1 << 20  # bytes
 
 
 def read(path: Path, content: Content, dataset: str | None) -> StoredImage | None:
@@ -38,5 +42,22 @@ def read(path: Path, content: Content, dataset: str | None) -> StoredImage | Non
         files=frozenset(stack.files),
         part=True,
     ).with_named_axes()
-    lengths = zip("YX", stack.voxel_size, strict=True) if stack.length_unit else ()
-    return image.with_lengths({name: (size, str(stack.length_unit)) for name, size in lengths})
+    lengths = _of_volume(path, image.axes)
+    if not lengths and stack.length_unit:
+        sizes = zip("YX", stack.voxel_size, strict=True)
+        lengths = {name: (size, stack.length_unit) for name, size in sizes}
+    return image.with_lengths(lengths)
+
+
+def _of_volume(folder: Path, axes: str) -> dict[str, tuple[float, str]]:
+    """(size of the voxels, unit) by axis in the mark of a volume in slices; {} without one."""
+    mark = folder / VOLUME_MARK
+    try:
+        with mark.open("rb") as file:
+            stated = json.loads(file.read(MOST_MARK))
+        sizes, unit = [float(size) for size in stated["voxel_size"]], stated["length_unit"]
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return {}
+    if axes != "ZYX" or len(sizes) != 3 or not isinstance(unit, str):
+        return {}
+    return {name: (size, unit) for name, size in zip(axes, sizes, strict=True)}
