@@ -72,6 +72,8 @@ COMMANDS = {
     "info": "say what a file is, or what is wrong with it",
     "find-center": "find the rotation axis, in up to three ways that check each other",
     "simulate": "write a scan of a phantom as raw counts",
+    "convert": "write a scan of any format that is read as one HDF5 file",
+    "pack": "make one plain file of a volume that is kept in slabs",
     "view": "draw a slice of a volume or an image as PNG, with scale bar",
 }  # of the command line, with their descriptions
 DIRECT = ("fbp",)
