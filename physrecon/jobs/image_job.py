@@ -47,7 +47,9 @@ class ImageJob(Job):
     WITH_PRIOR: ClassVar[str] = "least-squares"
 
     kind: Literal["deconvolve"] = option("deconvolve", "an image into a sharp one", flag="")
-    input: Path = option(..., "TIFF, HDF5 (FILE.h5::/path), PNG or JPEG", flag="IMAGE")
+    input: Path = option(
+        ..., "TIFF, FITS, HDF5 (FILE.h5::/path), PNG, JPEG, MRC, .npy or a folder", flag="IMAGE"
+    )
     output: Path = option(
         ...,
         "the result, TIFF or HDF5 by its name; FOLDER/ names it after IMAGE",

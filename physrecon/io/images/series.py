@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physrecon.cancellation import cancellation_point
-from physrecon.errors import DataError
+from physrecon.errors import DataError, MissingInputError
 from physrecon.io.file_array import FileArray
 from physrecon.io.images.image import Image, open_image
 from physrecon.io.opened import numbers
@@ -91,14 +91,25 @@ def _planes(image: Image) -> int:
 def series_in(folder: Path) -> dict[str, list[Path]]:
     """The series of image files in a folder, by their names with # for the number.
 
-    The files of a series are in the order of their numbers, the last ones in their names."""
+    The files of a series are in the order of their numbers, the last ones in their names.  Raises
+    MissingInputError if the folder cannot be read."""
     found: dict[str, list[tuple[int, Path]]] = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file():
+    for path in members(folder):
+        if path.suffix.lower() in SUFFIXES and path.is_file():
             stem = re.fullmatch(r"(.*?)(\d+)(\D*)", path.stem)
             name = f"{stem[1]}#{stem[3]}{path.suffix}" if stem else path.name
             found.setdefault(name, []).append((int(stem[2]) if stem else 0, path))
     return {name: [path for _, path in sorted(files)] for name, files in found.items()}
+
+
+def members(folder: Path) -> list[Path]:
+    """The files and folders in a folder, sorted, without hidden ones.  Raises MissingInputError."""
+    try:
+        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    except OSError as error:
+        raise MissingInputError(
+            f"{folder}: expected a readable folder, got {error.strerror}; check its permissions."
+        ) from error
 
 
 def chosen_series(folder: Path, name: str | None) -> list[Path]:

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from physrecon.errors import DataError
 from physrecon.io.content import FITS, FOLDER, JPEG, MATLAB, MRC, NUMPY, PNG, TIFF, ZIP, Content
 from physrecon.io.images import raw
+from physrecon.io.images.folder import VOLUME_MARK
 from physrecon.io.images.image import open_image
-from physrecon.io.images.series import ImageSeries, series_in
+from physrecon.io.images.series import ImageSeries, members, series_in
 from physrecon.io.images.stored_image import FORMATS
 from physrecon.io.opened import undone_by
 from physrecon.io.scans.frames import Frames, no_frames
@@ -118,10 +119,13 @@ def _folder(path: Path, options: ReadOptions) -> ScanReading | None:
 
 
 def _all_series(folder: Path) -> dict[str, list[Path]]:
-    """The series of a folder and of its subfolders, by name: "flats/img_#.tif"."""
+    """The series of a folder and of its subfolders, by name: "flats/img_#.tif".
+
+    Volumes that were written into the folder are none."""
     found = series_in(folder)
-    for inner in sorted(each for each in folder.iterdir() if each.is_dir()):
-        found |= {f"{inner.name}/{name}": files for name, files in series_in(inner).items()}
+    for inner in members(folder):
+        if inner.is_dir() and not (inner / VOLUME_MARK).exists():
+            found |= {f"{inner.name}/{name}": files for name, files in series_in(inner).items()}
     return found
 
 
@@ -135,10 +139,13 @@ def _kind(name: str) -> str:
 
 
 def _views(folder: Path, names: list[str], found: dict[str, list[Path]], wanted: str | None) -> str:
-    """The series of the projections: the one that is named, or the only one of several files."""
+    """The series of the projections: the one that is named, or the only one of several files.
+
+    Those of subfolders count if the folder itself has none."""
     if wanted is not None:
         names = [name for name in found if wanted.strip("/") in (name, name.partition("/")[0])]
     else:
+        names = [name for name in names if "/" not in name] or names
         names = [name for name in names if len(found[name]) > 1] or names
     if len(names) == 1:
         return names[0]
@@ -225,6 +232,7 @@ def _pixel_size(
 
 def _no_angles(path: Path, folder: Path, views: int) -> str:
     """The error for a scan without angles; it names lists of angles beside the images."""
-    lists = sorted(each for each in folder.iterdir() if LISTS.fullmatch(each.name.lower()))
-    near = f"; --angles {lists[0]} may be them" if lists else ""
+    lists = (each for each in members(folder) if LISTS.fullmatch(each.name.lower()))
+    first = next(lists, None)
+    near = f"; --angles {first} may be them" if first else ""
     return f"{path}: expected the angles of {views} projections, got images without{near}."

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import h5py
 import numpy as np
 import pytest
@@ -245,6 +247,26 @@ def test_folders_that_are_refused(tmp_path):
     with pytest.raises(MissingInputError, match="got a folder"):
         (tmp_path / "none").mkdir()
         open_scan(tmp_path / "none")
+
+
+def test_results_in_the_folder_are_no_views(tmp_path):
+    path = folder(tmp_path / "scan", {"v": DATA, "other/a": DATA[:2], "rec/slice_": DATA[:3]})
+    (path / "rec/volume.json").write_text("{}")
+    tiff(path / "rec.tif", DATA)
+    with open_scan(path, angles=SPAN) as scan:
+        np.testing.assert_array_equal(scan.projections[:], DATA)
+        assert scan.unused == ["images rec.tif (1)", "images other/a#.tif (2)"]
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="this user may read everything")
+def test_a_folder_that_cannot_be_read(tmp_path):
+    path = folder(tmp_path / "scan", {"v": DATA})
+    path.chmod(0)
+    try:
+        with pytest.raises(MissingInputError, match="permissions"):
+            open_scan(path)
+    finally:
+        path.chmod(0o755)
 
 
 def test_a_folder_that_changes_while_it_is_read(tmp_path):
