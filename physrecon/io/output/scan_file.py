@@ -55,17 +55,8 @@ def write_scan(
     ...     scan.shape, scan.angle_unit, len(scan.flats), scan.pixel_size, scan.length_unit
     ((4, 2, 8), 'deg', 1, (2.0, 2.0), 'um')
     """
-    path, views = Path(path), _stack("projections", projections)
-    stacks = {"data": views}
-    for name, given in (("data_white", flats), ("data_dark", darks)):
-        if given is not None and len(given):
-            stacks[name] = _stack("flats" if name == "data_white" else "darks", given)
-    for name, stack in stacks.items():
-        if stack.shape[1:] != views.shape[1:]:
-            raise ArgumentError(
-                f"write_scan: expected images of {views.shape[1:]} as the projections are, got "
-                f"{stack.shape[1:]} in {name}"
-            )
+    path, stacks = Path(path), _stacks(projections, flats, darks)
+    views = stacks["data"]
     theta, unit = np.asarray(angles, np.float64), unit_of_angles(angle_unit)
     if theta.shape != views.shape[:1] or not np.isfinite(theta).all() or unit is None:
         raise ArgumentError(
@@ -115,6 +106,22 @@ def convert_scan(path: str | Path, scan: Scan, overwrite: bool = False) -> list[
         "that the data are transmissions: pass --transmission again": scan.transmission,
     }
     return [f"not kept: {what}" for what, is_lost in lost.items() if is_lost]
+
+
+def _stacks(projections: Any, flats: Any, darks: Any) -> dict[str, Any]:
+    """The stacks of a scan by their names in the file.  Raises ArgumentError unless they fit."""
+    stacks = {"data": _stack("projections", projections)}
+    for name, kind, given in (("data_white", "flats", flats), ("data_dark", "darks", darks)):
+        if given is not None and len(given):
+            stacks[name] = _stack(kind, given)
+    wanted = stacks["data"].shape[1:]
+    for name, stack in stacks.items():
+        if stack.shape[1:] != wanted:
+            raise ArgumentError(
+                f"write_scan: expected images of {wanted} as the projections are, got "
+                f"{stack.shape[1:]} in {name}"
+            )
+    return stacks
 
 
 def _stack(name: str, given: Any) -> Any:
