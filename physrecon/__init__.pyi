@@ -21,6 +21,7 @@ from .io import (
     open_scan as open_scan,
     open_volume as open_volume,
     write_image as write_image,
+    write_scan as write_scan,
 )
 from .likelihoods import (
     Huber as Huber,

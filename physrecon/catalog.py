@@ -73,6 +73,8 @@ COMMANDS = {
     "find-center": "find the rotation axis, in up to three ways that check each other",
     "try": "draw one slice under several values of one or two settings, side by side",
     "simulate": "write a scan of a phantom as raw counts",
+    "convert": "write a scan of any format that is read as one HDF5 file",
+    "pack": "make one plain file of a volume that is kept in slabs",
     "view": "draw a slice of a volume or an image as PNG, with scale bar",
     "report": "write a result as one page: slices, values, check of the model, job",
     "help": "explain a command",
@@ -94,6 +96,7 @@ PHANTOMS = ("shepp-logan", "ellipsoids", "foam")
 BOUNDARIES = ("unknown", "zero", "reflect", "periodic")
 LENGTH_UNITS = ("m", "cm", "mm", "um", "nm", "pm", "angstrom", "inch")
 ANGLE_UNITS = ("deg", "rad")
+VOLUME_FORMATS = ("hdf5", "tiff", "mrc")
 DEVICES = ("cpu", "cuda")
 DEMOS = ("tomography", "deconvolution")
 # What the field calls things that have another name here, or whose task another method does

@@ -49,6 +49,16 @@ def parse_span(text: str) -> tuple[float, float, int] | None:
     return first, last, count
 
 
+def parse_axes(text: str) -> str:
+    """The order of axes in `theta:y:x`, or `theta:x` of a sinogram.  Raises ArgumentError."""
+    names = text.lower().replace(",", ":").replace(" ", "").split(":")
+    if sorted(names) not in (["theta", "x", "y"], ["theta", "x"]):
+        raise ArgumentError(
+            f"axes: expected theta, y and x once each, such as y:theta:x, got {text!r}"
+        )
+    return ":".join(names)
+
+
 def parse_pixel_size(text: str) -> tuple[tuple[float, float], str]:
     """((row, column), unit) of `0.65um` or `0.65,0.7um`.  Raises ArgumentError."""
     match = re.fullmatch(rf"\s*{_NUMBER}\s*(?:,\s*{_NUMBER}\s*)?([^\d\s,.]+)\s*", text)

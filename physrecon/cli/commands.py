@@ -98,6 +98,27 @@ def simulate(output: str, **options: Any) -> int:
     return 0
 
 
+def convert(input: str, output: str, **options: Any) -> int:
+    from physrecon.io import convert_scan, open_scan
+
+    job = _built(ScanJob, "convert", {"input": input, "output": output, **options})
+    given = {name: getattr(job, name) for name in SUPPLIED}
+    messages = Messages()
+    with open_scan(job.input, job.angle_unit, **given) as scan:
+        messages.introduce([scan.summary()], scan.notes, ())
+        for lost in convert_scan(job.output, scan, job.overwrite):
+            messages.warn(lost)
+        messages.result(f"{job.output}: Data Exchange, {scan.shape} {scan.dtype}")
+    return 0
+
+
+def pack(volume: str, output: str, overwrite: bool = False) -> int:
+    from physrecon.io import pack as pack_volume
+
+    print(f"{pack_volume(volume, output, overwrite)}: one file of {volume}")
+    return 0
+
+
 def view(input: str, **options: Any) -> int:
     from physrecon.cli.view import view as draw
 

@@ -116,6 +116,18 @@ def simulate(parser: Parser) -> None:
     add_options(parser, _some("overwrite"))
 
 
+def convert(parser: Parser) -> None:
+    add_options(parser, _some("input"))
+    parser.add_argument("-o", "--output", metavar="SCAN.h5", required=True)
+    add_options(parser, _some("angle_unit", "overwrite", *SUPPLIED))
+
+
+def pack(parser: Parser) -> None:
+    parser.add_argument("volume", metavar="VOLUME")
+    parser.add_argument("-o", "--output", metavar="ONE.h5", required=True)
+    add_options(parser, _some("overwrite"))
+
+
 def view(parser: Parser) -> None:
     add = parser.add_argument
     add("input", metavar="VOLUME|IMAGE")

@@ -72,7 +72,7 @@ def new_temporary(path: Path) -> Path:
 def rename_durably(temporary: Path, path: Path) -> None:
     """Rename a file that is synced, and sync its folder.  Raises OSError."""
     temporary.replace(path)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def write_all(file: io.FileIO, piece: memoryview) -> None:
@@ -80,7 +80,7 @@ def write_all(file: io.FileIO, piece: memoryview) -> None:
         piece = piece[file.write(piece) :]
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make a rename durable.
 
     File systems that cannot sync a folder answer EINVAL, which is ignored.  Windows has no way."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import import_module
@@ -14,22 +15,52 @@ HDF5 = "an HDF5 file"
 TIFF = "a TIFF image"
 PNG = "a PNG image"
 JPEG = "a JPEG image"
+FITS = "a FITS image"
+MRC = "an MRC image"
+MATLAB = "a MATLAB v5 file"
+NUMPY = "a NumPy array"
+ZIP = "a zip archive"
 FOLDER = "a folder"
-MAGIC = (
-    (b"\x89HDF\r\n\x1a\n", HDF5),
-    (b"MATLAB 5.0 MAT-file", "a MATLAB v5 file"),
-    (b"II*\0", TIFF),
-    (b"MM\0*", TIFF),
-    (b"II+\0", TIFF),
-    (b"MM\0+", TIFF),
-    (b"\x89PNG", PNG),
-    (b"\xff\xd8\xff", JPEG),
-    (b"\x93NUMPY", "a NumPy array"),
-    (b"PK\x03\x04", "a zip archive"),
-    (b"\x1f\x8b", "a gzip archive"),
-    (b"CDF", "a netCDF-3 file"),
-    (b"version https://git-lfs", "a Git LFS pointer, not the data"),
+SIMPLE_ITK = (
+    'write it as TIFF: pip install SimpleITK; python -c "import SimpleITK as s; '
+    "s.WriteImage(s.ReadImage('{path}'), '{stem}.tif')\""
 )
+ZARR = (
+    'write it as NumPy: pip install zarr; python -c "import numpy, zarr; '
+    "numpy.save('{stem}.npy', zarr.open('{source}')[:])\""
+)
+# (offset, first bytes, kind, a way in for one that is not read).
+MAGIC: tuple[tuple[int, bytes, str, str], ...] = (
+    (0, b"\x89HDF\r\n\x1a\n", HDF5, ""),
+    (0, b"MATLAB 5.0 MAT-file", MATLAB, ""),
+    (0, b"II*\0", TIFF, ""),
+    (0, b"MM\0*", TIFF, ""),
+    (0, b"II+\0", TIFF, ""),
+    (0, b"MM\0+", TIFF, ""),
+    (0, b"\x89PNG", PNG, ""),
+    (0, b"\xff\xd8\xff", JPEG, ""),
+    (0, b"SIMPLE  =", FITS, ""),
+    (208, b"MAP ", MRC, ""),
+    (0, b"\x93NUMPY", NUMPY, ""),
+    (0, b"PK\x03\x04", ZIP, ""),
+    (0, b"\x1f\x8b", "a gzip archive", "unpack it with gunzip"),
+    (0, b"CDF", "a netCDF-3 file", "write it as HDF5: nccopy -k nc4 {path} {stem}.h5"),
+    (0, b"ObjectType", "a MetaImage file (MHA)", SIMPLE_ITK),
+    (0, b"NDims", "a MetaImage file (MHA)", SIMPLE_ITK),
+    (0, b"NRRD000", "an NRRD file", SIMPLE_ITK),
+    (344, b"n+1\0", "a NIfTI file", SIMPLE_ITK),
+    (344, b"ni1\0", "a NIfTI file", SIMPLE_ITK),
+    (0, b"# vtk DataFile", "a VTK file", SIMPLE_ITK),
+    (0, b"<VTKFile", "a VTK XML file", "save it as TIFF in ParaView"),
+    (128, b"DICM", "a DICOM file", SIMPLE_ITK),
+    (0, b"ZISRAWFILE", "a CZI file of Zeiss", "open it in Fiji and save it as TIFF"),
+    (0, b"\xd0\xcf\x11\xe0", "an OLE file (TXRM and XRM of Zeiss, OIB)", "export it as TIFF"),
+    (0, b"version https://git-lfs", "a Git LFS pointer, not the data", "run `git lfs pull`"),
+)
+WAYS_IN = {kind: way for *_, kind, way in MAGIC if way} | {
+    "a Zarr array": ZARR.replace("{source}", "{path}"),
+    "a Zarr group": ZARR.replace("{source}", "{path}/0"),  # the full size, in OME-Zarr
+}
 
 
 @dataclass(frozen=True)
@@ -46,7 +77,7 @@ def content_of(path: Path, wanted: str = HDF5) -> Content:
     Raises MissingInputError (absent, a device or pipe, no permission)."""
     try:
         if path.is_dir():
-            return Content(FOLDER)
+            return Content(_kind_of_folder(path))
         if path.exists() and not path.is_file():
             raise MissingInputError(
                 f"{path}: expected {wanted}, got a device or pipe; name a file."
@@ -84,18 +115,34 @@ def first_reading(package: str, formats: Iterable[str], *arguments: Any) -> Any:
 
 
 def unrecognised(path: Path, content: Content, wanted: str, advice: str) -> PhysreconError:
-    """The error for a file that no reader accepts: MissingInputError (folder) or DataError."""
+    """The error for a file that no reader accepts: MissingInputError (folder) or DataError.
+
+    advice: for a file of a kind that has no way in of its own."""
     if content.kind == FOLDER:
         return MissingInputError(f"{path}: expected {wanted}, got a folder; name a file.")
-    return DataError(f"{path}: expected {wanted}, got {content.kind}; {advice}.")
+    way = WAYS_IN.get(content.kind, advice).format(path=path, stem=path.stem)
+    return DataError(f"{path}: expected {wanted}, got {content.kind}; {way}.")
+
+
+def _kind_of_folder(path: Path) -> str:
+    if (path / ".zarray").is_file():
+        return "a Zarr array"
+    if (path / "zarr.json").is_file():
+        with (path / "zarr.json").open("rb") as file:
+            head = file.read(1 << 16)
+        return "a Zarr array" if re.search(rb'"node_type"\s*:\s*"array"', head) else "a Zarr group"
+    return "a Zarr group" if (path / ".zgroup").is_file() else FOLDER
 
 
 def _kind(path: Path, head: bytes) -> str:
     if not head:
         return "an empty file"
-    known = next((name for magic, name in MAGIC if head.startswith(magic)), None)
-    if known is not None:
-        return known
+    head = head.removeprefix(b"\xef\xbb\xbf")
+    if head.startswith(b"<?xml"):
+        head = head.partition(b"?>")[2].lstrip()
+    for offset, magic, kind, _ in MAGIC:
+        if head[offset : offset + len(magic)] == magic:
+            return kind
     import h5py
 
     # an HDF5 file may start with a user block, as MATLAB v7.3 files do

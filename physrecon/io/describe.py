@@ -8,25 +8,19 @@ from typing import Any
 import h5py
 import numpy as np
 
-from physrecon.io.content import HDF5, content_of, file_and_group
-from physrecon.io.hdf5_kind import NotAScan
+from physrecon.errors import DataError
+from physrecon.io.content import FOLDER, HDF5, WAYS_IN, content_of, file_and_group
+from physrecon.io.hdf5_kind import ArraysAlone, NotAScan
 from physrecon.io.hdf5_safety import SafeHDF5, damage_reported
-from physrecon.io.images.hdf5 import layout_axes
+from physrecon.io.images.hdf5 import arrays_in, layout_axes
 from physrecon.io.images.image import Image, open_image
 from physrecon.io.images.saturation import defects
+from physrecon.io.images.stored_image import FORMATS
 from physrecon.io.output.piece_folder import unfinished_reported
 from physrecon.io.scans.scan import Scan, open_scan
 from physrecon.io.volumes.volume import Volume, open_volume
 
 LOOKED_AT = 1 << 30  # bytes; a larger first frame is not searched for saturation
-FORMATS = {
-    "imagej": "ImageJ TIFF",
-    "ome": "OME-TIFF",
-    "tiff": "TIFF",
-    "png": "PNG",
-    "jpeg": "JPEG",
-    "hdf5": "HDF5",
-}
 
 
 def describe(
@@ -37,31 +31,65 @@ def describe(
 ) -> list[str]:
     """Describe a file in lines: a scan, a volume, an image, or another known kind of HDF5 file.
 
-    `FILE.h5::/group/data` names one dataset, read as an image, and `FILE.nx::/entry0001` one of
-    several scans.  angle_unit, allow_root, supplied: as for `open_scan`; they do not concern other
-    files.  Raises DataError if the file is damaged, of another kind, or lacks data that a scan
-    needs; MissingInputError if it is absent or cannot be read."""
+    `FILE.h5::/group/data` names one dataset, read as an image unless it is a scan, and
+    `FILE.nx::/entry0001` one of several scans.  angle_unit, allow_root, supplied: as for
+    `open_scan`; they do not concern other files.  Raises DataError if the file is damaged, of
+    another kind, or lacks data that a scan needs; MissingInputError if it is absent or cannot be
+    read."""
+    file, group = file_and_group(path)
     try:
         with unfinished_reported(path):
-            file, group = file_and_group(path)
             kind = content_of(file).kind
-            axes = ""
+            axes, is_array = "", kind not in (HDF5, *WAYS_IN)
             if kind == HDF5:
                 with SafeHDF5(file, allow_root) as h5, damage_reported(h5.path):
-                    if group is None:
-                        axes = layout_axes(h5)
-                    elif isinstance(h5.find(group), h5py.Dataset):
-                        kind = "an image"
+                    axes = layout_axes(h5) if group is None else ""
+                    is_array = group is not None and isinstance(h5.find(group), h5py.Dataset)
             if axes == "ZYX":
                 with open_volume(path) as opened:
                     return _volume_lines(opened)
-            if axes or kind.endswith(" image"):
+            if axes:
                 with open_image(path) as image:
                     return _image_lines(image)
+            if is_array and supplied.get("angles") is None:
+                return _array_lines(path, angle_unit, allow_root, supplied)
             with open_scan(path, angle_unit, allow_root=allow_root, **supplied) as scan:
                 return _scan_lines(scan)
+    except ArraysAlone as error:
+        return [*_listed(file), f"no scan: {error}"]
     except NotAScan as error:
         raise NotAScan("\n  ".join(str(error).split("; "))) from error
+
+
+def _array_lines(
+    path: str | Path,
+    angle_unit: str | None,
+    allow_root: str | Path | None,
+    supplied: dict[str, Any],
+) -> list[str]:
+    """A scan, if the file or the files beside it state the angles; else an image."""
+    try:
+        with open_scan(path, angle_unit, allow_root=allow_root, **supplied) as scan:
+            return _scan_lines(scan)
+    except DataError as no_scan:
+        try:
+            image = open_image(path)
+        except DataError as no_image:
+            is_folder = content_of(file_and_group(path)[0]).kind == FOLDER
+            raise (no_scan if is_folder else no_image) from None
+    with image:
+        return _image_lines(image)
+
+
+def _listed(file: Path) -> list[str]:
+    """The arrays of an HDF5 file, each by the name that opens it."""
+    with SafeHDF5(file) as h5, damage_reported(file):
+        arrays = [*arrays_in(h5)]
+    if len(arrays) == 1:
+        named = f"{file}::{arrays[0].split(' ')[0]}"
+        with open_image(named) as image:
+            return [*_image_lines(image), f"array: {named}"]
+    return [f"{file.name}: HDF5, {len(arrays)} arrays", *(f"  {file}::{line}" for line in arrays)]
 
 
 def _scan_lines(scan: Scan) -> list[str]:

@@ -29,6 +29,10 @@ class NotAScan(DataError):
     """The file is sound and of a known kind, but holds no scan."""
 
 
+class ArraysAlone(NotAScan):
+    """The file holds arrays that no known layout explains."""
+
+
 def is_volume(h5: SafeHDF5) -> bool:
     """Whether the file holds a volume in physrecon's own layout."""
     return isinstance(h5.find(VOLUME), h5py.Dataset)
@@ -37,6 +41,11 @@ def is_volume(h5: SafeHDF5) -> bool:
 def _is_result(path: str, node: object) -> bool:
     """Whether a member of a file is a volume as nabu and we store it."""
     return path.endswith("/reconstruction/results/data") and getattr(node, "ndim", 0) == 3
+
+
+def is_matlab(data: h5py.Dataset) -> bool:
+    """Whether MATLAB wrote an array (v7.3), whose axes are then in reverse."""
+    return "MATLAB_class" in data.attrs
 
 
 def is_bliss(h5: SafeHDF5) -> bool:
@@ -49,12 +58,17 @@ def not_a_scan(h5: SafeHDF5) -> DataError:
     """The error for a file without projections: its contents, and the remedy.
 
     NotAScan if the kind of file is known."""
-    known = _known_kind(h5)
-    if known and h5.find("/exchange") is None:
-        return NotAScan(f"{h5.path.name}: {known}")
+    if h5.find("/exchange") is None:
+        known = _known_kind(h5)
+        if known:
+            return NotAScan(f"{h5.path.name}: {known}")
+        arrays = _arrays(h5)
+        if arrays:
+            return ArraysAlone(f"{h5.path.name}: {arrays}")
     return DataError(
         f"{h5.path.name}: expected projections in /exchange/data (Data Exchange) or detector "
-        "data with an image_key (NXtomo, NeXus), got neither; convert the file."
+        "data with an image_key (NXtomo, NeXus), got neither; name the array of the projections as "
+        f"{h5.path.name}::/PATH and give --angles."
     )
 
 
@@ -82,12 +96,18 @@ def _known_kind(h5: SafeHDF5) -> str | None:
         what = f"NeXus {', '.join(definitions)} without NXtomo or an image_key"
         do = "; ".join(advice) or "only NXtomo and image-keyed files can be reconstructed"
         return f"expected projections, got {what}; {do}."
+    return None
+
+
+def _arrays(h5: SafeHDF5) -> str | None:
+    """One sentence on a file of arrays without a known layout; None if it has none."""
     images, lists = _datasets(h5)
     if images:
         return (
             f"expected projections with angles, got an image stack {images[0]} without angles, "
             "flats or an image_key: this is usually one detector's part of a scan; "
-            "give the NeXus or master file that links to it."
+            "give the NeXus or master file that links to it, or name the array as "
+            f"{h5.path.name}::{images[0].split()[0]} and give --angles."
         )
     if lists:
         return (

@@ -19,6 +19,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from physrecon.catalog import (
     BLIND_SOLVERS,
     BOUNDARIES,
+    CURVES,
     IMAGE_LIKELIHOODS,
     IMAGE_METHODS,
     LENGTH_UNITS,
@@ -28,11 +29,8 @@ from physrecon.catalog import (
 )
 from physrecon.jobs.model import Job
 from physrecon.jobs.options import option
-from physrecon.jobs.settings import StopSettings
+from physrecon.jobs.settings import PRIOR_ITERATION_FACTOR, StopSettings
 from physrecon.jobs.types import PSF, Fraction, Lengths, Level, Levels, PSFCenter, Rows, one_of
-
-# Factor on the iterations: with a prior noise does not grow, and a stopping rule stops earlier
-PRIOR_ITERATION_FACTOR = 5
 
 
 class ImageJob(Job):
@@ -40,16 +38,19 @@ class ImageJob(Job):
 
     input and psf can name a dataset of an HDF5 file: "FILE.h5::/path"."""
 
+    NAMED: ClassVar[str] = "{}_deconvolved.tif"
     DIRECT: ClassVar[dict[str, tuple[str, ...]]] = {
         "wiener": ("noise", "balance"), "tikhonov": ("weight", "operator"),
     }  # fmt: skip
     WITH_PRIOR: ClassVar[str] = "least-squares"
 
     kind: Literal["deconvolve"] = option("deconvolve", "an image into a sharp one", flag="")
-    input: Path = option(..., "TIFF, HDF5 (FILE.h5::/path), PNG or JPEG", flag="IMAGE")
+    input: Path = option(
+        ..., "TIFF, FITS, HDF5 (FILE.h5::/path), PNG, JPEG, MRC, .npy or a folder", flag="IMAGE"
+    )
     output: Path = option(
         ...,
-        "the result, TIFF or HDF5 by its name (by default IMAGE_deconvolved.tif)",
+        "the result, TIFF or HDF5 by its name (by default IMAGE_deconvolved.tif); FOLDER/ names it",
         flag="-o/--output",
         metavar="OUT",
     )
@@ -106,6 +107,9 @@ class ImageJob(Job):
     axes: str | None = option(
         None, "letters of the axes as stored, instead of what the file says", metavar="ZYX"
     )
+    linearise: Annotated[str | None, one_of(CURVES)] = option(
+        None, "make the grey values of a photo proportional to light", metavar="CURVE"
+    )
     frames: Rows | None = option(
         None, "times or channels, b not included (default: all)", metavar="a:b"
     )
@@ -122,7 +126,9 @@ class ImageJob(Job):
 
     def usual_stop(self, iterations: int) -> dict[str, Any]:
         """Count methods fit noise in the end, so by default they stop at the noise level."""
-        if self.prior is not None or self.stop != StopSettings():
+        if self.prior is not None:
+            return super().usual_stop(iterations)
+        if self.stop != StopSettings():
             return {"iterations": PRIOR_ITERATION_FACTOR * iterations}
         if find(self.solvers, self.method).counts_only and not self.blind:
             return {"iterations": iterations, "discrepancy": "auto"}

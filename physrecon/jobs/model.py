@@ -34,8 +34,10 @@ class Job(Table):
     """A job of any kind.
 
     DIRECT: direct method → its settings in [solver].  OF_DIRECT: fields of direct methods only.
-    WITH_PRIOR: the default likelihood of an iterative method with a prior, except count methods."""
+    WITH_PRIOR: the default likelihood of an iterative method with a prior, except count methods.
+    NAMED: the name of a result in a folder, from that of its input."""
 
+    NAMED: ClassVar[str]
     DIRECT: ClassVar[dict[str, tuple[str, ...]]]
     OF_DIRECT: ClassVar[tuple[str, ...]] = ()
     WITH_PRIOR: ClassVar[str]
@@ -93,11 +95,21 @@ class Job(Table):
     @classmethod
     def in_folder(cls, values: dict[str, Any], folder: Path) -> dict[str, Any]:
         """The values of a job file, with relative paths taken from `folder`."""
+        values = cls.named(values)
         types = {k: (f.annotation, *get_args(f.annotation)) for k, f in cls.model_fields.items()}
         paths = [
             k for k, kinds in types.items() if Path in kinds and isinstance(values.get(k), str)
         ]
         return values | {key: folder / values[key] for key in paths}
+
+    @classmethod
+    def named(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """The values with the name of a file for an output of `FOLDER/`."""
+        output, path = values.get("output"), values.get("input")
+        if not isinstance(output, str) or not output.endswith("/") or path is None:
+            return values
+        stem = Path(str(path).partition("::")[0]).stem
+        return values | {"output": output + cls.NAMED.format(stem)}
 
     def fingerprinted(self) -> Self:
         """The job with its execution settings reset; only those that affect the result remain."""
@@ -180,7 +192,7 @@ class Job(Table):
     @model_validator(mode="before")
     @classmethod
     def _unfold(cls, values: Any) -> Any:
-        return cls.unfolded(values) if isinstance(values, dict) else values
+        return cls.unfolded(cls.named(values)) if isinstance(values, dict) else values
 
     @model_validator(mode="after")
     def _checked(self) -> Self:

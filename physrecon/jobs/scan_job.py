@@ -23,6 +23,7 @@ from physrecon.catalog import (
     METHODS,
     PADDINGS,
     RINGS,
+    VOLUME_FORMATS,
     ZINGERS,
     find,
 )
@@ -30,6 +31,7 @@ from physrecon.jobs.model import Job
 from physrecon.jobs.options import option
 from physrecon.jobs.settings import PriorSettings
 from physrecon.jobs.types import (
+    Axes,
     Column,
     Floor,
     GreyValue,
@@ -47,21 +49,31 @@ from physrecon.sizes import parse_span
 SUPPLIED = (
     *("line_integrals", "transmission", "allow_root"),
     *("angles", "flats", "darks", "data_mask", "pixel_size", "exclude_views"),
+    "axes",
 )
 
 
 class ScanJob(Job):
     """Reconstruct one scan into one volume."""
 
+    NAMED: ClassVar[str] = "{}_rec.h5"
     DIRECT: ClassVar[dict[str, tuple[str, ...]]] = dict.fromkeys(DIRECT, ())
     OF_DIRECT: ClassVar[tuple[str, ...]] = ("filter", "padding")
     WITH_PRIOR: ClassVar[str] = "weighted"
 
     kind: Literal["reconstruct"] = option("reconstruct", "a scan into a volume", flag="")
-    input: Path = option(..., "HDF5: Data Exchange, NXtomo or NeXus", flag="SCAN")
-    output: Path = option(
-        ..., "the volume, HDF5 (by default SCAN_rec.h5)", flag="-o/--output", metavar="OUT"
+    input: Path = option(
+        ..., "HDF5 (Data Exchange, NXtomo, NeXus), a stack or a folder of images", flag="SCAN"
     )
+    output: Path = option(
+        ..., "the volume: a name that ends in .h5, .tif or .mrc (by default SCAN_rec.h5); FOLDER/ "
+        "names it after SCAN",
+        flag="-o/--output", metavar="OUT",
+    )  # fmt: skip
+    format: Annotated[str | None, one_of(VOLUME_FORMATS)] = option(
+        None, "format of the volume, instead of that of its name; tiff with -o FOLDER is one file "
+        "a slice", metavar="NAME",
+    )  # fmt: skip
     method: Annotated[str, one_of(METHODS)] = option(
         METHODS[0], "direct or iterative; unless given, with a prior one that suits it"
     )
@@ -107,6 +119,10 @@ class ScanJob(Job):
         None, "size of the detector's pixels such as 0.65um, or of rows and columns: 0.65,0.7um",
         metavar="SIZE",
     )  # fmt: skip
+    axes: Axes | None = option(
+        None, "order of the axes of an array, theta:y:x unless its file states it; theta:x for a "
+        "sinogram", metavar="AXES",
+    )  # fmt: skip
     exclude_views: Views | None = option(
         None, "views to leave out such as 100:110,150, counted from 0, b not included",
         metavar="a:b,…",
@@ -131,6 +147,17 @@ class ScanJob(Job):
     slab_rows: Whole | None = option(
         None, "rows in one go (default: by memory)", metavar="N", execution=True
     )
+
+    @classmethod
+    def named(cls, values: dict[str, Any]) -> dict[str, Any]:
+        if values.get("format") == "tiff":  # the folder of the slices
+            return values
+        suffix = {"mrc": ".mrc"}.get(str(values.get("format")), ".h5")
+        found = super().named(values)
+        output = found.get("output")
+        if output is values.get("output") or suffix == ".h5":
+            return found
+        return found | {"output": str(Path(str(output)).with_suffix(suffix))}
 
     @classmethod
     def in_folder(cls, values: dict[str, Any], folder: Path) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from pydantic import BeforeValidator
 
 from physrecon.catalog import PSF_MODELS, expected
 from physrecon.errors import ArgumentError
-from physrecon.sizes import parse_bytes, parse_pixel_size, parse_runs, parse_slices
+from physrecon.sizes import parse_axes, parse_bytes, parse_pixel_size, parse_runs, parse_slices
 
 Check = Callable[[Any], Any]
 LARGEST = 1 << 63  # of an int64
@@ -216,6 +216,7 @@ PSFCenter = Annotated[tuple[int, ...] | Literal["peak", "mass", "corner"], _chec
 ))]  # fmt: skip
 Bytes = Annotated[int, _checked(_parsed(parse_bytes))]
 Views = Annotated[str, _checked(_parsed(partial(parse_runs, "views"), keep=True))]
+Axes = Annotated[str, _checked(_parsed(parse_axes))]
 PixelSize = Annotated[str, _checked(_parsed(parse_pixel_size, keep=True))]
 GreyValue = Annotated[float, _checked(number("a grey value > 0", holds=positive))]
 Floor = Annotated[float | Literal["auto"], _checked(number(

@@ -13,6 +13,7 @@ import numpy as np
 from physrecon import arrays
 from physrecon.catalog import SOLVERS, find
 from physrecon.errors import ArgumentError, OutputError
+from physrecon.io.output import slice_folder
 from physrecon.io.output.piece_folder import owner, part_folders, refusal
 from physrecon.jobs.model import Job
 from physrecon.pipeline.messages import Messages, NoMessages
@@ -64,11 +65,13 @@ def use_threads(count: int | None) -> int:
 class Outputs:
     """All paths that a job writes or reads.
 
-    files: written, the result first.  folders: of finished parts.  inputs: files that are read."""
+    files: written, the result first.  folders: of finished parts.  inputs: files that are read.
+    in_slices: the result is a folder of files."""
 
     files: list[Path]
     folders: list[Path]
     inputs: set[Path]
+    in_slices: bool = False
 
     def refusals(self, overwrite: bool) -> Iterator[str]:
         """Yield a sentence for each path that must not be written.
@@ -82,6 +85,8 @@ class Outputs:
                 yield (
                     f"{path}: expected another file than the input, got the same; choose a new name"
                 )
+            elif self.in_slices and path == self.files[0]:
+                yield from filter(None, [slice_folder.refusal(path, overwrite)])
             elif path.exists() and not path.is_file():
                 yield f"{path}: expected a new file, got a folder or a device; choose another name"
             elif os.path.lexists(path) and not (overwrite or (resumed and path != self.files[0])):
@@ -103,7 +108,7 @@ def check_output(job: Job, outputs: Outputs, example: str) -> None:
     """Check the output before hours of work; the writers repeat these checks under their lock.
 
     example: a name for an output."""
-    if job.output.is_dir():
+    if job.output.is_dir() and not outputs.in_slices:
         raise OutputError(
             f"{job.output}: expected the name of a file, got a folder; "
             f"choose a name in it, such as {job.output / example}"

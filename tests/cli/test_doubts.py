@@ -75,7 +75,7 @@ REFUSED = {
         "light",
     ),
     "one direction": ({"theta": np.full(90, 30.0)}, [], 65, "--center"),
-    "a tiff": ({}, ["-o", "v.tif"], 64, "v.h5"),
+    "a picture": ({}, ["-o", "v.png"], 64, "v.h5"),
     "a folder": ({}, ["-o", "."], 73, "volume.h5"),
     "no such folder": ({}, ["-o", "nodir/v.h5"], 73, "no folder nodir"),
     "filter of an iterative method": (

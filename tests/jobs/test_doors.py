@@ -66,6 +66,7 @@ SCAN = [
     ("--data-mask m.tif", 'data_mask = "m.tif"'),
     ("--pixel-size 0.65um", 'pixel_size = "0.65um"'),
     ("--exclude-views 1:3,5", 'exclude_views = "1:3,5"'),
+    ("--axes y,theta,x", 'axes = "y:theta:x"'),
     ("--width 99", "width = 99"),
     ("--line-integrals", "line_integrals = true"),
     ("--transmission", "transmission = true"),

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from physrecon.errors import DataError
 from physrecon.io.content import HDF5, Content
-from physrecon.io.hdf5_kind import VOLUME
+from physrecon.io.hdf5_kind import VOLUME, is_matlab
 from physrecon.io.hdf5_safety import SafeHDF5, damage_reported, object_id, text, where_in_file
 from physrecon.io.images.stored_image import UNNAMED, Key, StoredImage
 from physrecon.io.nxdata import axis_names, steps
@@ -32,16 +32,20 @@ def read(path: Path, content: Content, dataset: str | None) -> StoredImage | Non
     h5 = SafeHDF5(path)
     with undone_by(h5.close), damage_reported(path):
         data = _dataset(h5, dataset)
-        image = StoredImage(
-            path,
-            "hdf5",
-            _axes(data),
-            data.shape,
-            data.dtype,
-            lambda key: _read(data, key),
-            h5.close,
-            files=frozenset({*h5.files, *h5.sources}),
-        ).with_named_axes()
+        image = (
+            StoredImage(
+                path,
+                "hdf5",
+                _axes(data),
+                data.shape,
+                data.dtype,
+                lambda key: _read(data, key),
+                h5.close,
+                files=frozenset({*h5.files, *h5.sources}),
+            )
+            .as_part()
+            .with_named_axes()
+        )
         sizes = _stated_lengths(data, path, [name for name in image.axes if name in "ZYX"])
         if not sizes:
             along = {i: name for i, name in enumerate(image.axes) if name in "ZYX"}
@@ -63,10 +67,10 @@ def _dataset(h5: SafeHDF5, name: str | None) -> h5py.Dataset:
     if name is not None:
         found = whole_volume(h5, name)
         if found is None:
-            have = "; ".join(list(_candidates(h5))[:8]) or "none"
+            have = "; ".join(list(arrays_in(h5))[:8]) or "none"
             raise DataError(f"{h5.path.name}: expected a dataset {name}, got {have}.")
         return found
-    candidates = _candidates(h5)
+    candidates = arrays_in(h5)
     if len(candidates) != 1:
         have = f"{len(candidates)}: {'; '.join(list(candidates)[:8])}" if candidates else "none"
         raise DataError(
@@ -77,7 +81,7 @@ def _dataset(h5: SafeHDF5, name: str | None) -> h5py.Dataset:
     return h5.sound(data, line.split(" ")[0])
 
 
-def _candidates(h5: SafeHDF5) -> dict[str, h5py.Dataset]:
+def arrays_in(h5: SafeHDF5) -> dict[str, h5py.Dataset]:
     """Arrays that could be images, each once, by "path (shape) dtype"."""
     found: dict[tuple[int, int], tuple[str, h5py.Dataset]] = {}
     for path, node in h5.walk():
@@ -86,7 +90,9 @@ def _candidates(h5: SafeHDF5) -> dict[str, h5py.Dataset]:
         if 2 <= node.ndim <= 5 and node.size:
             name = node.name if node.file == h5.file else path  # its own path rather than a link's
             found.setdefault(object_id(node), (f"{name} {node.shape} {node.dtype}", node))
-    return dict(found.values())
+    lists = {key for key, (_, node) in found.items() if node.size == max(node.shape)}
+    few = len(lists) < len(found)  # lists of MATLAB are arrays of two axes
+    return dict(one for key, one in found.items() if not (few and key in lists))
 
 
 def _axes(data: h5py.Dataset) -> str:
@@ -96,9 +102,8 @@ def _axes(data: h5py.Dataset) -> str:
         return "".join(names).upper()
     real = [i for i, n in enumerate(data.shape) if n > 1]
     real = real if len(real) >= 2 else list(range(data.ndim))
-    return "".join(
-        "Y" if i == real[-2:][0] else "X" if i == real[-1] else UNNAMED for i in range(data.ndim)
-    )
+    row, column = real[-2:][:: -1 if is_matlab(data) else 1]
+    return "".join("Y" if i == row else "X" if i == column else UNNAMED for i in range(data.ndim))
 
 
 def _stated_lengths(

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from physrecon import arrays
 from physrecon.cancellation import cancellation_point
 from physrecon.errors import ArgumentError
-from physrecon.io.content import HDF5, content_of, first_reading, unrecognised
+from physrecon.io.content import content_of, file_and_group, first_reading, unrecognised
+from physrecon.io.file_array import FileArray
 from physrecon.io.fingerprint import fingerprint
-from physrecon.io.images.stored_image import ABSENT, StoredImage
+from physrecon.io.images.stored_image import ABSENT, FORMATS, StoredImage
 from physrecon.io.opened import (
     Closing,
     LazyArray,
@@ -29,11 +30,13 @@ from physrecon.io.opened import (
     undone_by,
 )
 
-FORMATS = "a TIFF, PNG, JPEG or HDF5 image"
+WANTED = "an image (TIFF, PNG, JPEG, HDF5, FITS, MRC, NumPy, MATLAB)"
 # Modules of `io.images`, each with `read(path, content, dataset) -> StoredImage | None`.
-IMAGE_READERS = ("tiff", "photo", "hdf5")
+IMAGE_READERS = ("raw", "tiff", "photo", "hdf5", "fits", "mrc", "numpy_file", "matlab", "folder")
+ADVICE = "convert it, or name shape and type of a raw file: FILE::100,512,512:uint16"
 
 SPACE = "ZYX"
+PACKED = ("tiff", "imagej", "ome", "png", "jpeg")  # formats that may be compressed
 BLOCK = 1 << 28  # bytes read at a time by default
 
 
@@ -43,7 +46,7 @@ class Image(Closing, LazyArray):
     axes: a letter per axis, "TCZYX".  frames: index tuples of the leading axes, [()] where there
     are none.  voxel_size: along `frame_axes`, in `length_unit` (None: pixels).
     saturation: the largest value of an integer dtype, None for floats.
-    format: "imagej", "ome", "tiff", "png", "jpeg" or "hdf5".  notes: sentences for the user."""
+    format: a key of `FORMATS`, such as "ome".  notes: sentences for the user."""
 
     def __init__(self, image: StoredImage) -> None:
         self._image = image
@@ -53,7 +56,8 @@ class Image(Closing, LazyArray):
         self.axes = "".join(leading) + self.frame_axes
         self._order = [stored.index(name) for name in self.axes]  # our axis → stored axis
         self.path = image.path
-        self.files = frozenset({image.path, *image.files})  # all files read
+        # all files read; a folder changes when a file beside them does
+        self.files = frozenset(image.files | ({image.path} if not image.path.is_dir() else set()))
         self._unchanged = UnchangedFiles(self.files)
         self.format = image.format
         self.shape = tuple(image.shape[i] for i in self._order)
@@ -64,6 +68,16 @@ class Image(Closing, LazyArray):
 
     def close(self) -> None:
         self._image.close()
+
+    @property
+    def plain(self) -> FileArray | None:
+        """The array in the file, if it has these axes and no compression."""
+        return self._image.plain if self._order == [*range(len(self._image.axes))] else None
+
+    @property
+    def in_parts(self) -> bool:
+        """Whether a part is read without the planes that it lies in being unpacked."""
+        return self._image.plain is not None or self.format not in PACKED
 
     @property
     def ndim(self) -> int:
@@ -157,10 +171,11 @@ class Image(Closing, LazyArray):
 
 
 def open_image(path: str | Path, dataset: str | None = None, axes: str | None = None) -> Image:
-    """Open an image for reading: TIFF, PNG, JPEG or HDF5, recognised by content.
+    """Open an image for reading, recognised by content: a file of one of `IMAGE_READERS`.
 
-    dataset: path of an array in an HDF5 file, also given as `FILE.h5::/group/data`; by default a
-    result of physrecon, or the only array of 2 to 5 dimensions.
+    dataset: an array in a file of several, also given as `FILE.h5::/group/data`, `FILE.npz::/name`
+    or `FILE.fits::/1`; by default a result of physrecon, or the only array of 2 to 5 dimensions.
+    A raw file needs its shape and type, `FILE.raw::100,512,512:uint16`.
     axes: a letter per stored axis, for a file with wrong ones: "ZYX" for a stack saved as a series.
     Raises MissingInputError, and DataError if the file is damaged, truncated or no image.
 
@@ -171,17 +186,17 @@ def open_image(path: str | Path, dataset: str | None = None, axes: str | None = 
     ('ZYX', (3, 5, 7), (0.3, 0.1, 0.1), 'um')
     (2, 5, 7)
     """
-    path = Path(path)
-    if dataset is None and "::" in str(path) and not path.exists():
-        name, _, dataset = str(path).partition("::")
-        path = Path(name)
-    content = content_of(path, FORMATS)
-    if dataset is not None and content.kind != HDF5:
-        raise ArgumentError(
-            f"{path}: expected no dataset with a file that is not HDF5, got {dataset!r}."
-        )
+    path, part = file_and_group(path)
+    dataset = dataset or part
+    content = content_of(path, WANTED)
     image = first_reading("physrecon.io.images", IMAGE_READERS, path, content, dataset)
+    if image is not None and dataset is not None and not image.part:
+        image.close()
+        raise ArgumentError(
+            f"{path}: expected no dataset in {FORMATS[image.format]}, got {dataset!r}; leave out "
+            f"::{dataset}"
+        )
     if image is None:
-        raise unrecognised(path, content, FORMATS, "convert it")
+        raise unrecognised(path, content, WANTED, ADVICE)
     with undone_by(image.close):
         return Image(image if axes is None else image.with_axes(axes))

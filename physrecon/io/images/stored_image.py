@@ -15,8 +15,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physrecon.errors import ArgumentError, DataError, PhysreconError
+from physrecon.io.file_array import FileArray
 from physrecon.io.units import LENGTHS, length_unit
 
+FORMATS = {
+    "imagej": "ImageJ TIFF",
+    "ome": "OME-TIFF",
+    "tiff": "TIFF",
+    "png": "PNG",
+    "jpeg": "JPEG",
+    "hdf5": "HDF5",
+    "fits": "FITS",
+    "mrc": "MRC",
+    "numpy": "NumPy",
+    "matlab": "MATLAB",
+    "raw": "raw binary",
+}
 UNNAMED = "Q"
 ABSENT = "-"  # an unnamed axis of length 1, which is dropped
 NAMES_FOR = {0: "", 1: "Z", 2: "TZ", 3: "TCZ"}  # by the number of unnamed axes
@@ -28,10 +42,11 @@ Key = tuple[int | slice, ...]
 class StoredImage:
     """An image as its file stores it.
 
-    format: "imagej", "ome", "tiff", "png", "jpeg" or "hdf5".  axes: a letter for each of `shape`.
-    read: takes one int or rising slice per stored axis.
+    format: a key of `FORMATS`.  axes: a letter for each of `shape`.
+    read: takes one int or rising slice per stored axis.  plain: the same array, if it lies in its
+    file without compression and scale.
     voxel_size: by letter, in `length_unit` (None: pixels); empty if the file does not state it.
-    files: further files that the image is read from."""
+    files: further files that the image is read from.  part: it is one of several in its file."""
 
     path: Path
     format: str
@@ -44,6 +59,29 @@ class StoredImage:
     length_unit: str | None = None
     notes: tuple[str, ...] = ()
     files: frozenset[Path] = frozenset()
+    plain: FileArray | None = None
+    part: bool = False
+
+    @classmethod
+    def of_plain(cls, format: str, axes: str, array: FileArray) -> StoredImage:
+        """The image in an array of a file."""
+        return cls(
+            array.path, format, axes, array.shape, array.dtype, array.__getitem__, lambda: None,
+            plain=array,
+        )  # fmt: skip
+
+    @classmethod
+    def of_values(cls, path: Path, format: str, axes: str, array: NDArray[Any]) -> StoredImage:
+        """The image in an array in memory."""
+        return cls(path, format, axes, array.shape, array.dtype, array.__getitem__, lambda: None)
+
+    def with_values(self, dtype: np.dtype, read: Callable[[Key], NDArray[Any]]) -> StoredImage:
+        """The image with values that are computed from those stored."""
+        return replace(self, dtype=dtype, read=read, plain=None)
+
+    def as_part(self) -> StoredImage:
+        """The image, as one of several in its file."""
+        return replace(self, part=True)
 
     def with_notes(self, *notes: str) -> StoredImage:
         return replace(self, notes=(*self.notes, *notes))
@@ -134,6 +172,11 @@ class StoredImage:
         return in_pixels.with_notes(
             f'voxel size: unit "{name}" is no known length, taken as pixels'
         )
+
+
+def unnamed_axes(ndim: int) -> str:
+    """The letters of an array without names: the last two are rows and columns."""
+    return UNNAMED * (ndim - 2) + "YX"[max(2 - ndim, 0) :]
 
 
 def _is_size(value: float) -> bool:

@@ -20,10 +20,11 @@ from numpy.typing import NDArray
 
 from physrecon.errors import DataError
 from physrecon.io.content import TIFF, Content
+from physrecon.io.file_array import FileArray
 from physrecon.io.images.stored_image import UNNAMED, Key, StoredImage, parsing
 from physrecon.io.images.tiff_safety import check_chain, check_extent, check_page, truncated
 from physrecon.io.images.tiff_scale import lengths
-from physrecon.io.opened import numbers, read_errors, undone_by
+from physrecon.io.opened import numbers, undone_by
 
 NAMED = {"I": UNNAMED, "Q": UNNAMED}  # "page" and "other" of tifffile are no names
 UNDESCRIBED = ("generic", "uniform")  # series that tifffile found without metadata
@@ -49,8 +50,9 @@ def read(path: Path, content: Content, _dataset: str | None) -> StoredImage | No
             axes = "".join(NAMED.get(name, name) for name in series.axes)
             kind = series.kind if series.kind in ("imagej", "ome") else "tiff"
             image = StoredImage(
-                path, kind, axes, series.shape, series.dtype, pages.read, file.close
-            )
+                path, kind, axes, series.shape, series.dtype, pages.read, file.close,
+                plain=pages.plain,
+            )  # fmt: skip
             sizes = lengths(file, series.keyframe, notes)
             image = _without_alpha(image.with_notes(*notes), series.keyframe)
             return image.with_named_axes().with_lengths(sizes)
@@ -94,17 +96,20 @@ class _Pages:
             )
         self._leading = series.shape[:cut]
         self._dtype = series.dtype.newbyteorder(file.byteorder)
-        self._offset = series.dataoffset  # of contiguous pages, else None
-        self._pages = [] if self._offset is not None else series.pages
+        self._pages = [] if series.dataoffset is not None else series.pages
+        self.plain: FileArray | None = None  # if the pages follow one another
         size = path.stat().st_size
-        if self._offset is not None:
-            check_extent(path, self._offset + series.nbytes, size)
+        if series.dataoffset is not None:
+            check_extent(path, series.dataoffset + series.nbytes, size)
+            self.plain = FileArray(path, series.dataoffset, series.shape, self._dtype)
         elif len(self._pages) != math.prod(self._leading):
             raise truncated(path, f"{math.prod(self._leading)} planes, got {len(self._pages)}")
         for number, page in enumerate(self._pages):
             check_page(path, number, page, size)
 
     def read(self, key: Key) -> NDArray[Any]:
+        if self.plain is not None:
+            return self.plain[key]
         cut = len(self._leading)
         wanted = [numbers(k) for k in key[:cut]]
         inner = key[cut:]
@@ -118,16 +123,8 @@ class _Pages:
         return out[tuple(0 if isinstance(k, int) else slice(None) for k in key[:cut])]
 
     def _page(self, number: int) -> NDArray[Any]:
-        if self._offset is None:
-            with parsing(self._path, "TIFF"), _complaints([]):
-                return self._pages[number].asarray().reshape(self._page_shape)
-        count = math.prod(self._page_shape)
-        start = self._offset + number * count * self._dtype.itemsize
-        with read_errors(self._path):
-            values = np.fromfile(self._path, self._dtype, count, offset=start)
-        if values.size < count:
-            raise truncated(self._path, f"{count} values in plane {number}, got {values.size}")
-        return values.reshape(self._page_shape)
+        with parsing(self._path, "TIFF"), _complaints([]):
+            return self._pages[number].asarray().reshape(self._page_shape)
 
 
 def _series(file: Any, path: Path, notes: list[str]) -> _Series:
@@ -194,7 +191,8 @@ def _check_readable(path: Path, page: Any) -> None:
     except (KeyError, ImportError) as error:
         raise DataError(
             f"{path.name}: expected planes that can be unpacked, got {error.args[0]}; "
-            "run `pip install imagecodecs` or save the file uncompressed."
+            "run `pip install imagecodecs` (the extra [images] of physrecon), or save the file "
+            "uncompressed."
         ) from error
 
 
@@ -207,7 +205,7 @@ def _without_alpha(image: StoredImage, page: Any) -> StoredImage:
     colours = image.shape[at] - alpha
     axes = image.axes.replace("S", UNNAMED) if colours == 1 else image.axes
     shape = (*image.shape[:at], colours, *image.shape[at + 1 :])
-    return replace(image, axes=axes, shape=shape).with_notes("alpha: dropped")
+    return replace(image, axes=axes, shape=shape, plain=None).with_notes("alpha: dropped")
 
 
 _noted: ContextVar[list[str] | None] = ContextVar("notes of the file being read", default=None)

@@ -3,7 +3,7 @@
 OME: PhysicalSizeX/Y/Z with their units (µm by default).  ImageJ: `spacing` is Z, 1 by default;
 columns and rows are 1 / XResolution, 1 / YResolution, all in `unit`.  Plain tags state pixels per
 inch or centimetre, nearly always a setting of screens and printers (72 dpi): they are used only
-below 10 µm per pixel, finer than any print."""
+below 10 µm per pixel, finer than any print, and in our own slices."""
 
 from __future__ import annotations
 
@@ -57,7 +57,8 @@ def _plain(page: Any, pitch: dict[str, float | None], notes: list[str]) -> Lengt
         return {}
     name, metres = TAG_UNITS[page.resolutionunit]
     said = f"{1 / column:.6g} pixels per {name}"
-    if column * metres > FINEST_PRINT or row * metres > FINEST_PRINT:
+    ours = str(page.tags.valueof("Software", "")).startswith("physrecon")
+    if not ours and (column * metres > FINEST_PRINT or row * metres > FINEST_PRINT):
         notes.append(f"voxel size: {said} in the file is for screens and printers, not used")
         return {}
     notes.append(f"voxel size: from {said} in the file")

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from physrecon.errors import ArgumentError
 from physrecon.io.atomic_file import write_all
 from physrecon.io.output.image_layout import ImageLayout
+from physrecon.io.units import LENGTHS
 
 IMAGEJ_TYPES = ("uint8", "uint16", "float32")
 OME_TYPES = ("int8", "int16", "int32", "uint8", "uint16", "uint32", "float32", "float64")
-OME_UNITS = {"um": "µm", "angstrom": "Å", "inch": "in"}
 IMAGEJ_UNITS = {"um": r"\u00B5m"}
 LARGEST = 4_000_000_000  # bytes of planes in a classic TIFF file; leaves room for directories
 
@@ -69,8 +69,7 @@ class TiffSink:
             bigtiff=math.prod(layout.shape) * image.dtype.itemsize > LARGEST,
             photometric="rgb" if "S" in layout.axes else "minisblack",
             planarconfig="separate" if "S" in layout.axes else None,
-            resolution=(1 / pitch["X"], 1 / pitch["Y"]),
-            resolutionunit=1,
+            **_resolution(layout, pitch, image.length_unit),
             returnoffset=True,
             metadata=describe(layout, pitch, image.length_unit, image.description),
             ome=layout.ome,
@@ -110,11 +109,20 @@ def _imagej_metadata(
     return {name: value for name, value in metadata.items() if value is not None}
 
 
+def _resolution(layout: TiffLayout, pitch: dict[str, float], unit: str | None) -> dict[str, Any]:
+    """Pixels per unit of the description in ImageJ's TIFF, per cm in others, as ITK reads it."""
+    scale = LENGTHS[unit] / LENGTHS["cm"] if unit and layout.ome else 1.0
+    per = (1 / (pitch["X"] * scale), 1 / (pitch["Y"] * scale))
+    return {"resolution": per, "resolutionunit": 3 if unit and layout.ome else 1}
+
+
 def _ome_metadata(
     layout: TiffLayout, pitch: dict[str, float], unit: str | None, description: str
 ) -> dict[str, Any]:
+    """Lengths are in µm: several readers of OME drop the unit."""
     metadata: dict[str, Any] = {"axes": layout.axes}
+    scale = LENGTHS[unit] / LENGTHS["um"] if unit else 1.0
     for axis, size in pitch.items():
-        metadata[f"PhysicalSize{axis}"] = size
-        metadata[f"PhysicalSize{axis}Unit"] = OME_UNITS.get(unit or "pixel", unit or "pixel")
+        metadata[f"PhysicalSize{axis}"] = float(f"{size * scale:.15g}")
+        metadata[f"PhysicalSize{axis}Unit"] = "µm" if unit else "pixel"
     return metadata | ({"Description": description} if description else {})

@@ -11,10 +11,11 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from physrecon.errors import (
     ArgumentError,
@@ -137,7 +138,7 @@ class VolumeWriter:
             )
         self.facts |= facts or {}
         if len(self.slabs) == 1:
-            self._publish_volume(lambda group: store_array(group, values))
+            self._store(values)
             for folder in (self._work, self.folder):
                 discard(folder)  # of the replaced volume
         else:
@@ -157,13 +158,7 @@ class VolumeWriter:
             )
         if len(self.slabs) > 1:
             self.facts = remembered(self._work) or remembered(self.folder)
-            self._take_place()
-            names = [f"{self.folder.name}/{slab_name(i)}" for i in range(len(self.slabs))]
-            self._publish_volume(
-                lambda group: store_links(
-                    group, self.grid, self.dtype, self.slabs, names, self._job
-                )
-            )
+            self._combine()
         self._complete = True
         self._tidy()
 
@@ -173,6 +168,18 @@ class VolumeWriter:
         if complete:
             self.finish()
         return complete
+
+    def _store(self, values: NDArray[Any]) -> None:
+        """Write OUT from its only slab."""
+        self._publish_volume(lambda group: store_array(group, values))
+
+    def _combine(self) -> None:
+        """Write OUT from its slabs on the disk."""
+        self._take_place()
+        names = [f"{self.folder.name}/{slab_name(i)}" for i in range(len(self.slabs))]
+        self._publish_volume(
+            lambda group: store_links(group, self.grid, self.dtype, self.slabs, names, self._job)
+        )
 
     def _take_place(self) -> None:
         """Replace the old slabs by the new ones; it can be killed and called again at any point."""
@@ -222,7 +229,7 @@ class VolumeWriter:
         """Raise OutputError unless OUT may be written; find whether earlier slabs are stale."""
         for folder in (self._work, self.folder) if len(self.slabs) > 1 else ():
             require_own(folder)
-        atomic_file.check_new_file(self.path, self._overwrite)
+        self._check_new()
         earlier = slab_files(self._work)
         self._stale = bool(earlier) and owner(self._work) != self._job
         if self._stale and not self._overwrite:
@@ -233,13 +240,21 @@ class VolumeWriter:
         atomic_file.check_writable(self.path.parent)
         self._check_space()
 
+    def _check_new(self) -> None:
+        """Raise OutputError if OUT exists and is not to be overwritten."""
+        atomic_file.check_new_file(self.path, self._overwrite)
+
+    def _bytes(self) -> int:
+        """Bytes on the disk while OUT is written, slabs included."""
+        return stored_bytes(self.shape, self.dtype, len(self.slabs))
+
     def _places(self) -> set[Path]:
         """Folders that may hold slabs of this job: both, after a kill during their replacement."""
         return {self._work} if self._keeps_old else {self._work, self.folder}
 
     def _check_space(self) -> None:
         present = sum(f.stat().st_size for folder in self._places() for f in slab_files(folder))
-        needed = stored_bytes(self.shape, self.dtype, len(self.slabs)) - present
+        needed = self._bytes() - present
         kept = "; the old volume is kept until the new one is complete" * self._keeps_old
         atomic_file.check_space(self.path, needed, kept)
 

@@ -65,7 +65,7 @@ class Frames(LazyArray):
         self._index = index
         self.order = order
         self._stored = tuple(order.split(":").index(name) for name in AXES)  # ours → stored axis
-        self._where = where
+        self.where = where
         self.mirrored = mirrored
         self._files = UnchangedFiles(())
         _, rows, columns = (stack.shape[axis] for axis in self._stored)
@@ -108,7 +108,7 @@ class Frames(LazyArray):
         columns = _range("column", column_key, self.shape[2])
         out = np.empty((len(frames), len(rows), len(columns)), self.dtype)
         if out.size:
-            with self._files.while_read(), read_errors(self._where):
+            with self._files.while_read(), read_errors(self.where):
                 self._read(out, frames, rows, columns)
         return out[
             0 if isinstance(view_key, (int, np.integer)) else slice(None),

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+
+import h5py
 
 from physrecon.errors import DataError
 from physrecon.io import hdf5_kind
 from physrecon.io.content import HDF5, Content
-from physrecon.io.hdf5_safety import SafeHDF5, damage_reported
+from physrecon.io.hdf5_safety import SafeHDF5, damage_reported, where_in_file
 from physrecon.io.opened import undone_by
 from physrecon.io.scans import cil, exchange, nexus, plain
 from physrecon.io.scans.reading import ReadOptions, ScanReading
@@ -29,12 +32,16 @@ def read(path: Path, content: Content, options: ReadOptions) -> ScanReading | No
     h5 = SafeHDF5(path, options.allow_root)
     with undone_by(h5.close):
         with damage_reported(path):
-            reading = _reading(h5, options.group)
+            reading = _reading(h5, options)
         return replace(reading, files=tuple(sorted({*h5.files, *h5.sources})), close=h5.close)
 
 
-def _reading(h5: SafeHDF5, group: str | None) -> ScanReading:
-    if group is not None and h5.find(group) is None:
+def _reading(h5: SafeHDF5, options: ReadOptions) -> ScanReading:
+    group = options.group
+    named = None if group is None else h5.find(group)
+    if isinstance(named, h5py.Dataset):
+        return _around(h5, named) or plain.read_array(h5, named, options.axes)
+    if group is not None and named is None:
         have = ", ".join(f"/{name}" for name in list(h5.file)[:8])
         raise DataError(f"{h5.path.name}: expected a scan in {group}, got none; it holds {have}.")
     if group is None and hdf5_kind.is_volume(h5):
@@ -47,3 +54,15 @@ def _reading(h5: SafeHDF5, group: str | None) -> ScanReading:
         if reading is not None:
             return reading
     raise hdf5_kind.not_a_scan(h5)
+
+
+def _around(h5: SafeHDF5, data: h5py.Dataset) -> ScanReading | None:
+    """The scan of a known layout whose projections are this dataset; None if there is none."""
+    group = data.name
+    while group := group.rpartition("/")[0]:
+        for layout in LAYOUTS:
+            with suppress(DataError):
+                reading = layout(h5, group)
+                if reading is not None and reading.projections.where == where_in_file(data):
+                    return reading
+    return None

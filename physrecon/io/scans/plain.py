@@ -13,8 +13,9 @@ from typing import Any
 import h5py
 import numpy as np
 
+from physrecon.errors import ArgumentError
 from physrecon.io import units
-from physrecon.io.hdf5_kind import is_bliss
+from physrecon.io.hdf5_kind import is_bliss, is_matlab
 from physrecon.io.hdf5_safety import SafeHDF5, object_id, text, where_in_file
 from physrecon.io.nxdata import steps
 from physrecon.io.scans.frames import Frames, Unsqueezed, no_frames
@@ -64,6 +65,34 @@ def read(h5: SafeHDF5, group: str | None) -> ScanReading | None:
     )
 
 
+def read_array(h5: SafeHDF5, data: h5py.Dataset, axes: str | None) -> ScanReading:
+    """The scan in a dataset that the user names, without angles.
+
+    axes: the order of its axes, "theta:y:x" by default.  Raises DataError, ArgumentError."""
+    h5.sound(data, data.name)
+    where = f"{h5.path.name}: {data.name}"
+    detector_stack(data, where)
+    usual = "theta:x:y" if is_matlab(data) else "theta:y:x"
+    order = axes or (usual if data.ndim == 3 else "theta:x")
+    names = order.split(":")
+    if len(names) != data.ndim:
+        raise ArgumentError(f"axes: expected a name for each axis of {data.shape}, got {order}")
+    views = data.shape[names.index("theta")]
+    stack = data if data.ndim == 3 else Unsqueezed(data, 1)
+    full = order if data.ndim == 3 else order.replace(":", ":y:")
+    projections = Frames(stack, np.arange(views), full, where_in_file(data))
+    return ScanReading(
+        kind="HDF5 (array)",
+        projections=projections,
+        flats=no_frames(projections),
+        darks=no_frames(projections),
+        angles=None,
+        angle_unit="",
+        notes=(f"projections: {data.name}, taken as {order}",),
+        no_angles=f"{where}: expected the angles of {views} projections, got an array alone.",
+    )
+
+
 def _signal(nodes: dict[str, Any]) -> _Found | None:
     """The first NXdata group whose signal has an axis of angles."""
     for path, node in nodes.items():
@@ -84,15 +113,16 @@ def _signal(nodes: dict[str, Any]) -> _Found | None:
 def _only_array(nodes: dict[str, Any]) -> _Found | None:
     """The one array of two or three axes, if there is one list of angles for one of them."""
     real = [(p, n) for p, n in nodes.items() if isinstance(n, h5py.Dataset)]
+    lists = [n for _, n in real if n.ndim == 1 or (is_matlab(n) and n.size == max(n.shape))]
     arrays = {object_id(n): n for _, n in real if n.ndim in (2, 3) and min(n.shape) > 0}
-    arrays = {key: n for key, n in arrays.items() if n.dtype.kind in "iuf"}
+    arrays = {k: n for k, n in arrays.items() if n.dtype.kind in "iuf" and n not in lists}
     if len(arrays) != 1:
         return None
     (data,) = arrays.values()
     angles = {
         object_id(n): n
         for p, n in real
-        if n.ndim == 1 and n.size in data.shape and _is_angle(n, p.rpartition("/")[2])
+        if n in lists and n.size in data.shape and _is_angle(n, p.rpartition("/")[2])
     }
     if len(angles) != 1:
         return None
@@ -111,6 +141,7 @@ def _is_angle(node: object, name: str) -> bool:
 def _order(found: _Found) -> str:
     """The order of the stored axes; a sinogram has its row in the middle."""
     others = ["y", "x"] if found.data.ndim == 3 else ["x"]
+    others = others[::-1] if is_matlab(found.data) else others
     rest = [name.lower() for axis, name in enumerate(found.names) if axis != found.axis]
     if sorted(rest) == ["x", "y"]:
         others = rest

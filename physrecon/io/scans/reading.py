@@ -23,13 +23,15 @@ STANDS_OUT = 3.0  # times the beam of the views around
 class ReadOptions:
     """The user's options for a scan: the arguments of `open_scan`.
 
-    group: of a file that holds several scans, as in `FILE.nx::/entry0001`; None for the first."""
+    group: of a file that holds several scans, as in `FILE.nx::/entry0001`; None for the first.
+    axes: the order of an array whose file states none, such as "y:theta:x"."""
 
     angle_unit: str | None = None
     line_integrals: bool = False
     allow_root: str | Path | None = None
     group: str | None = None
     transmission: bool = False
+    axes: str | None = None
 
 
 @dataclass(frozen=True)

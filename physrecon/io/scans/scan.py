@@ -16,18 +16,21 @@ from numpy.typing import DTypeLike, NDArray
 from physrecon.errors import ArgumentError, DataError
 from physrecon.geometry.parallel_beam import ANGLE_UNITS, ParallelBeam
 from physrecon.io import units
-from physrecon.io.content import HDF5, content_of, file_and_group, first_reading, unrecognised
+from physrecon.io.content import content_of, file_and_group, first_reading, unrecognised
 from physrecon.io.fingerprint import fingerprint
 from physrecon.io.opened import Closing, UnchangedFiles, undone_by
 from physrecon.io.scans.frames import Frames
 from physrecon.io.scans.reading import ReadOptions, ScanReading
 from physrecon.io.scans.supplied import Angles, Supplied
+from physrecon.sizes import parse_axes
 
 # Modules of `io.scans`, each with `read(path, content, options) -> ScanReading | None`.
-SCAN_READERS = ("hdf5",)
+SCAN_READERS = ("hdf5", "images")
+WANTED = "a scan (HDF5, a stack or a folder of images)"
 
 NO_FLATS = "flats: none; a reconstruction needs them, --air, --transmission or --line-integrals"
 
+ADVICE = "convert it, or name shape and type of a raw file: FILE::180,16,256:uint16"
 SAMPLED, READ = 64 << 20, 32 << 20  # bytes of a stack in a fingerprint, and of one read
 
 
@@ -135,11 +138,13 @@ def open_scan(
     data_mask: str | Path | None = None,
     pixel_size: str | None = None,
     exclude_views: str | None = None,
+    axes: str | None = None,
 ) -> Scan:
-    """Open a Data Exchange, NXtomo or other NeXus file.
+    """Open a Data Exchange, NXtomo or other NeXus file, or images: a stack, or a folder of files.
 
     `FILE.nx::/entry0001` chooses one of several scans; else the file's default is read, or the
-    first.  angle_unit: "deg" or "rad" if the file does not state it.  line_integrals, transmission:
+    first.  `FILE.h5::/data`, `FILE.npz::/data` and `FOLDER::view_#.tif` name one array or series.
+    angle_unit: "deg" or "rad" if the file does not state it.  line_integrals, transmission:
     what the data are, unless counts.  allow_root: a further folder in which linked files are
     accepted.
 
@@ -147,7 +152,8 @@ def open_scan(
     ends, or a file with one angle per view (text, NumPy, `FILE.h5::/path`).  flats, darks: images.
     data_mask: an image of the detector, or one per view, not 0 where data are left out.
     pixel_size: "0.65um", or "0.65,0.7um" for rows and columns.  exclude_views: "100:110,150",
-    counted from 0, ends not included.  Raises MissingInputError, DataError, ArgumentError.
+    counted from 0, ends not included.  axes: the order of an array whose file states none,
+    "theta:y:x" by default.  Raises MissingInputError, DataError, ArgumentError.
 
     >>> truth = pr.datasets.simulate_scan("scan.h5", (2, 16, 16), views=12)
     >>> with pr.open_scan("scan.h5") as scan:
@@ -159,11 +165,12 @@ def open_scan(
     if angle_unit is not None and angle_unit not in ANGLE_UNITS:
         raise ArgumentError(f'open_scan: expected angle_unit "deg" or "rad", got {angle_unit!r}.')
     path, group = file_and_group(path)
-    options = ReadOptions(angle_unit, line_integrals, allow_root, group, transmission)
-    content = content_of(path)
+    axes = None if axes is None else parse_axes(axes)
+    options = ReadOptions(angle_unit, line_integrals, allow_root, group, transmission, axes)
+    content = content_of(path, WANTED)
     reading = first_reading("physrecon.io.scans", SCAN_READERS, path, content, options)
     if reading is None:
-        raise unrecognised(path, content, HDF5, "convert it to Data Exchange or NXtomo")
+        raise unrecognised(path, content, WANTED, ADVICE)
     reading = Supplied(angles, flats, darks, data_mask, pixel_size, exclude_views).added_to(reading)
     with undone_by(reading.close):
         return _scan(path, reading, options)

@@ -17,14 +17,15 @@ from physrecon.arrays import plain
 from physrecon.errors import ArgumentError, DataError
 from physrecon.io.content import HDF5, content_of, file_and_group
 from physrecon.io.hdf5_safety import SafeHDF5, damage_reported, text
+from physrecon.io.images import matlab, numpy_file
 from physrecon.io.images.image import Image, open_image
 from physrecon.io.opened import undone_by
 from physrecon.io.scans.frames import Frames, MaskedFrames
+from physrecon.io.scans.image_frames import frames_of
 from physrecon.io.scans.reading import ScanReading, with_whole_beam
 from physrecon.io.units import LENGTHS, length_unit
 
-NUMPY = "a NumPy array"
-FORMATS = "a text, NumPy or HDF5 file of angles"
+FORMATS = "a text, NumPy, MATLAB or HDF5 file of angles"
 MOST_TEXT = 64 << 20  # bytes of a text file of angles
 
 Angles = str | Path | Sequence[float] | NDArray[Any]
@@ -190,8 +191,8 @@ def _angles(given: Angles, views: int) -> tuple[NDArray[np.float64], str, list[P
 
 def _read(path: Path, dataset: str | None) -> tuple[NDArray[Any], str]:
     """(angles, unit as stated or "") in a file."""
-    kind = content_of(path, "FIRST..LAST/COUNT, such as 0..180/721, or a file of angles").kind
-    if kind == HDF5:
+    content = content_of(path, "FIRST..LAST/COUNT, such as 0..180/721, or a file of angles")
+    if content.kind == HDF5:
         if dataset is None:
             raise ArgumentError(
                 f"{path}: expected the path of the angles in the file, got none; "
@@ -202,9 +203,11 @@ def _read(path: Path, dataset: str | None) -> tuple[NDArray[Any], str]:
             if found is None:
                 raise DataError(f"{path.name}: expected angles in {dataset}, got no such dataset")
             return np.asarray(found[()]), text(found.attrs.get("units", ""))
+    for reader in (numpy_file, matlab):
+        found = reader.values(path, content, dataset)
+        if found is not None:
+            return found, ""
     try:
-        if kind == NUMPY:
-            return np.load(path, allow_pickle=False), ""
         if path.stat().st_size > MOST_TEXT:
             raise ValueError(f"a file of {sizes.format_bytes(path.stat().st_size)}")
         words = [line.partition("#")[0] for line in path.read_text("utf-8").splitlines()]
@@ -215,20 +218,6 @@ def _read(path: Path, dataset: str | None) -> tuple[NDArray[Any], str]:
         )
 
 
-class _Planes:
-    """An image as a stored stack (n, rows, columns)."""
-
-    def __init__(self, image: Image) -> None:
-        self._image = image
-        self.shape = image.shape if image.ndim == 3 else (1, *image.shape)
-        self.dtype = image.dtype
-
-    def __getitem__(self, key: tuple[slice, slice, slice]) -> NDArray[Any]:
-        if self._image.ndim == 3:
-            return self._image[key]
-        return self._image[key[1:]][None][key[0]]
-
-
 def _frames(image: Image, name: str, like: Frames) -> Frames:
     """The planes of an image as frames.  Raises DataError unless they are as large as `like`."""
     wanted = like.shape[1:]
@@ -237,8 +226,7 @@ def _frames(image: Image, name: str, like: Frames) -> Frames:
             f"{image.path.name}: expected {name} of {wanted[0]} rows × {wanted[1]} columns as the "
             f"projections have, got {image.axes} {image.shape}"
         )
-    stack = _Planes(image)
-    return Frames(stack, np.arange(stack.shape[0]), where=str(image.path))
+    return frames_of(image)
 
 
 def _same_length(

@@ -1,6 +1,7 @@
 """The HDF5 layout of a volume.
 
-`/entry/reconstruction/results` is NXdata with the volume, its axes and their units.  The attributes
+`/entry/reconstruction/results` is NXdata with the volume, its axes and their units; the axes are
+HDF5 dimension scales too, which xarray and MATLAB read.  The attributes
 `default` lead to it from the root, so viewers open it.  `/exchange/data` and `/data` are short
 names of the volume.  `/entry/reconstruction/configuration` holds the resolved job.  Files are built
 in memory."""
@@ -18,11 +19,12 @@ from numpy.typing import DTypeLike, NDArray
 
 from physrecon.geometry.grid import Grid
 from physrecon.io.hdf5_kind import SLAB_MARK, VOLUME
+from physrecon.io.units import LENGTHS
 from physrecon.io.volumes.slabs import state_slabs
 
 CHUNK = 1024  # rows and columns of a chunk at most: 4 MiB of float32
 # Bytes of HDF5's overhead, measured: per chunk, per file of a slab, per file of a volume
-CHUNK_OVERHEAD, SLAB_OVERHEAD, FILE_OVERHEAD = 64, 7_700, 14_000
+CHUNK_OVERHEAD, SLAB_OVERHEAD, FILE_OVERHEAD = 64, 7_700, 23_000
 
 
 def slab_image(values: NDArray[Any], mark: str) -> io.BytesIO:
@@ -44,8 +46,10 @@ def volume_image(
     buffer = io.BytesIO()
     axes = {name: grid.axis(axis) for axis, name in enumerate("zyx")}
     with h5py.File(buffer, "w") as file:
+        unit = f"1/{length_unit or 'pixel'}"
         data = lay_out(file, store, axes, grid.pitch, length_unit, configuration)
-        data.attrs["units"] = f"1/{length_unit or 'pixel'}"
+        data.attrs["units"] = unit
+        data.parent["title"] = f"attenuation [{unit}]"
     return buffer
 
 
@@ -76,10 +80,16 @@ def lay_out(
     data.attrs["interpretation"] = "image"
     data.attrs["voxel_size"] = voxel_size
     data.attrs["length_unit"] = length_unit or ""
-    for name, coordinates in axes.items():
+    for axis, (name, coordinates) in enumerate(axes.items()):
         results[name] = coordinates
+        results[name].make_scale(name)
+        data.dims[axis].attach_scale(results[name])
+        data.dims[axis].label = name
         if name in "zyx":
             results[name].attrs["units"] = length_unit or "pixel"
+    if length_unit and len(voxel_size) == 3:  # as nabu states it
+        cm = [size * LENGTHS[length_unit] / LENGTHS["cm"] for size in voxel_size]
+        parameters["processing_options/reconstruction/voxel_size_cm"] = cm
     file["/exchange/data"] = h5py.SoftLink(VOLUME)
     file["/data"] = h5py.SoftLink(VOLUME)
     return data

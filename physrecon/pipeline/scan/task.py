@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import ClassVar, Self
 
 import numpy as np
@@ -23,9 +23,9 @@ from physrecon.io import (
     open_scan,
     partial_slabs,
     slabs_done,
-    stored_bytes,
 )
 from physrecon.io.output.piece_folder import slab_folder, work_folder
+from physrecon.io.output.volume_file import VolumeFile, format_of, volume_bytes
 from physrecon.jobs.scan_job import SUPPLIED, ScanJob
 from physrecon.operators.projection.projector import Projector
 from physrecon.pipeline.messages import Messages, PieceProgress
@@ -47,7 +47,7 @@ from physrecon.solvers import Stop
 
 # Endings of files that we do not write.
 OTHER_FORMATS = (
-    *("tif", "tiff", "png", "jpg", "jpeg", "raw", "npy", "npz", "nc", "mrc", "zarr", "nii", "nrrd"),
+    *("png", "jpg", "jpeg", "raw", "npy", "npz", "nc", "zarr", "nii", "nrrd"),
     *("vtk", "toml", "txt", "csv"),
 )
 
@@ -120,7 +120,7 @@ class ScanTask:
         return Footprint(
             tuple(Piece(i, part, part.stop - part.start) for i, part in enumerate(slabs)),
             self.grid.shape,
-            stored_bytes(self.grid.shape, np.float32, len(slabs)),
+            volume_bytes(job.output, self._format, self.grid.shape, len(slabs)),
             f"{self.grid.shape} float32, 1/{unit}",
             self._outputs(len(slabs)),
             peak_bytes(job, self.scan, self.grid, largest(slabs)),
@@ -140,17 +140,22 @@ class ScanTask:
         same = self.width == columns
         return [] if same else [f"width: {self.width} voxels ({how}), {columns} columns"]
 
+    @property
+    def _format(self) -> str:
+        return format_of(self.job.output, self.job.format)
+
     def _outputs(self, slabs: int) -> Outputs:
-        """Raises ArgumentError if OUT is named like a file of another format."""
+        """Raises ArgumentError if OUT is named like a file that is not written."""
         output = self.job.output
         if output.suffix.lower().removeprefix(".") in OTHER_FORMATS and not output.is_dir():
             raise ArgumentError(
-                f"{output}: expected a name for an HDF5 file, got {output.suffix}; "
+                f"{output}: expected a name that ends in .h5, .tif or .mrc, got {output.suffix}; "
                 f"choose {output.with_suffix('.h5').name}"
             )
         folders = {slab_folder(output), work_folder(output)} if slabs > 1 else set()
         files = [output, *[self.job.residual_picture] * self.job.residuals]
-        return Outputs(files, sorted(folders), {self.job.input, *self.scan.files})
+        inputs = {self.job.input, *self.scan.files}
+        return Outputs(files, sorted(folders), inputs, self._format == "slices")
 
     def trial(self) -> Problem | None:
         """Two views of one row; the search of axis and weight, which may take long, is not
@@ -216,8 +221,9 @@ class ScanTask:
 
     @contextmanager
     def open_sink(self, footprint: Footprint) -> Iterator[VolumeWriter]:
-        job = self.job
-        with VolumeWriter(
+        job, format = self.job, self._format
+        writer = VolumeWriter if format == "hdf5" else partial(VolumeFile, format=format)
+        with writer(
             job.output,
             self.grid,
             np.float32,

@@ -14,10 +14,11 @@ from physrecon.io import defects, describe, open_image
 def test_files_of_other_kinds(tmp_path):
     path = tmp_path / "i.tif"
     path.write_text("hello")
-    refused(path, "TIFF, PNG, JPEG or HDF5", "another kind")
-    for place in (tmp_path, tmp_path / "absent.tif"):
-        with pytest.raises(MissingInputError, match="image"):
-            open_image(place)
+    refused(path, "TIFF, PNG, JPEG, HDF5", "another kind", "FILE::100,512,512:uint16")
+    with pytest.raises(MissingInputError, match="image"):
+        open_image(tmp_path / "absent.tif")
+    (tmp_path / "empty").mkdir()
+    refused(tmp_path / "empty", "expected one series of numbered images, got none")
 
 
 def test_defects_are_counted(monkeypatch):

@@ -24,7 +24,7 @@ def test_dataset_by_name_or_the_only_one(tmp_path):
     refused(hdf5(path, z=numbers(5, 6) + 1j), "got none")
     refused(path, "real numbers", dataset="g/z")
     refused(hdf5(path, z=np.zeros((0, 6))), "real numbers", dataset="g/z")
-    with pytest.raises(ArgumentError, match="not HDF5"):
+    with pytest.raises(ArgumentError, match="no dataset in TIFF"):
         open_image(save(tmp_path / "i.tif", data), "/g/a")
     with pytest.raises(MissingInputError):
         open_image(f"{tmp_path}/absent.h5::/g/a")

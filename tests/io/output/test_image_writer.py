@@ -96,12 +96,17 @@ def test_ome_where_it_is_asked_for_or_needed(tmp_path):
         write_image(tmp_path / name, data, "ZYX", pitch("ZYX"), "nm", **options)
         with open_image(tmp_path / name) as image:
             kinds[name] = image.format
-            assert image.length_unit == "nm" and image.voxel_size == pytest.approx(pitch("ZYX"))
+            unit, scale = ("nm", 1) if image.format == "imagej" else ("um", 1e-3)
+            lengths = [scale * length for length in pitch("ZYX")]
+            assert image.length_unit == unit and image.voxel_size == pytest.approx(lengths)
     assert list(kinds.values()) == ["ome", "ome", "ome", "imagej"]
     with tifffile.TiffFile(tmp_path / "asked.ome.tif") as file:
         text = file.ome_metadata
-    for words in ('PhysicalSizeX="0.065"', 'PhysicalSizeZ="0.3"', 'PhysicalSizeZUnit="nm"'):
+        tags = file.pages[0].tags
+    for words in ('PhysicalSizeX="6.5e-05"', 'PhysicalSizeZ="0.0003"', 'PhysicalSizeZUnit="µm"'):
         assert words in text
+    count, length = tags["XResolution"].value  # pixels per cm
+    assert tags["ResolutionUnit"].value == 3 and count / length == pytest.approx(1e7 / 0.065)
 
 
 def test_more_than_four_gigabytes_become_a_big_ome_tiff(tmp_path):

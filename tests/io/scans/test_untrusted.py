@@ -39,15 +39,26 @@ def replace_data(path: Path, create) -> Path:
     [
         (b"", "an empty file"),
         (b"hello, this is text\n" * 20, "another kind"),
-        (b"MATLAB 5.0 MAT-file, Platform" + b" " * 200, "MATLAB v5"),
-        (b"PK\3\4" + bytes(300), "zip"),
         (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS"),
     ],
 )
 def test_not_hdf5(tmp_path, content, kind):
     path = tmp_path / "scan.h5"
     path.write_bytes(content)
-    refused(path, kind, "convert")
+    refused(path, kind, "git lfs pull" if kind == "Git LFS" else "convert")
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"MATLAB 5.0 MAT-file, Platform" + b" " * 200, "MATLAB"),
+        (b"PK\3\4" + bytes(300), "NumPy"),
+    ],
+)
+def test_cut_files_of_arrays(tmp_path, content, kind):
+    path = tmp_path / "scan.h5"
+    path.write_bytes(content)
+    refused(path, f"sound {kind} file", "copy it again")
 
 
 @pytest.mark.parametrize("fraction", [0.05, 0.5, 0.95])
