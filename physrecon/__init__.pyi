@@ -39,12 +39,16 @@ from .likelihoods.noise import (
 )
 from .likelihoods.noise_level import noise_level as noise_level
 from .model_check.check import check_model as check_model
+from .operators.adopted import (
+    as_complex as as_complex,
+    as_operator as as_operator,
+    as_real as as_real,
+)
 from .operators.base import LinearOperator as LinearOperator, Operator as Operator
 from .operators.blur.blur import Blur as Blur
 from .operators.blur.varying import DepthBlur as DepthBlur, PatchBlur as PatchBlur
 from .operators.calculus import Gradient as Gradient, SymmetricGradient as SymmetricGradient
 from .operators.checks import (
-    as_scipy as as_scipy,
     check_adjoint as check_adjoint,
     check_linearization as check_linearization,
     norm_bounds as norm_bounds,
@@ -58,7 +62,9 @@ from .operators.nonlinear import (
     Pointwise as Pointwise,
 )
 from .operators.projection.projector import Projector as Projector
+from .operators.scipy_operator import as_scipy as as_scipy
 from .operators.stacks import block_diagonal as block_diagonal, hstack as hstack, vstack as vstack
+from .operators.sum_over import sum_over as sum_over
 from .operators.wavelet import Wavelet as Wavelet
 from .pipeline.checkpoint import load_state as load_state, save_state as save_state
 from .preprocess.line_integrals import prepare as prepare

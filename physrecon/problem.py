@@ -228,7 +228,7 @@ class Problem:
     def data_norms(self) -> Numbers:
         """Certified bounds of ‖A‖ of each slice: √(max R max C) for A >= 0 (Schur 1911)."""
         if not self.f.A.nonnegative:
-            return self._each(certified_norms(self.f.A, "GradientDescent(rule='armijo') or LBFGS"))
+            return self._each(certified_norms(self.f.A))
         rows, columns = self._sums
         return self._each(np.sqrt(vectors.peaks(rows, self.data_axis) * columns))
 
@@ -256,18 +256,16 @@ class Problem:
     @cached_property
     def prior_operator_norms(self) -> Numbers:
         """Certified bounds of ‖K‖ of each slice."""
-        norms = certified_norms(self.prior_operator, "ADMM")
+        norms = certified_norms(self.prior_operator)
         return np.broadcast_to(norms if self.separable else norms.max(keepdims=True), self.count)
 
 
-def certified_norms(A: LinearOperator, others: str) -> Numbers:
-    """Upper bounds of ‖A‖ of each slice.
-
-    Raises ArgumentError if there are none; the message suggests the solvers `others`."""
+def certified_norms(A: LinearOperator) -> Numbers:
+    """Upper bounds of ‖A‖ of each slice.  Raises ArgumentError if one is not finite."""
     _, upper = slice_norm_bounds(A)
     if not np.isfinite(upper).all():
         raise ArgumentError(
-            f"Problem: expected an operator with a certified norm, got {A}; let it override "
-            f"_norm_bounds, or use {others}"
+            f"Problem: expected an operator with a finite norm, got {A} with the bound "
+            f"{upper.max()}; look for NaN and infinity in it, or correct its _norm_bounds"
         )
     return upper
