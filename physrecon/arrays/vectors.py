@@ -284,17 +284,23 @@ def checked(where: str, vector: Vector, shape: Shape, weights: bool = False) -> 
         if len(dtypes) > 1:
             raise ArgumentError(f"{where}: expected one dtype in the tuple, got {dtypes}")
         return parts
-    if not hasattr(vector, "dtype") or not hasattr(vector, "shape"):
-        raise ArgumentError(f"{where}: expected an array of {shape}, got {_describe(vector)}")
-    vector = arrays.plain(where, vector, weights)
-    if tuple(vector.shape) != shape:
-        raise ArgumentError(f"{where}: expected an array of {shape}, got {_describe(vector)}")
-    dtype = np.dtype(vector.dtype)
-    if dtype.kind != "f" or dtype.itemsize not in (4, 8):
+    if not (hasattr(vector, "shape") or hasattr(vector, "__array__")):
+        remedy = "; convert it with np.asarray(x, np.float32)" if np.iterable(vector) else ""
         raise ArgumentError(
-            f"{where}: expected float32 or float64, got {dtype}; "
-            "convert it with .astype(np.float32)"
+            f"{where}: expected an array of {shape}, got {_describe(vector)}{remedy}"
         )
+    vector = arrays.plain(where, vector, weights)
+    if arrays.is_device(vector):  # CuPy's own, or a tensor of another library
+        vector = arrays.namespace(vector).asarray(vector)
+    dtype = np.dtype(vector.dtype)
+    remedy = "; split it with pr.as_real" if dtype.kind == "c" else ""
+    if tuple(vector.shape) != shape:
+        raise ArgumentError(
+            f"{where}: expected an array of {shape}, got {_describe(vector)}{remedy}"
+        )
+    if dtype.kind != "f" or dtype.itemsize not in (4, 8):
+        remedy = remedy or "; convert it with .astype(np.float32)"
+        raise ArgumentError(f"{where}: expected float32 or float64, got {dtype}{remedy}")
     if arrays.is_device(vector):
         return arrays.namespace(vector).ascontiguousarray(vector)
     return np.asarray(vector, dtype.newbyteorder("="), order="C")

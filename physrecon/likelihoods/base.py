@@ -19,6 +19,7 @@ from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Axis, Numbers, Vector
 from physrecon.errors import ArgumentError
 from physrecon.likelihoods.parameters import compact, split
+from physrecon.operators.adopted import of_data
 from physrecon.operators.base import LinearOperator, Operator
 from physrecon.operators.checks import slice_norm_bounds
 from physrecon.operators.diagonal import Diagonal
@@ -61,8 +62,7 @@ class Likelihood:
 
     def __init__(self, A: Operator, y: Vector) -> None:
         self.name = type(self).__name__
-        if not isinstance(A, Operator):
-            raise ArgumentError(f"{self.name}.A: expected an Operator, got {A!r}")
+        A = of_data(self.name, A, y)
         self.A = A
         self.y = vectors.checked(f"{self.name}.y", y, A.out_shape, self.takes_weights)
         vectors.check_finite(f"{self.name}.y", self.y, self.takes_weights)
@@ -314,8 +314,8 @@ class Likelihood:
         """Certified upper bound of the curvature per slice: max φ'' · (bound of ‖A‖)²."""
         _, upper = slice_norm_bounds(self._linear)
         if not np.isfinite(upper).all():
-            advice = "let it override _norm_bounds(bounds), or use ConjugateGradient or LBFGS"
-            self._refuse("an operator with a certified norm", self.A, advice)
+            advice = "look for NaN and infinity in it, or correct its _norm_bounds"
+            self._refuse("an operator with a finite norm", self.A, advice)
         return upper**2 * self._max_curvature()
 
     def curvature(self, x: Vector) -> Vector:

@@ -139,6 +139,8 @@ class Operator:
 
     def __mul__(self, factor: Any) -> Any:
         if not isinstance(factor, Real):
+            if hasattr(factor, "shape"):
+                raise ArgumentError(f"{type(self).__name__} * array: expected a number; use A @ x")
             return NotImplemented
         return (LinearScaled if isinstance(self, LinearOperator) else Scaled)(self, factor)  # type: ignore[arg-type]
 
