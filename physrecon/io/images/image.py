@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from physrecon import arrays
 from physrecon.cancellation import cancellation_point
 from physrecon.errors import ArgumentError
-from physrecon.io.content import HDF5, content_of, first_reading, unrecognised
+from physrecon.io.content import HDF5, checked_path, content_of, first_reading, unrecognised
 from physrecon.io.fingerprint import fingerprint
 from physrecon.io.images.stored_image import ABSENT, StoredImage
 from physrecon.io.opened import (
@@ -62,12 +62,13 @@ class Image(Closing, LazyArray):
         self.length_unit = image.length_unit
         self.notes = list(image.notes)
 
+    def __repr__(self) -> str:
+        size, unit = " × ".join(f"{v:g}" for v in self.voxel_size), self.length_unit or "pixel"
+        kind = f"{self.axes} {self.shape} {self.dtype}"
+        return f"Image {self.path.name}: {self.format}, {kind}, voxels of {size} {unit}"
+
     def close(self) -> None:
         self._image.close()
-
-    @property
-    def ndim(self) -> int:
-        return len(self.shape)
 
     @property
     def frame_shape(self) -> tuple[int, ...]:
@@ -171,7 +172,7 @@ def open_image(path: str | Path, dataset: str | None = None, axes: str | None = 
     ('ZYX', (3, 5, 7), (0.3, 0.1, 0.1), 'um')
     (2, 5, 7)
     """
-    path = Path(path)
+    path = checked_path("open_image", path)
     if dataset is None and "::" in str(path) and not path.exists():
         name, _, dataset = str(path).partition("::")
         path = Path(name)

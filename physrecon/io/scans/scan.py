@@ -16,12 +16,20 @@ from numpy.typing import DTypeLike, NDArray
 from physrecon.errors import ArgumentError, DataError
 from physrecon.geometry.parallel_beam import ANGLE_UNITS, ParallelBeam
 from physrecon.io import units
-from physrecon.io.content import HDF5, content_of, file_and_group, first_reading, unrecognised
+from physrecon.io.content import (
+    HDF5,
+    checked_path,
+    content_of,
+    file_and_group,
+    first_reading,
+    unrecognised,
+)
 from physrecon.io.fingerprint import fingerprint
-from physrecon.io.opened import Closing, UnchangedFiles, undone_by
+from physrecon.io.opened import Closing, UnchangedFiles, middle_plane, undone_by
 from physrecon.io.scans.frames import Frames
 from physrecon.io.scans.reading import ReadOptions, ScanReading
 from physrecon.io.scans.supplied import Angles, Supplied
+from physrecon.notebook import html
 
 # Modules of `io.scans`, each with `read(path, content, options) -> ScanReading | None`.
 SCAN_READERS = ("hdf5",)
@@ -31,7 +39,7 @@ NO_FLATS = "flats: none; a reconstruction needs them, --air, --transmission or -
 SAMPLED, READ = 64 << 20, 32 << 20  # bytes of a stack in a fingerprint, and of one read
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Scan(Closing):
     """An open scan; a context manager.
 
@@ -66,6 +74,17 @@ class Scan(Closing):
     unused: list[str]
     files: tuple[Path, ...] = field(repr=False)
     close: Callable[[], None] = field(repr=False)
+
+    def __repr__(self) -> str:
+        size = " × ".join(f"{v:g}" for v in self.pixel_size or ())
+        pixels = f"pixels of {size} {self.length_unit}" if size else "pixel size not stated"
+        axis = "not stated" if self.center is None else f"column {self.center:g}"
+        kind = "line integrals" if self.line_integrals else "counts"
+        kind = "transmissions" if self.transmission else kind
+        return f"Scan {self.summary()}\n  {kind} {self.dtype}, {pixels}, axis of rotation {axis}"
+
+    def _repr_html_(self) -> str:
+        return html(repr(self), middle_plane(self.projections))
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -158,7 +177,7 @@ def open_scan(
     """
     if angle_unit is not None and angle_unit not in ANGLE_UNITS:
         raise ArgumentError(f'open_scan: expected angle_unit "deg" or "rad", got {angle_unit!r}.')
-    path, group = file_and_group(path)
+    path, group = file_and_group(checked_path("open_scan", path))
     options = ReadOptions(angle_unit, line_integrals, allow_root, group, transmission)
     content = content_of(path)
     reading = first_reading("physrecon.io.scans", SCAN_READERS, path, content, options)
