@@ -9,7 +9,7 @@ from typing import Any
 
 import lazy_loader
 
-_load, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+_load, _, __all__ = lazy_loader.attach_stub(__name__, __file__)
 __all__ += ["__version__"]
 
 
@@ -20,10 +20,23 @@ def __getattr__(name: str) -> Any:
         value: Any = version("physrecon")
     elif name in __all__:
         value = _load(name)
+    elif name in _aliases():
+        value = _load(_aliases()[name])
     else:
         raise AttributeError(f"module 'physrecon' has no attribute {name!r}{_advice(name)}")
     globals()[name] = value
     return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *_aliases()])
+
+
+def _aliases() -> dict[str, str]:
+    """Second name → name, as CGLS → ConjugateGradient."""
+    from physrecon.catalog import ALIASES
+
+    return ALIASES
 
 
 def _advice(name: str) -> str:

@@ -3,6 +3,7 @@
 from . import datasets as datasets, errors as errors, psf as psf
 from .analytic.fbp import fbp as fbp
 from .analytic.wiener import tikhonov_filter as tikhonov_filter, wiener as wiener
+from .comparison import Comparison as Comparison, compare as compare
 from .errors import (
     ArgumentError as ArgumentError,
     ConfigError as ConfigError,
@@ -89,7 +90,7 @@ from .problem import Problem as Problem
 from .psf.beads import psf_from_beads as psf_from_beads
 from .solvers.adam import Adam as Adam, RMSprop as RMSprop
 from .solvers.admm import ADMM as ADMM
-from .solvers.base import Result as Result, Stop as Stop, iterate as iterate, solve as solve
+from .solvers.base import Stop as Stop, iterate as iterate, solve as solve
 from .solvers.blind_richardson_lucy import BlindRichardsonLucy as BlindRichardsonLucy
 from .solvers.choose_weight import choose_weight as choose_weight
 from .solvers.conjugate_gradient import ConjugateGradient as ConjugateGradient
@@ -103,9 +104,16 @@ from .solvers.lsqr import LSQR as LSQR
 from .solvers.mlem import MLEM as MLEM
 from .solvers.osem import OSEM as OSEM
 from .solvers.pdhg import PDHG as PDHG
+from .solvers.result import Result as Result
 from .solvers.richardson_lucy import RichardsonLucy as RichardsonLucy
 from .solvers.saga import SAGA as SAGA
 from .solvers.sart import SART as SART
 from .solvers.sirt import SIRT as SIRT
+
+# Second names: `ALIASES` of the catalog
+CGLS = ConjugateGradient
+GD = GradientDescent
+RL = RichardsonLucy
+TV = TotalVariation
 
 __version__: str

@@ -19,6 +19,7 @@ from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Axis, Numbers, Vector
 from physrecon.errors import ArgumentError
 from physrecon.likelihoods.parameters import compact, split
+from physrecon.notebook import one_line
 from physrecon.operators.adopted import of_data
 from physrecon.operators.base import LinearOperator, Operator
 from physrecon.operators.checks import slice_norm_bounds
@@ -62,10 +63,8 @@ class Likelihood:
 
     def __init__(self, A: Operator, y: Vector) -> None:
         self.name = type(self).__name__
-        A = of_data(self.name, A, y)
-        self.A = A
-        self.y = vectors.checked(f"{self.name}.y", y, A.out_shape, self.takes_weights)
-        vectors.check_finite(f"{self.name}.y", self.y, self.takes_weights)
+        self.A = A = of_data(self.name, A, y)
+        self.y = vectors.checked_finite(f"{self.name}.y", y, A.out_shape, self.takes_weights)
 
     @classmethod
     def for_slab(
@@ -81,6 +80,9 @@ class Likelihood:
     def find_settings(cls, y: Any) -> dict[str, float]:
         """Estimate the values of `settings` from the data y (views, rows, columns)."""
         return {}
+
+    def __repr__(self) -> str:
+        return f"{self.name}: A {self.A!r}, y {one_line(self.y)}"
 
     # Defined by subclasses --------------------------------------------------------------------
 
@@ -303,9 +305,7 @@ class Likelihood:
         return gradient, values
 
     def _finite(self, x: Vector) -> Vector:
-        x = vectors.checked(f"{self.name}(x)", x, self.A.in_shape)
-        vectors.check_finite(f"{self.name}(x)", x)
-        return x
+        return vectors.checked_finite(f"{self.name}(x)", x, self.A.in_shape)
 
     # Bounds of the curvature ------------------------------------------------------------------
 

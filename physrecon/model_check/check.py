@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import median_filter
 
 from physrecon import arrays
-from physrecon.errors import ArgumentError
+from physrecon.errors import ArgumentError, brief
 from physrecon.model_check.causes import advice
 
 Array = NDArray[np.float64]
@@ -125,7 +125,10 @@ def check_model(
 
 
 def _checked(residual: Any, axes: Sequence[str]) -> Array:
-    r = np.asarray(arrays.to_host(arrays.plain("check_model(residual)", residual)), np.float64)
+    r = arrays.to_host(arrays.plain("check_model(residual)", residual))
+    r = arrays.floats("check_model(residual)", r)
+    if not isinstance(axes, list | tuple):
+        raise ArgumentError(f"check_model(axes): expected a list of names, got {brief(axes)}")
     names = set(axes)
     if len(axes) != r.ndim or len(names) < len(axes) or not names <= set(AXES) or r.ndim < 1:
         raise ArgumentError(

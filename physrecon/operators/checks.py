@@ -14,7 +14,7 @@ import numpy as np
 from physrecon import arrays
 from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Axis, Numbers, Vector
-from physrecon.errors import ArgumentError
+from physrecon.errors import ArgumentError, require
 from physrecon.operators.base import LinearOperator, Operator
 from physrecon.operators.random_start import random_start_bounds
 
@@ -34,6 +34,7 @@ def check_adjoint(A: LinearOperator, dtype: Any = None, seed: int = 0) -> float:
     >>> pr.check_adjoint(pr.Gradient((5, 7)), np.float64) < 1e-12
     True
     """
+    require("check_adjoint", A, LinearOperator, "pr.as_operator(A)")
     rng = np.random.default_rng(seed)
     dtype = np.dtype(A.dtype if dtype is None else dtype)
     x, y = _noise(A.in_shape, dtype, rng), _noise(A.out_shape, dtype, rng)
@@ -121,6 +122,7 @@ def norm_bounds(A: LinearOperator, rtol: float = 0.01, iterations: int = 50) -> 
     >>> lower <= 4 <= upper, upper < 4.01
     (True, True)
     """
+    require("norm_bounds", A, LinearOperator, "pr.as_operator(A)")
     lower, upper = slice_norm_bounds(A, rtol, iterations)
     return float(lower.max(initial=0)), float(upper.max(initial=0))
 

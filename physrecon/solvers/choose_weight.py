@@ -29,8 +29,10 @@ from physrecon.arrays.vectors import Vector
 from physrecon.catalog import WEIGHT_RULES
 from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
-from physrecon.solvers.base import Result, Stop, solve
+from physrecon.solvers.base import Stop, solve
 from physrecon.solvers.choose_solver import choose_solver
+from physrecon.solvers.refusals import refuse_other_things
+from physrecon.solvers.result import Result
 from physrecon.solvers.state import Solver
 from physrecon.solvers.weight_search import Point, Progress, Search
 
@@ -57,6 +59,13 @@ class WeightChoice:
     start: Vector
     solver: Solver
     stop: Stop
+
+    def __repr__(self) -> str:
+        return (
+            f"WeightChoice: {self.weight:.4g} by {self.rule}, from {len(self.curve)} fits\n"
+            f"  the data prefer none between {self.low:.3g} and {self.high:.3g}; discrepancy: "
+            f"{self.discrepancy:.3g}"
+        )
 
     @cached_property
     def result(self) -> Result:
@@ -115,6 +124,7 @@ def choose_weight(
     >>> bool(np.linalg.norm(choice.result.x - y) < 0.5 * np.linalg.norm(data - y))
     True
     """
+    refuse_other_things("choose_weight", problem, solver, stop)
     if rule not in WEIGHT_RULES:
         raise ArgumentError(
             f"choose_weight: expected one of {', '.join(WEIGHT_RULES)}, got {rule!r}"
