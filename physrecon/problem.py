@@ -28,15 +28,21 @@ _TRIED: WeakSet[LinearOperator] = WeakSet()  # operators whose adjoint was tried
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Problem:
-    """A likelihood, a prior and a constraint, independent of the solver.
+    """Minimise f(x) + prior(x) over the x that the constraint allows, whatever the solver.
 
-    f: a likelihood, such as LeastSquares(A, y).  prior: such as TotalVariation(0.1).
-    constraint: has `project(x)` and `bounds`, such as NonNegative().
+    Args:
+        f: a likelihood, such as LeastSquares(A, y).
+        prior: such as TotalVariation(0.1); by default none.
+        constraint: such as NonNegative() or Box(0, 1); it has `project(x)` and `bounds`.  By
+            default none.
+    Raises:
+        ArgumentError: for something else.
 
-    >>> f = pr.LeastSquares(pr.Identity(3), np.array([-1.0, 0.2, 3.0]))
-    >>> problem = pr.Problem(f, pr.L1(0.5), pr.NonNegative())
-    >>> pr.solve(problem, pr.FISTA()).x.round(3).tolist()
-    [0.0, 0.0, 2.5]
+    Example:
+        >>> f = pr.LeastSquares(pr.Identity(3), np.array([-1.0, 0.2, 3.0]))
+        >>> problem = pr.Problem(f, pr.L1(0.5), pr.NonNegative())
+        >>> pr.solve(problem, pr.FISTA()).x.round(3).tolist()
+        [0.0, 0.0, 2.5]
     """
 
     f: Any

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Any, ClassVar, NoReturn, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from physrecon import arrays
 from physrecon.arrays import vectors
@@ -20,7 +21,7 @@ from physrecon.arrays.vectors import Axis, Numbers, Vector
 from physrecon.errors import ArgumentError
 from physrecon.likelihoods.parameters import compact, split
 from physrecon.notebook import one_line
-from physrecon.operators.adopted import of_data
+from physrecon.operators.adopted import OperatorLike, of_data
 from physrecon.operators.base import LinearOperator, Operator
 from physrecon.operators.checks import slice_norm_bounds
 from physrecon.operators.diagonal import Diagonal
@@ -61,10 +62,11 @@ class Likelihood:
     settings: ClassVar[tuple[str, ...]] = ()
     takes_weights: ClassVar[bool] = False
 
-    def __init__(self, A: Operator, y: Vector) -> None:
+    def __init__(self, A: OperatorLike, y: ArrayLike) -> None:
         self.name = type(self).__name__
-        self.A = A = of_data(self.name, A, y)
-        self.y = vectors.checked_finite(f"{self.name}.y", y, A.out_shape, self.takes_weights)
+        self.A: Operator = of_data(self.name, A, y)
+        shape, takes = self.A.out_shape, self.takes_weights
+        self.y: Vector = vectors.checked_finite(f"{self.name}.y", y, shape, takes)
 
     @classmethod
     def for_slab(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -18,6 +18,20 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from physrecon import arrays
 from physrecon.errors import ArgumentError
 from physrecon.operators.base import LinearOperator, Operator
+
+
+class HasProducts(Protocol):
+    """A linear operator of SciPy, PyLops or the like, on flat vectors."""
+
+    shape: tuple[int, int]
+    dtype: Any
+
+    def matvec(self, x: Any) -> Any: ...
+    def rmatvec(self, x: Any) -> Any: ...
+
+
+Products = tuple[Callable[[Any], Any], Callable[[Any], Any]]  # x ↦ A x, y ↦ Aᴴ y
+OperatorLike = Operator | HasProducts | Products | ArrayLike
 
 KNOWN = (
     "a pr.LinearOperator, a matrix (NumPy or SciPy sparse), an operator with shape, matvec and "

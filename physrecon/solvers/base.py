@@ -37,21 +37,28 @@ NOISE_FITTED = 5.0  # so far below its expectation it has certainly fitted noise
 class Stop:
     """When to stop; the first rule that is met decides.
 
-    iterations: the most iterations in all, those before a resume included.
-    rtol: relative change of x in one iteration (0: stop only when x no longer changes at all).  The
-    error of x may be larger by far: many small steps of a slow solver add up.
-    discrepancy: the norm ‖W^½ (A x − y)‖ expected from noise alone (for other likelihoods √(2f)).
-    One number is the norm of the whole data; each of n slices gets 1/√n of it.  A sequence gives
-    the norm of each slice.  "auto" takes the likelihood's own estimate from the data; for counts it
-    also waits until the last half of the iterations lowered 2f by less than two of its standard
-    deviations, or until 2f is five below its expectation.
-    seconds: time limit of this call.
+    Args:
+        iterations: the most iterations in all, those before a resume included; by default 100.
+        rtol: relative change of x in one iteration; by default 0: stop only when x no longer
+            changes at all.  The error of x may be larger by far: many small steps add up.
+        discrepancy: the norm ‖W^½ (A x − y)‖ expected from noise alone, in the unit of the data
+            times √W (for other likelihoods √(2f)).  One number is the norm of the whole data; each
+            of n slices gets 1/√n of it.  A sequence gives the norm of each slice.  "auto" takes the
+            likelihood's own estimate from the data; for counts it also waits until the last half
+            of the iterations lowered 2f by less than two of its standard deviations, or until 2f is
+            five below its expectation.  By default none.
+        seconds: time limit of this call [s]; by default none.
+    Raises:
+        ArgumentError: for numbers below 0 or not finite.
+    Source:
+        V. A. Morozov, Soviet Math. Dokl. 7 (1966) 414, for the discrepancy.
 
-    >>> problem = pr.Problem(pr.LeastSquares(pr.Diagonal([1, 2], (2,)), np.ones(2)))
-    >>> pr.solve(problem, pr.Landweber(), stop=pr.Stop(iterations=3)).iterations
-    3
-    >>> pr.solve(problem, pr.Landweber(), stop=pr.Stop(discrepancy=0.1)).reason
-    'fitted after 22 iterations: ‖W^½(Ax − y)‖ is down to the discrepancy'
+    Example:
+        >>> problem = pr.Problem(pr.LeastSquares(pr.Diagonal([1, 2], (2,)), np.ones(2)))
+        >>> pr.solve(problem, pr.Landweber(), stop=pr.Stop(iterations=3)).iterations
+        3
+        >>> pr.solve(problem, pr.Landweber(), stop=pr.Stop(discrepancy=0.1)).reason
+        'fitted after 22 iterations: ‖W^½(Ax − y)‖ is down to the discrepancy'
     """
 
     iterations: int = 100

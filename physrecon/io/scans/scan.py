@@ -155,25 +155,35 @@ def open_scan(
     pixel_size: str | None = None,
     exclude_views: str | None = None,
 ) -> Scan:
-    """Open a Data Exchange, NXtomo or other NeXus file.
+    """Open a Data Exchange, NXtomo or other NeXus file; what it lacks can be given.
 
-    `FILE.nx::/entry0001` chooses one of several scans; else the file's default is read, or the
-    first.  angle_unit: "deg" or "rad" if the file does not state it.  line_integrals, transmission:
-    what the data are, unless counts.  allow_root: a further folder in which linked files are
-    accepted.
+    Args:
+        path: the file; `FILE.nx::/entry0001` chooses one of several scans, else the file's default
+            is read, or the first.
+        angle_unit: "deg" or "rad", if the file does not state it.
+        line_integrals: the data are −log(transmission) already; by default they are counts.
+        allow_root: a further folder in which linked files are accepted; by default none.
+        transmission: the data are transmissions already; by default they are counts.
+        angles: an array, "0..180/721" with both ends, or a file with one angle per view (text,
+            NumPy, `FILE.h5::/path`).
+        flats, darks: images.
+        data_mask: an image of the detector, or one per view, not 0 where data are left out.
+        pixel_size: "0.65um", or "0.65,0.7um" for rows and columns.
+        exclude_views: "100:110,150", counted from 0, ends not included.
+    Returns:
+        Scan: its arrays are read when they are indexed; a context manager.
+    Raises:
+        MissingInputError: no such file.
+        DataError: a damaged file, or one without what a scan needs.
+        ArgumentError: for values that do not fit the file.
 
-    What the file lacks or states wrongly can be given.  angles: an array, "0..180/721" with both
-    ends, or a file with one angle per view (text, NumPy, `FILE.h5::/path`).  flats, darks: images.
-    data_mask: an image of the detector, or one per view, not 0 where data are left out.
-    pixel_size: "0.65um", or "0.65,0.7um" for rows and columns.  exclude_views: "100:110,150",
-    counted from 0, ends not included.  Raises MissingInputError, DataError, ArgumentError.
-
-    >>> truth = pr.datasets.simulate_scan("scan.h5", (2, 16, 16), views=12)
-    >>> with pr.open_scan("scan.h5") as scan:
-    ...     scan.shape, scan.angle_unit, scan.pixel_size, scan.length_unit
-    ...     scan.projections[0].shape
-    ((12, 2, 16), 'deg', (0.01, 0.01), 'mm')
-    (2, 16)
+    Example:
+        >>> truth = pr.datasets.simulate_scan("scan.h5", (2, 16, 16), views=12)
+        >>> with pr.open_scan("scan.h5") as scan:
+        ...     scan.shape, scan.angle_unit, scan.pixel_size, scan.length_unit
+        ...     scan.projections[0].shape
+        ((12, 2, 16), 'deg', (0.01, 0.01), 'mm')
+        (2, 16)
     """
     if angle_unit is not None and angle_unit not in ANGLE_UNITS:
         raise ArgumentError(f'open_scan: expected angle_unit "deg" or "rad", got {angle_unit!r}.')

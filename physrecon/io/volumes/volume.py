@@ -65,14 +65,22 @@ class Volume(Closing, LazyArray):
 def open_volume(path: str | Path, allow_root: str | Path | None = None) -> Volume:
     """Open a volume of physrecon, or any file with a 3-D `/exchange/data` or `/data`.
 
-    Raises MissingInputError, and DataError for a damaged file or a missing slab.
+    Args:
+        path: the file.
+        allow_root: a further folder in which linked files are accepted; by default none.
+    Returns:
+        Volume: an array (z, y, x) that is read when it is indexed; a context manager.
+    Raises:
+        MissingInputError: no such file.
+        DataError: a damaged file or a missing slab.
 
-    >>> import h5py
-    >>> with h5py.File("volume.h5", "w") as file:
-    ...     file["data"] = np.zeros((3, 5, 7))
-    >>> with pr.open_volume("volume.h5") as volume:
-    ...     volume.shape, volume[1].shape, volume.voxel_size
-    ((3, 5, 7), (5, 7), (1.0, 1.0, 1.0))
+    Example:
+        >>> import h5py
+        >>> with h5py.File("volume.h5", "w") as file:
+        ...     file["data"] = np.zeros((3, 5, 7))
+        >>> with pr.open_volume("volume.h5") as volume:
+        ...     volume.shape, volume[1].shape, volume.voxel_size
+        ((3, 5, 7), (5, 7), (1.0, 1.0, 1.0))
     """
     h5 = SafeHDF5(checked_path("open_volume", path), allow_root)
     with undone_by(h5.close):
