@@ -38,7 +38,7 @@ class ScipyOperator(linalg.LinearOperator):
         return flatten(A @ unflatten(flat, A.in_shape))
 
 
-def as_scipy(A: LinearOperator, dtype: DTypeLike | None = None) -> ScipyOperator:
+def as_scipy(A: LinearOperator, dtype: DTypeLike | None = None) -> linalg.LinearOperator:
     """A as scipy.sparse.linalg.LinearOperator on flat vectors (tuples joined end to end).
 
     Arrays are on the host.  It can be pickled, for other processes, if A can.
