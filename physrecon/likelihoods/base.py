@@ -65,8 +65,8 @@ class Likelihood:
     def __init__(self, A: OperatorLike, y: ArrayLike) -> None:
         self.name = type(self).__name__
         self.A: Operator = of_data(self.name, A, y)
-        shape, takes = self.A.out_shape, self.takes_weights
-        self.y: Vector = vectors.checked_finite(f"{self.name}.y", y, shape, takes)
+        where, shape = f"{self.name}.y", self.A.out_shape
+        self.y: Vector = vectors.checked_finite(where, y, shape, self.takes_weights)
 
     @classmethod
     def for_slab(
@@ -316,8 +316,7 @@ class Likelihood:
         """Certified upper bound of the curvature per slice: max φ'' · (bound of ‖A‖)²."""
         _, upper = slice_norm_bounds(self._linear)
         if not np.isfinite(upper).all():
-            advice = "look for NaN and infinity in it, or correct its _norm_bounds"
-            self._refuse("an operator with a finite norm", self.A, advice)
+            self._refuse("an operator with a finite norm", self.A, "correct its _norm_bounds")
         return upper**2 * self._max_curvature()
 
     def curvature(self, x: Vector) -> Vector:
