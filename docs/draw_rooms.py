@@ -49,6 +49,8 @@ ROOMS = {
     "catalog": (BASE, "every word that", "a job may use"),
     "sizes": (BASE, "“4GB”, “a:b”", "and back"),
     "machine": (BASE, "free memory", ""),
+    "comparison": (DATA, "PSNR, SSIM and", "profiles of images"),
+    "notebook": (BASE, "text and thumbnail", "of an object"),
     "foreign": (BASE, "arrays of other", "libraries: nothing lost"),
 }
 EVERYBODYS = {"errors", "cancellation"}  # imported by nearly every room: not drawn

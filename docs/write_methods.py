@@ -9,7 +9,7 @@ from dataclasses import MISSING
 from pathlib import Path
 from typing import Any
 
-from physrecon.catalog import DIRECT, LIKELIHOODS, PRIORS, SOLVERS, find_all
+from physrecon.catalog import ALIASES, DIRECT, LIKELIHOODS, PRIORS, SOLVERS, find_all
 from physrecon.jobs.model import Job
 from physrecon.jobs.options import Option, options
 from physrecon.jobs.read import JOBS
@@ -40,7 +40,7 @@ def tables() -> dict[str, str]:
             "`--prior` | class | used by its | method | extra memory [volumes] "
             "| settings in `[prior]`",
             [
-                f"`{word}` | `{one.__name__}` | {_kinds(one.capabilities)} | `{one.solver}` | "
+                f"`{word}` | {_names(one, '')} | {_kinds(one.capabilities)} | `{one.solver}` | "
                 f"{one.holds} "
                 f"| {_settings(one)}"
                 for word, one in find_all(PRIORS).items()
@@ -77,9 +77,15 @@ def _solver(word: str, one: Any) -> str:
     views = "subsets" if one.needs_views else "all"
     constraint, certified = _yes(one.takes_constraint), _yes(one.certified)
     return (
-        f"`{word}` | `pr.{one.__name__}` | {one.iterations} | {_kinds(one.accepts)} | "
+        f"`{word}` | {_names(one)} | {one.iterations} | {_kinds(one.accepts)} | "
         f"{constraint} | {views} | {certified}"
     )
+
+
+def _names(one: Any, prefix: str = "pr.") -> str:
+    """The class and its second name."""
+    also = [alias for alias, name in ALIASES.items() if name == one.__name__]
+    return ", ".join(f"`{prefix}{name}`" for name in (one.__name__, *also))
 
 
 def _settings(prior: Any) -> str:

@@ -3,6 +3,7 @@
 from . import datasets as datasets, errors as errors, psf as psf
 from .analytic.fbp import fbp as fbp
 from .analytic.wiener import tikhonov_filter as tikhonov_filter, wiener as wiener
+from .comparison import Comparison as Comparison, compare as compare
 from .errors import (
     ArgumentError as ArgumentError,
     ConfigError as ConfigError,
@@ -40,12 +41,16 @@ from .likelihoods.noise import (
 )
 from .likelihoods.noise_level import noise_level as noise_level
 from .model_check.check import check_model as check_model
+from .operators.adopted import (
+    as_complex as as_complex,
+    as_operator as as_operator,
+    as_real as as_real,
+)
 from .operators.base import LinearOperator as LinearOperator, Operator as Operator
 from .operators.blur.blur import Blur as Blur
 from .operators.blur.varying import DepthBlur as DepthBlur, PatchBlur as PatchBlur
 from .operators.calculus import Gradient as Gradient, SymmetricGradient as SymmetricGradient
 from .operators.checks import (
-    as_scipy as as_scipy,
     check_adjoint as check_adjoint,
     check_linearization as check_linearization,
     norm_bounds as norm_bounds,
@@ -59,7 +64,9 @@ from .operators.nonlinear import (
     Pointwise as Pointwise,
 )
 from .operators.projection.projector import Projector as Projector
+from .operators.scipy_operator import as_scipy as as_scipy
 from .operators.stacks import block_diagonal as block_diagonal, hstack as hstack, vstack as vstack
+from .operators.sum_over import sum_over as sum_over
 from .operators.wavelet import Wavelet as Wavelet
 from .pipeline.checkpoint import load_state as load_state, save_state as save_state
 from .preprocess.line_integrals import prepare as prepare
@@ -84,7 +91,7 @@ from .problem import Problem as Problem
 from .psf.beads import psf_from_beads as psf_from_beads
 from .solvers.adam import Adam as Adam, RMSprop as RMSprop
 from .solvers.admm import ADMM as ADMM
-from .solvers.base import Result as Result, Stop as Stop, iterate as iterate, solve as solve
+from .solvers.base import Stop as Stop, iterate as iterate, solve as solve
 from .solvers.blind_richardson_lucy import BlindRichardsonLucy as BlindRichardsonLucy
 from .solvers.choose_weight import choose_weight as choose_weight
 from .solvers.conjugate_gradient import ConjugateGradient as ConjugateGradient
@@ -98,9 +105,16 @@ from .solvers.lsqr import LSQR as LSQR
 from .solvers.mlem import MLEM as MLEM
 from .solvers.osem import OSEM as OSEM
 from .solvers.pdhg import PDHG as PDHG
+from .solvers.result import Result as Result
 from .solvers.richardson_lucy import RichardsonLucy as RichardsonLucy
 from .solvers.saga import SAGA as SAGA
 from .solvers.sart import SART as SART
 from .solvers.sirt import SIRT as SIRT
+
+# Second names: `ALIASES` of the catalog
+CGLS = ConjugateGradient
+GD = GradientDescent
+RL = RichardsonLucy
+TV = TotalVariation
 
 __version__: str

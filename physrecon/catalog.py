@@ -99,6 +99,13 @@ ANGLE_UNITS = ("deg", "rad")
 VOLUME_FORMATS = ("hdf5", "tiff", "mrc")
 DEVICES = ("cpu", "cuda")
 DEMOS = ("tomography", "deconvolution")
+# Second names in Python of what the command line and the field abbreviate
+ALIASES = {
+    "CGLS": "ConjugateGradient",
+    "GD": "GradientDescent",
+    "RL": "RichardsonLucy",
+    "TV": "TotalVariation",
+}
 # What the field calls things that have another name here, or whose task another method does
 FIELD_NAMES = {
     "cg": "ConjugateGradient", "cgne": "ConjugateGradient", "lsmr": "LSQR", "bfgs": "LBFGS",
@@ -144,6 +151,13 @@ def find(table: dict[str, str], word: str) -> Any:
 def find_all(table: dict[str, str]) -> dict[str, Any]:
     """Word → object, for all words of a table."""
     return {word: find(table, word) for word in table}
+
+
+def call_of(word: str) -> str:
+    """`; did you mean pr.X()?` for the name of a solver in any vocabulary, or an empty string."""
+    classes = [place.partition(":")[2] for place in SOLVERS.values()]
+    found = nearest_class(word, classes).removeprefix("; did you mean ").removesuffix("?")
+    return f"; did you mean pr.{found}()?" if found in classes else ""
 
 
 def nearest_class(name: str, public: Iterable[str]) -> str:

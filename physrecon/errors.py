@@ -60,3 +60,24 @@ class ConfigError(PhysreconError):
     """A job file does not say what can be done."""
 
     exit_code = 78
+
+
+def brief(value: object) -> str:
+    """How a message names a value: in 60 letters, arrays by dtype and shape."""
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    shape = getattr(value, "shape", None)
+    if isinstance(shape, tuple):
+        return f"{type(value).__name__} of {getattr(value, 'dtype', '')} {shape}".replace("  ", " ")
+    if isinstance(value, list | tuple) and len(value) > 4:
+        return f"{type(value).__name__} of {len(value)}"
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 60 else f"{text[:59]}…"
+
+
+def require(where: str, value: object, kind: type, make: str) -> None:
+    """Raise ArgumentError unless the value is of this class; `make` is a call that makes one."""
+    if not isinstance(value, kind):
+        raise ArgumentError(
+            f"{where}: expected a pr.{kind.__name__}, got {brief(value)}; make one: {make}"
+        )

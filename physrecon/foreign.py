@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from physrecon.errors import ArgumentError
+from physrecon.errors import ArgumentError, brief
 
 WITH_WEIGHTS = {  # what to do besides, where the call takes weights
     "a mask": ", and give the masked data the weight 0",
@@ -30,6 +31,15 @@ def plain(where: str, values: Any, weights: bool = False) -> Any:
             f"{where}: expected an array of numbers, got {type(values).__name__} ({error}); "
             "convert it with numpy.asarray"
         ) from error
+
+
+def floats(where: str, values: Any) -> NDArray[np.float64]:
+    """The values as float64 in new memory.  Raises ArgumentError as `plain`, and for no numbers."""
+    values = plain(where, values)
+    try:
+        return np.array(values, np.float64)
+    except (TypeError, ValueError):
+        raise ArgumentError(f"{where}: expected numbers, got {brief(values)}") from None
 
 
 def check_plain(where: str, values: Any, weights: bool = False) -> None:

@@ -12,9 +12,11 @@ from weakref import WeakSet
 
 import numpy as np
 
+from physrecon import arrays
 from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Axis, Numbers, Vector
-from physrecon.errors import ArgumentError
+from physrecon.errors import ArgumentError, brief
+from physrecon.notebook import html
 from physrecon.operators.base import LinearOperator
 from physrecon.operators.checks import refuse_wrong_adjoint, slice_norm_bounds
 from physrecon.priors import Constraint, Prior, is_nonnegative
@@ -24,17 +26,23 @@ from physrecon.priors.constraints import FREE
 _TRIED: WeakSet[LinearOperator] = WeakSet()  # operators whose adjoint was tried
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Problem:
-    """A likelihood, a prior and a constraint, independent of the solver.
+    """Minimise f(x) + prior(x) over the x that the constraint allows, whatever the solver.
 
-    f: a likelihood, such as LeastSquares(A, y).  prior: such as TotalVariation(0.1).
-    constraint: has `project(x)` and `bounds`, such as NonNegative().
+    Args:
+        f: a likelihood, such as LeastSquares(A, y).
+        prior: such as TotalVariation(0.1); by default none.
+        constraint: such as NonNegative() or Box(0, 1); it has `project(x)` and `bounds`.  By
+            default none.
+    Raises:
+        ArgumentError: for something else.
 
-    >>> f = pr.LeastSquares(pr.Identity(3), np.array([-1.0, 0.2, 3.0]))
-    >>> problem = pr.Problem(f, pr.L1(0.5), pr.NonNegative())
-    >>> pr.solve(problem, pr.FISTA()).x.round(3).tolist()
-    [0.0, 0.0, 2.5]
+    Example:
+        >>> f = pr.LeastSquares(pr.Identity(3), np.array([-1.0, 0.2, 3.0]))
+        >>> problem = pr.Problem(f, pr.L1(0.5), pr.NonNegative())
+        >>> pr.solve(problem, pr.FISTA()).x.round(3).tolist()
+        [0.0, 0.0, 2.5]
     """
 
     f: Any
@@ -42,21 +50,28 @@ class Problem:
     constraint: Constraint | None = None
 
     def __post_init__(self) -> None:
-        if not (hasattr(self.f, "values") and hasattr(self.f, "gradient")):
+        if not _has(self.f, "values", "gradient"):
             raise ArgumentError(
-                f"Problem.f: expected a likelihood such as LeastSquares(A, y), got {self.f!r}"
+                "Problem.f: expected a likelihood such as pr.LeastSquares(A, y), got "
+                f"{brief(self.f)}"
             )
-        if self.prior is not None and not hasattr(self.prior, "capabilities"):
+        if self.prior is not None and not _has(self.prior, "capabilities"):
             raise ArgumentError(
-                f"Problem.prior: expected a prior such as TotalVariation(0.1), got {self.prior!r}"
+                f"Problem.prior: expected a prior such as pr.TV(0.1), got {brief(self.prior)}"
             )
-        if self.constraint is not None:
-            for needed in ("project", "bounds"):
-                if not hasattr(self.constraint, needed):
-                    raise ArgumentError(
-                        "Problem.constraint: expected a constraint with project and bounds, such "
-                        f"as NonNegative(), got {self.constraint!r}"
-                    )
+        if self.constraint is not None and not _has(self.constraint, "project", "bounds"):
+            raise ArgumentError(
+                "Problem.constraint: expected a constraint with project and bounds, such as "
+                f"pr.NonNegative(), got {brief(self.constraint)}"
+            )
+
+    def __repr__(self) -> str:
+        prior, constraint = (part or "none" for part in (self.prior, self.constraint))
+        return f"Problem\n  f: {self.f!r}\n  prior: {prior}\n  constraint: {constraint}"
+
+    def _repr_html_(self) -> str:
+        y = self.f.y
+        return html(repr(self), None if isinstance(y, tuple) else arrays.to_host(y))
 
     @property
     def bounds(self) -> tuple[float, float] | None:
@@ -228,7 +243,7 @@ class Problem:
     def data_norms(self) -> Numbers:
         """Certified bounds of ‖A‖ of each slice: √(max R max C) for A >= 0 (Schur 1911)."""
         if not self.f.A.nonnegative:
-            return self._each(certified_norms(self.f.A, "GradientDescent(rule='armijo') or LBFGS"))
+            return self._each(certified_norms(self.f.A))
         rows, columns = self._sums
         return self._each(np.sqrt(vectors.peaks(rows, self.data_axis) * columns))
 
@@ -256,18 +271,21 @@ class Problem:
     @cached_property
     def prior_operator_norms(self) -> Numbers:
         """Certified bounds of ‖K‖ of each slice."""
-        norms = certified_norms(self.prior_operator, "ADMM")
+        norms = certified_norms(self.prior_operator)
         return np.broadcast_to(norms if self.separable else norms.max(keepdims=True), self.count)
 
 
-def certified_norms(A: LinearOperator, others: str) -> Numbers:
-    """Upper bounds of ‖A‖ of each slice.
+def _has(value: Any, *names: str) -> bool:
+    """Whether the value, which is no class, has these attributes."""
+    return not isinstance(value, type) and all(hasattr(value, name) for name in names)
 
-    Raises ArgumentError if there are none; the message suggests the solvers `others`."""
+
+def certified_norms(A: LinearOperator) -> Numbers:
+    """Upper bounds of ‖A‖ of each slice.  Raises ArgumentError if one is not finite."""
     _, upper = slice_norm_bounds(A)
     if not np.isfinite(upper).all():
         raise ArgumentError(
-            f"Problem: expected an operator with a certified norm, got {A}; let it override "
-            f"_norm_bounds, or use {others}"
+            f"Problem: expected an operator with a finite norm, got {A} with the bound "
+            f"{upper.max()}; look for NaN and infinity in it, or correct its _norm_bounds"
         )
     return upper

@@ -77,10 +77,10 @@ def test_methods_that_need_views_are_not_for_images():
 @pytest.mark.parametrize(
     "names, meant",
     [
-        ("CGLS CG conjugate_gradient", "ConjugateGradient"), ("LSMR", "LSQR"), ("ART", "Kaczmarz"),
+        ("cgls CG conjugate_gradient", "ConjugateGradient"), ("LSMR", "LSQR"), ("ART", "Kaczmarz"),
         ("OSSART OS_SART OSSIRT", "SART"), ("ASDPOCS ASD_POCS CP ChambollePock", "PDHG"),
-        ("EM MART", "MLEM"), ("ISTA Fista", "FISTA"), ("RL rl", "RichardsonLucy"),
-        ("TV tv", "TotalVariation"), ("L2", "Tikhonov"), ("KL", "PoissonLikelihood"),
+        ("EM MART", "MLEM"), ("ISTA Fista", "FISTA"), ("rl", "RichardsonLucy"),
+        ("tv", "TotalVariation"), ("L2", "Tikhonov"), ("KL", "PoissonLikelihood"),
         ("FBP FDK", "fbp"), ("Radon", "Projector"), ("BFGS lbfgs", "LBFGS"),
     ],
 )  # fmt: skip

@@ -20,15 +20,17 @@ ROOT = Path(__file__).resolve().parent.parent
 # A room may import itself, `errors`, `cancellation`, and these.  A new arrow is a visible diff.
 MAY = {
     "kernels": "", "sizes": "", "machine": "", "catalog": "", "foreign": "", "cancellation": "",
-    "geometry": "foreign", "psf": "foreign", "arrays": "kernels foreign",
+    "notebook": "",
+    "geometry": "foreign", "psf": "foreign notebook", "arrays": "kernels foreign",
+    "comparison": "arrays notebook pictures",
     "pictures": "arrays io", "model_check": "arrays",
     "preprocess": "arrays geometry operators analytic sizes",
     "operators": "arrays geometry kernels",
-    "likelihoods": "arrays operators kernels", "priors": "arrays operators kernels",
-    "problem": "arrays operators likelihoods priors",
-    "solvers": "arrays catalog likelihoods priors problem pictures",
+    "likelihoods": "arrays operators kernels notebook", "priors": "arrays operators kernels",
+    "problem": "arrays operators likelihoods priors notebook",
+    "solvers": "arrays catalog likelihoods operators priors problem pictures notebook",
     "analytic": "arrays geometry operators",
-    "io": "arrays geometry sizes",
+    "io": "arrays geometry sizes notebook",
     "datasets": "arrays geometry kernels machine sizes io",
     "jobs": "catalog sizes",
     "pipeline": "arrays geometry sizes machine catalog operators likelihoods priors problem "
@@ -42,7 +44,7 @@ MAY = {
 ONLY = {
     "matplotlib": "pictures/",
     "tifffile": "io/images/ io/output/",
-    "PIL": "io/images/",
+    "PIL": "io/images/ notebook.py",
     "h5py": "io/ pipeline/checkpoint.py datasets/simulate.py",
     "numba.cuda": "kernels/",
     "cupy": "arrays/device.py",

@@ -15,13 +15,14 @@ from typing import Any
 
 import numpy as np
 from numba import get_num_threads
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from physrecon import arrays
 from physrecon.analytic.view_weights import FULL_TURN, angle_weights, extension, ray_weights
 from physrecon.arrays import vectors
+from physrecon.arrays.vectors import Array
 from physrecon.cancellation import cancellation_point
-from physrecon.errors import ArgumentError
+from physrecon.errors import ArgumentError, require
 from physrecon.geometry.grid import Grid
 from physrecon.geometry.parallel_beam import ParallelBeam
 from physrecon.geometry.view_tables import interpolation_table
@@ -41,45 +42,55 @@ CHUNK_BYTES = 32 << 20  # of padded rows per Fourier transform
 
 
 def fbp(
-    y: Any,
+    y: ArrayLike,
     scan: ParallelBeam,
     grid: Grid | None = None,
     filter: str = "ram-lak",
     padding: str = "zero",
-    out: Any = None,
-) -> Any:
-    """Volume (nz, ny, nx) [1/length] from line integrals y (views, rows, columns) [1].
+    out: Array | None = None,
+) -> Array:
+    """Filtered backprojection: a volume [1/length] from line integrals [1].
 
-    filter: one of FILTERS.  padding beyond the detector: "zero" for an object that fits, "edge"
-    (the outermost column, fading out) for a wider one.  Views may be at any angles.  With a full
-    turn the axis may be anywhere: opposite views complete what one side cuts off, up to the width
-    scan.turn_width.  y is not changed; the volume has its machine and dtype (float32 or float64).
-    Raises ArgumentError if y has another shape or is not finite.
+    With a full turn the axis may be anywhere: opposite views complete what one side cuts off, up to
+    the width scan.turn_width.
 
-    >>> scan = pr.ParallelBeam(np.arange(0, 180, 3), (1, 33), angle_unit="deg")
-    >>> chord = 2 * np.sqrt(np.maximum(10**2 - (np.arange(33) - 16.0) ** 2, 0))
-    >>> y = np.tile(chord, (60, 1, 1)).astype(np.float32)  # of a disc of value 1 and radius 10
-    >>> x = pr.fbp(y, scan)
-    >>> x.shape, f"{x[0, 12:21, 12:21].mean():.1f}"
-    ((1, 33, 33), '1.0')
+    Args:
+        y: (views, rows, columns) line integrals, float32 or float64, finite; not changed.
+        scan: the geometry; views may be at any angles.
+        grid: voxels of the volume; by default scan.default_grid(), one voxel a pixel.
+        filter: "ram-lak", "shepp-logan", "cosine", "hamming" or "hann", a window on the ramp.
+        padding: what lies beyond the detector: "zero" for an object that fits, "edge" (the
+            outermost column, fading out) for a wider one.
+        out: memory for the volume; by default new.
+    Returns:
+        array (nz, ny, nx): on the machine and in the dtype of y.
+    Raises:
+        ArgumentError: for another shape or dtype, NaN, infinity, or an unknown word.
+    Source:
+        Kak and Slaney, Principles of Computerized Tomographic Imaging (1988), chapter 3.
+
+    Example:
+        >>> scan = pr.ParallelBeam(np.arange(0, 180, 3), (1, 33), angle_unit="deg")
+        >>> chord = 2 * np.sqrt(np.maximum(10**2 - (np.arange(33) - 16.0) ** 2, 0))
+        >>> y = np.tile(chord, (60, 1, 1)).astype(np.float32)  # of a disc of value 1 and radius 10
+        >>> x = pr.fbp(y, scan)
+        >>> x.shape, f"{x[0, 12:21, 12:21].mean():.1f}"
+        ((1, 33, 33), '1.0')
     """
-    grid = scan.default_grid() if grid is None else grid
-    check_rows("fbp", scan, grid)
-    _check(y, scan, filter, padding)
+    p, grid = _checked(y, scan, grid, filter, padding)
     if out is None:
-        out = arrays.like(y, grid.shape)
+        out = arrays.like(p, grid.shape)
     else:
-        vectors.check_out("fbp.out", out, grid.shape, y)
-    if 0 in y.shape or 0 in grid.shape:
-        out[...] = 0
-        return out
+        vectors.check_out("fbp.out", out, grid.shape, p)
+    if 0 in p.shape or 0 in grid.shape:
+        return vectors.fill(out, 0)
     # Weights sum to π.  The ramp has 1/length²; the sum over columns leaves 1/length.
     weights, rays = angle_weights(scan.radians), ray_weights(scan)
     more = extension(scan)
     ratio = angle_weights(scan.radians, FULL_TURN) / weights
     wide = _extended(scan, more)
     table = interpolation_table(wide, grid, weights / scan.column_pitch)
-    filtered = ramp_filtered(y, filter, padding, None if rays is None else (ratio, rays), more)
+    filtered = ramp_filtered(p, filter, padding, None if rays is None else (ratio, rays), more)
     ParallelEngine(wide, grid, table).backproject(filtered, out)
     return out
 
@@ -91,20 +102,21 @@ def _extended(scan: ParallelBeam, more: tuple[int, int]) -> ParallelBeam:
     return replace(scan, detector_shape=shape, center=float(scan.center or 0) + more[0])
 
 
-def _check(y: Any, scan: ParallelBeam, filter: str, padding: str) -> None:
+def _checked(
+    y: Any, scan: ParallelBeam, grid: Grid | None, filter: str, padding: str
+) -> tuple[Any, Grid]:
+    """y as an array, and the grid.  Raises ArgumentError for arguments that do not fit."""
+    require("fbp.scan", scan, ParallelBeam, "pr.ParallelBeam(angles, (rows, columns), angle_unit=)")
+    grid = scan.default_grid() if grid is None else grid
+    require("fbp.grid", grid, Grid, "scan.default_grid()")
+    check_rows("fbp", scan, grid)
     if filter not in FILTERS:
         raise ArgumentError(f"fbp.filter: expected one of {', '.join(FILTERS)}, got {filter!r}")
     if padding not in PADDINGS:
         raise ArgumentError(f"fbp.padding: expected one of {', '.join(PADDINGS)}, got {padding!r}")
-    arrays.check_plain("fbp(y)", y)
-    if tuple(y.shape) != scan.shape:
-        raise ArgumentError(
-            f"fbp: expected y of shape (views, rows, columns) = {scan.shape}, got {tuple(y.shape)}"
-        )
-    if y.dtype not in (np.float32, np.float64):
-        raise ArgumentError(f"fbp: expected float32 or float64, got {y.dtype}; convert y first")
-    if not arrays.all_finite(y):
-        raise ArgumentError("fbp: expected finite line integrals, got NaN or infinity in y")
+    y = vectors.checked("fbp.y (views, rows, columns)", y, scan.shape)
+    vectors.check_finite("fbp.y", y)
+    return y, grid
 
 
 def ramp_filtered(

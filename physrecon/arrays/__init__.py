@@ -18,4 +18,4 @@ from physrecon.arrays.device import (
 )
 from physrecon.arrays.libraries import unusable_cpu, unusable_gpu
 from physrecon.arrays.slices import combine, distances, dots, partial_sums, sliced, step, total
-from physrecon.foreign import check_plain, plain
+from physrecon.foreign import check_plain, floats, plain

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from physrecon import arrays
 from physrecon.errors import ArgumentError
 
-Vector = Any
+Array = NDArray[np.floating[Any]]  # float32 or float64, on the host or of CuPy
+Vector = Any  # an array, or a tuple of vectors
 Shape = tuple[Any, ...]
 Axis = int | tuple[Any, ...] | None
 Numbers = NDArray[np.float64]
@@ -284,17 +285,20 @@ def checked(where: str, vector: Vector, shape: Shape, weights: bool = False) -> 
         if len(dtypes) > 1:
             raise ArgumentError(f"{where}: expected one dtype in the tuple, got {dtypes}")
         return parts
-    if not hasattr(vector, "dtype") or not hasattr(vector, "shape"):
-        raise ArgumentError(f"{where}: expected an array of {shape}, got {_describe(vector)}")
+    wanted = f"{where}: expected an array of {shape}, got"
+    if not (hasattr(vector, "shape") or hasattr(vector, "__array__")):
+        remedy = "; convert it with np.asarray(x, np.float32)" if np.iterable(vector) else ""
+        raise ArgumentError(f"{wanted} {_describe(vector)}{remedy}")
     vector = arrays.plain(where, vector, weights)
-    if tuple(vector.shape) != shape:
-        raise ArgumentError(f"{where}: expected an array of {shape}, got {_describe(vector)}")
+    if arrays.is_device(vector):  # CuPy's own, or a tensor of another library
+        vector = arrays.namespace(vector).asarray(vector)
     dtype = np.dtype(vector.dtype)
+    remedy = "; split it with pr.as_real" if dtype.kind == "c" else ""
+    if tuple(vector.shape) != shape:
+        raise ArgumentError(f"{wanted} {_describe(vector)}{remedy}")
     if dtype.kind != "f" or dtype.itemsize not in (4, 8):
-        raise ArgumentError(
-            f"{where}: expected float32 or float64, got {dtype}; "
-            "convert it with .astype(np.float32)"
-        )
+        remedy = remedy or "; convert it with .astype(np.float32)"
+        raise ArgumentError(f"{where}: expected float32 or float64, got {dtype}{remedy}")
     if arrays.is_device(vector):
         return arrays.namespace(vector).ascontiguousarray(vector)
     return np.asarray(vector, dtype.newbyteorder("="), order="C")
@@ -345,6 +349,13 @@ def check_finite(where: str, vector: Vector, weights: bool = False) -> None:
                 f"{where}: expected finite values, got {leaf.size - int(finite.sum())} NaN or "
                 f"infinite of {leaf.size}; {advice}"
             )
+
+
+def checked_finite(where: str, vector: Vector, shape: Shape, weights: bool = False) -> Vector:
+    """`checked` and `check_finite`."""
+    vector = checked(where, vector, shape, weights)
+    check_finite(where, vector, weights)
+    return vector
 
 
 def broadcastable(where: str, values: Any, shape: Shape) -> Vector:

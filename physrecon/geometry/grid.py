@@ -12,19 +12,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from physrecon.errors import ArgumentError
-from physrecon.foreign import check_plain
+from physrecon.errors import ArgumentError, brief
+from physrecon.foreign import check_plain, floats
 
 
 def checked_lengths(where: str, value: Any, count: int) -> tuple[float, ...]:
     """`count` positive finite lengths from one number or `count` of them."""
     check_plain(where, value)
-    lengths: tuple[Any, ...] = (value,) * count if np.ndim(value) == 0 else tuple(value)
-    if len(lengths) != count or not all(np.isfinite(v) and v > 0 for v in lengths):
+    lengths = floats(where, value)
+    lengths = np.repeat(lengths, count) if lengths.ndim == 0 else lengths
+    if lengths.shape != (count,) or not (np.isfinite(lengths) & (lengths > 0)).all():
         raise ArgumentError(
-            f"{where}: expected one positive length or {count} of them, got {value!r}"
+            f"{where}: expected one positive length or {count} of them, got {brief(value)}"
         )
-    return tuple(float(v) for v in lengths)
+    return tuple(lengths.tolist())
 
 
 def run_of(where: str, part: slice, count: int) -> tuple[int, int]:
@@ -36,9 +37,11 @@ def run_of(where: str, part: slice, count: int) -> tuple[int, int]:
 
 
 def checked_shape(where: str, value: Sequence[int], names: str) -> tuple[int, ...]:
-    shape = tuple(value)
-    if len(shape) != len(names.split(", ")) or not all(int(n) == n and n >= 0 for n in shape):
-        raise ArgumentError(f"{where}: expected ({names}) of whole numbers >= 0, got {value!r}")
+    shape = floats(where, value)
+    if shape.shape != (len(names.split(", ")),) or not ((shape >= 0) & (shape % 1 == 0)).all():
+        raise ArgumentError(
+            f"{where}: expected ({names}) of whole numbers >= 0, got {brief(value)}"
+        )
     return tuple(int(n) for n in shape)
 
 
@@ -46,12 +49,18 @@ def checked_shape(where: str, value: Sequence[int], names: str) -> tuple[int, ..
 class Grid:
     """A box of voxels.
 
-    shape: (nz, ny, nx).  voxel_size: one length, or (z, y, x), in the unit of the user's choice.
-    center: (z, y, x) of the centre of the box, in that unit.
+    Args:
+        shape: (nz, ny, nx).
+        voxel_size: one length, or (z, y, x), in the unit of your choice; by default 1.
+        center: (z, y, x) of the centre of the box, in that unit; by default on the axis of
+            rotation, at the middle of the detector.
+    Raises:
+        ArgumentError: for a shape that is not three whole numbers, and lengths that are not > 0.
 
-    >>> grid = pr.Grid((1, 3, 5), voxel_size=0.1)
-    >>> grid.axis(2).round(2).tolist()  # x of the voxels' centres, 0 on the axis of rotation
-    [-0.2, -0.1, 0.0, 0.1, 0.2]
+    Example:
+        >>> grid = pr.Grid((1, 3, 5), voxel_size=0.1)
+        >>> grid.axis(2).round(2).tolist()  # x of the voxels' centres, 0 on the axis of rotation
+        [-0.2, -0.1, 0.0, 0.1, 0.2]
     """
 
     shape: tuple[int, int, int]
@@ -62,9 +71,9 @@ class Grid:
         object.__setattr__(self, "shape", checked_shape("Grid.shape", self.shape, "nz, ny, nx"))
         pitch = checked_lengths("Grid.voxel_size", self.voxel_size, 3)
         object.__setattr__(self, "voxel_size", pitch)
-        center = tuple(np.ravel(self.center).astype(np.float64).tolist())
+        center = tuple(np.ravel(floats("Grid.center", self.center)).tolist())
         if len(center) != 3 or not np.isfinite(center).all():
-            raise ArgumentError(f"Grid.center: expected finite (z, y, x), got {self.center!r}")
+            raise ArgumentError(f"Grid.center: expected finite (z, y, x), got {brief(self.center)}")
         object.__setattr__(self, "center", center)
 
     @property

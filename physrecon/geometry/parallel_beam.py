@@ -16,27 +16,36 @@ from typing import Any, ClassVar, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from physrecon.errors import ArgumentError
-from physrecon.foreign import plain
+from physrecon.errors import ArgumentError, brief
+from physrecon.foreign import floats
 from physrecon.geometry.grid import Grid, checked_lengths, checked_shape, run_of
 
 ANGLE_UNITS = ("deg", "rad")
 SAME_ROW = 1e-6  # rows or columns; places that differ by less are equal but for rounding
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ParallelBeam:
     """Parallel rays that turn about the z axis from view to view.
 
-    angles: (views,) in `angle_unit` ("deg" or "rad", required), any order, sign or range.
-    detector_shape: (rows, columns).  pixel_size: one length or (row pitch, column pitch).
-    center: 0-based detector column of the rotation axis, anywhere; None is (columns - 1)/2.
-    row_offset: rows from the height z = 0 to the middle of the detector.  Row r sees slice r only,
-    whatever the pitches.
+    Row r sees slice r only, whatever the pitches.
 
-    >>> scan = pr.ParallelBeam(np.arange(0, 180, 2), (4, 65), pixel_size=0.1, angle_unit="deg")
-    >>> scan.shape, scan.center, scan.default_grid().shape
-    ((90, 4, 65), 32.0, (4, 65, 65))
+    Args:
+        angles: (views,) in `angle_unit`, any order, sign or range.
+        detector_shape: (rows, columns).
+        angle_unit: "deg" or "rad"; there is no default.
+        pixel_size: one length or (row pitch, column pitch), in the unit of your choice; by default
+            1.  Volumes are then in 1/length.
+        center: detector column of the rotation axis, counted from 0, anywhere; by default the
+            middle, (columns - 1)/2.
+        row_offset: rows from the height z = 0 to the middle of the detector; by default 0.
+    Raises:
+        ArgumentError: for angles that are not finite numbers on one axis, another shape or unit.
+
+    Example:
+        >>> scan = pr.ParallelBeam(np.arange(0, 180, 2), (4, 65), pixel_size=0.1, angle_unit="deg")
+        >>> scan.shape, scan.center, scan.default_grid().shape
+        ((90, 4, 65), 32.0, (4, 65, 65))
     """
 
     separable: ClassVar[bool] = True
@@ -53,7 +62,7 @@ class ParallelBeam:
             raise ArgumentError(
                 f'ParallelBeam.angle_unit: expected "deg" or "rad", got {self.angle_unit!r}'
             )
-        angles = np.array(plain("ParallelBeam.angles", self.angles), dtype=np.float64)
+        angles = floats("ParallelBeam.angles", self.angles)
         if angles.ndim != 1 or not np.isfinite(angles).all():
             raise ArgumentError(
                 "ParallelBeam.angles: expected a finite 1-D array, got "
@@ -62,21 +71,35 @@ class ParallelBeam:
         angles.flags.writeable = False
         shape = checked_shape("ParallelBeam.detector_shape", self.detector_shape, "rows, columns")
         pixel = checked_lengths("ParallelBeam.pixel_size", self.pixel_size, 2)
-        center = (shape[1] - 1) / 2 if self.center is None else float(self.center)
-        if not np.isfinite(center):
-            raise ArgumentError(f"ParallelBeam.center: expected a finite column, got {center}")
-        if not np.isfinite(self.row_offset):
+        middle = (shape[1] - 1) / 2
+        center = floats("ParallelBeam.center", middle if self.center is None else self.center)
+        if center.ndim or not np.isfinite(center):
             raise ArgumentError(
-                f"ParallelBeam.row_offset: expected a finite number, got {self.row_offset}"
+                f"ParallelBeam.center: expected a finite column, got {brief(self.center)}"
+            )
+        offset = floats("ParallelBeam.row_offset", self.row_offset)
+        if offset.ndim or not np.isfinite(offset):
+            raise ArgumentError(
+                f"ParallelBeam.row_offset: expected a finite number, got {brief(self.row_offset)}"
             )
         for name, value in (
             ("angles", angles),
             ("detector_shape", shape),
             ("pixel_size", pixel),
-            ("center", center),
-            ("row_offset", float(self.row_offset)),
+            ("center", float(center)),
+            ("row_offset", float(offset)),
         ):
             object.__setattr__(self, name, value)
+
+    def __repr__(self) -> str:
+        angles, (rows, columns) = np.asarray(self.angles), self.detector_shape
+        span = f" from {angles[0]:g} to {angles[-1]:g} {self.angle_unit}" if len(angles) else ""
+        offset = f", {self.row_offset:g} rows off the middle" if self.row_offset else ""
+        return (
+            f"ParallelBeam: {len(angles)} views{span}\n"
+            f"  detector: {rows} rows × {columns} columns of {self.row_pitch:g} × "
+            f"{self.column_pitch:g}{offset}\n  axis of rotation: column {self.center:g}"
+        )
 
     @property
     def radians(self) -> NDArray[np.float64]:

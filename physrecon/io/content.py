@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import import_module
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from physrecon.errors import DataError, MissingInputError, PhysreconError
+from physrecon.errors import ArgumentError, DataError, MissingInputError, PhysreconError, brief
 
 HDF5 = "an HDF5 file"
 TIFF = "a TIFF image"
@@ -69,6 +70,13 @@ class Content:
 
     kind: str
     head: bytes = b""
+
+
+def checked_path(where: str, path: Any) -> Path:
+    """Raise ArgumentError for what is no path."""
+    if not isinstance(path, str | PathLike):
+        raise ArgumentError(f"{where}: expected the path of a file, got {brief(path)}")
+    return Path(path)
 
 
 def content_of(path: Path, wanted: str = HDF5) -> Content:

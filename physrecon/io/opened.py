@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from physrecon.errors import ArgumentError, ReadError
+from physrecon.errors import ArgumentError, PhysreconError, ReadError
+from physrecon.notebook import html
 
 
 class Closing:
@@ -88,17 +89,36 @@ class LazyArray:
     dtype: np.dtype[Any]
 
     @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
     def nbytes(self) -> int:
         return math.prod(self.shape) * self.dtype.itemsize
 
     def __len__(self) -> int:
         return self.shape[0]
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}: {tuple(self.shape)} {self.dtype}"
+
+    def _repr_html_(self) -> str:
+        return html(repr(self), middle_plane(self))
+
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         return self[...].astype(dtype or self.dtype, copy=False)
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
         raise NotImplementedError
+
+
+def middle_plane(array: LazyArray) -> NDArray[Any] | None:
+    """The middle plane of an array in a file; None if there is none, or the file cannot be read."""
+    if array.ndim < 2 or 0 in array.shape:
+        return None
+    with suppress(PhysreconError, OSError, ValueError, RuntimeError):  # closed by now, say
+        return array[(*(n // 2 for n in array.shape[:-2]), ...)]
+    return None
 
 
 def key_for_each(where: str, key: Any, ndim: int) -> tuple[Any, ...]:

@@ -13,12 +13,15 @@ from functools import cached_property
 from typing import Any, ClassVar, NoReturn, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from physrecon import arrays
 from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Axis, Numbers, Vector
 from physrecon.errors import ArgumentError
 from physrecon.likelihoods.parameters import compact, split
+from physrecon.notebook import one_line
+from physrecon.operators.adopted import OperatorLike, of_data
 from physrecon.operators.base import LinearOperator, Operator
 from physrecon.operators.checks import slice_norm_bounds
 from physrecon.operators.diagonal import Diagonal
@@ -59,13 +62,11 @@ class Likelihood:
     settings: ClassVar[tuple[str, ...]] = ()
     takes_weights: ClassVar[bool] = False
 
-    def __init__(self, A: Operator, y: Vector) -> None:
+    def __init__(self, A: OperatorLike, y: ArrayLike) -> None:
         self.name = type(self).__name__
-        if not isinstance(A, Operator):
-            raise ArgumentError(f"{self.name}.A: expected an Operator, got {A!r}")
-        self.A = A
-        self.y = vectors.checked(f"{self.name}.y", y, A.out_shape, self.takes_weights)
-        vectors.check_finite(f"{self.name}.y", self.y, self.takes_weights)
+        self.A: Operator = of_data(self.name, A, y)
+        where, shape = f"{self.name}.y", self.A.out_shape
+        self.y: Vector = vectors.checked_finite(where, y, shape, self.takes_weights)
 
     @classmethod
     def for_slab(
@@ -81,6 +82,9 @@ class Likelihood:
     def find_settings(cls, y: Any) -> dict[str, float]:
         """Estimate the values of `settings` from the data y (views, rows, columns)."""
         return {}
+
+    def __repr__(self) -> str:
+        return f"{self.name}: A {self.A!r}, y {one_line(self.y)}"
 
     # Defined by subclasses --------------------------------------------------------------------
 
@@ -303,9 +307,7 @@ class Likelihood:
         return gradient, values
 
     def _finite(self, x: Vector) -> Vector:
-        x = vectors.checked(f"{self.name}(x)", x, self.A.in_shape)
-        vectors.check_finite(f"{self.name}(x)", x)
-        return x
+        return vectors.checked_finite(f"{self.name}(x)", x, self.A.in_shape)
 
     # Bounds of the curvature ------------------------------------------------------------------
 
@@ -314,8 +316,7 @@ class Likelihood:
         """Certified upper bound of the curvature per slice: max φ'' · (bound of ‖A‖)²."""
         _, upper = slice_norm_bounds(self._linear)
         if not np.isfinite(upper).all():
-            advice = "let it override _norm_bounds(bounds), or use ConjugateGradient or LBFGS"
-            self._refuse("an operator with a certified norm", self.A, advice)
+            self._refuse("an operator with a finite norm", self.A, "correct its _norm_bounds")
         return upper**2 * self._max_curvature()
 
     def curvature(self, x: Vector) -> Vector:

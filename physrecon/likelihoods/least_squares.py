@@ -6,13 +6,15 @@ from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from physrecon import arrays
 from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Numbers, Vector
 from physrecon.likelihoods.base import Likelihood
 from physrecon.likelihoods.parameters import restricted_to_views
-from physrecon.operators.base import LinearOperator, Operator
+from physrecon.operators.adopted import OperatorLike
+from physrecon.operators.base import LinearOperator
 
 
 class Weighted(Likelihood):
@@ -52,27 +54,34 @@ class Weighted(Likelihood):
 
 
 class LeastSquares(Weighted):
-    """f(x) = ½ ‖W^½ (A x − y)‖²,  ∇f(x) = Aᵀ W (A x − y).
+    """f(x) = ½ ‖W^½ (A x − y)‖², the likelihood of Gaussian noise;  ∇f(x) = Aᵀ W (A x − y).
 
-    y: A.out_shape, float32 or float64, finite.
-    weights: W, one number per datum or broadcastable to the data (one per view: (views, 1, 1)),
-    finite and >= 0; None is 1.  A tuple range takes tuples for y and weights.
-    inverse_variance: the weights are 1/variance of the data, so noise alone gives a residual norm
-    of √(number of data).  Otherwise the noise level is estimated from the data when needed.
+    Holds the roots of the weights, not broadcast.  If A overrides `normal` the gradient is
+    (AᵀWA) x − AᵀWy, which holds one volume and no data set.
 
-    Holds the roots of the weights, not broadcast.  If A overrides `normal` the
-    gradient is (AᵀWA) x − AᵀWy, which holds one volume and no data set.
+    Args:
+        A: an operator, or what `as_operator` takes: a matrix, an operator of SciPy or PyLops, a
+            pair of functions (forward, adjoint).
+        y: data of A.out_shape, float32 or float64, finite; a tuple for a tuple range.
+        weights: W >= 0, one number per datum or broadcastable to the data (one per view:
+            (views, 1, 1)), in 1/unit of y²; 0 masks a datum.  By default 1.
+        inverse_variance: the weights are 1/variance of the data, so noise alone gives a residual
+            norm of √(number of data).  By default the noise level is estimated from the data when
+            it is needed.
+    Raises:
+        ArgumentError: for another A, shapes that do not fit, NaN and infinity.
 
-    >>> f = pr.LeastSquares(pr.Diagonal([1, 2], (2,)), np.array([1.0, 2.0]), weights=[1, 0.25])
-    >>> x = np.array([3.0, 3.0])
-    >>> f.value(x), f.gradient(x).tolist()  # ½ (1 · 2² + ¼ · 4²), [1 · 2, ¼ · 2 · 4]
-    (4.0, [2.0, 2.0])
+    Example:
+        >>> f = pr.LeastSquares(pr.Diagonal([1, 2], (2,)), np.array([1.0, 2.0]), weights=[1, 0.25])
+        >>> x = np.array([3.0, 3.0])
+        >>> f.value(x), f.gradient(x).tolist()  # ½ (1 · 2² + ¼ · 4²), [1 · 2, ¼ · 2 · 4]
+        (4.0, [2.0, 2.0])
     """
 
     quadratic = True
 
     def __init__(
-        self, A: Operator, y: Vector, weights: Any = None, inverse_variance: bool = False
+        self, A: OperatorLike, y: ArrayLike, weights: Any = None, inverse_variance: bool = False
     ) -> None:
         super().__init__(A, y)
         self._keep_weights(weights)

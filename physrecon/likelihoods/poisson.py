@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from physrecon import arrays
 from physrecon.arrays import vectors
@@ -15,7 +16,8 @@ from physrecon.arrays.vectors import Numbers, Vector
 from physrecon.likelihoods.base import Likelihood
 from physrecon.likelihoods.deviance import expected_deviance as expected_deviance, noise_deviance
 from physrecon.likelihoods.parameters import restricted_to_views
-from physrecon.operators.base import LinearOperator, Operator
+from physrecon.operators.adopted import OperatorLike
+from physrecon.operators.base import LinearOperator
 
 
 class CountLikelihood(Likelihood):
@@ -25,7 +27,7 @@ class CountLikelihood(Likelihood):
     counts = True
     gain = 1.0  # units of y per count
 
-    def __init__(self, A: Operator, y: Vector) -> None:
+    def __init__(self, A: OperatorLike, y: ArrayLike) -> None:
         super().__init__(A, y)
         least = min((float(v.min()) for v in vectors.leaves(self.y) if v.size), default=0.0)
         if least < 0:
@@ -95,7 +97,7 @@ class PoissonLikelihood(CountLikelihood):
 
     holds = 1
 
-    def __init__(self, A: Operator, y: Vector, background: Any = 0, gain: float = 1) -> None:
+    def __init__(self, A: OperatorLike, y: ArrayLike, background: Any = 0, gain: float = 1) -> None:
         super().__init__(A, y)
         self.gain = self._positive("gain", gain)
         self.background = self._beside("background", background)

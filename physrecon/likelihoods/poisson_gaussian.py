@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from numpy.typing import ArrayLike
+
 from physrecon import arrays
 from physrecon.arrays import vectors as arrays_vectors
 from physrecon.arrays.vectors import Vector
 from physrecon.likelihoods.base import Likelihood
 from physrecon.likelihoods.poisson import PoissonLikelihood
-from physrecon.operators.base import Operator
+from physrecon.operators.adopted import OperatorLike
 
 
 class PoissonGaussianLikelihood(PoissonLikelihood):
@@ -36,8 +38,8 @@ class PoissonGaussianLikelihood(PoissonLikelihood):
 
     def __init__(
         self,
-        A: Operator,
-        y: Vector,
+        A: OperatorLike,
+        y: ArrayLike,
         gain: Any = 1,
         offset: Any = 0,
         read_noise: Any = 0,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from physrecon import arrays
 from physrecon.arrays import vectors
@@ -15,7 +16,8 @@ from physrecon.arrays.vectors import Numbers, Vector
 from physrecon.likelihoods.base import Likelihood
 from physrecon.likelihoods.least_squares import Weighted, shrink_towards
 from physrecon.likelihoods.parameters import restricted_to_views
-from physrecon.operators.base import LinearOperator, Operator
+from physrecon.operators.adopted import OperatorLike
+from physrecon.operators.base import LinearOperator
 
 
 class Robust(Likelihood):
@@ -50,7 +52,7 @@ class Huber(Robust, Weighted):
 
     outlier_level = 1.345
 
-    def __init__(self, A: Operator, y: Vector, delta: float, weights: Any = None) -> None:
+    def __init__(self, A: OperatorLike, y: ArrayLike, delta: float, weights: Any = None) -> None:
         super().__init__(A, y)
         self.delta = self._positive("delta", delta)
         self._keep_weights(weights)
@@ -95,7 +97,7 @@ class StudentT(Robust):
     convex = False
     outlier_level = 1.0
 
-    def __init__(self, A: Operator, y: Vector, scale: float, dof: float = 4) -> None:
+    def __init__(self, A: OperatorLike, y: ArrayLike, scale: float, dof: float = 4) -> None:
         super().__init__(A, y)
         self.scale, self.dof = self._positive("scale", scale), self._positive("dof", dof)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from physrecon import arrays
 from physrecon.arrays import vectors
@@ -16,7 +17,8 @@ from physrecon.arrays.vectors import Numbers, Vector
 from physrecon.errors import ArgumentError
 from physrecon.likelihoods.parameters import restricted_to_views
 from physrecon.likelihoods.poisson import CountLikelihood
-from physrecon.operators.base import LinearOperator, Operator
+from physrecon.operators.adopted import OperatorLike
+from physrecon.operators.base import LinearOperator
 
 
 class TransmissionLikelihood(CountLikelihood):
@@ -38,7 +40,7 @@ class TransmissionLikelihood(CountLikelihood):
     holds = 2
     raw_counts = True
 
-    def __init__(self, A: Operator, y: Vector, blank: Any, dark: Any = 0) -> None:
+    def __init__(self, A: OperatorLike, y: ArrayLike, blank: Any, dark: Any = 0) -> None:
         super().__init__(A, y)
         self.blank, self.dark = self._beside("blank", blank), self._beside("dark", dark)
         self._parameters = list(
@@ -53,7 +55,7 @@ class TransmissionLikelihood(CountLikelihood):
 
     @classmethod
     def from_scan(
-        cls, A: Operator, counts: Vector, flats: Any, darks: Any = None
+        cls, A: OperatorLike, counts: ArrayLike, flats: Any, darks: Any = None
     ) -> TransmissionLikelihood:
         """The likelihood of raw counts (views, rows, columns), from frames (n, rows, columns).
 

@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import median_filter
 
 from physrecon import arrays
-from physrecon.errors import ArgumentError
+from physrecon.errors import ArgumentError, brief
 from physrecon.model_check.causes import advice
 
 Array = NDArray[np.float64]
@@ -76,7 +76,7 @@ class ModelCheck:
 
 
 def check_model(
-    residual: Any,
+    residual: ArrayLike,
     axes: Sequence[str],
     patterns: Mapping[str, Any] | None = None,
     shares: Mapping[str, float] | None = None,
@@ -84,22 +84,30 @@ def check_model(
 ) -> ModelCheck:
     """Test a residual, in standard deviations of the noise, and name causes by their patterns.
 
-    residual: real, NaN where a datum is missing.  axes: the name of each axis, of "view", "plane",
-    "row" and "column", the last one of "row" and "column".
-    patterns: cause → change of the data with its parameter, standardised like the residual; or
-    several, stacked along a new first axis.  shares: cause → share of χ² that a fit with its
-    parameter free has explained, for causes that no pattern describes.
-    chi2: that of the result, if `residual` is one from which x has learned more since.
+    Args:
+        residual: real, NaN where a datum is missing.
+        axes: the name of each axis, of "view", "plane", "row" and "column", the last one of "row"
+            and "column".
+        patterns: cause → change of the data with its parameter, standardised like the residual; or
+            several, stacked along a new first axis.  By default none.
+        shares: cause → share of χ² that a fit with its parameter free has explained, for causes
+            that no pattern describes.  By default none.
+        chi2: that of the result, if `residual` is one from which x has learned more since.
+    Returns:
+        ModelCheck: whether the model fits, χ², correlations, the likely causes.
+    Raises:
+        ArgumentError: for other axes, shapes or infinite values.
+    Source:
+        C. R. Rao, Proc. Camb. Phil. Soc. 44 (1948) 50: the score test.
 
-    Raises ArgumentError for other axes, shapes or infinite values.
-
-    >>> noise = np.random.default_rng(0).standard_normal((60, 1, 80))
-    >>> pr.check_model(noise, ("view", "row", "column")).fits
-    True
-    >>> drift = 0.5 * np.sin(np.arange(60))[:, None, None]
-    >>> check = pr.check_model(noise + drift, ("view", "row", "column"))
-    >>> check.fits, check.causes[0][0]
-    (False, 'drift')
+    Example:
+        >>> noise = np.random.default_rng(0).standard_normal((60, 1, 80))
+        >>> pr.check_model(noise, ("view", "row", "column")).fits
+        True
+        >>> drift = 0.5 * np.sin(np.arange(60))[:, None, None]
+        >>> check = pr.check_model(noise + drift, ("view", "row", "column"))
+        >>> check.fits, check.causes[0][0]
+        (False, 'drift')
     """
     r = _checked(residual, axes)
     known = np.isfinite(r)
@@ -125,7 +133,10 @@ def check_model(
 
 
 def _checked(residual: Any, axes: Sequence[str]) -> Array:
-    r = np.asarray(arrays.to_host(arrays.plain("check_model(residual)", residual)), np.float64)
+    r = arrays.to_host(arrays.plain("check_model(residual)", residual))
+    r = arrays.floats("check_model(residual)", r)
+    if not isinstance(axes, list | tuple):
+        raise ArgumentError(f"check_model(axes): expected a list of names, got {brief(axes)}")
     names = set(axes)
     if len(axes) != r.ndim or len(names) < len(axes) or not names <= set(AXES) or r.ndim < 1:
         raise ArgumentError(

@@ -3,7 +3,7 @@
 from physrecon.operators.base import LinearOperator, Operator
 from physrecon.operators.blur.blur import Blur
 from physrecon.operators.blur.varying import DepthBlur, PatchBlur
-from physrecon.operators.checks import as_scipy, check_adjoint, check_linearization, norm_bounds
+from physrecon.operators.checks import check_adjoint, check_linearization, norm_bounds
 from physrecon.operators.diagonal import Diagonal, Identity
 from physrecon.operators.downsample import Downsample
 from physrecon.operators.mask import Mask

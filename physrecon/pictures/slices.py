@@ -80,6 +80,23 @@ def round_length(most: float) -> float:
     return max(step * power for step in (1, 2, 5) if step * power <= most)
 
 
+def shown(figure: Any, path: str | Path | None = None) -> Any:
+    """The figure, which now shows itself in a notebook without pyplot; written to `path` if given.
+
+    Raises as `save`."""
+    from io import BytesIO
+
+    def png() -> bytes:
+        file = BytesIO()
+        figure.savefig(file, format="png")
+        return file.getvalue()
+
+    figure._repr_png_ = png
+    if path is not None:
+        save(figure, Path(path))
+    return figure
+
+
 def save(figure: Any, path: Path) -> None:
     """Write a figure as PNG.  Raises OutputError for a bad path, WriteError for a failed write."""
     try:

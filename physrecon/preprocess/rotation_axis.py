@@ -159,7 +159,7 @@ def _notes(
 
 def _checked(line_integrals: ArrayLike, angles_rad: ArrayLike) -> tuple[NDArray, Array]:
     sinograms = arrays.plain("find_center(line_integrals)", line_integrals)
-    angles = np.asarray(arrays.plain("find_center(angles_rad)", angles_rad), np.float64)
+    angles = arrays.floats("find_center(angles_rad)", angles_rad)
     if sinograms.ndim == 2:
         sinograms = sinograms[:, np.newaxis]
     if sinograms.ndim != 3 or angles.shape != sinograms.shape[:1]:

@@ -106,8 +106,8 @@ class Tikhonov(Prior):
         bound = norm_bounds(self.operator(shape))[1]
         if not math.isfinite(bound):
             raise ArgumentError(
-                f"Tikhonov.lipschitz: expected a K with a certified norm, got {self.K!r}; let it "
-                "override _norm_bounds, or use ConjugateGradient"
+                f"Tikhonov.lipschitz: expected a K with a finite norm, got {self.K!r}; look for "
+                "NaN and infinity in it, or correct its _norm_bounds"
             )
         return self.weight * bound**2
 

@@ -19,6 +19,7 @@ import numpy as np
 
 from physrecon.errors import ArgumentError, DataError
 from physrecon.foreign import plain
+from physrecon.notebook import html
 from physrecon.psf.background import clipped_mean
 from physrecon.psf.bead_finding import (
     FWHM,
@@ -45,7 +46,7 @@ TAIL = 2.0  # standard deviations of the smoothed noise: below, there is no ligh
 THRESHOLD = 10.0  # standard deviations of the smoothed noise: above, there is a bead
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class MeasuredPSF:
     """A PSF from measured beads, and how it was obtained.
 
@@ -72,6 +73,17 @@ class MeasuredPSF:
     background: float
     noise: float
     notes: list[str] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        width = " × ".join(f"{w:.3g}" for w in self.width)
+        return (
+            f"MeasuredPSF: {self.psf.shape}, full width at half maximum {width}\n"
+            f"  {self.count} of {self.found} beads, background {self.background:.4g}, noise "
+            f"{self.noise:.3g}"
+        )
+
+    def _repr_html_(self) -> str:
+        return html(repr(self), self.psf)
 
     @property
     def count(self) -> int:

@@ -2,7 +2,7 @@
 
 from physrecon.solvers.adam import Adam, RMSprop
 from physrecon.solvers.admm import ADMM
-from physrecon.solvers.base import Record, Result, Stop, iterate, solve
+from physrecon.solvers.base import Stop, iterate, solve
 from physrecon.solvers.blind_richardson_lucy import BlindRichardsonLucy
 from physrecon.solvers.choose_solver import choose_solver
 from physrecon.solvers.conjugate_gradient import ConjugateGradient
@@ -16,6 +16,7 @@ from physrecon.solvers.lsqr import LSQR
 from physrecon.solvers.mlem import MLEM
 from physrecon.solvers.osem import OSEM
 from physrecon.solvers.pdhg import PDHG
+from physrecon.solvers.result import Record, Result
 from physrecon.solvers.richardson_lucy import RichardsonLucy
 from physrecon.solvers.saga import SAGA
 from physrecon.solvers.sart import SART

@@ -11,16 +11,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Numbers, Vector
 from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
 from physrecon.solvers.choose_solver import refuse_unsuited
-from physrecon.solvers.refusals import refuse_state
+from physrecon.solvers.refusals import refuse_other_things, refuse_state
+from physrecon.solvers.result import Record, Result
 from physrecon.solvers.state import Solver, State
 from physrecon.solvers.units import Units, in_units
 
@@ -35,21 +37,28 @@ NOISE_FITTED = 5.0  # so far below its expectation it has certainly fitted noise
 class Stop:
     """When to stop; the first rule that is met decides.
 
-    iterations: the most iterations in all, those before a resume included.
-    rtol: relative change of x in one iteration (0: stop only when x no longer changes at all).  The
-    error of x may be larger by far: many small steps of a slow solver add up.
-    discrepancy: the norm ‖W^½ (A x − y)‖ expected from noise alone (for other likelihoods √(2f)).
-    One number is the norm of the whole data; each of n slices gets 1/√n of it.  A sequence gives
-    the norm of each slice.  "auto" takes the likelihood's own estimate from the data; for counts it
-    also waits until the last half of the iterations lowered 2f by less than two of its standard
-    deviations, or until 2f is five below its expectation.
-    seconds: time limit of this call.
+    Args:
+        iterations: the most iterations in all, those before a resume included; by default 100.
+        rtol: relative change of x in one iteration; by default 0: stop only when x no longer
+            changes at all.  The error of x may be larger by far: many small steps add up.
+        discrepancy: the norm ‖W^½ (A x − y)‖ expected from noise alone, in the unit of the data
+            times √W (for other likelihoods √(2f)).  One number is the norm of the whole data; each
+            of n slices gets 1/√n of it.  A sequence gives the norm of each slice.  "auto" takes the
+            likelihood's own estimate from the data; for counts it also waits until the last half
+            of the iterations lowered 2f by less than two of its standard deviations, or until 2f is
+            five below its expectation.  By default none.
+        seconds: time limit of this call [s]; by default none.
+    Raises:
+        ArgumentError: for numbers below 0 or not finite.
+    Source:
+        V. A. Morozov, Soviet Math. Dokl. 7 (1966) 414, for the discrepancy.
 
-    >>> problem = pr.Problem(pr.LeastSquares(pr.Diagonal([1, 2], (2,)), np.ones(2)))
-    >>> pr.solve(problem, pr.Landweber(), stop=pr.Stop(iterations=3)).iterations
-    3
-    >>> pr.solve(problem, pr.Landweber(), stop=pr.Stop(discrepancy=0.1)).reason
-    'fitted after 22 iterations: ‖W^½(Ax − y)‖ is down to the discrepancy'
+    Example:
+        >>> problem = pr.Problem(pr.LeastSquares(pr.Diagonal([1, 2], (2,)), np.ones(2)))
+        >>> pr.solve(problem, pr.Landweber(), stop=pr.Stop(iterations=3)).iterations
+        3
+        >>> pr.solve(problem, pr.Landweber(), stop=pr.Stop(discrepancy=0.1)).reason
+        'fitted after 22 iterations: ‖W^½(Ax − y)‖ is down to the discrepancy'
     """
 
     iterations: int = 100
@@ -94,62 +103,57 @@ class Stop:
         return wanted
 
 
-class Record(NamedTuple):
-    """One line of the history."""
-
-    iteration: int
-    value: float  # f(x), NaN if the solver does not compute it
-    change: float  # the largest relative change among the slices that moved
-    active: int  # number of slices that moved
-    seconds: float  # since the start of the call
-
-
-@dataclass
-class Result:
-    """The outcome of `solve`.
-
-    reason: why the loop ended, as a sentence.  iterations: all that were done, those before a
-    resume included.  history: one Record per iteration of this call.  state: `solve(...,
-    state=state)` continues from it.
-
-    >>> problem = pr.Problem(pr.LeastSquares(pr.Diagonal([1, 2], (2,)), np.array([3.0, 4.0])))
-    >>> result = pr.solve(problem, pr.ConjugateGradient(), stop=pr.Stop(iterations=2))
-    >>> result.x.round(3).tolist(), result.iterations, len(result.history)
-    ([3.0, 2.0], 2, 2)
-    """
-
-    x: Vector
-    reason: str
-    iterations: int
-    history: list[Record]
-    state: State
-
-
 def solve(
     problem: Problem,
     solver: Solver,
-    x0: Vector = None,
+    x0: ArrayLike | tuple[ArrayLike, ...] | None = None,
     stop: Stop | None = None,
-    callback: Callable[[State], Any] | None = None,
+    callback: Callable[[State], object] | None = None,
     state: State | None = None,
 ) -> Result:
     """Iterate until a stopping rule is met.
 
-    x0: starting point of shape A.in_shape, not modified; None means zeros.  x has the dtype of the
-    data.  callback(state): called after each iteration; a true return value stops the loop.
-    state: continue from this state instead of x0, bit for bit as without a break; it is modified.
+    A solver that does not converge returns a result that says so in `reason`; it raises nothing.
     An operator that is not of this package is tried once: one A, one Aᵀ (see `proved_adjoint`).
-    Raises ArgumentError for a wrong adjoint, and if the solver cannot use prior or constraint.
 
-    >>> A = pr.Diagonal([1, 2], (2,))
-    >>> problem = pr.Problem(pr.LeastSquares(A, np.array([3.0, -4.0])), constraint=pr.NonNegative())
-    >>> result = pr.solve(problem, pr.FISTA(), stop=pr.Stop(iterations=200, rtol=1e-6))
-    >>> result.x.round(3).tolist()
-    [3.0, 0.0]
+    Args:
+        problem: likelihood, prior and constraint.
+        solver: an algorithm with its settings, such as SIRT(); `methods.md` lists them.
+        x0: starting point of shape A.in_shape, not modified; by default zeros.
+        stop: when to stop; by default Stop(), 100 iterations.
+        callback: called with the state after each iteration; a true return value ends the loop.
+        state: continue from this state instead of x0, bit for bit as without a break; it is
+            modified.
+    Returns:
+        Result: x in the dtype and on the machine of the data, the reason, the history.
+    Raises:
+        ArgumentError: for a wrong adjoint, for a prior or a constraint that the solver cannot use,
+            and for an operator without what it needs.
+
+    Example:
+        >>> A = pr.Diagonal([1, 2], (2,))
+        >>> f = pr.LeastSquares(A, np.array([3.0, -4.0]))
+        >>> problem = pr.Problem(f, constraint=pr.NonNegative())
+        >>> result = pr.solve(problem, pr.FISTA(), stop=pr.Stop(iterations=200, rtol=1e-6))
+        >>> result.x.round(3).tolist()
+        [3.0, 0.0]
     """
+    if solver is None:
+        raise ArgumentError("solve: expected a solver, got None; pass pr.SIRT() say")
+    refuse_other_things("solve", problem, solver, stop, callback)
     refuse_unsuited(problem, solver)
-    stop = Stop() if stop is None else stop
-    began = time.perf_counter()
+    return _run(problem, solver, x0, Stop() if stop is None else stop, callback, state)
+
+
+def _run(
+    user_problem: Problem,
+    solver: Solver,
+    x0: Vector,
+    stop: Stop,
+    callback: Callable[[State], object] | None,
+    state: State | None,
+) -> Result:
+    problem, began = user_problem, time.perf_counter()
     norms = None if stop.discrepancy is None else _norms(problem, stop)
     spread = _spread(problem, stop)
     if state is None:
@@ -184,31 +188,48 @@ def solve(
     ended = _reason(state, stop, verdict, ending)
     reasons = (ended, solver.remark(state), units.overflow(state))
     reason = "; ".join(reason for reason in reasons if reason)
-    return Result(state.x, reason, state.iteration, history, state)
+    return Result(state.x, reason, state.iteration, history, state, user_problem)
 
 
-def _asked(callback: Callable[[State], Any], units: Units, state: State) -> bool:
+def _asked(callback: Callable[[State], object], units: Units, state: State) -> bool:
     """Whether the callback, which sees the state in the units of the user, ends the loop."""
     asked = callback(units.leave(state))
     units.enter(state)
     return bool(asked)
 
 
-def iterate(problem: Problem, solver: Solver, x0: Vector = None) -> Iterator[State]:
+def iterate(
+    problem: Problem, solver: Solver, x0: ArrayLike | tuple[ArrayLike, ...] | None = None
+) -> Iterator[State]:
     """Yield the states after iterations 1, 2, 3, … without end; the caller breaks the loop.
 
-    The next state reuses the arrays of the last; copy those you want to keep.
+    Args:
+        problem: likelihood, prior and constraint.
+        solver: an algorithm with its settings.
+        x0: starting point of shape A.in_shape, not modified; by default zeros.
+    Returns:
+        Iterator[State]: the next state reuses the arrays of the last; copy those you want to keep.
+    Raises:
+        ArgumentError: as `solve`, at the call.
 
-    >>> problem = pr.Problem(pr.LeastSquares(pr.Identity(2), np.array([4.0, 8.0])))
-    >>> for state in pr.iterate(problem, pr.Landweber(step=0.25)):  # half of the way each time
-    ...     print(state.iteration, state.x.round(2).tolist())
-    ...     if state.iteration == 3:
-    ...         break
-    1 [2.0, 4.0]
-    2 [3.0, 6.0]
-    3 [3.5, 7.0]
+    Example:
+        >>> problem = pr.Problem(pr.LeastSquares(pr.Identity(2), np.array([4.0, 8.0])))
+        >>> for state in pr.iterate(problem, pr.Landweber(step=0.25)):  # half of the way each time
+        ...     print(state.iteration, state.x.round(2).tolist())
+        ...     if state.iteration == 3:
+        ...         break
+        1 [2.0, 4.0]
+        2 [3.0, 6.0]
+        3 [3.5, 7.0]
     """
+    if solver is None:
+        raise ArgumentError("iterate: expected a solver, got None; pass pr.SIRT() say")
+    refuse_other_things("iterate", problem, solver)
     refuse_unsuited(problem, solver)
+    return _states(problem, solver, x0)
+
+
+def _states(problem: Problem, solver: Solver, x0: Vector) -> Iterator[State]:
     problem.refuse_wrong_adjoint(x0)
     problem, solver, units = in_units(problem, solver)
     state = units.start(problem, solver, x0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from physrecon.catalog import SOLVERS, find, find_all
-from physrecon.errors import ArgumentError
+from physrecon.errors import ArgumentError, brief
 from physrecon.problem import Problem
 from physrecon.solvers.state import Solver, can_use
 
@@ -36,8 +36,8 @@ def choose_solver(problem: Problem) -> Solver:
             continue
         return solver
     raise ArgumentError(
-        f"choose_solver: expected a problem that one of our solvers can honour, got {problem}; "
-        "name one"
+        "choose_solver: expected a problem that one of our solvers can honour, got "
+        f"{brief(problem)}; name one"
     )
 
 

@@ -29,8 +29,10 @@ from physrecon.arrays.vectors import Vector
 from physrecon.catalog import WEIGHT_RULES
 from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
-from physrecon.solvers.base import Result, Stop, solve
+from physrecon.solvers.base import Stop, solve
 from physrecon.solvers.choose_solver import choose_solver
+from physrecon.solvers.refusals import refuse_other_things
+from physrecon.solvers.result import Result
 from physrecon.solvers.state import Solver
 from physrecon.solvers.weight_search import Point, Progress, Search
 
@@ -57,6 +59,13 @@ class WeightChoice:
     start: Vector
     solver: Solver
     stop: Stop
+
+    def __repr__(self) -> str:
+        return (
+            f"WeightChoice: {self.weight:.4g} by {self.rule}, from {len(self.curve)} fits\n"
+            f"  the data prefer none between {self.low:.3g} and {self.high:.3g}; discrepancy: "
+            f"{self.discrepancy:.3g}"
+        )
 
     @cached_property
     def result(self) -> Result:
@@ -98,23 +107,35 @@ def choose_weight(
     stop: Stop | None = None,
     progress: Progress | None = None,
 ) -> WeightChoice:
-    """Choose the weight of problem.prior by `rule`; the weight that it has is ignored.
+    """Choose the weight of problem.prior from the data; the weight that it has is ignored.
 
     All of x gets one weight.  The search costs as many products with A as two solutions: pass few
-    slices of a large x.  solver: None takes `choose_solver(problem)`.  stop: of the solution; None
-    means the usual iterations of the solver, and 100 at least.  progress(fraction, text): called
-    after each fit.  Raises ArgumentError for a problem without a prior, and for data that prefer no
-    weight.
+    slices of a large x.
 
-    >>> y = np.sin(np.linspace(0, 6, 257))
-    >>> data = pr.GaussianNoise(0.5).sample(y, seed=0)
-    >>> f = pr.LeastSquares(pr.Identity(257), data)
-    >>> choice = pr.choose_weight(pr.Problem(f, pr.Tikhonov(1.0, pr.Gradient)))
-    >>> choice.rule, choice.weight > 1
-    ('held-out', True)
-    >>> bool(np.linalg.norm(choice.result.x - y) < 0.5 * np.linalg.norm(data - y))
-    True
+    Args:
+        problem: with a prior.
+        rule: "held-out" (default), "gcv" or "discrepancy", see `solvers.choose_weight`.
+        solver: by default the one that suits the problem.
+        stop: of the solution; by default the usual iterations of the solver, and 100 at least.
+        progress: progress(fraction, text), called after each fit.
+    Returns:
+        WeightChoice: weight, curve, `result` (solved when it is asked for), `plot(path)`.
+    Raises:
+        ArgumentError: for a problem without a prior, and for data that prefer no weight.
+    Source:
+        Golub, Heath and Wahba, Technometrics 21 (1979) 215, for "gcv".
+
+    Example:
+        >>> y = np.sin(np.linspace(0, 6, 257))
+        >>> data = pr.GaussianNoise(0.5).sample(y, seed=0)
+        >>> f = pr.LeastSquares(pr.Identity(257), data)
+        >>> choice = pr.choose_weight(pr.Problem(f, pr.Tikhonov(1.0, pr.Gradient)))
+        >>> choice.rule, choice.weight > 1
+        ('held-out', True)
+        >>> bool(np.linalg.norm(choice.result.x - y) < 0.5 * np.linalg.norm(data - y))
+        True
     """
+    refuse_other_things("choose_weight", problem, solver, stop)
     if rule not in WEIGHT_RULES:
         raise ArgumentError(
             f"choose_weight: expected one of {', '.join(WEIGHT_RULES)}, got {rule!r}"

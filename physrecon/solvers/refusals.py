@@ -2,10 +2,44 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from physrecon.arrays import vectors
-from physrecon.errors import ArgumentError
+from physrecon.catalog import call_of
+from physrecon.errors import ArgumentError, brief
+from physrecon.likelihoods.base import Likelihood
+from physrecon.operators.base import Operator
 from physrecon.problem import Problem
 from physrecon.solvers.state import Solver, State
+
+
+def refuse_other_things(
+    where: str, problem: Any, solver: Any, stop: Any = None, callback: Any = None
+) -> None:
+    """Raise ArgumentError for arguments of another type, with what makes the right one."""
+
+    def refuse(expected: str, got: Any, advice: str) -> None:
+        raise ArgumentError(f"{where}: expected {expected}, got {brief(got)}{advice}")
+
+    if not isinstance(problem, Problem):
+        advice = ""
+        if isinstance(problem, Likelihood):
+            advice = "; wrap it in pr.Problem(f)"
+        elif isinstance(problem, Operator) or hasattr(problem, "shape"):
+            advice = "; make one: pr.Problem(pr.LeastSquares(A, y))"
+        refuse("a pr.Problem", problem, advice)
+    if solver is not None and not isinstance(solver, Solver):
+        advice = "; pass pr.SIRT() say"
+        if isinstance(solver, str):
+            advice = call_of(solver) or advice
+        elif isinstance(solver, type) and issubclass(solver, Solver):
+            advice = f"; call it: pr.{solver.__name__}()"
+        refuse("a solver", solver, advice)
+    if stop is not None and (isinstance(stop, type) or not hasattr(stop, "norms")):
+        count = stop if vectors.is_whole(stop) else 100
+        refuse("a pr.Stop", stop, f"; write pr.Stop(iterations={count})")
+    if callback is not None and not callable(callback):
+        refuse("a callback that can be called with the state", callback, "")
 
 
 def refuse_state(problem: Problem, solver: Solver, state: State) -> None:
@@ -13,7 +47,7 @@ def refuse_state(problem: Problem, solver: Solver, state: State) -> None:
     kind = solver.state_type
     if not isinstance(state, kind):
         raise ArgumentError(
-            f"{type(solver).__name__}: expected a {kind.__name__}, got {type(state).__name__}; "
+            f"{type(solver).__name__}: expected a {kind.__name__}, got {brief(state)}; "
             "go on with the solver that made it"
         )
     model = vectors.leaves(problem.f.y)[0]

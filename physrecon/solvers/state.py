@@ -16,6 +16,7 @@ from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Numbers, Shape, Vector
 from physrecon.catalog import SOLVERS
 from physrecon.errors import ArgumentError
+from physrecon.notebook import one_line
 from physrecon.problem import Problem
 
 STATES: dict[str, type[State]] = {}  # class name → class, for reading states from files
@@ -47,6 +48,14 @@ class State:
 
     def __init_subclass__(cls) -> None:
         STATES[cls.__qualname__] = cls
+        cls.__repr__ = State.__repr__  # type: ignore[method-assign]  # not the dataclass's
+
+    def __repr__(self) -> str:
+        change = float(np.max(self.change, initial=0))
+        return (
+            f"{type(self).__name__}: iteration {self.iteration}, change {change:.2g}\n"
+            f"  x: {one_line(self.x)}"
+        )
 
     def scratch(self, name: str, shape: Shape) -> Vector:
         """Uninitialised memory like x, reused in every iteration.

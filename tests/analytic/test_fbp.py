@@ -86,7 +86,7 @@ def test_bad_arguments():
     for change, message in [
         ({"filter": "ramp"}, "expected one of ram-lak"),
         ({"padding": "wrap"}, "expected one of zero"),
-        ({"y": y[1:]}, "expected y of shape"),
+        ({"y": y[1:]}, r"fbp\.y .*expected an array of"),
         ({"y": y.astype(np.int32)}, "expected float32 or float64"),
         ({"y": y + np.nan}, "expected finite"),
         ({"grid": pr.Grid((3, 5, 5))}, "one per detector row"),

@@ -258,8 +258,9 @@ def test_priors_that_a_solver_cannot_use_are_refused(solver):
         pr.solve(pr.Problem(pr.LeastSquares(A, y), prior=Odd(1.0)), solver)
 
 
-def test_sirt_refuses_negative_entries_and_landweber_an_unknown_norm():
+def test_sirt_refuses_negative_entries_and_landweber_an_infinite_norm():
     A = zoo.signed()
+    A._norm_bounds = lambda bounds: (0, np.inf)
     problem = pr.Problem(pr.LeastSquares(A, zoo.data_for(A)))
     with pytest.raises(ArgumentError, match="without negative entries"):
         pr.solve(problem, pr.SIRT())

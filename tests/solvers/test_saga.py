@@ -118,12 +118,6 @@ def test_draws_belong_to_seed_and_iteration():
     assert (one != other).any()
 
 
-def test_an_unknown_norm_is_refused():
-    A = zoo.signed()
-    with pytest.raises(ArgumentError, match="_norm_bounds"):
-        pr.solve(pr.Problem(pr.LeastSquares(A, zoo.data_for(A))), pr.SAGA())
-
-
 def test_a_pass_goes_further_than_one_of_gradient_descent():
     """64 views of a disc: passes until f is down to a thousandth of f(0)."""
     A = pr.Projector(pr.ParallelBeam(np.arange(64) * 180 / 64, (1, 31), angle_unit="deg"))

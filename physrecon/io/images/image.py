@@ -17,9 +17,16 @@ from numpy.typing import NDArray
 from physrecon import arrays
 from physrecon.cancellation import cancellation_point
 from physrecon.errors import ArgumentError
-from physrecon.io.content import content_of, file_and_group, first_reading, unrecognised
+from physrecon.io.content import (
+    checked_path,
+    content_of,
+    file_and_group,
+    first_reading,
+    unrecognised,
+)
 from physrecon.io.file_array import FileArray
 from physrecon.io.fingerprint import fingerprint
+from physrecon.io.images.linearise import linearised
 from physrecon.io.images.stored_image import ABSENT, FORMATS, StoredImage
 from physrecon.io.opened import (
     Closing,
@@ -66,6 +73,11 @@ class Image(Closing, LazyArray):
         self.length_unit = image.length_unit
         self.notes = list(image.notes)
 
+    def __repr__(self) -> str:
+        size, unit = " × ".join(f"{v:g}" for v in self.voxel_size), self.length_unit or "pixel"
+        kind = f"{self.axes} {self.shape} {self.dtype}"
+        return f"Image {self.path.name}: {self.format}, {kind}, voxels of {size} {unit}"
+
     def close(self) -> None:
         self._image.close()
 
@@ -78,10 +90,6 @@ class Image(Closing, LazyArray):
     def in_parts(self) -> bool:
         """Whether a part is read without the planes that it lies in being unpacked."""
         return self._image.plain is not None or self.format not in PACKED
-
-    @property
-    def ndim(self) -> int:
-        return len(self.shape)
 
     @property
     def frame_shape(self) -> tuple[int, ...]:
@@ -170,13 +178,19 @@ class Image(Closing, LazyArray):
         return frame
 
 
-def open_image(path: str | Path, dataset: str | None = None, axes: str | None = None) -> Image:
+def open_image(
+    path: str | Path,
+    dataset: str | None = None,
+    axes: str | None = None,
+    linearise: str | None = None,
+) -> Image:
     """Open an image for reading, recognised by content: a file of one of `IMAGE_READERS`.
 
     dataset: an array in a file of several, also given as `FILE.h5::/group/data`, `FILE.npz::/name`
     or `FILE.fits::/1`; by default a result of physrecon, or the only array of 2 to 5 dimensions.
     A raw file needs its shape and type, `FILE.raw::100,512,512:uint16`.
     axes: a letter per stored axis, for a file with wrong ones: "ZYX" for a stack saved as a series.
+    linearise: "srgb" makes the values of a photo proportional to light.
     Raises MissingInputError, and DataError if the file is damaged, truncated or no image.
 
     >>> pr.write_image("stack.tif", np.ones((3, 5, 7)), "ZYX", (0.3, 0.1, 0.1), "um")
@@ -186,7 +200,7 @@ def open_image(path: str | Path, dataset: str | None = None, axes: str | None = 
     ('ZYX', (3, 5, 7), (0.3, 0.1, 0.1), 'um')
     (2, 5, 7)
     """
-    path, part = file_and_group(path)
+    path, part = file_and_group(checked_path("open_image", path))
     dataset = dataset or part
     content = content_of(path, WANTED)
     image = first_reading("physrecon.io.images", IMAGE_READERS, path, content, dataset)
@@ -199,4 +213,5 @@ def open_image(path: str | Path, dataset: str | None = None, axes: str | None = 
     if image is None:
         raise unrecognised(path, content, WANTED, ADVICE)
     with undone_by(image.close):
-        return Image(image if axes is None else image.with_axes(axes))
+        image = image if axes is None else image.with_axes(axes)
+        return Image(image if linearise is None else linearised(image, linearise))

@@ -51,8 +51,6 @@ class Frames(LazyArray):
     "y:theta:x" or another.  mirrored: whether rows and columns are stored in reverse.
     where: names the stack in errors."""
 
-    ndim = 3
-
     def __init__(
         self,
         stack: StoredArray,

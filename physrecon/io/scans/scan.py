@@ -16,12 +16,19 @@ from numpy.typing import DTypeLike, NDArray
 from physrecon.errors import ArgumentError, DataError
 from physrecon.geometry.parallel_beam import ANGLE_UNITS, ParallelBeam
 from physrecon.io import units
-from physrecon.io.content import content_of, file_and_group, first_reading, unrecognised
+from physrecon.io.content import (
+    checked_path,
+    content_of,
+    file_and_group,
+    first_reading,
+    unrecognised,
+)
 from physrecon.io.fingerprint import fingerprint
-from physrecon.io.opened import Closing, UnchangedFiles, undone_by
+from physrecon.io.opened import Closing, UnchangedFiles, middle_plane, undone_by
 from physrecon.io.scans.frames import Frames
 from physrecon.io.scans.reading import ReadOptions, ScanReading
 from physrecon.io.scans.supplied import Angles, Supplied
+from physrecon.notebook import html
 from physrecon.sizes import parse_axes
 
 # Modules of `io.scans`, each with `read(path, content, options) -> ScanReading | None`.
@@ -34,7 +41,7 @@ ADVICE = "convert it, or name shape and type of a raw file: FILE::180,16,256:uin
 SAMPLED, READ = 64 << 20, 32 << 20  # bytes of a stack in a fingerprint, and of one read
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Scan(Closing):
     """An open scan; a context manager.
 
@@ -69,6 +76,17 @@ class Scan(Closing):
     unused: list[str]
     files: tuple[Path, ...] = field(repr=False)
     close: Callable[[], None] = field(repr=False)
+
+    def __repr__(self) -> str:
+        size = " × ".join(f"{v:g}" for v in self.pixel_size or ())
+        pixels = f"pixels of {size} {self.length_unit}" if size else "pixel size not stated"
+        axis = "not stated" if self.center is None else f"column {self.center:g}"
+        kind = "line integrals" if self.line_integrals else "counts"
+        kind = "transmissions" if self.transmission else kind
+        return f"Scan {self.summary()}\n  {kind} {self.dtype}, {pixels}, axis of rotation {axis}"
+
+    def _repr_html_(self) -> str:
+        return html(repr(self), middle_plane(self.projections))
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -140,31 +158,41 @@ def open_scan(
     exclude_views: str | None = None,
     axes: str | None = None,
 ) -> Scan:
-    """Open a Data Exchange, NXtomo or other NeXus file, or images: a stack, or a folder of files.
+    """Open a scan: HDF5, a stack or a folder of images; what the file lacks can be given.
 
-    `FILE.nx::/entry0001` chooses one of several scans; else the file's default is read, or the
-    first.  `FILE.h5::/data`, `FILE.npz::/data` and `FOLDER::view_#.tif` name one array or series.
-    angle_unit: "deg" or "rad" if the file does not state it.  line_integrals, transmission:
-    what the data are, unless counts.  allow_root: a further folder in which linked files are
-    accepted.
+    Args:
+        path: the file; `FILE.nx::/entry0001` chooses one of several scans, else the file's default
+            is read, or the first.  `FILE.h5::/data`, `FILE.npz::/data` and `FOLDER::view_#.tif`
+            name one array or series.
+        angle_unit: "deg" or "rad", if the file does not state it.
+        line_integrals: the data are −log(transmission) already; by default they are counts.
+        allow_root: a further folder in which linked files are accepted; by default none.
+        transmission: the data are transmissions already; by default they are counts.
+        angles: an array, "0..180/721" with both ends, or a file with one angle per view (text,
+            NumPy, `FILE.h5::/path`).
+        flats, darks: images.
+        data_mask: an image of the detector, or one per view, not 0 where data are left out.
+        pixel_size: "0.65um", or "0.65,0.7um" for rows and columns.
+        exclude_views: "100:110,150", counted from 0, ends not included.
+        axes: the order of an array whose file states none; by default "theta:y:x".
+    Returns:
+        Scan: its arrays are read when they are indexed; a context manager.
+    Raises:
+        MissingInputError: no such file.
+        DataError: a damaged file, or one without what a scan needs.
+        ArgumentError: for values that do not fit the file.
 
-    What the file lacks or states wrongly can be given.  angles: an array, "0..180/721" with both
-    ends, or a file with one angle per view (text, NumPy, `FILE.h5::/path`).  flats, darks: images.
-    data_mask: an image of the detector, or one per view, not 0 where data are left out.
-    pixel_size: "0.65um", or "0.65,0.7um" for rows and columns.  exclude_views: "100:110,150",
-    counted from 0, ends not included.  axes: the order of an array whose file states none,
-    "theta:y:x" by default.  Raises MissingInputError, DataError, ArgumentError.
-
-    >>> truth = pr.datasets.simulate_scan("scan.h5", (2, 16, 16), views=12)
-    >>> with pr.open_scan("scan.h5") as scan:
-    ...     scan.shape, scan.angle_unit, scan.pixel_size, scan.length_unit
-    ...     scan.projections[0].shape
-    ((12, 2, 16), 'deg', (0.01, 0.01), 'mm')
-    (2, 16)
+    Example:
+        >>> truth = pr.datasets.simulate_scan("scan.h5", (2, 16, 16), views=12)
+        >>> with pr.open_scan("scan.h5") as scan:
+        ...     scan.shape, scan.angle_unit, scan.pixel_size, scan.length_unit
+        ...     scan.projections[0].shape
+        ((12, 2, 16), 'deg', (0.01, 0.01), 'mm')
+        (2, 16)
     """
     if angle_unit is not None and angle_unit not in ANGLE_UNITS:
         raise ArgumentError(f'open_scan: expected angle_unit "deg" or "rad", got {angle_unit!r}.')
-    path, group = file_and_group(path)
+    path, group = file_and_group(checked_path("open_scan", path))
     axes = None if axes is None else parse_axes(axes)
     options = ReadOptions(angle_unit, line_integrals, allow_root, group, transmission, axes)
     content = content_of(path, WANTED)

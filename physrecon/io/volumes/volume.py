@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physrecon.errors import DataError
+from physrecon.io.content import checked_path
 from physrecon.io.hdf5_kind import VOLUME
 from physrecon.io.hdf5_safety import SafeHDF5, damage_reported, text
 from physrecon.io.nxdata import steps
@@ -23,8 +24,6 @@ class Volume(Closing, LazyArray):
 
     voxel_size: (z, y, x) in `length_unit` (None: pixels).
     configuration: the resolved job and its input, text by name."""
-
-    ndim = 3
 
     def __init__(self, h5: SafeHDF5, data: h5py.Dataset) -> None:
         self._h5 = h5
@@ -42,6 +41,10 @@ class Volume(Closing, LazyArray):
         self.voxel_size: tuple[float, float, float] = tuple(map(float, pitch))  # type: ignore[assignment]
         self.length_unit: str | None = unit or None
         self.configuration = _configuration(h5)
+
+    def __repr__(self) -> str:
+        size, unit = " × ".join(f"{v:g}" for v in self.voxel_size), self.length_unit or "pixel"
+        return f"Volume {self.path.name}: {self.shape} {self.dtype}, voxels of {size} {unit}"
 
     def close(self) -> None:
         self._h5.close()
@@ -62,16 +65,24 @@ class Volume(Closing, LazyArray):
 def open_volume(path: str | Path, allow_root: str | Path | None = None) -> Volume:
     """Open a volume of physrecon, or any file with a 3-D `/exchange/data` or `/data`.
 
-    Raises MissingInputError, and DataError for a damaged file or a missing slab.
+    Args:
+        path: the file.
+        allow_root: a further folder in which linked files are accepted; by default none.
+    Returns:
+        Volume: an array (z, y, x) that is read when it is indexed; a context manager.
+    Raises:
+        MissingInputError: no such file.
+        DataError: a damaged file or a missing slab.
 
-    >>> import h5py
-    >>> with h5py.File("volume.h5", "w") as file:
-    ...     file["data"] = np.zeros((3, 5, 7))
-    >>> with pr.open_volume("volume.h5") as volume:
-    ...     volume.shape, volume[1].shape, volume.voxel_size
-    ((3, 5, 7), (5, 7), (1.0, 1.0, 1.0))
+    Example:
+        >>> import h5py
+        >>> with h5py.File("volume.h5", "w") as file:
+        ...     file["data"] = np.zeros((3, 5, 7))
+        >>> with pr.open_volume("volume.h5") as volume:
+        ...     volume.shape, volume[1].shape, volume.voxel_size
+        ((3, 5, 7), (5, 7), (1.0, 1.0, 1.0))
     """
-    h5 = SafeHDF5(path, allow_root)
+    h5 = SafeHDF5(checked_path("open_volume", path), allow_root)
     with undone_by(h5.close):
         with damage_reported(h5.path):
             for place in (VOLUME, "/exchange/data", "/data"):

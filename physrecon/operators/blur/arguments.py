@@ -9,7 +9,7 @@ import numpy as np
 from physrecon import arrays
 from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Shape
-from physrecon.errors import ArgumentError
+from physrecon.errors import ArgumentError, brief
 
 BOUNDARIES = ("zero", "reflect", "periodic", "unknown")
 ENGINES = ("auto", "fft", "direct")
@@ -17,6 +17,8 @@ ENGINES = ("auto", "fft", "direct")
 
 def checked_psf(where: str, psf: Any, shape: Shape, normalize: bool, oversize: bool) -> np.ndarray:
     """The PSF in float64 on the host, with two axes at least if the image has two."""
+    if not (isinstance(shape, tuple | list) and all(map(vectors.is_whole, shape))):
+        raise ArgumentError(f"{where}.shape: expected a tuple of whole numbers, got {brief(shape)}")
     psf = arrays.to_host(arrays.plain(f"{where}.psf", psf))
     if psf.dtype.kind not in "fiu":
         raise ArgumentError(f"{where}.psf: expected real numbers, got {psf.dtype}")

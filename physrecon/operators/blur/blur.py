@@ -13,10 +13,11 @@ x̃ is x continued beyond the frame:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from physrecon import arrays
 from physrecon.arrays import vectors
@@ -38,31 +39,38 @@ CLOSE = 1.05  # ratio of norm bounds up to which no iteration is needed
 
 
 class Blur(BatchedOperator, LinearOperator):
-    """y = psf ∗ x, of the shape of the frame.
+    """Convolution with a point-spread function: y = psf ∗ x, of the shape of the frame.
 
-    psf: array of one to three axes, the last ones of the image; along others every image is blurred
-    alike.  `normalize` divides it by its sum; for a measured one see `psf.without_background`.
-    A PSF longer than the frame is likely the wrong one: ArgumentError, unless `oversize`.
-    shape: of the frame.  boundary: one of BOUNDARIES.  With "unknown" x has the shape of the frame
-    plus that of the PSF minus 1, and `frame` is the index of the frame in x.
-    center: index of the PSF's centre, one number per axis, n // 2 unless given.
-    method: "fft"; "direct", sums in space, over separable terms if few suffice; or "auto", the
-    fastest by measured costs.  accuracy: bound of ‖psf − terms‖₁ / ‖psf‖₁; None: the rounding of
-    the PSF's values.
-    memory: bytes for work arrays; transforms that would take more are cut into tiles.
-
-    With "unknown", voxels with less than a thousandth of their light in the frame count as unseen
-    (`min_column_sum`).
+    With boundary "unknown" x has the shape of the frame plus that of the PSF minus 1, and `frame`
+    is the index of the frame in x; voxels with less than a thousandth of their light in the frame
+    count as unseen (`min_column_sum`).
 
     Holds, besides x and y, about two arrays of the padded frame (`work_bytes`), and one of the
     extended frame for "reflect", and for "periodic" in tiles or direct.
 
-    >>> psf = pr.psf.gaussian((3, 3), sigma=0.7)
-    >>> A = pr.Blur(psf, (9, 9))
-    >>> x = np.zeros((9, 9))
-    >>> x[4, 4] = 1
-    >>> np.allclose((A @ x)[3:6, 3:6], psf), f"{(A @ x).sum():.3f}"
-    (True, '1.000')
+    Args:
+        psf: array of one to three axes, the last ones of the image; along others every image is
+            blurred alike.  For a measured one see `psf.without_background`.
+        shape: of the frame.
+        boundary: "zero" (default), "unknown", "reflect" or "periodic": what lies beyond the frame.
+        center: index of the PSF's centre, one number per axis; by default n // 2.
+        normalize: divide the PSF by its sum; by default not.
+        oversize: accept a PSF longer than the frame, which is likely the wrong one; by default not.
+        method: "fft"; "direct", sums in space, over separable terms if few suffice; or "auto"
+            (default), the fastest by measured costs.
+        accuracy: bound of ‖psf − terms‖₁ / ‖psf‖₁; by default the rounding of the PSF's values.
+        memory: bytes for work arrays; transforms that would take more are cut into tiles.  By
+            default no limit.
+    Raises:
+        ArgumentError: for a PSF that does not fit, is empty or not finite, and unknown words.
+
+    Example:
+        >>> psf = pr.psf.gaussian((3, 3), sigma=0.7)
+        >>> A = pr.Blur(psf, (9, 9))
+        >>> x = np.zeros((9, 9))
+        >>> x[4, 4] = 1
+        >>> np.allclose((A @ x)[3:6, 3:6], psf), f"{(A @ x).sum():.3f}"
+        (True, '1.000')
     """
 
     min_column_sum = MIN_COLUMN_SUM
@@ -70,11 +78,11 @@ class Blur(BatchedOperator, LinearOperator):
 
     def __init__(
         self,
-        psf: Any,
-        shape: Shape,
+        psf: ArrayLike,
+        shape: tuple[int, ...],
         boundary: str = "zero",
         *,
-        center: Any = None,
+        center: int | Sequence[int] | None = None,
         normalize: bool = False,
         oversize: bool = False,
         method: str = "auto",

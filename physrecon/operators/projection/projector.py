@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from physrecon.errors import ArgumentError
+from physrecon.errors import ArgumentError, brief, require
 from physrecon.geometry.grid import Grid
 from physrecon.geometry.parallel_beam import ParallelBeam
 from physrecon.geometry.scan_geometry import ScanGeometry
@@ -45,22 +45,28 @@ ENGINES: dict[type, Callable[[Any, Grid], Engine]] = {ParallelBeam: ParallelEngi
 
 
 class Projector(LinearOperator):
-    """y = A x: x (nz, ny, nx) [1/length] → y (views, rows, columns) [1].
+    """Line integrals y = A x of a volume along the rays of a scan, with the exact transpose.
 
-    Joseph's method (P. M. Joseph, IEEE Trans. Med. Imaging 1, 192, 1982) with its exact transpose.
-    scan: a ParallelBeam.  grid: a Grid; None is scan.default_grid().  `A[views]` projects to these
-    views only.  Raises ArgumentError unless the grid has one slice per detector row.
-
+    x (nz, ny, nx) [1/length] → y (views, rows, columns) [1].  `A[views]` projects to these views.
     Holds, between calls, a copy of at most 64 slices of volume and projections, and of one slice
     with its transpose where 8 or fewer are left, shared with `A[views]`.
 
-    >>> scan = pr.ParallelBeam([0, 90], (1, 5), pixel_size=0.1, angle_unit="deg")
-    >>> A = pr.Projector(scan)
-    >>> y = A @ np.full((1, 5, 5), 2, np.float32)  # 2 per length, over 5 voxels of 0.1
-    >>> y.shape, y[0, 0].round(3).tolist()
-    ((2, 1, 5), [1.0, 1.0, 1.0, 1.0, 1.0])
-    >>> pr.check_adjoint(A) < 1e-6
-    True
+    Args:
+        scan: a ParallelBeam.
+        grid: voxels of the volume; by default scan.default_grid(), one voxel a pixel.
+    Raises:
+        ArgumentError: unless the grid has one slice at the height of each detector row.
+    Source:
+        P. M. Joseph, IEEE Trans. Med. Imaging 1 (1982) 192.
+
+    Example:
+        >>> scan = pr.ParallelBeam([0, 90], (1, 5), pixel_size=0.1, angle_unit="deg")
+        >>> A = pr.Projector(scan)
+        >>> y = A @ np.full((1, 5, 5), 2, np.float32)  # 2 per length, over 5 voxels of 0.1
+        >>> y.shape, y[0, 0].round(3).tolist()
+        ((2, 1, 5), [1.0, 1.0, 1.0, 1.0, 1.0])
+        >>> pr.check_adjoint(A) < 1e-6
+        True
     """
 
     def __init__(self, scan: ScanGeometry, grid: Grid | None = None) -> None:
@@ -68,8 +74,10 @@ class Projector(LinearOperator):
         if make is None:
             raise ArgumentError(
                 f"Projector: expected a {' or '.join(kind.__name__ for kind in ENGINES)}, "
-                f"got {type(scan).__name__}; make one from angles and detector_shape"
+                f"got {brief(scan)}; make one from angles and detector_shape"
             )
+        if grid is not None:
+            require("Projector.grid", grid, Grid, "scan.default_grid()")
         self.scan, self.grid = scan, scan.default_grid() if grid is None else grid
         self.in_shape, self.out_shape = self.grid.shape, scan.shape
         self._engine = make(scan, self.grid)
