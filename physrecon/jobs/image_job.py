@@ -28,11 +28,8 @@ from physrecon.catalog import (
 )
 from physrecon.jobs.model import Job
 from physrecon.jobs.options import option
-from physrecon.jobs.settings import StopSettings
+from physrecon.jobs.settings import PRIOR_ITERATION_FACTOR, StopSettings
 from physrecon.jobs.types import PSF, Fraction, Lengths, Level, Levels, PSFCenter, Rows, one_of
-
-# Factor on the iterations: with a prior noise does not grow, and a stopping rule stops earlier
-PRIOR_ITERATION_FACTOR = 5
 
 
 class ImageJob(Job):
@@ -119,7 +116,9 @@ class ImageJob(Job):
 
     def usual_stop(self, iterations: int) -> dict[str, Any]:
         """Count methods fit noise in the end, so by default they stop at the noise level."""
-        if self.prior is not None or self.stop != StopSettings():
+        if self.prior is not None:
+            return super().usual_stop(iterations)
+        if self.stop != StopSettings():
             return {"iterations": PRIOR_ITERATION_FACTOR * iterations}
         if find(self.solvers, self.method).counts_only and not self.blind:
             return {"iterations": iterations, "discrepancy": "auto"}

@@ -43,11 +43,7 @@ def save_state(path: str | os.PathLike[str], state: State) -> None:
     """
     path = Path(path)
     try:
-        with new_hdf5(path, sealed=True) as file:
-            # of fixed length: text of variable length is in a heap that HDF5 does not check
-            file.attrs[KIND] = np.bytes_(type(state).__qualname__.encode())
-            for field in fields(state):
-                _write(file, field.name, getattr(state, field.name))
+        write_state(path, state)
     except OSError as error:
         if path.parent.is_dir() and os.access(path.parent, os.W_OK):
             raise WriteError(f"save_state: writing {path} failed ({error})") from error
@@ -72,11 +68,28 @@ def load_state(path: str | os.PathLike[str], device: str = "cpu") -> State:
     path = Path(path)
     if not path.is_file():
         raise MissingInputError(f"load_state: expected a file, got nothing at {path}")
+    return read_state(path, device)
+
+
+def write_state(path: Path, state: State, label: str = "") -> None:
+    """Write a state with the label of its file (see `io.sealed_file`).  Raises OSError."""
+    with new_hdf5(path, sealed=True, label=label) as file:
+        # of fixed length: text of variable length is in a heap that HDF5 does not check
+        file.attrs[KIND] = np.bytes_(type(state).__qualname__.encode())
+        for field in fields(state):
+            _write(file, field.name, getattr(state, field.name))
+
+
+def read_state(path: Path, device: str, like: Any = None) -> State:
+    """The state in a file.  like: its arrays are on the disk if this host array is.
+
+    Raises DataError."""
+    like = np.empty(0) if like is None else like
     with read_errors(path):
         require_seal(path)
     with SafeHDF5(path) as h5, damage_reported(path):
         cls = _class(h5)
-        content = {f.name: _read(h5, h5.find(f.name), f.name) for f in fields(cls)}
+        content = {f.name: _read(h5, h5.find(f.name), f.name, like) for f in fields(cls)}
     _check(path, cls, content)
     for field in fields(cls):
         if field.metadata.get("vector"):
@@ -106,13 +119,13 @@ def _class(h5: SafeHDF5) -> type[State]:
     return STATES[kind]
 
 
-def _read(h5: SafeHDF5, item: Any, where: str) -> Any:
+def _read(h5: SafeHDF5, item: Any, where: str, like: Any) -> Any:
     """A field: numbers, None, an array, or a tuple of them.  Raises DataError for anything else.
 
     Arrays are contiguous, so no more memory is taken than the file is long."""
     if isinstance(item, h5py.Group) and where.count("/") < DEEPEST:
         names = map(str, range(len(item)))
-        return tuple(_read(h5, h5.child(item, name), f"{where}/{name}") for name in names)
+        return tuple(_read(h5, h5.child(item, name), f"{where}/{name}", like) for name in names)
     plain = isinstance(item, h5py.Dataset) and not (item.chunks or item.is_virtual)
     if not plain or item.dtype.kind not in "iufb":
         raise DataError(f"load_state: expected numbers at {where} of {h5.path}, got {item}")
@@ -121,7 +134,7 @@ def _read(h5: SafeHDF5, item: Any, where: str) -> Any:
         return None
     if item.shape == ():
         return item[()].item()
-    array = arrays.aligned_empty(item.shape, item.dtype)
+    array = arrays.like(like, item.shape, item.dtype)
     if array.size:
         item.read_direct(array)
     return array

@@ -103,8 +103,8 @@ def choose_weight(
     All of x gets one weight.  The search costs as many products with A as two solutions: pass few
     slices of a large x.  solver: None takes `choose_solver(problem)`.  stop: of the solution; None
     means the usual iterations of the solver, and 100 at least.  progress(fraction, text): called
-    after each fit.  Raises ArgumentError for a problem without a prior, and for data that prefer no
-    weight.
+    after each iteration.  Raises ArgumentError for a problem without a prior, and for data that
+    prefer no weight.
 
     >>> y = np.sin(np.linspace(0, 6, 257))
     >>> data = pr.GaussianNoise(0.5).sample(y, seed=0)

@@ -22,7 +22,7 @@ from physrecon.problem import Problem
 from physrecon.solvers.base import Stop, solve
 from physrecon.solvers.choose_solver import choose_solver
 from physrecon.solvers.held_out import Blocks, noise_ratio, widths
-from physrecon.solvers.state import Solver
+from physrecon.solvers.state import Solver, State
 
 Progress = Callable[[float, str], Any]  # called with (fraction done, text)
 
@@ -234,7 +234,8 @@ class Search:
         solver = choose_solver(free)
         iterations = min(max(solver.iterations // 5, 10), ROUGH)
         self.left -= iterations
-        return solve(free, solver, stop=Stop(iterations)).x
+        follow = self._follow(iterations, "without prior")
+        return solve(free, solver, stop=Stop(iterations), callback=follow).x
 
     # One point --------------------------------------------------------------------------------
 
@@ -243,9 +244,6 @@ class Search:
         if place not in self.points:
             x = self._fit(self.f, place, self.fits)
             self.points[place] = self._point(place, x)
-            if self.progress is not None:
-                spent = 1 - self.left / (COST * max(self.stop.iterations, 1))
-                self.progress(min(max(spent, 0), 1), f"weight {self.weight(place):.3g}")
         return self.points[place]
 
     def _fit(self, f: Any, place: int, known: dict[int, Vector]) -> Vector:
@@ -256,8 +254,20 @@ class Search:
         problem = Problem(f, self.prior(self.weight(place)), self.problem.constraint)
         x0 = None if near is None else known[near]
         stop = Stop(iterations, self.stop.rtol)
-        known[place] = solve(problem, self.solver, x0, stop=stop).x
+        follow = self._follow(iterations, f"weight {self.weight(place):.3g}")
+        known[place] = solve(problem, self.solver, x0, stop=stop, callback=follow).x
         return known[place]
+
+    def _follow(self, iterations: int, text: str) -> Callable[[State], None]:
+        """Tell the progress within a fit, whose iterations are counted as spent already."""
+        most = COST * max(self.stop.iterations, 1)
+
+        def follow(state: State) -> None:
+            if self.progress is not None:
+                spent = 1 - (self.left + iterations - state.iteration) / most
+                self.progress(min(max(spent, 0), 1), text)
+
+        return follow
 
     def _point(self, place: int, x: Vector) -> Point:
         f, weight = self.problem.f, self.weight(place)
