@@ -1,4 +1,4 @@
-"""Files that prove their content: SHA-256 of all that follows, in the first 512 bytes, and a label.
+"""Files that prove their content: a SHA-256 and a label in the first 512 bytes.
 
 HDF5 leaves these bytes, its user block, to others.  They are checked before HDF5 sees the file,
 because a single damaged byte can make it loop for ever, fill the memory or crash."""
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import BinaryIO
 
 from physrecon.errors import DataError
 
@@ -17,10 +18,10 @@ TITLE = b"physrecon, SHA-256 of the bytes from 512 on: "
 def seal(path: Path, label: str = "") -> None:
     """Write the header of a file whose first 512 bytes are free.  Raises OSError.
 
-    label: one line of at most 256 bytes, which `label_of` reads."""
+    label: text of at most 256 bytes that `label_of` reads, and the checksum covers."""
     with path.open("r+b") as file:
         file.seek(HEADER)
-        header = _header(hashlib.file_digest(file, "sha256").digest(), label.encode())
+        header = _header(file, label.encode())
         file.seek(0)
         file.write(header)
 
@@ -35,13 +36,13 @@ def require_seal(path: Path) -> None:
     """Raise DataError unless the file has the content with which it was sealed; OSError."""
     with path.open("rb") as file:
         header = file.read(HEADER)
-        digest = hashlib.file_digest(file, "sha256").digest()
+        wanted = _header(file, _label(header))
     if not header.startswith(TITLE):
         raise DataError(
             f"{path}: expected a file with its own checksum in front, as save_state writes it, got "
             "none; save it again."
         )
-    if header != _header(digest, _label(header)):
+    if header != wanted:
         raise DataError(
             f"{path}: expected the content that was saved, got one of another checksum; the file "
             "is damaged, copy it again from the source."
@@ -49,10 +50,12 @@ def require_seal(path: Path) -> None:
 
 
 def _label(header: bytes) -> bytes:
-    """The second line of a header, "" for another file."""
-    lines = header.rstrip(b"\0").split(b"\n")
-    return lines[1] if header.startswith(TITLE) and len(lines) > 1 else b""
+    """All that follows the first line of a header; nothing for another file."""
+    return header.partition(b"\n")[2].rstrip(b"\0") if header.startswith(TITLE) else b""
 
 
-def _header(digest: bytes, label: bytes) -> bytes:
-    return (TITLE + digest.hex().encode() + b"\n" + label).ljust(HEADER, b"\0")
+def _header(file: BinaryIO, label: bytes) -> bytes:
+    """The header for the rest of a file, and the label."""
+    digest = hashlib.file_digest(file, "sha256")
+    digest.update(label)
+    return (TITLE + digest.hexdigest().encode() + b"\n" + label).ljust(HEADER, b"\0")
