@@ -35,11 +35,13 @@ class Forecast:
 
     def after(self, state: State) -> float:
         """The iteration at which it is expected to end; the limit while nothing is known."""
-        for rule, measure in self._now(state).items():
+        for rule, measure in self._now(state).items():  # gain first
             known = self._measures.setdefault(rule, [])
             if convergence.is_mark(state.iteration) and math.isfinite(measure):
                 known.append((state.iteration, measure))
         ends = [_meets(known) for known in self._measures.values()]
+        if self.stop.gain and math.isfinite(ends[0]):
+            ends[0] = convergence.next_mark(ends[0])
         end = min([self.stop.iterations, *ends])
         return max(end, state.iteration)
 

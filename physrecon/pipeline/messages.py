@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 from physrecon.pipeline.pace import Compiler, Pace, compiler_watched
@@ -24,6 +25,7 @@ TICK = 1.0  # seconds between two looks at the clock
 OFTEN = 0.1  # seconds between two pictures of the bar
 SELDOM = 60.0  # seconds between two lines in a log
 ANNOUNCED = 5.0  # seconds of work that are announced
+FORESEEN = 5.0  # seconds until a bound is stated where it is not foreseen when iterations end
 
 
 class Messages:
@@ -32,9 +34,14 @@ class Messages:
     _shown: Progress | None = None  # what is under way
     _compiled = _clock = False
 
-    def __init__(self) -> None:
-        self.compiler = Compiler()
-        self._lock = threading.RLock()  # the clock ticks in a thread of its own
+    @cached_property
+    def compiler(self) -> Compiler:
+        return Compiler()
+
+    @cached_property
+    def lock(self) -> Any:
+        """Held while something is printed: the clock ticks in a thread of its own."""
+        return threading.RLock()
 
     def result(self, text: str) -> None:
         """Print a line of the result, which may be piped onwards."""
@@ -71,7 +78,7 @@ class Messages:
             self._shown = progress
             yield progress
         finally:
-            with self._lock:
+            with self.lock:
                 self._shown = outer
                 progress.close()
 
@@ -82,7 +89,7 @@ class Messages:
 
         def tick() -> None:
             while not ended.wait(TICK):
-                with self._lock:
+                with self.lock:
                     self._tick()
 
         clock = threading.Thread(target=tick, name="physrecon-clock", daemon=True)
@@ -93,7 +100,7 @@ class Messages:
         finally:
             ended.set()
             clock.join()
-            with self._lock:
+            with self.lock:
                 self._wipe()
 
     def _tick(self) -> None:
@@ -117,7 +124,7 @@ class Messages:
         self._clock = False
 
     def _print(self, text: str, stream: Any) -> None:
-        with self._lock:
+        with self.lock:
             self._wipe()
             bar = self._shown.bar if self._shown is not None else None
             if bar is None:
@@ -136,7 +143,7 @@ class Progress:
         self.pace = Pace(total, done, messages.compiler)
         self.texts: dict[str, int] = {}  # how pieces ended → units of work that ended so
         self._what, self._pieces, self._open = "", ("", 1), False
-        self._text, self._at, self._announced = "", "", False
+        self._text, self._at, self._announced = "", "", ""
         self._last = self._line = time.perf_counter()
 
     def describe(self, what: str, piece: str = "", pieces: int = 1, may_end: bool = False) -> None:
@@ -186,8 +193,7 @@ class Progress:
             return
         self.pace.step(part, end)
         now = time.perf_counter()
-        if not self._announced and self.pace.is_known:
-            self._announce()
+        self._announce()
         if now - self._last >= OFTEN:
             self.show()
 
@@ -208,7 +214,7 @@ class Progress:
         """Draw the bar; in a log write a line once a minute."""
         self._last = time.perf_counter()
         if self.bar is not None:
-            with self._messages._lock:
+            with self._messages.lock:
                 self.bar.n = self.pace.part
                 self.bar.set_postfix_str(", ".join(self._facts()), refresh=True)
         elif self._last - self._line >= SELDOM:
@@ -223,22 +229,30 @@ class Progress:
         if compiler.busy:
             return [*facts, f"compiling kernels {format_duration(compiler.seconds)}"]
         facts.append(format_duration(pace.seconds))
-        if pace.is_known:
+        if pace.is_known and pace.part < 1:
             facts.append(f"{format_duration(pace.remaining())} left")
         return facts
 
     def _announce(self) -> None:
-        """State the work and its time, unless it is little."""
-        self._announced = True
-        done = self.pace.seconds
-        expected, most = done + self.pace.left(), done + self.pace.left(at_most=True)
-        if not self._what or most < ANNOUNCED:
+        """State the work and its time, unless it is little.
+
+        Where a rule may end the iterations, it is waited for a few seconds until it is foreseen
+        when; a bound is stated otherwise, and the time later."""
+        pace = self.pace
+        if not pace.is_known or self._announced == "about" or not self._what:
             return
-        times = f"about {format_duration(expected)}"
-        if self._open and self.pace.end == 1:
-            times = f"at most {format_duration(most)}"
-        elif self._open:
-            times += f", at most {format_duration(most)}"
+        foreseen = not self._open or pace.end < 1
+        if not foreseen and (self._announced or pace.seconds < FORESEEN):
+            return
+        expected, most = pace.seconds + pace.left(), pace.seconds + pace.left(at_most=True)
+        short = most < ANNOUNCED and not self._announced
+        self._announced = "about" if foreseen or short else "at most"
+        if short:
+            return
+        times = f"at most {format_duration(most)}"
+        if foreseen:
+            bound = f", {times}" if self._open else ""
+            times = f"about {format_duration(expected)}{bound}"
         self._messages.note(f"{self._what}: {times}")
 
 

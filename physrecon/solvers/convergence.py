@@ -6,6 +6,8 @@ difference of the ends, is taken for methods that do not descend in every iterat
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from physrecon.arrays.vectors import Numbers
@@ -19,6 +21,12 @@ ROWS = 5  # an octave, both ends included
 def is_mark(k: int) -> bool:
     """Whether F is computed at iteration k."""
     return k >= FIRST and k // (k & -k) in (1, 3, 5, 7)
+
+
+def next_mark(k: float) -> int:
+    """The first iteration from k on at which F is computed."""
+    step = 2 ** max(math.floor(math.log2(max(k, FIRST))) - 2, 0)
+    return max(math.ceil(k / step) * step, FIRST)
 
 
 def note(problem: Problem, state: State) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import physrecon as pr
-from physrecon.solvers.convergence import is_mark
+from physrecon.solvers.convergence import is_mark, next_mark
 
 D = np.array([1.0, 0.6, 0.3, 0.2])
 Y = np.array([2.0, -1.0, 0.5, 1.0])
@@ -90,3 +90,9 @@ def test_a_slice_stops_by_itself():
         alone = solved(y[:, i : i + 1].copy(), pr.Projector(scan.part(slice(i, i + 1))))
         assert np.allclose(alone.x[0], together.x[i], rtol=1e-12, atol=1e-14)
     assert "converged" in together.reason
+
+
+def test_the_marks_are_four_an_octave():
+    marks = [k for k in range(1, 200) if is_mark(k)]
+    assert marks[:11] == [8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48]
+    assert all(next_mark(k) == min(m for m in marks if m >= k) for k in range(1, 190))
