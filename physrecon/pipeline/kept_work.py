@@ -73,7 +73,7 @@ class KeptWork:
         self._found = _label(self.path) or Label()
         self._mine = Label()  # what this run writes
         self._works = True
-        self._seconds = 0.0  # that writing the last state took, per byte
+        self._seconds = 0.0  # that writing the last state took
         self.iteration = 0  # of the state in the file, if it is this run's
 
     # The weight -------------------------------------------------------------------------------
@@ -141,10 +141,11 @@ class KeptWork:
             remove_temporary(self.path.parent, self.path.name)
 
     def _is_time(self, state: State) -> bool:
-        if not self._works:
+        passed = time.monotonic() - self._last
+        if not self._works or passed < LEAST:
             return False
         cost = self._seconds or state_bytes(state) / DISK
-        return time.monotonic() - self._last >= min(max(cost / SHARE, LEAST), MOST)
+        return passed >= min(cost / SHARE, MOST)
 
     def _write(self, state: State | None) -> None:
         """Write the file; a disk that is full does not end the run."""
