@@ -6,8 +6,8 @@ because a single damaged byte can make it loop for ever, fill the memory or cras
 from __future__ import annotations
 
 import hashlib
+from io import BufferedRandom, BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from physrecon.errors import DataError
 
@@ -54,7 +54,7 @@ def _label(header: bytes) -> bytes:
     return header.partition(b"\n")[2].rstrip(b"\0") if header.startswith(TITLE) else b""
 
 
-def _header(file: BinaryIO, label: bytes) -> bytes:
+def _header(file: BufferedReader | BufferedRandom, label: bytes) -> bytes:
     """The header for the rest of a file, and the label."""
     digest = hashlib.file_digest(file, "sha256")
     digest.update(label)

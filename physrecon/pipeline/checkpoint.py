@@ -7,6 +7,7 @@ checksum is looked at before anything else: a damaged state is refused, never co
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from physrecon.solvers import State
 from physrecon.solvers.state import STATES
 
 KIND = "physrecon_state"  # attribute of the file: name of the class of the state
+VECTORS = "solutions"  # group of a file of vectors
 DEEPEST = 8  # tuples in tuples that are read; those of solvers are 2 deep
 
 
@@ -95,6 +97,21 @@ def read_state(path: Path, device: str, like: Any = None) -> State:
         if field.metadata.get("vector"):
             content[field.name] = _place(content[field.name], device)
     return cls(**content)
+
+
+def write_vectors(path: Path, solutions: Sequence[Any], label: str) -> None:
+    """Write vectors with the label of their file.  Raises OSError."""
+    with new_hdf5(path, sealed=True, label=label) as file:
+        _write(file, VECTORS, tuple(solutions))
+
+
+def read_vectors(path: Path, device: str) -> list[Any]:
+    """The vectors in a file.  Raises DataError."""
+    with read_errors(path):
+        require_seal(path)
+    with SafeHDF5(path) as h5, damage_reported(path):
+        found = _read(h5, h5.find(VECTORS), VECTORS, np.empty(0))
+    return [_place(vector, device) for vector in found]
 
 
 def _write(group: h5py.Group, name: str, value: Any) -> None:

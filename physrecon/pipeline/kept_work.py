@@ -8,14 +8,16 @@ appears by rename, so a kill leaves the old one or the new one, whole.
     for a kill, a crash    now and then: seldom enough to cost at most `SHARE` of the time, but at
                            least every `MOST` seconds
 
-The weight of a prior, once it is chosen, is kept in the same file."""
+The solutions of the search for the weight of a prior, and the weight once it is chosen, are kept in
+the same file."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,9 +25,8 @@ from physrecon.arrays import vectors
 from physrecon.cancellation import stop_requested
 from physrecon.errors import DataError, WriteError
 from physrecon.io.atomic_file import remove_temporary
-from physrecon.io.output.hdf5_file import new_hdf5
 from physrecon.io.sealed_file import label_of
-from physrecon.pipeline.checkpoint import read_state, write_state
+from physrecon.pipeline.checkpoint import read_state, read_vectors, write_state, write_vectors
 from physrecon.pipeline.messages import Messages
 from physrecon.solvers.state import State
 
@@ -74,21 +75,45 @@ class KeptWork:
         self._mine = Label()  # what this run writes
         self._works = True
         self._seconds = 0.0  # that writing the last state took
+        self._last = time.monotonic()  # when the file was written
+        self._kept = 0  # solutions in the file
         self.iteration = 0  # of the state in the file, if it is this run's
 
     # The weight -------------------------------------------------------------------------------
 
     def weight(self, job: str) -> float | None:
         """The weight that an earlier run of this job has chosen."""
-        if self._found.job != job:
+        self._mine = self._mine._replace(job=job)
+        if self._found.job != job or self._found.weight == NOTHING:
             return None
-        self._mine = self._mine._replace(job=job, weight=self._found.weight)
+        self._mine = self._mine._replace(weight=self._found.weight)
         return float(self._found.weight)
 
-    def keep_weight(self, job: str, weight: float) -> None:
-        """Keep the weight that was chosen for a job."""
-        self._mine = self._mine._replace(job=job, weight=repr(weight))
-        self._write(None)
+    def solutions(self, device: str) -> list[Any]:
+        """The solutions of the search for the weight of this job, as far as it came."""
+        self._last = time.monotonic()
+        if self._found != self._mine:
+            return []
+        try:
+            found = read_vectors(self.path, device)
+        except (DataError, OSError) as error:
+            self.messages.warn(f"{error}  It is not used")
+            return []
+        self.messages.note(f"{self.path.name}: going on after {len(found)} fits for the weight")
+        self._kept = len(found)
+        return found
+
+    def keep_solutions(self, solutions: Sequence[Any], now: bool = False) -> None:
+        """Keep the solutions if there are new ones, and it is time to, or `now`."""
+        new = len(solutions) > self._kept
+        if new and (now or time.monotonic() - self._last >= LEAST):
+            self._write(partial(write_vectors, self.path, solutions))
+            self._kept = len(solutions)
+
+    def keep_weight(self, weight: float) -> None:
+        """Keep the weight that was chosen."""
+        self._mine = self._mine._replace(weight=repr(weight))
+        self._write(partial(write_vectors, self.path, ()))
 
     # The piece in work ------------------------------------------------------------------------
 
@@ -122,7 +147,10 @@ class KeptWork:
         """Keep the state after an iteration if it is time to; whether the run shall stop."""
         asked = stop_requested()
         if asked or self._is_time(state):
-            self._write(state)
+            began = time.monotonic()
+            if self._write(partial(write_state, self.path, state)):
+                self.iteration = state.iteration
+            self._seconds = self._last - began
         return asked
 
     def drop_state(self) -> None:
@@ -131,7 +159,7 @@ class KeptWork:
         if self.iteration and self._mine == Label():
             self.remove()
         elif self.iteration:
-            self._write(None)
+            self._write(partial(write_vectors, self.path, ()))
         self.iteration = 0
 
     def remove(self) -> None:
@@ -147,17 +175,12 @@ class KeptWork:
         cost = self._seconds or state_bytes(state) / DISK
         return passed >= min(cost / SHARE, MOST)
 
-    def _write(self, state: State | None) -> None:
-        """Write the file; a disk that is full does not end the run."""
+    def _write(self, write: Callable[..., None]) -> bool:
+        """Write the file by write(label); whether it is written.  A full disk ends no run."""
         if not self._works or refusal(self.path):
-            return
-        began = time.monotonic()
+            return False
         try:
-            if state is None:
-                with new_hdf5(self.path, sealed=True, label=str(self._mine)):
-                    pass
-            else:
-                write_state(self.path, state, str(self._mine))
+            write(label=str(self._mine))
         except (OSError, WriteError) as error:
             self._works = False
             self.messages.warn(
@@ -165,11 +188,8 @@ class KeptWork:
                 f"{getattr(error, 'strerror', None) or error}; a run that is stopped begins the "
                 "piece in work again"
             )
-        else:
-            self.iteration = state.iteration if state else 0
         self._last = time.monotonic()
-        if state is not None:
-            self._seconds = self._last - began
+        return self._works
 
 
 def state_bytes(state: State) -> int:

@@ -8,6 +8,7 @@ from dataclasses import fields
 from typing import Any
 
 from physrecon.catalog import PRIORS, find
+from physrecon.errors import Interrupted
 from physrecon.jobs.model import Job
 from physrecon.jobs.settings import PriorTable
 from physrecon.pipeline.kept_work import KeptWork
@@ -78,11 +79,10 @@ def with_weight(
     factor = job.prior.factor if job.prior is not None else None
     if factor is None:
         return job
-    name = identity()
-    weight = kept.weight(name)
+    weight = kept.weight(identity())
     if weight is None:
-        weight = _chosen(job, factor, part, messages)
-        kept.keep_weight(name, weight)
+        weight = _chosen(job, factor, part, messages, kept)
+        kept.keep_weight(weight)
     else:
         messages.result(
             f"weight: {weight} ({job.prior.weight}, chosen by the run that was stopped)"
@@ -92,7 +92,11 @@ def with_weight(
 
 
 def _chosen(
-    job: Any, factor: float, part: Callable[[], tuple[Problem, str]], messages: Messages
+    job: Any,
+    factor: float,
+    part: Callable[[], tuple[Problem, str]],
+    messages: Messages,
+    kept: KeptWork,
 ) -> float:
     """The weight that suits the data of a part, times the factor."""
     problem, where = part()
@@ -101,7 +105,22 @@ def _chosen(
     stop = None if job.stop.gain else Stop(iterations=int(job.stop.iterations or 0))
     with messages.progress("weight", 1, "choice") as progress:
         progress.describe(f"weight of {job.prior.name}, by fits of {where}", may_end=True)
-        choice = choose_weight(problem, job.prior.rule, solver, stop, progress.within(1))
+        step, solutions = progress.within(1), kept.solutions(job.device)
+
+        def follow(part: float, text: str) -> None:
+            step(part, text)
+            kept.keep_solutions(solutions)
+
+        try:
+            choice = choose_weight(problem, job.prior.rule, solver, stop, follow, solutions)
+        except KeyboardInterrupt:
+            kept.keep_solutions(solutions, now=True)
+            if not solutions:
+                raise
+            raise Interrupted(
+                f"{job.output}: stopped, {len(solutions)} fits of the search for the weight are "
+                f"kept in {kept.path.name}; run the same command again to go on"
+            ) from None
     weight = float(f"{factor * choice.weight:.3g}")  # finer than matters; the same everywhere
     messages.result(_weight_line(str(job.prior.weight), weight, choice, where))
     if choice.contradicted:

@@ -97,13 +97,15 @@ def choose_weight(
     solver: Solver | None = None,
     stop: Stop | None = None,
     progress: Progress | None = None,
+    solutions: list[Vector] | None = None,
 ) -> WeightChoice:
     """Choose the weight of problem.prior by `rule`; the weight that it has is ignored.
 
     All of x gets one weight.  The search costs as many products with A as two solutions: pass few
     slices of a large x.  solver: None takes `choose_solver(problem)`.  stop: of the solution; None
     means the usual iterations of the solver, and 100 at least.  progress(fraction, text): called
-    after each iteration.  Raises ArgumentError for a problem without a prior, and for data that
+    after each iteration.  solutions: of a call that was stopped; they are not computed again, and
+    new ones are appended.  Raises ArgumentError for a problem without a prior, and for data that
     prefer no weight.
 
     >>> y = np.sin(np.linspace(0, 6, 257))
@@ -123,7 +125,7 @@ def choose_weight(
         raise ArgumentError("choose_weight: expected a problem with a prior, got none; set one")
     solver = solver or choose_solver(problem)
     stop = stop or Stop(max(USUAL, solver.iterations))
-    search = Search(problem, rule, solver, stop, progress)
+    search = Search(problem, rule, solver, stop, progress, solutions)
     place, low, high = search.find()
     weight = search.weight(place)
     return WeightChoice(

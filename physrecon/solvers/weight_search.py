@@ -57,10 +57,18 @@ class Search:
     """The curve by k, whose weight is unit · 2^(k/2), and the fits it is computed from."""
 
     def __init__(
-        self, problem: Problem, rule: str, solver: Solver, stop: Stop, progress: Progress | None
+        self,
+        problem: Problem,
+        rule: str,
+        solver: Solver,
+        stop: Stop,
+        progress: Progress | None = None,
+        solutions: list[Vector] | None = None,
     ) -> None:
         self.problem, self.rule, self.solver, self.stop = problem, rule, solver, stop
         self.progress = progress
+        self.solutions = [] if solutions is None else solutions
+        self.solved = 0  # number of solutions that were asked for
         self.points: dict[int, Point] = {}
         self.fits: dict[int, Vector] = {}
         self.perturbed: dict[int, Vector] = {}  # fits of the perturbed data
@@ -233,9 +241,7 @@ class Search:
         free = Problem(self.problem.f, constraint=self.problem.constraint)
         solver = choose_solver(free)
         iterations = min(max(solver.iterations // 5, 10), ROUGH)
-        self.left -= iterations
-        follow = self._follow(iterations, "without prior")
-        return solve(free, solver, stop=Stop(iterations), callback=follow).x
+        return self._solution(free, solver, None, Stop(iterations), "without prior")
 
     # One point --------------------------------------------------------------------------------
 
@@ -250,13 +256,23 @@ class Search:
         larger = [k for k in known if k >= place]
         near = min(larger, default=max(known, default=None))
         iterations = self.each if known else 2 * self.each
-        self.left -= iterations
         problem = Problem(f, self.prior(self.weight(place)), self.problem.constraint)
         x0 = None if near is None else known[near]
         stop = Stop(iterations, self.stop.rtol)
-        follow = self._follow(iterations, f"weight {self.weight(place):.3g}")
-        known[place] = solve(problem, self.solver, x0, stop=stop, callback=follow).x
+        text = f"weight {self.weight(place):.3g}"
+        known[place] = self._solution(problem, self.solver, x0, stop, text)
         return known[place]
+
+    def _solution(
+        self, problem: Problem, solver: Solver, x0: Vector, stop: Stop, text: str
+    ) -> Vector:
+        """The next solution; those of a search that was stopped are taken as they are."""
+        self.left -= stop.iterations
+        number, self.solved = self.solved, self.solved + 1
+        if number == len(self.solutions):
+            follow = self._follow(stop.iterations, text)
+            self.solutions.append(solve(problem, solver, x0, stop=stop, callback=follow).x)
+        return self.solutions[number]
 
     def _follow(self, iterations: int, text: str) -> Callable[[State], None]:
         """Tell the progress within a fit, whose iterations are counted as spent already."""

@@ -163,16 +163,34 @@ def test_a_weight_that_was_chosen_is_used_again(here):
     assert Path("o.h5").read_bytes() == wanted
 
 
+def test_the_search_for_a_weight_goes_on_after_its_last_fit(here, monkeypatch):
+    job = image_job(prior="smooth", method="fista", stop={"iterations": 6})
+    whole = Steps()
+    run(job, whole)
+    wanted = Path("o.h5").read_bytes()
+    Path("o.h5").unlink()
+    fits = [step for step in whole.steps if "iteration" not in step]
+    at = len(fits) // 2
+    with cancel_on_signals(), pytest.raises(Interrupted, match="fits of the search") as stopped:
+        run(job, Steps(at))
+    rest = Steps()
+    run(job, rest)
+    assert Path("o.h5").read_bytes() == wanted and not Path("o.h5.state").exists()
+    again = len(rest.steps) - (len(whole.steps) - at)
+    assert 0 <= again < 2 * 16  # the fit in work, of 16 iterations, the first of twice as many
+    assert int(str(stopped.value).split("stopped, ")[1].split()[0]) > 1
+
+
 def test_states_are_written_now_and_then(here, monkeypatch):
     """A kill loses what was done since the last one; a full disk does not end the run."""
     written = []
-    monkeypatch.setattr(kept_work, "write_state", lambda *a: written.append(a[1].iteration))
+    monkeypatch.setattr(kept_work, "write_state", lambda *a, label: written.append(a[1].iteration))
     monkeypatch.setattr(kept_work, "LEAST", 0.0)
     monkeypatch.setattr(kept_work, "SHARE", 1e9)
     run(scan_job(method="sirt"))
     assert written == list(range(1, ITERATIONS + 1))
 
-    def full(*_):
+    def full(*_, label):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(kept_work, "write_state", full)
@@ -186,7 +204,7 @@ def test_states_are_written_now_and_then(here, monkeypatch):
 def test_how_often_a_state_is_written(seconds, cost, wanted, here, monkeypatch):
     kept, now = kept_work.KeptWork(Path("o.h5"), NoMessages()), [0.0]
     monkeypatch.setattr(kept_work.time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(kept_work, "write_state", lambda *_: written.append(1))
+    monkeypatch.setattr(kept_work, "write_state", lambda *_, label: written.append(1))
     kept.begin("piece")
     kept._seconds, written, now[0] = cost, [], seconds
 
