@@ -78,6 +78,7 @@ class KeptWork:
         self._last = time.monotonic()  # when the file was written
         self._kept = 0  # solutions in the file
         self.iteration = 0  # of the state in the file, if it is this run's
+        self.asked = False  # a signal came in the last iteration
 
     # The weight -------------------------------------------------------------------------------
 
@@ -125,7 +126,7 @@ class KeptWork:
     def begin(self, piece: str) -> None:
         """A piece begins; its digest says which."""
         self._mine = self._mine._replace(piece=piece)
-        self.iteration, self._last = 0, time.monotonic()
+        self.iteration, self.asked, self._last = 0, False, time.monotonic()
 
     def state(self, device: str, like: Any) -> State | None:
         """The state to go on from, None to start with the first iteration.
@@ -145,13 +146,13 @@ class KeptWork:
 
     def after(self, state: State) -> bool:
         """Keep the state after an iteration if it is time to; whether the run shall stop."""
-        asked = stop_requested()
-        if asked or self._is_time(state):
+        self.asked = stop_requested()
+        if self.asked or self._is_time(state):
             began = time.monotonic()
             if self._write(partial(write_state, self.path, state)):
                 self.iteration = state.iteration
             self._seconds = self._last - began
-        return asked
+        return self.asked
 
     def drop_state(self) -> None:
         """The piece is finished, and on the disk."""

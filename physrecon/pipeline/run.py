@@ -118,10 +118,11 @@ def _make_pieces(
         for piece in todo:
             cancellation_point()
             kept.begin(names[piece.index])
-            work = PieceWork(progress.within(piece.units, piece.index), kept, task.job.device)
-            outcome = task.make(plan.footprint, piece, work)
-            inputs.require()  # again: a network share may show a change seconds after a read
-            sink.write(piece.index, outcome.values, outcome.facts, **outcome.extras)
+            step = progress.within(piece.units, piece.index)
+            with PieceWork(step, kept, task.job.device) as work:
+                outcome = task.make(plan.footprint, piece, work)
+                inputs.require()  # again: a network share may show a change seconds after a read
+                sink.write(piece.index, outcome.values, outcome.facts, **outcome.extras)
             kept.drop_state()
             mended += outcome.repairs
             reason = outcome.reason

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 from physrecon.cancellation import cancellation_point, postponed
@@ -13,13 +14,16 @@ from physrecon.solvers import Result, Solver, Stop, solve
 from physrecon.solvers.state import State
 
 
-class PieceWork:
-    """A piece that is being made.
+class PieceWork(ExitStack):
+    """A piece that is being made; a context manager, at whose end it is on the disk.
 
+    From the first iteration on a signal waits for the end of one, whose state is kept, and from the
+    last one on for the end of the block.
     progress(part, text, end): a part is done of all that the limits allow; it is expected to end at
     `end`."""
 
     def __init__(self, progress: Callable[..., Any], kept: KeptWork, device: str) -> None:
+        super().__init__()
         self.progress, self.kept, self.device = progress, kept, device
 
     def solve(self, problem: Problem, solver: Solver, stop: Stop, x0: Callable[[], Any]) -> Result:
@@ -36,8 +40,10 @@ class PieceWork:
             self.progress(state.iteration / most, forecast.text(state), end / most)
             return self.kept.after(state)
 
-        with postponed():
-            first = None if state else x0()
-            result = solve(problem, solver, first, stop, callback=follow, state=state)
-        cancellation_point()
+        self.enter_context(postponed())
+        first = None if state else x0()
+        result = solve(problem, solver, first, stop, callback=follow, state=state)
+        if self.kept.asked:
+            self.close()
+            cancellation_point()
         return result

@@ -114,6 +114,22 @@ def test_a_run_goes_on_after_the_iteration_in_which_it_was_stopped(make, tmp_pat
             os.remove(path)
 
 
+def test_a_signal_after_the_last_iteration_waits_until_the_piece_is_written(here, monkeypatch):
+    from physrecon.pipeline.scan import task
+
+    check = task.check_row
+
+    def signalled(*args):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return check(*args)
+
+    monkeypatch.setattr(task, "check_row", signalled)
+    with cancel_on_signals():
+        assert run(scan_job(method="sirt")).is_file()
+    with cancel_on_signals(), pytest.raises(Interrupted, match="2 of 3 slabs are kept"):
+        run(scan_job(method="sirt", slab_rows=1, output="p.h5"))
+
+
 def test_a_state_of_another_job_is_not_used(here):
     with cancel_on_signals(), pytest.raises(Interrupted):
         run(scan_job(method="sirt"), Steps(5))
