@@ -14,7 +14,7 @@ from physrecon.problem import Problem
 from physrecon.solvers import Stop, convergence
 from physrecon.solvers.state import State
 
-FIRST = 8  # iteration from which two measures, one of half as many iterations, say how it goes on
+AGREE = 1.3  # factor between two estimates that agree
 LEAST_POWER = 0.25  # of a measure that falls at all
 
 
@@ -27,23 +27,40 @@ class Forecast:
         norms = None if stop.discrepancy in (None, "auto") else stop.norms(problem)
         self._norms = norms
         self._measures: dict[str, list[tuple[int, float]]] = {}  # rule → (k, m/b)
+        self._estimated = math.inf  # at the last mark
+        self._end: float | None = None
 
     @property
     def is_open(self) -> bool:
         """Whether a rule may end the iterations before their limit."""
         return bool(self.stop.gain or self.stop.rtol or self.stop.discrepancy is not None)
 
-    def after(self, state: State) -> float:
-        """The iteration at which it is expected to end; the limit while nothing is known."""
-        for rule, measure in self._now(state).items():  # gain first
+    def after(self, state: State) -> float | None:
+        """The iteration at which it is expected to end; None while that is not foreseen.
+
+        It is, once two estimates in a row agree: early measures do not fall by a power law yet."""
+        if not self.is_open:
+            return self.stop.iterations
+        if convergence.is_mark(state.iteration):
+            self._estimate(state)
+        if self._end is None:
+            return None
+        return min(max(self._end, state.iteration), self.stop.iterations)
+
+    def _estimate(self, state: State) -> None:
+        ends = []
+        for rule, measure in self._now(state).items():
             known = self._measures.setdefault(rule, [])
-            if convergence.is_mark(state.iteration) and math.isfinite(measure):
+            if math.isfinite(measure):
                 known.append((state.iteration, measure))
-        ends = [_meets(known) for known in self._measures.values()]
-        if self.stop.gain and math.isfinite(ends[0]):
-            ends[0] = convergence.next_mark(ends[0])
-        end = min([self.stop.iterations, *ends])
-        return max(end, state.iteration)
+            end = _meets(known)
+            mark = rule == "gain" and end <= self.stop.iterations
+            ends.append(convergence.next_mark(end) if mark else end)
+        estimate = min(ends, default=math.inf)
+        agree = 1 / AGREE <= estimate / self._estimated <= AGREE
+        if self._end is not None or (agree and estimate <= self.stop.iterations):
+            self._end = estimate
+        self._estimated = estimate
 
     def text(self, state: State) -> str:
         return f"iteration {state.iteration}/{self.stop.iterations}"

@@ -20,7 +20,8 @@ from physrecon.pipeline.pace import Compiler, Pace, compiler_watched
 from physrecon.sizes import format_duration
 
 PieceProgress = Callable[..., Any]  # called with (part done, text[, part at which it may end])
-_BAR = "{desc} {bar:20} {percentage:3.0f} %{postfix}"
+_BAR = "{desc} {bar:BAR} {percentage:3.0f} %{postfix}"
+WIDTHS = 12, 20  # of the bar, in a terminal of less than 100 columns, and in others
 TICK = 1.0  # seconds between two looks at the clock
 OFTEN = 0.1  # seconds between two pictures of the bar
 SELDOM = 60.0  # seconds between two lines in a log
@@ -158,7 +159,7 @@ class Progress:
         self.bar = tqdm(
             total=1.0,
             desc=self._verb,
-            bar_format=_BAR,
+            bar_format=_BAR.replace("BAR", str(WIDTHS[room.columns >= 100])),
             file=sys.stderr,
             ncols=room.columns - 1,
             nrows=room.lines,
@@ -184,10 +185,11 @@ class Progress:
         self.pace.begin(units)
         return self.partial
 
-    def partial(self, part: float | None, text: str = "", end: float = 1.0) -> None:
-        """This part of the piece is done.  end: the part at which it is expected to end.
+    def partial(self, part: float | None, text: str = "", end: float | None = 1.0) -> None:
+        """This part of the piece is done.  end: the part at which it is expected to end, None if
+        that is not foreseen.
 
-        None: something else is under way, as the text says."""
+        part None: something else is under way, as the text says."""
         self._text = text
         if part is None:
             return
@@ -241,7 +243,7 @@ class Progress:
         pace = self.pace
         if not pace.is_known or self._announced == "about" or not self._what:
             return
-        foreseen = not self._open or pace.end < 1
+        foreseen = not self._open or pace.foreseen
         if not foreseen and (self._announced or pace.seconds < FORESEEN):
             return
         expected, most = pace.seconds + pace.left(), pace.seconds + pace.left(at_most=True)

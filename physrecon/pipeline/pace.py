@@ -65,10 +65,10 @@ class Pace:
     """Seconds that the steps of a piece take, and the time left.
 
     total: units of all pieces, of which `done` are finished.  end: the part of the limit of its
-    iterations after which a piece is expected to stop."""
+    iterations after which a piece is expected to stop, if it is foreseen."""
 
     def __init__(self, total: float, done: float, compiler: Compiler) -> None:
-        self.done, self.end, self.steps = done, 1.0, 0
+        self.done, self.end, self.foreseen = done, 1.0, False
         self._total, self._compiler = total, compiler
         self._begun, self._compiled = time.perf_counter(), compiler.seconds
         self._rate = 0.0  # seconds per unit, for all iterations up to the limit
@@ -86,10 +86,13 @@ class Pace:
         self._prepared, self._width = 0.0, 0.0
         self._marks: deque[tuple[float, float]] = deque()  # (seconds, part of the piece)
 
-    def step(self, part: float, end: float) -> None:
-        """So large a part of the piece is done; by its limits it ends at 1, expected is `end`."""
-        now, self.end = self.seconds, end
-        self.steps += 1
+    def step(self, part: float, end: float | None) -> None:
+        """So large a part of the piece is done; by its limits it ends at 1, expected is `end`.
+
+        None: as the last piece, if there is one."""
+        now = self.seconds
+        self.end = max(end or (self.end if self._finished else 1.0), part)
+        self.foreseen = end is not None or self._finished > 0
         self._marks.append((now, part))
         while len(self._marks) > STEPS + 1 and now - self._marks[0][0] > max(WINDOW, PART * now):
             self._marks.popleft()

@@ -108,7 +108,7 @@ def _chosen(
         step, solutions = progress.within(1), kept.solutions(job.device)
 
         def follow(part: float, text: str) -> None:
-            step(part, text)
+            step(part, text, None)  # the search ends when the curve is known
             kept.keep_solutions(solutions)
 
         try:

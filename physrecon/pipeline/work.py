@@ -20,7 +20,7 @@ class PieceWork(ExitStack):
     From the first iteration on a signal waits for the end of one, whose state is kept, and from the
     last one on for the end of the block.
     progress(part, text, end): a part is done of all that the limits allow; it is expected to end at
-    `end`."""
+    `end`, None if that is not foreseen."""
 
     def __init__(self, progress: Callable[..., Any], kept: KeptWork, device: str) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class PieceWork(ExitStack):
         def follow(state: State) -> bool:
             end = forecast.after(state)
             most = max(stop.iterations, 1)
-            self.progress(state.iteration / most, forecast.text(state), end / most)
+            self.progress(state.iteration / most, forecast.text(state), end and end / most)
             return self.kept.after(state)
 
         self.enter_context(postponed())

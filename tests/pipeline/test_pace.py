@@ -112,7 +112,7 @@ def test_a_power_law_is_continued(power):
     for k in range(1, 41):
         state.iteration, state.change = k, np.array([0.1 * k**-power])
         expected = forecast.after(state)
-        assert expected == (10**6 if k < 10 else pytest.approx(max(end, k), rel=1e-6))
+        assert expected is None if k < 12 else expected == pytest.approx(max(end, k), rel=1e-6)
 
 
 class Terminal(io.StringIO):
@@ -120,7 +120,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def shown(clock, monkeypatch, terminal: bool, end: float = 1.0, may_end: bool = False) -> str:
+def shown(clock, monkeypatch, terminal: bool, end: float | None = 1.0, may_end=False) -> str:
     stream = Terminal() if terminal else io.StringIO()
     monkeypatch.setattr(sys, "stderr", stream)
     monkeypatch.setenv("COLUMNS", "100")
@@ -161,7 +161,7 @@ def test_a_log_has_a_line_a_slab_and_one_a_minute(clock, monkeypatch):
 
 
 def test_a_time_that_is_a_bound_says_so(clock, monkeypatch):
-    bound = shown(clock, monkeypatch, False, may_end=True)
+    bound = shown(clock, monkeypatch, False, end=None, may_end=True)
     assert "40 slices in 2 slabs: at most 6.5 min" in bound
     expected = shown(clock, monkeypatch, False, end=0.5, may_end=True)
     assert "40 slices in 2 slabs: about 3.5 min, at most 6.5 min" in expected
@@ -174,3 +174,16 @@ def test_a_time_that_is_a_bound_says_so(clock, monkeypatch):
 )  # fmt: skip
 def test_durations_in_words(seconds, text):
     assert format_duration(seconds) == text
+
+
+def test_a_piece_is_expected_to_end_as_the_last_one(clock):
+    pace = Pace(40, 0, Compiler())
+    for _ in work(pace, clock, 20, 50, 1000, end=0.05):
+        pass
+    pace.begin(20)
+    clock.now += PREPARING
+    for k in (1, 2, 3):
+        clock.now += 20 * ITERATION
+        pace.step(k / 1000, None)
+    assert pace.foreseen and pace.end == 0.05
+    assert pace.left() == pytest.approx(47 * 20 * ITERATION)
