@@ -163,8 +163,13 @@ class KeptWork:
             self._write(partial(write_vectors, self.path, ()))
         self.iteration = 0
 
+    def discard(self) -> None:
+        """The job or its data are wrong, and so is what it has kept; leaves that of another."""
+        if _label(self.path) == self._mine:
+            self.remove()
+
     def remove(self) -> None:
-        """The work is done, or useless.  Leaves a file that is not ours."""
+        """The work is done.  Leaves a file that is not ours."""
         if _label(self.path):
             self.path.unlink(missing_ok=True)
             remove_temporary(self.path.parent, self.path.name)

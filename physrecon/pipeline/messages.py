@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import Any
 
@@ -90,7 +90,7 @@ class Messages:
 
         def tick() -> None:
             while not ended.wait(TICK):
-                with self.lock:
+                with self.lock, suppress(OSError, ValueError):  # a stream that is closed
                     self._tick()
 
         clock = threading.Thread(target=tick, name="physrecon-clock", daemon=True)

@@ -105,7 +105,7 @@ class Pace:
 
     def finish(self) -> None:
         """The piece is finished."""
-        now, at = self.seconds, self._marks[-1] if self._marks else (self._piece, 0.0)
+        now, at = self.seconds, self._at()
         if self._marks:
             self.end = min(at[1], 1.0)
         self._besides += now - at[0] + self._before()
@@ -116,33 +116,36 @@ class Pace:
     @property
     def is_known(self) -> bool:
         """Whether the rate can be relied on."""
-        marks = self._marks
+        marks = [*self._marks]
         trial = len(marks) > STEPS and marks[-1][0] - marks[0][0] >= TRIAL
         return self._finished > 0 or trial
 
     @property
     def part(self) -> float:
         """The part of all work that is done."""
-        inside = self._marks[-1][1] / self.end if self._marks else 0.0
+        inside = self._at()[1] / self.end
         return min((self.done + self._units * inside) / self._total, 1.0) if self._total else 1.0
 
     def remaining(self) -> float:
         """Seconds that are expected, from now on."""
-        since = self.seconds - (self._marks[-1][0] if self._marks else self._piece)
-        return max(self.left() - since, 0.0)
+        return max(self.left() - (self.seconds - self._at()[0]), 0.0)
 
     def left(self, at_most: bool = False) -> float:
         """Seconds that are expected, or the most, from the last step on."""
-        end = 1.0 if at_most else self.end
-        inside = self._marks[-1][1] if self._marks else 0.0
+        end, (_, inside) = 1.0 if at_most else self.end, self._at()
         others = max(self._total - self.done - self._units, 0.0)
         besides = self._besides / self._finished if self._finished else 0.0
         if not self._finished and self._units:
             besides = self._before() / self._units
         here = self._units * (self._rate * max(end - inside, 0.0))
-        if not self._marks:  # nothing is known of this piece yet, or it has no steps
+        if not inside:  # nothing is known of this piece yet, or it has no steps
             here += self._units * besides
         return here + others * (self._rate * end + besides)
+
+    def _at(self) -> tuple[float, float]:
+        """(seconds, part of the piece) at the last step; another thread may ask at any moment."""
+        marks = self._marks
+        return marks[-1] if marks else (self._piece, 0.0)
 
     def _before(self) -> float:
         """Seconds of this piece before its first step."""

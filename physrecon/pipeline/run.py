@@ -92,7 +92,7 @@ def _useless_if_wrong(kept: KeptWork) -> Iterator[None]:
     except ReadError:
         raise
     except (DataError, ArgumentError, ConfigError):
-        kept.remove()
+        kept.discard()
         raise
 
 

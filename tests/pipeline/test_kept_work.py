@@ -12,7 +12,7 @@ import pytest
 from discs import CENTER, write_scan
 
 from physrecon.cancellation import cancel_on_signals
-from physrecon.errors import Interrupted, OutputError
+from physrecon.errors import DataError, Interrupted, OutputError
 from physrecon.io import write_image
 from physrecon.jobs.image_job import ImageJob
 from physrecon.jobs.scan_job import ScanJob
@@ -35,7 +35,8 @@ def scan_job(**fields) -> ScanJob:
 def image_job(**fields) -> ImageJob:
     y = np.random.default_rng(0).poisson(np.full((2, 40, 40), 20.0))
     y[:, 10:20, 10:30] += 200
-    write_image("i.tif", y.astype("f4"), "TYX")
+    if not Path("i.tif").exists():
+        write_image("i.tif", y.astype("f4"), "TYX")
     values = {"input": "i.tif", "output": "o.h5", "psf": "gaussian:sigma=1", "stop": STOP}
     return ImageJob.build({**values, **fields}, "test")
 
@@ -138,6 +139,21 @@ def test_a_state_of_another_job_is_not_used(here):
     assert len(other.steps) == ITERATIONS
     assert any("another job, input or version, not used" in note for note in other.notes)
     assert not Path("o.h5.state").exists()
+
+
+def test_a_job_that_is_wrong_leaves_the_state_of_another(here, monkeypatch):
+    def wrong(*_):
+        raise DataError("no")
+
+    with cancel_on_signals(), pytest.raises(Interrupted):
+        run(image_job(), Steps(5))
+    wanted = Path("o.h5.state").read_bytes()
+    for same, method in ((False, "cgls"), (True, "rl")):
+        with monkeypatch.context() as patch, pytest.raises(DataError):
+            patch.setattr("physrecon.pipeline.image.task.deconvolved", wrong)
+            run(image_job(method=method))
+        assert Path("o.h5.state").exists() is not same
+        assert same or Path("o.h5.state").read_bytes() == wanted
 
 
 def test_a_state_that_is_damaged_is_not_used(here):
