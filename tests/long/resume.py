@@ -32,8 +32,8 @@ from physrecon.datasets import simulate_scan
 
 MOST = {signal.SIGTERM: 60.0, signal.SIGKILL: 600.0}  # seconds that may be lost
 JOBS = {
-    "sirt": "recon scan.h5 -o o.h5 --center 255.5 --method sirt --iterations 300",
-    "fista-tv": "recon scan.h5 -o o.h5 --center 255.5 --prior tv --weight 0.1 --iterations 150",
+    "sirt": "recon scan.h5 -o o.h5 --method sirt --iterations 300",
+    "fista-tv": "recon scan.h5 -o o.h5 --prior tv --weight 0.1 --iterations 150",
     "rl": "deconvolve image.tif --psf gaussian:sigma=2 -o o.h5 --iterations 200",
     "image fista-tv": (
         "deconvolve image.tif --psf gaussian:sigma=2 -o o.h5 --method fista --prior tv "
@@ -72,9 +72,9 @@ class Kill(NamedTuple):
     lag: float  # seconds from the signal to the end
 
 
-def make_inputs(folder: Path) -> None:
-    simulate_scan(folder / "scan.h5", (1, 512, 512), 360)
-    y = np.random.default_rng(0).poisson(100 * np.random.default_rng(1).random((512, 512)) ** 8)
+def make_inputs(folder: Path, size: int) -> None:
+    simulate_scan(folder / "scan.h5", (1, size, size), 360)
+    y = np.random.default_rng(0).poisson(100 * np.random.default_rng(1).random((size, size)) ** 8)
     pr.write_image(folder / "image.tif", y.astype(np.float32), "YX")
 
 
@@ -147,25 +147,27 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=secrets.randbits(32))
     parser.add_argument("--jobs", default=",".join(JOBS))
     parser.add_argument("--every", type=float, default=20.0, help="seconds between two states")
+    parser.add_argument("--size", type=int, default=512, help="columns of the slice, of the image")
     options = parser.parse_args()
     print(f"seed {options.seed}", flush=True)
     rng, bad = random.Random(options.seed), 0
     with tempfile.TemporaryDirectory() as place:
-        make_inputs(Path(place))
+        make_inputs(Path(place), options.size)
         for job in options.jobs.split(","):
             seconds, wanted = undisturbed(Path(place), job, options.every)
             kills: list[Kill] = []
             for _ in range(options.count):
                 with tempfile.TemporaryDirectory() as other:
                     folder = Path(shutil.copytree(place, other, dirs_exist_ok=True))
-                    kills += disturbed(folder, job, options.every, seconds, rng)
+                    for kill in disturbed(folder, job, options.every, seconds, rng):
+                        kills.append(kill)
+                        print(f"  {job}: {kill}", flush=True)
                     found = hashlib.sha256((folder / "o.h5").read_bytes()).hexdigest()
                     left = (folder / "o.h5.state").exists()
                 bad += found != wanted or left
             for kill in kills:
                 wrong = kill.number is signal.SIGTERM and kill.code not in (75, 0)
                 bad += kill.lost > MOST[kill.number] or wrong
-                print(f"  {kill.number.name} {kill}", flush=True)
             print(f"{job}: {seconds:.1f} s undisturbed, {options.count} runs, {len(kills)} kills")
             for number in MOST:
                 of = [kill for kill in kills if kill.number is number]
