@@ -36,7 +36,7 @@ METHODS = {  # options, and the iterations that take about 10 s on two cores
     ),
     "sirt, slabs": ("--method sirt --slab-rows 6", {"24x192": 60}),
     "fista-tv, slabs": ("--prior tv --weight 0.1 --slab-rows 6", {"24x192": 20}),
-    "fista-tv, converged": ("--prior tv --weight 3", {"1x256": 0, "24x192": 0}),
+    "fista-tv, converged": ("--prior tv --weight 0.3", {"1x256": 0, "24x192": 0}),
     "fista, smooth": ("--prior smooth --weight 10 --method fista", {"1x256": 0, "1x512": 0}),
 }  # fmt: skip
 IMAGES = {"512x512": (512, 512), "16x256x256": (16, 256, 256), "5 of 256x256": (5, 256, 256)}
