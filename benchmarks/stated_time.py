@@ -1,6 +1,6 @@
 """The time that a run states after its first iterations, against the time that it takes.
 
-    nice -n -10 python benchmarks/stated_time.py [--runs 30] [--seconds 10]
+    nice -n -10 python benchmarks/stated_time.py [--skip 0] [--runs 30] [--seconds 10]
 
 30 jobs over methods, sizes, priors and cuts into slabs.  Each is a process of its own, and writes
 its log; kernels are compiled beforehand.  Stated is the first line that ends in
@@ -98,6 +98,7 @@ def in_seconds(text: str) -> float:
 def main() -> None:
     style = argparse.RawTextHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=style)
+    parser.add_argument("--skip", type=int, default=0, help="of the runs, the first")
     parser.add_argument("--runs", type=int, default=30)
     parser.add_argument("--seconds", type=float, default=10.0, help="of a run, about")
     options = parser.parse_args()
@@ -106,7 +107,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         make_inputs(folder)
-        for name, line in list(commands(options.seconds).items())[: options.runs]:
+        for name, line in list(commands(options.seconds).items())[options.skip :][: options.runs]:
             log_of(folder, re.sub(r"--iterations \d+", "", line) + " --iterations 3")  # compiles
             log = log_of(folder, line)
             stated, (_, taken) = STATED.search(log), TAKEN.findall(log)[-1]
