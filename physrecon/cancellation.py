@@ -8,6 +8,9 @@ sets the flag.  A second signal takes its default action, which the system has r
 delivered the first: it ends the process at once, within a C library too.  The program does not wait
 longer than `GRACE` seconds for the end of a step, and not at all while it is only being loaded.
 
+A block that is `postponed` ends by itself at a good moment, such as the end of an iteration, whose
+state can be kept.  It is waited for `PATIENCE` seconds.
+
 Only the command line installs handlers.  In a program of the user the flag is never set, and Ctrl-C
 is Python's own KeyboardInterrupt."""
 
@@ -22,20 +25,38 @@ from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 GRACE = 5.0  # seconds from a signal to the end of a step; batch systems allow 10 in all
+PATIENCE = 60.0  # seconds from a signal to the end of an iteration whose state is being kept
 STOPPED = 75  # exit code: the program can be run again, errors.Interrupted
 
 _requested = False
 _begun = False  # a point was reached: something may have been computed or written
 _installed = False
+_postponed = False  # within a block that asks `stop_requested` by itself
 
 
 def cancellation_point() -> None:
     """Raise KeyboardInterrupt if a signal asked the program to stop, once for each request."""
     global _requested, _begun
     _begun = True
-    if _requested:
+    if _requested and not _postponed:
         _requested = False
         raise KeyboardInterrupt
+
+
+def stop_requested() -> bool:
+    """Whether the next point will raise, or would if it were not postponed."""
+    return _requested
+
+
+@contextmanager
+def postponed() -> Iterator[None]:
+    """Let no point raise within the block, which ends soon after a request; the next point does."""
+    global _postponed
+    before, _postponed = _postponed, True
+    try:
+        yield
+    finally:
+        _postponed = before
 
 
 @contextmanager
@@ -85,7 +106,7 @@ def _watched() -> Iterator[None]:
 
     def watch() -> None:
         signalled = os.read(reader, 1)
-        if signalled and not ended.wait(GRACE if _begun else 0):
+        if signalled and not _in_time(ended):
             where = "within a step" if _begun else "before it began"
             text = f"error: stopped {where}; what is finished is kept; run the same command again\n"
             os.write(2, text.encode())
@@ -100,6 +121,16 @@ def _watched() -> Iterator[None]:
         signal.set_wakeup_fd(other)
         ended.set()
         os.close(writer)
+
+
+def _in_time(ended: threading.Event) -> bool:
+    """Wait for the end of the block after a signal; whether it came."""
+    if ended.wait(GRACE if _begun else 0):
+        return True
+    if not _postponed:
+        return False
+    os.write(2, b"stopping after this iteration, to keep its state; a second signal stops now\n")
+    return ended.wait(PATIENCE - GRACE)
 
 
 def _restore_when_delivered(number: int) -> None:

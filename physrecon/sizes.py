@@ -1,4 +1,4 @@
-"""Runs of slices and views, spans, lengths and numbers of bytes, from text and to text."""
+"""Runs of slices and views, spans, lengths, durations and bytes, from text and to text."""
 
 from __future__ import annotations
 
@@ -88,3 +88,18 @@ def format_bytes(size: float) -> str:
     number = size / 1000**power
     digits = 0 if power == 0 or number >= 100 else 1 if number >= 10 else 2
     return f"{number:.{digits}f} {('B', 'kB', 'MB', 'GB', 'TB', 'PB')[power]}"
+
+
+def format_duration(seconds: float) -> str:
+    """Seconds as text, to about two digits: `0.4 s`, `40 s`, `4 min`, `1 h 20 min`."""
+    if seconds < 99.5:
+        return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
+    minutes = seconds / 60
+    if minutes < 9.75:
+        return f"{round(2 * minutes) / 2:g} min"
+    if minutes < 59.5:
+        return f"{minutes:.0f} min"
+    hours, rest = divmod(round(minutes / 5) * 5, 60)
+    if hours < 10:
+        return f"{hours} h {rest} min" if rest else f"{hours} h"
+    return f"{minutes / 60:.0f} h"

@@ -1,4 +1,4 @@
-"""Files that prove their content: SHA-256 of all that follows, in the first 512 bytes.
+"""Files that prove their content: a SHA-256 and a label in the first 512 bytes.
 
 HDF5 leaves these bytes, its user block, to others.  They are checked before HDF5 sees the file,
 because a single damaged byte can make it loop for ever, fill the memory or crash."""
@@ -6,6 +6,7 @@ because a single damaged byte can make it loop for ever, fill the memory or cras
 from __future__ import annotations
 
 import hashlib
+from io import BufferedRandom, BufferedReader
 from pathlib import Path
 
 from physrecon.errors import DataError
@@ -14,31 +15,47 @@ HEADER = 512  # bytes; the smallest user block
 TITLE = b"physrecon, SHA-256 of the bytes from 512 on: "
 
 
-def seal(path: Path) -> None:
-    """Write the header of a file whose first 512 bytes are free.  Raises OSError."""
+def seal(path: Path, label: str = "") -> None:
+    """Write the header of a file whose first 512 bytes are free.  Raises OSError.
+
+    label: text of at most 256 bytes that `label_of` reads, and the checksum covers."""
     with path.open("r+b") as file:
         file.seek(HEADER)
-        header = _header(hashlib.file_digest(file, "sha256").digest())
+        header = _header(file, label.encode())
         file.seek(0)
         file.write(header)
+
+
+def label_of(path: Path) -> str:
+    """The label of a sealed file, "" for a file without one.  Raises OSError."""
+    with path.open("rb") as file:
+        return _label(file.read(HEADER)).decode(errors="replace")
 
 
 def require_seal(path: Path) -> None:
     """Raise DataError unless the file has the content with which it was sealed; OSError."""
     with path.open("rb") as file:
         header = file.read(HEADER)
-        digest = hashlib.file_digest(file, "sha256").digest()
+        wanted = _header(file, _label(header))
     if not header.startswith(TITLE):
         raise DataError(
             f"{path}: expected a file with its own checksum in front, as save_state writes it, got "
             "none; save it again."
         )
-    if header != _header(digest):
+    if header != wanted:
         raise DataError(
             f"{path}: expected the content that was saved, got one of another checksum; the file "
             "is damaged, copy it again from the source."
         )
 
 
-def _header(digest: bytes) -> bytes:
-    return (TITLE + digest.hex().encode() + b"\n").ljust(HEADER, b"\0")
+def _label(header: bytes) -> bytes:
+    """All that follows the first line of a header; nothing for another file."""
+    return header.partition(b"\n")[2].rstrip(b"\0") if header.startswith(TITLE) else b""
+
+
+def _header(file: BufferedReader | BufferedRandom, label: bytes) -> bytes:
+    """The header for the rest of a file, and the label."""
+    digest = hashlib.file_digest(file, "sha256")
+    digest.update(label)
+    return (TITLE + digest.hexdigest().encode() + b"\n" + label).ljust(HEADER, b"\0")

@@ -25,7 +25,12 @@ from physrecon.catalog import (
 from physrecon.errors import ArgumentError, ConfigError, PhysreconError
 from physrecon.jobs.complaints import complaint
 from physrecon.jobs.options import Table, option, options
-from physrecon.jobs.settings import PriorTable, StopSettings
+from physrecon.jobs.settings import (
+    CONVERGED,
+    PRIOR_ITERATION_FACTOR,
+    PriorTable,
+    StopSettings,
+)
 from physrecon.jobs.toml import merge, read_toml, toml_value
 from physrecon.jobs.types import LONGEST_OUTPUT, Bytes, Setting, Whole, check_path, one_of
 
@@ -122,8 +127,13 @@ class Job(Table):
     def usual_stop(self, iterations: int) -> dict[str, Any]:
         """The settings of [stop] for a job without a number of iterations.
 
+        With a prior they go on to convergence.  Without one the solution of noisy data gets worse
+        in the end, and the number of iterations is what keeps the noise down.
         iterations: the usual number for its method."""
-        return {"iterations": iterations}
+        if self.prior is None and not self.stop.gain:
+            return {"iterations": iterations}
+        gain = {"gain": CONVERGED} if self.stop == StopSettings() else {}
+        return {"iterations": PRIOR_ITERATION_FACTOR * iterations, **gain}
 
     def describe_method(self) -> str:
         """The method, its settings, likelihood and prior, in words."""
@@ -132,6 +142,8 @@ class Job(Table):
             most, fewer = "", ""
             if self.stop.discrepancy is not None:
                 most, fewer = "at most ", ", fewer where noise begins"
+            elif self.stop.gain:
+                most, fewer = "at most ", ", fewer where it has converged"
             words.append(f"{most}{self.stop.iterations} iterations{fewer}")
         if self.likelihood != type(self).model_fields["likelihood"].default:
             words.append(self.likelihood)

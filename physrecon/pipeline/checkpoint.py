@@ -7,6 +7,7 @@ checksum is looked at before anything else: a damaged state is refused, never co
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from physrecon.solvers import State
 from physrecon.solvers.state import STATES
 
 KIND = "physrecon_state"  # attribute of the file: name of the class of the state
+VECTORS = "solutions"  # group of a file of vectors
 DEEPEST = 8  # tuples in tuples that are read; those of solvers are 2 deep
 
 
@@ -43,11 +45,7 @@ def save_state(path: str | os.PathLike[str], state: State) -> None:
     """
     path = Path(path)
     try:
-        with new_hdf5(path, sealed=True) as file:
-            # of fixed length: text of variable length is in a heap that HDF5 does not check
-            file.attrs[KIND] = np.bytes_(type(state).__qualname__.encode())
-            for field in fields(state):
-                _write(file, field.name, getattr(state, field.name))
+        write_state(path, state)
     except OSError as error:
         if path.parent.is_dir() and os.access(path.parent, os.W_OK):
             raise WriteError(f"save_state: writing {path} failed ({error})") from error
@@ -72,16 +70,48 @@ def load_state(path: str | os.PathLike[str], device: str = "cpu") -> State:
     path = Path(path)
     if not path.is_file():
         raise MissingInputError(f"load_state: expected a file, got nothing at {path}")
+    return read_state(path, device)
+
+
+def write_state(path: Path, state: State, label: str = "") -> None:
+    """Write a state with the label of its file (see `io.sealed_file`).  Raises OSError."""
+    with new_hdf5(path, sealed=True, label=label) as file:
+        # of fixed length: text of variable length is in a heap that HDF5 does not check
+        file.attrs[KIND] = np.bytes_(type(state).__qualname__.encode())
+        for field in fields(state):
+            _write(file, field.name, getattr(state, field.name))
+
+
+def read_state(path: Path, device: str, like: Any = None) -> State:
+    """The state in a file.  like: its arrays are on the disk if this host array is.
+
+    Raises DataError."""
+    like = np.empty(0) if like is None else like
     with read_errors(path):
         require_seal(path)
     with SafeHDF5(path) as h5, damage_reported(path):
         cls = _class(h5)
-        content = {f.name: _read(h5, h5.find(f.name), f.name) for f in fields(cls)}
+        content = {f.name: _read(h5, h5.find(f.name), f.name, like) for f in fields(cls)}
     _check(path, cls, content)
     for field in fields(cls):
         if field.metadata.get("vector"):
             content[field.name] = _place(content[field.name], device)
     return cls(**content)
+
+
+def write_vectors(path: Path, solutions: Sequence[Any], label: str) -> None:
+    """Write vectors with the label of their file.  Raises OSError."""
+    with new_hdf5(path, sealed=True, label=label) as file:
+        _write(file, VECTORS, tuple(solutions))
+
+
+def read_vectors(path: Path, device: str) -> list[Any]:
+    """The vectors in a file.  Raises DataError."""
+    with read_errors(path):
+        require_seal(path)
+    with SafeHDF5(path) as h5, damage_reported(path):
+        found = _read(h5, h5.find(VECTORS), VECTORS, np.empty(0))
+    return [_place(vector, device) for vector in found]
 
 
 def _write(group: h5py.Group, name: str, value: Any) -> None:
@@ -106,13 +136,13 @@ def _class(h5: SafeHDF5) -> type[State]:
     return STATES[kind]
 
 
-def _read(h5: SafeHDF5, item: Any, where: str) -> Any:
+def _read(h5: SafeHDF5, item: Any, where: str, like: Any) -> Any:
     """A field: numbers, None, an array, or a tuple of them.  Raises DataError for anything else.
 
     Arrays are contiguous, so no more memory is taken than the file is long."""
     if isinstance(item, h5py.Group) and where.count("/") < DEEPEST:
         names = map(str, range(len(item)))
-        return tuple(_read(h5, h5.child(item, name), f"{where}/{name}") for name in names)
+        return tuple(_read(h5, h5.child(item, name), f"{where}/{name}", like) for name in names)
     plain = isinstance(item, h5py.Dataset) and not (item.chunks or item.is_virtual)
     if not plain or item.dtype.kind not in "iufb":
         raise DataError(f"load_state: expected numbers at {where} of {h5.path}, got {item}")
@@ -121,7 +151,7 @@ def _read(h5: SafeHDF5, item: Any, where: str) -> Any:
         return None
     if item.shape == ():
         return item[()].item()
-    array = arrays.aligned_empty(item.shape, item.dtype)
+    array = arrays.like(like, item.shape, item.dtype)
     if array.size:
         item.read_direct(array)
     return array

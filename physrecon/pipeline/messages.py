@@ -1,26 +1,48 @@
 """Messages of a run to its user: results on stdout, progress and problems on stderr.
 
-On a terminal progress is a bar, followed by the reasons why the solver stopped; in a log it is one
-line per piece.  `NoMessages` prints nothing."""
+On a terminal progress is a bar with a clock that also ticks while kernels are compiled, followed by
+the reasons why the solver stopped.  In a log it is one line a piece, and at most one a minute
+besides.  Work that takes longer than a few seconds is announced with the time that it will take.
+`NoMessages` prints nothing."""
 
 from __future__ import annotations
 
 import shutil
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cached_property
 from typing import Any
 
-PieceProgress = Callable[[float, str], Any]  # called with (fraction done, text)
-_BAR = "{desc} {bar:20} {n:.0f}/{total:.0f} {unit}  {elapsed_s:.1f} s{postfix}"
+from physrecon.pipeline.pace import Compiler, Pace, compiler_watched
+from physrecon.sizes import format_duration
+
+PieceProgress = Callable[..., Any]  # called with (part done, text[, part at which it may end])
+_BAR = "{desc} {bar:BAR} {percentage:3.0f} %{postfix}"
+WIDTHS = 12, 20  # of the bar, in a terminal of less than 100 columns, and in others
+TICK = 1.0  # seconds between two looks at the clock
+OFTEN = 0.1  # seconds between two pictures of the bar
+SELDOM = 60.0  # seconds between two lines in a log
+ANNOUNCED = 5.0  # seconds of work that are announced
+FORESEEN = 5.0  # seconds until a bound is stated where it is not foreseen when iterations end
 
 
 class Messages:
     """Prints to the current sys.stdout and sys.stderr, so that a redirection is honoured."""
 
-    _bar: Any = None
-    _compiled = False
+    _shown: Progress | None = None  # what is under way
+    _compiled = _clock = False
+
+    @cached_property
+    def compiler(self) -> Compiler:
+        return Compiler()
+
+    @cached_property
+    def lock(self) -> Any:
+        """Held while something is printed: the clock ticks in a thread of its own."""
+        return threading.RLock()
 
     def result(self, text: str) -> None:
         """Print a line of the result, which may be piped onwards."""
@@ -46,83 +68,194 @@ class Messages:
         for line in warnings:
             self.warn(line)
 
-    def compiling(self) -> None:
-        """Announce compilation, once."""
-        if not self._compiled:
-            self._compiled = True
-            self.note("compiling kernels for this method and size; later runs find them ready")
+    @contextmanager
+    def progress(self, verb: str, total: int, unit: str, done: int = 0) -> Iterator[Progress]:
+        """Show progress over `total` units of work, of which `done` are finished already."""
+        progress = Progress(self, verb, total, unit, done)
+        outer = self._shown
+        try:
+            if outer is None and sys.stderr.isatty():
+                progress.open_bar()
+            self._shown = progress
+            yield progress
+        finally:
+            with self.lock:
+                self._shown = outer
+                progress.close()
 
     @contextmanager
-    def progress(self, what: str, total: int, unit: str, done: int = 0) -> Iterator[Progress]:
-        """Show progress over `total` units of work, of which `done` are finished already."""
-        if not sys.stderr.isatty():
-            yield Progress(self, None, what, total, unit, done)
-            return
+    def watched(self) -> Iterator[None]:
+        """Within the block the time of the compiler is told, and a clock ticks on a terminal."""
+        ended = threading.Event()
+
+        def tick() -> None:
+            while not ended.wait(TICK):
+                with self.lock, suppress(OSError, ValueError):  # a stream that is closed
+                    self._tick()
+
+        clock = threading.Thread(target=tick, name="physrecon-clock", daemon=True)
+        clock.start()
+        try:
+            with compiler_watched(self.compiler):
+                yield
+        finally:
+            ended.set()
+            clock.join()
+            with self.lock:
+                self._wipe()
+
+    def _tick(self) -> None:
+        """Once a second."""
+        if self.compiler.busy and not self._compiled:
+            self._compiled = True
+            self.note("compiling kernels for this method and size; later runs find them ready")
+        if self._shown is not None:
+            self._shown.show()
+        elif self.compiler.busy and sys.stderr.isatty():
+            seconds = format_duration(self.compiler.seconds)
+            print(f"\rcompiling kernels, {seconds}\033[K", end="", file=sys.stderr, flush=True)
+            self._clock = True
+        else:
+            self._wipe()
+
+    def _wipe(self) -> None:
+        """Remove the clock of the compiler from the terminal."""
+        if self._clock:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+        self._clock = False
+
+    def _print(self, text: str, stream: Any) -> None:
+        with self.lock:
+            self._wipe()
+            bar = self._shown.bar if self._shown is not None else None
+            if bar is None:
+                print(text, file=stream, flush=True)
+            else:
+                bar.write(text, file=stream)
+
+
+class Progress:
+    """Work under way, in pieces: `within` one, and `advance` at its end."""
+
+    def __init__(self, messages: Messages, verb: str, total: int, unit: str, done: int = 0) -> None:
+        self._messages, self._verb, self._unit = messages, verb, unit
+        self._total, self._done = total, done
+        self.bar: Any = None
+        self.pace = Pace(total, done, messages.compiler)
+        self.texts: dict[str, int] = {}  # how pieces ended → units of work that ended so
+        self._what, self._pieces, self._open = "", ("", 1), False
+        self._text, self._at, self._announced = "", "", ""
+        self._last = self._line = time.perf_counter()
+
+    def describe(self, what: str, piece: str = "", pieces: int = 1, may_end: bool = False) -> None:
+        """what: the work, in words.  piece: name of its pieces.  may_end: a rule may end the
+        iterations before their limit."""
+        self._what, self._pieces, self._open = what, (piece, pieces), may_end
+
+    def open_bar(self) -> None:
         from tqdm import tqdm
 
         room = shutil.get_terminal_size()  # tqdm shows nothing if a terminal states no size
-        self._bar = tqdm(
-            total=total,
-            initial=done,
-            desc=what,
-            unit=unit,
-            bar_format=_BAR,
+        self.bar = tqdm(
+            total=1.0,
+            desc=self._verb,
+            bar_format=_BAR.replace("BAR", str(WIDTHS[room.columns >= 100])),
             file=sys.stderr,
             ncols=room.columns - 1,
             nrows=room.lines,
         )
-        progress = Progress(self, self._bar, what, total, unit, done)
-        try:
-            yield progress
-        finally:
-            self._bar.close()
-            self._bar = None
-            for text, units in progress.texts.items():
-                self.note(text if len(progress.texts) == 1 else f"{units} {unit}: {text}")
+        self.show()
 
-    def _print(self, text: str, stream: Any) -> None:
-        if self._bar is None:
-            print(text, file=stream, flush=True)
-        else:
-            self._bar.write(text, file=stream)
+    def close(self) -> None:
+        """Close the bar, and say how the pieces ended."""
+        if self.bar is None:
+            return
+        self.bar.close()
+        self.bar = None
+        for text, units in self.texts.items():
+            several = f"{units} {self._unit}: " if len(self.texts) > 1 else ""
+            self._messages.note(several + text)
 
+    def within(self, units: int, number: int = 0) -> PieceProgress:
+        """The progress callback of the next piece, of `units`; it takes the part that is done.
 
-class Progress:
-    """One piece of work under way: `partial` within a step, `advance` at its end."""
+        number: of the piece, from 0."""
+        piece, pieces = self._pieces
+        self._at = f"{piece} {number + 1}/{pieces}" if pieces > 1 else ""
+        self.pace.begin(units)
+        return self.partial
 
-    def __init__(
-        self, messages: Messages, bar: Any, what: str, total: int, unit: str, done: int
-    ) -> None:
-        self._messages, self._bar = messages, bar
-        self._what, self._total, self._unit, self._done = what, total, unit, done
-        self._start = time.perf_counter()
-        self.texts: dict[str, int] = {}  # how steps ended → units of work that ended so
+    def partial(self, part: float | None, text: str = "", end: float | None = 1.0) -> None:
+        """This part of the piece is done.  end: the part at which it is expected to end, None if
+        that is not foreseen.
 
-    def partial(self, units: float, text: str = "") -> None:
-        """`units` (may be a fraction) of the present step are done."""
-        if self._bar is not None:
-            self._bar.set_postfix_str(text, refresh=False)
-            self._bar.update(self._done + units - self._bar.n)
-
-    def within(self, units: int) -> PieceProgress:
-        """The progress callback of one step of `units`; it takes the fraction that is done."""
-        return lambda fraction, text: self.partial(units * fraction, text)
+        part None: something else is under way, as the text says."""
+        self._text = text
+        if part is None:
+            return
+        self.pace.step(part, end)
+        now = time.perf_counter()
+        self._announce()
+        if now - self._last >= OFTEN:
+            self.show()
 
     def advance(self, units: int, text: str = "") -> None:
-        """A step of `units` is finished."""
-        self._done += units
+        """The piece, of `units`, is finished."""
+        self.pace.finish()
+        self._done, self._text = self._done + units, ""
         if text:
             self.texts[text] = self.texts.get(text, 0) + units
-        if self._bar is not None:
-            self._bar.set_postfix_str("", refresh=False)
-            self._bar.n = self._done
-            self._bar.refresh()
-        else:
-            seconds = time.perf_counter() - self._start
-            self._messages.note(
-                f"{self._what} {self._done}/{self._total} {self._unit}  {seconds:.1f} s"
-                + (f", {text}" if text else "")
-            )
+        if self.bar is None:
+            self._line = time.perf_counter()
+            seconds = f"{self.pace.seconds:.1f} s"
+            line = f"{self._verb} {self._done}/{self._total} {self._unit}  {seconds}"
+            self._messages.note(line + (f", {text}" if text else ""))
+        self.show()
+
+    def show(self) -> None:
+        """Draw the bar; in a log write a line once a minute."""
+        self._last = time.perf_counter()
+        if self.bar is not None:
+            with self._messages.lock:
+                self.bar.n = self.pace.part
+                self.bar.set_postfix_str(", ".join(self._facts()), refresh=True)
+        elif self._last - self._line >= SELDOM:
+            self._line = self._last
+            facts = ", ".join([f"{100 * self.pace.part:.0f} %", *self._facts()])
+            self._messages.note(f"{self._verb} {facts}")
+
+    def _facts(self) -> list[str]:
+        """Where the work is: piece, iteration, time, time left."""
+        pace, compiler = self.pace, self._messages.compiler
+        facts = [fact for fact in (self._at, self._text) if fact]
+        if compiler.busy:
+            return [*facts, f"compiling kernels {format_duration(compiler.seconds)}"]
+        facts.append(format_duration(pace.seconds))
+        if pace.is_known and pace.part < 1:
+            facts.append(f"{format_duration(pace.remaining())} left")
+        return facts
+
+    def _announce(self) -> None:
+        """State the work and its time, unless it is little.
+
+        Where a rule may end the iterations, it is waited for a few seconds until it is foreseen
+        when; a bound is stated otherwise, and the time later."""
+        pace = self.pace
+        if not pace.is_known or self._announced == "about" or not self._what:
+            return
+        foreseen = not self._open or pace.foreseen
+        if not foreseen and (self._announced or pace.seconds < FORESEEN):
+            return
+        expected, most = pace.seconds + pace.left(), pace.seconds + pace.left(at_most=True)
+        short = most < ANNOUNCED and not self._announced
+        self._announced = "about" if foreseen or short else "at most"
+        if short:
+            return
+        times = f"at most {format_duration(most)}"
+        if foreseen:
+            bound = f", {times}" if self._open else ""
+            times = f"about {format_duration(expected)}{bound}"
+        self._messages.note(f"{self._what}: {times}")
 
 
 class NoMessages(Messages):
@@ -132,21 +265,9 @@ class NoMessages(Messages):
         pass
 
     @contextmanager
-    def progress(self, what: str, total: int, unit: str, done: int = 0) -> Iterator[Progress]:
-        yield Progress(self, None, what, total, unit, done)
+    def progress(self, verb: str, total: int, unit: str, done: int = 0) -> Iterator[Progress]:
+        yield Progress(self, verb, total, unit, done)
 
-
-@contextmanager
-def announce_compilation(messages: Messages) -> Iterator[None]:
-    """Announce compilation if the compiler is at work within the block."""
-    from numba.core import event
-
-    class Compiling(event.Listener):
-        def on_start(self, event: Any) -> None:
-            messages.compiling()
-
-        def on_end(self, event: Any) -> None:
-            pass
-
-    with event.install_listener("numba:compile", Compiling()):
+    @contextmanager
+    def watched(self) -> Iterator[None]:
         yield

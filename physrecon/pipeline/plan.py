@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from physrecon import arrays
 from physrecon.jobs.model import Job
 from physrecon.machine import available_memory
+from physrecon.pipeline.kept_work import state_path
 from physrecon.pipeline.task import Footprint, Piece, Task, Words
 from physrecon.sizes import format_bytes
 
@@ -51,6 +53,8 @@ class Plan:
             *self.summary,
             f"method: {self.job.describe_method()}",
             *need.lines,
+            f"work: {work_in_words(self.job, self.words, self.pieces)}{self._when()}",
+            *self._kept(),
             f"memory: {format_bytes(need.peak)} at most, of {format_bytes(self.budget)}",
             f"output: {self.job.output}{files}, {need.result}, "
             f"{format_bytes(need.output_bytes)}; {format_bytes(self._free())} free there",
@@ -71,7 +75,8 @@ class Plan:
                 "others need --overwrite or another name"
             )
         done = need.found * need.output_bytes // len(self.pieces) if need.usable else 0
-        needed, free = need.output_bytes + need.scratch - done, self._free()
+        states = 2 * need.state  # the next one is written before the last one goes
+        needed, free = need.output_bytes + need.scratch + states - done, self._free()
         if needed > free:
             kept = ", the old output being kept until the new one is whole" * os.path.lexists(
                 self.job.output
@@ -80,6 +85,23 @@ class Plan:
                 f"output: needs {format_bytes(needed)}{kept}, and {format_bytes(free)} are free"
             )
         return found
+
+    def _kept(self) -> list[str]:
+        """The file that a run which is stopped goes on from, while it is there."""
+        if not self.footprint.state:
+            return []
+        size = format_bytes(self.footprint.state)
+        return [
+            f"work in hand: {state_path(self.job.output).name}, {size} at most, until it is done"
+        ]
+
+    def _when(self) -> str:
+        """Where the time is told: rates of this machine are known from iterations alone."""
+        return (
+            ""
+            if self.job.method in type(self.job).DIRECT
+            else "; the run states the time after the first"
+        )
 
     def _free(self) -> int:
         return shutil.disk_usage(existing_folder(self.job.output)).free
@@ -101,3 +123,20 @@ def default_budget(job: Job) -> int:
 def existing_folder(path: Path) -> Path:
     """The nearest existing folder above a path."""
     return next(folder for folder in path.absolute().parents if folder.is_dir())
+
+
+def work_in_words(job: Job, words: Words, pieces: Sequence[Piece]) -> str:
+    """`60 slices in 3 slabs, 200 iterations of fista each`."""
+    units, count = sum(piece.units for piece in pieces), len(pieces)
+    cut = f" in {count} {words.piece}s" if 1 < count < units else ""
+    each = " each" if count > 1 else ""
+    work = f"{units} {words.unit if units > 1 else words.unit[:-1]}{cut}"
+    if job.method in type(job).DIRECT:
+        return f"{work} by {job.method}"
+    most = "up to " if may_end(job) else ""
+    return f"{work}, {most}{job.stop.iterations} iterations of {job.method}{each}"
+
+
+def may_end(job: Job) -> bool:
+    """Whether a rule may end the iterations before their limit."""
+    return bool(job.stop.rtol or job.stop.gain or job.stop.discrepancy is not None)

@@ -16,6 +16,7 @@ from physrecon.errors import ArgumentError, OutputError
 from physrecon.io.output import slice_folder
 from physrecon.io.output.piece_folder import owner, part_folders, refusal
 from physrecon.jobs.model import Job
+from physrecon.pipeline import kept_work
 from physrecon.pipeline.messages import Messages, NoMessages
 from physrecon.pipeline.problem import make_solver
 from physrecon.problem import Problem
@@ -95,6 +96,7 @@ class Outputs:
                     "choose another name or pass --overwrite"
                 )
         yield from filter(None, map(refusal, self.folders))
+        yield from filter(None, [kept_work.refusal(kept_work.state_path(self.files[0]))])
         for folder in (folder for path in self.files for folder in part_folders(path)):
             for given in inputs if folder.is_dir() else ():
                 if any(folder.samefile(parent) for parent in given.resolve().parents):

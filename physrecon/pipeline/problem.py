@@ -8,14 +8,16 @@ from dataclasses import fields
 from typing import Any
 
 from physrecon.catalog import PRIORS, find
+from physrecon.errors import Interrupted
 from physrecon.jobs.model import Job
 from physrecon.jobs.settings import PriorTable
-from physrecon.pipeline.messages import Messages, PieceProgress
+from physrecon.pipeline.kept_work import KeptWork
+from physrecon.pipeline.messages import Messages
+from physrecon.pipeline.work import PieceWork
 from physrecon.priors import NonNegative, Prior
 from physrecon.problem import Problem
-from physrecon.solvers import Result, Stop, solve
+from physrecon.solvers import Result, Stop
 from physrecon.solvers.choose_weight import WeightChoice, choose_weight
-from physrecon.solvers.state import State
 
 
 def make_solver(job: Job) -> Any:
@@ -49,14 +51,10 @@ def make_problem(job: Job, f: Any, voxel_size: tuple[float, ...], axes: tuple[in
 
 
 def solved(
-    job: Job, problem: Problem, stop: Stop, progress: PieceProgress, x0: Any = None
+    job: Job, problem: Problem, stop: Stop, work: PieceWork, x0: Callable[[], Any] = lambda: None
 ) -> Result:
-    """The problem solved by the method of the job."""
-
-    def follow(state: State) -> None:
-        progress(state.iteration / max(stop.iterations, 1), f"iteration {state.iteration}")
-
-    return solve(problem, make_solver(job), x0, stop, callback=follow)
+    """The problem solved by the method of the job.  x0(): where to start."""
+    return work.solve(problem, make_solver(job), stop, x0)
 
 
 def with_iterations(job: Any) -> Any:
@@ -67,17 +65,62 @@ def with_iterations(job: Any) -> Any:
     return job.model_copy(update={"stop": job.stop.model_copy(update=settings)})
 
 
-def with_weight(job: Any, part: Callable[[], tuple[Problem, Stop, str]], messages: Messages) -> Any:
+def with_weight(
+    job: Any,
+    part: Callable[[], tuple[Problem, str]],
+    messages: Messages,
+    kept: KeptWork,
+    identity: Callable[[], str],
+) -> Any:
     """The job with the weight of its prior, chosen on a part of its data.
 
-    part(): the problem of that part, the stopping rule of its solution, and the place of the part
-    in words."""
+    part(): the problem of that part, and its place in words.  kept: may know the weight, if a run
+    of this identity was stopped after the choice."""
     factor = job.prior.factor if job.prior is not None else None
     if factor is None:
         return job
-    problem, stop, where = part()
+    weight = kept.weight(identity())
+    if weight is None:
+        weight = _chosen(job, factor, part, messages, kept)
+        kept.keep_weight(weight)
+    else:
+        messages.result(
+            f"weight: {weight} ({job.prior.weight}, chosen by the run that was stopped)"
+        )
+    prior = job.prior.model_copy(update={"weight": weight})
+    return job.model_copy(update={"prior": prior})
+
+
+def _chosen(
+    job: Any,
+    factor: float,
+    part: Callable[[], tuple[Problem, str]],
+    messages: Messages,
+    kept: KeptWork,
+) -> float:
+    """The weight that suits the data of a part, times the factor."""
+    problem, where = part()
+    solver = make_solver(job)
+    # without a limit of the user, iterations end at convergence: the usual number decides here
+    stop = None if job.stop.gain else Stop(iterations=int(job.stop.iterations or 0))
     with messages.progress("weight", 1, "choice") as progress:
-        choice = choose_weight(problem, job.prior.rule, make_solver(job), stop, progress.within(1))
+        progress.describe(f"weight of {job.prior.name}, by fits of {where}", may_end=True)
+        step, solutions = progress.within(1), kept.solutions(job.device)
+
+        def follow(part: float, text: str) -> None:
+            step(part, text, None)  # the search ends when the curve is known
+            kept.keep_solutions(solutions)
+
+        try:
+            choice = choose_weight(problem, job.prior.rule, solver, stop, follow, solutions)
+        except KeyboardInterrupt:
+            kept.keep_solutions(solutions, now=True)
+            if not solutions:
+                raise
+            raise Interrupted(
+                f"{job.output}: stopped, {len(solutions)} fits of the search for the weight are "
+                f"kept in {kept.path.name}; run the same command again to go on"
+            ) from None
     weight = float(f"{factor * choice.weight:.3g}")  # finer than matters; the same everywhere
     messages.result(_weight_line(str(job.prior.weight), weight, choice, where))
     if choice.contradicted:
@@ -86,8 +129,7 @@ def with_weight(job: Any, part: Callable[[], tuple[Problem, Stop, str]], message
             f"{choice.weight:.2g}; noise that neighbours share or a model that does not fit (PSF, "
             "axis, background) can be the reason: look at the result"
         )
-    prior = job.prior.model_copy(update={"weight": weight})
-    return job.model_copy(update={"prior": prior})
+    return weight
 
 
 def _weight_line(asked: str, weight: float, choice: WeightChoice, where: str) -> str:

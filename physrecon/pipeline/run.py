@@ -11,14 +11,16 @@ from importlib import import_module
 from pathlib import Path
 
 from physrecon.cancellation import cancellation_point
-from physrecon.errors import Interrupted
+from physrecon.errors import ArgumentError, ConfigError, DataError, Interrupted, ReadError
 from physrecon.io.opened import UnchangedFiles
 from physrecon.jobs.model import Job
-from physrecon.pipeline.messages import Messages, NoMessages, announce_compilation
+from physrecon.pipeline.kept_work import KeptWork, digest
+from physrecon.pipeline.messages import Messages, NoMessages
 from physrecon.pipeline.model_check import doubts
-from physrecon.pipeline.plan import Plan, make_plan
+from physrecon.pipeline.plan import Plan, make_plan, may_end, work_in_words
 from physrecon.pipeline.preflight import check_method, check_output, require_machine
 from physrecon.pipeline.task import Sink, Task
+from physrecon.pipeline.work import PieceWork
 from physrecon.preprocess.defects import Repairs
 
 # kind of job → the task that carries it out
@@ -31,7 +33,8 @@ def run(job: Job, messages: Messages | None = None) -> Path:
     Finished pieces of an earlier run of the same job on the same input are kept as they are.
     Raises the errors of `physrecon.errors`; Interrupted if stopped with finished pieces."""
     messages = messages or NoMessages()
-    with open_task(job, messages) as task, announce_compilation(messages):
+    kept = KeptWork(job.output, messages)
+    with open_task(job, messages) as task, messages.watched():
         warnings = task.warnings()
         messages.introduce(task.summary(), task.notes, warnings)
         plan = make_plan(task)
@@ -40,14 +43,16 @@ def run(job: Job, messages: Messages | None = None) -> Path:
         check_method(task.job, task.trial(), task.methods)
         for sentence in task.survey():
             messages.warn(sentence)
-        task = task.resolved(messages)
-        with task.open_sink(plan.footprint) as sink:
-            try:
-                mended = _make_pieces(task, plan, sink, inputs, messages)
-                inputs.require()
-                sink.finish_if_complete()
-            except KeyboardInterrupt:
-                raise _stopped(plan, sink) from None
+        with _useless_if_wrong(kept):
+            task = task.resolved(messages, kept)
+            with task.open_sink(plan.footprint) as sink:
+                try:
+                    mended = _make_pieces(task, plan, sink, inputs, messages, kept)
+                    inputs.require()
+                    sink.finish_if_complete()
+                    kept.remove()
+                except KeyboardInterrupt:
+                    raise _stopped(plan, sink, kept) from None
     for sentence in mended.sentences():
         messages.note(sentence)
     for sentence in doubts(sink.facts):
@@ -79,8 +84,20 @@ def open_task(job: Job, messages: Messages | None = None) -> Iterator[Task]:
         yield task
 
 
+@contextmanager
+def _useless_if_wrong(kept: KeptWork) -> Iterator[None]:
+    """Remove the work in hand if the data or the job turn out to be wrong."""
+    try:
+        yield
+    except ReadError:
+        raise
+    except (DataError, ArgumentError, ConfigError):
+        kept.discard()
+        raise
+
+
 def _make_pieces(
-    task: Task, plan: Plan, sink: Sink, inputs: UnchangedFiles, messages: Messages
+    task: Task, plan: Plan, sink: Sink, inputs: UnchangedFiles, messages: Messages, kept: KeptWork
 ) -> Repairs:
     """Make and write the pieces that are not on the disk yet; return the repairs of their data.
 
@@ -91,12 +108,22 @@ def _make_pieces(
     done = total - sum(piece.units for piece in todo)
     if done:
         messages.note(f"{done} of {total} {words.unit} are finished already")
+    identity = task.identity()
+    names = {piece.index: digest(identity, str(piece.place)) for piece in todo}
+    kept.expect(names.values())
     with messages.progress(words.verb, total, words.unit, done) as progress:
+        progress.describe(
+            work_in_words(task.job, words, todo), words.piece, len(plan.pieces), may_end(task.job)
+        )
         for piece in todo:
             cancellation_point()
-            outcome = task.make(plan.footprint, piece, progress.within(piece.units))
-            inputs.require()  # again: a network share may show a change seconds after a read
-            sink.write(piece.index, outcome.values, outcome.facts, **outcome.extras)
+            kept.begin(names[piece.index])
+            step = progress.within(piece.units, piece.index)
+            with PieceWork(step, kept, task.job.device) as work:
+                outcome = task.make(plan.footprint, piece, work)
+                inputs.require()  # again: a network share may show a change seconds after a read
+                sink.write(piece.index, outcome.values, outcome.facts, **outcome.extras)
+            kept.drop_state()
             mended += outcome.repairs
             reason = outcome.reason
             del outcome  # before the next piece needs its memory
@@ -104,15 +131,16 @@ def _make_pieces(
     return mended
 
 
-def _stopped(plan: Plan, sink: Sink) -> Interrupted:
+def _stopped(plan: Plan, sink: Sink, work: KeptWork) -> Interrupted:
     output, words, count = plan.job.output, plan.words, len(plan.pieces)
+    inside = f"iteration {work.iteration} of the {words.piece} in work" if work.iteration else ""
+    again = "run the same command again to go on"
     if count == 1:
-        return Interrupted(
-            f"{output}: stopped before its only {words.piece} was finished, nothing is kept"
-            f"{words.hint}"
-        )
+        if not inside:
+            return Interrupted(
+                f"{output}: stopped before its only {words.piece} was finished, nothing is kept"
+            )
+        return Interrupted(f"{output}: stopped, {inside} is kept in {work.path.name}; {again}")
     kept = sum(sink.done(piece.index) for piece in plan.pieces)
-    return Interrupted(
-        f"{output}: stopped, {kept} of {count} {words.piece}s are kept; "
-        "run the same command again to go on"
-    )
+    of = f"{kept} of {count} {words.piece}s" + (f" and {inside}" if inside else "")
+    return Interrupted(f"{output}: stopped, {of} are kept; {again}")

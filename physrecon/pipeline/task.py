@@ -14,8 +14,10 @@ from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 from numpy.typing import NDArray
 
-from physrecon.pipeline.messages import Messages, PieceProgress
+from physrecon.pipeline.kept_work import KeptWork
+from physrecon.pipeline.messages import Messages
 from physrecon.pipeline.preflight import Outputs
+from physrecon.pipeline.work import PieceWork
 from physrecon.preprocess.defects import Repairs
 from physrecon.problem import Problem
 
@@ -41,7 +43,8 @@ class Footprint:
     found: number of pieces of an earlier run on the disk; usable: they are cut like these.
     lines: the cut, in sentences for the user.
     work: bytes that the operator may use, None for no limit.  scratch: bytes of temporary arrays
-    on the disk, of which `resident` are in memory at a time."""
+    on the disk, of which `resident` are in memory at a time.  state: bytes of the state of a solver
+    at most, which is on the disk while a piece is in work."""
 
     pieces: tuple[Piece, ...]
     shape: tuple[int, ...]
@@ -56,6 +59,7 @@ class Footprint:
     work: int | None = None
     scratch: int = 0
     resident: int = 0
+    state: int = 0
 
 
 class Outcome(NamedTuple):
@@ -100,7 +104,6 @@ class Words:
     unit: str
     piece: str
     output: str  # an example of a name
-    hint: str = ""  # advice for a job that is stopped in its only piece
 
 
 class Task(Protocol):
@@ -133,12 +136,16 @@ class Task(Protocol):
     def survey(self) -> list[str]:
         """Warnings that need the data to be read.  Raises DataError if they are unusable."""
 
-    def resolved(self, messages: Messages) -> Self:
+    def identity(self) -> str:
+        """Digest of the job, its input and the versions; the input is read."""
+
+    def resolved(self, messages: Messages, kept: KeptWork) -> Self:
         """The task with all automatic settings replaced by values found in the data.
 
-        Reads nothing if the job has no automatic settings."""
+        Reads nothing if the job has no automatic settings.  kept: what a run that was stopped has
+        found already."""
 
-    def make(self, footprint: Footprint, piece: Piece, progress: PieceProgress) -> Outcome:
+    def make(self, footprint: Footprint, piece: Piece, work: PieceWork) -> Outcome:
         """Read, correct and solve one piece."""
 
     def open_sink(self, footprint: Footprint) -> AbstractContextManager[Sink]:

@@ -3,8 +3,9 @@
 x_w is the solution for the weight w.  ρ = √(2 f(x_w)) is its residual norm: ‖W^½ (A x_w − y)‖ for
 least squares.  m is the number of data, δ the norm of the noise that the likelihood expects.
 
-"held-out"     the least loss of data that the fits leave out, in blocks wider than the correlation
-               of the noise (`solvers.held_out`); needs no noise level, any likelihood
+"held-out"     the loss of data that the fits leave out, in blocks wider than the correlation of the
+               noise: the largest weight that it does not tell from that of the least loss
+               (`solvers.held_out`); needs no noise level, any likelihood
 "gcv"          the least ρ² / (1 − df/m)², for white noise; needs no noise level (Golub, Heath and
                Wahba 1979)
 "discrepancy"  ρ = δ, the residual of noise alone (Morozov 1966): usually too smooth, since the
@@ -33,10 +34,9 @@ from physrecon.solvers.base import Stop, solve
 from physrecon.solvers.choose_solver import choose_solver
 from physrecon.solvers.refusals import refuse_other_things
 from physrecon.solvers.result import Result
-from physrecon.solvers.state import Solver
-from physrecon.solvers.weight_search import Point, Progress, Search
+from physrecon.solvers.state import Solver, State
+from physrecon.solvers.weight_search import USUAL, Point, Progress, Search
 
-USUAL = 100  # least iterations of the solution unless it is given
 FAR = 10.0  # factor between two estimates of the weight that is told
 
 
@@ -106,29 +106,28 @@ def choose_weight(
     solver: Solver | None = None,
     stop: Stop | None = None,
     progress: Progress | None = None,
+    solutions: list[State] | None = None,
 ) -> WeightChoice:
     """Choose the weight of problem.prior from the data; the weight that it has is ignored.
 
-    All of x gets one weight.  The search costs as many products with A as two solutions: pass few
-    slices of a large x.
+    All of x gets one weight.  The search costs two solutions: pass few slices of a large x.
 
     Args:
         problem: with a prior.
         rule: "held-out" (default), "gcv" or "discrepancy", see `solvers.choose_weight`.
         solver: by default the one that suits the problem.
         stop: of the solution; by default the usual iterations of the solver, and 100 at least.
-        progress: progress(fraction, text), called after each fit.
+        progress: progress(fraction, text), called after each iteration.
+        solutions: fits of a call that was stopped, not computed again; new ones are appended.
     Returns:
         WeightChoice: weight, curve, `result` (solved when it is asked for), `plot(path)`.
     Raises:
         ArgumentError: for a problem without a prior, and for data that prefer no weight.
-    Source:
-        Golub, Heath and Wahba, Technometrics 21 (1979) 215, for "gcv".
 
     Example:
-        >>> y = np.sin(np.linspace(0, 6, 257))
+        >>> y = np.sin(np.linspace(0, 40, 2000))
         >>> data = pr.GaussianNoise(0.5).sample(y, seed=0)
-        >>> f = pr.LeastSquares(pr.Identity(257), data)
+        >>> f = pr.LeastSquares(pr.Identity(2000), data)
         >>> choice = pr.choose_weight(pr.Problem(f, pr.Tikhonov(1.0, pr.Gradient)))
         >>> choice.rule, choice.weight > 1
         ('held-out', True)
@@ -144,7 +143,7 @@ def choose_weight(
         raise ArgumentError("choose_weight: expected a problem with a prior, got none; set one")
     solver = solver or choose_solver(problem)
     stop = stop or Stop(max(USUAL, solver.iterations))
-    search = Search(problem, rule, solver, stop, progress)
+    search = Search(problem, rule, solver, stop, progress, solutions)
     place, low, high = search.find()
     weight = search.weight(place)
     return WeightChoice(
@@ -154,9 +153,9 @@ def choose_weight(
         search.weight(high),
         search.expected,
         search.discrepancy(),
-        [search.points[k] for k in sorted(search.points)],
+        search.curve(),
         Problem(problem.f, search.prior(weight), problem.constraint),
-        search.fits[min(search.fits, key=lambda k: abs(k - place))],
+        search.fits[min(search.fits, key=lambda k: abs(k - place))].x,
         solver,
         stop,
     )

@@ -35,7 +35,8 @@ class State:
     value: f(x) of each slice without the prior; None if the solver does not compute it.
     active: the slices that the next iteration moves.  data_shape: A.out_shape of the problem.
     marks: value at the last three of the iterations 1, 2, 3, 4, 6, 8, 12, 16, 24 …, (3, slices);
-    None before the first.  data_unit: unit of all arrays but x, see `solvers.units`."""
+    None before the first.  objectives: f + prior, see `solvers.convergence`.
+    data_unit: unit of all arrays but x, see `solvers.units`."""
 
     x: Vector = field(metadata=VECTOR)
     iteration: int
@@ -44,6 +45,7 @@ class State:
     active: NDArray[np.bool_]
     data_shape: Shape | None = field(default=None, kw_only=True)
     marks: Numbers | None = field(default=None, kw_only=True)
+    objectives: Numbers | None = field(default=None, kw_only=True)
     data_unit: float = field(default=1.0, kw_only=True)
 
     def __init_subclass__(cls) -> None:

@@ -22,7 +22,7 @@ from physrecon.problem import Problem
 from physrecon.solvers.base import Stop, solve
 from physrecon.solvers.choose_solver import choose_solver
 from physrecon.solvers.held_out import Blocks, noise_ratio, widths
-from physrecon.solvers.state import Solver
+from physrecon.solvers.state import Solver, State
 
 Progress = Callable[[float, str], Any]  # called with (fraction done, text)
 
@@ -57,10 +57,18 @@ class Search:
     """The curve by k, whose weight is unit · 2^(k/2), and the fits it is computed from."""
 
     def __init__(
-        self, problem: Problem, rule: str, solver: Solver, stop: Stop, progress: Progress | None
+        self,
+        problem: Problem,
+        rule: str,
+        solver: Solver,
+        stop: Stop,
+        progress: Progress | None = None,
+        solutions: list[Vector] | None = None,
     ) -> None:
         self.problem, self.rule, self.solver, self.stop = problem, rule, solver, stop
         self.progress = progress
+        self.solutions = [] if solutions is None else solutions
+        self.solved = 0  # number of solutions that were asked for
         self.points: dict[int, Point] = {}
         self.fits: dict[int, Vector] = {}
         self.perturbed: dict[int, Vector] = {}  # fits of the perturbed data
@@ -233,8 +241,7 @@ class Search:
         free = Problem(self.problem.f, constraint=self.problem.constraint)
         solver = choose_solver(free)
         iterations = min(max(solver.iterations // 5, 10), ROUGH)
-        self.left -= iterations
-        return solve(free, solver, stop=Stop(iterations)).x
+        return self._solution(free, solver, None, Stop(iterations), "without prior")
 
     # One point --------------------------------------------------------------------------------
 
@@ -243,21 +250,40 @@ class Search:
         if place not in self.points:
             x = self._fit(self.f, place, self.fits)
             self.points[place] = self._point(place, x)
-            if self.progress is not None:
-                spent = 1 - self.left / (COST * max(self.stop.iterations, 1))
-                self.progress(min(max(spent, 0), 1), f"weight {self.weight(place):.3g}")
         return self.points[place]
 
     def _fit(self, f: Any, place: int, known: dict[int, Vector]) -> Vector:
         larger = [k for k in known if k >= place]
         near = min(larger, default=max(known, default=None))
         iterations = self.each if known else 2 * self.each
-        self.left -= iterations
         problem = Problem(f, self.prior(self.weight(place)), self.problem.constraint)
         x0 = None if near is None else known[near]
         stop = Stop(iterations, self.stop.rtol)
-        known[place] = solve(problem, self.solver, x0, stop=stop).x
+        text = f"weight {self.weight(place):.3g}"
+        known[place] = self._solution(problem, self.solver, x0, stop, text)
         return known[place]
+
+    def _solution(
+        self, problem: Problem, solver: Solver, x0: Vector, stop: Stop, text: str
+    ) -> Vector:
+        """The next solution; those of a search that was stopped are taken as they are."""
+        self.left -= stop.iterations
+        number, self.solved = self.solved, self.solved + 1
+        if number == len(self.solutions):
+            follow = self._follow(stop.iterations, text)
+            self.solutions.append(solve(problem, solver, x0, stop=stop, callback=follow).x)
+        return self.solutions[number]
+
+    def _follow(self, iterations: int, text: str) -> Callable[[State], None]:
+        """Tell the progress within a fit, whose iterations are counted as spent already."""
+        most = COST * max(self.stop.iterations, 1)
+
+        def follow(state: State) -> None:
+            if self.progress is not None:
+                spent = 1 - (self.left + iterations - state.iteration) / most
+                self.progress(min(max(spent, 0), 1), text)
+
+        return follow
 
     def _point(self, place: int, x: Vector) -> Point:
         f, weight = self.problem.f, self.weight(place)

@@ -57,8 +57,8 @@ def test_a_terminal_sees_a_bar(scan, capsys, monkeypatch):
     monkeypatch.setattr(sys, "stderr", Terminal())
     assert main(["recon", "scan.h5", "-o", "v.h5", "--slab-rows", "1"]) == 0
     shown = sys.stderr.getvalue().split("\r")
-    assert any(line.startswith("recon ██") and "3/3 slices" in line for line in shown)
-    assert "1/3 slices" in sys.stderr.getvalue()
+    assert any(line.startswith("recon ██") and " 100 %" in line for line in shown)
+    assert "slab 1/3" in sys.stderr.getvalue() and "slab 3/3" in sys.stderr.getvalue()
 
 
 def test_demo_shows_that_iterating_pays(here, capsys, monkeypatch):

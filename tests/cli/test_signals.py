@@ -13,7 +13,12 @@ import warnings
 import numpy as np
 import pytest
 
-from physrecon.cancellation import cancel_on_signals, cancellation_point
+from physrecon.cancellation import (
+    cancel_on_signals,
+    cancellation_point,
+    postponed,
+    stop_requested,
+)
 from physrecon.cli import commands
 from physrecon.cli.main import main
 
@@ -37,6 +42,18 @@ def test_a_signal_is_seen_at_the_next_point_and_nowhere_else(number):
         cancellation_point()  # once for a request: what follows may use kernels
     assert len(reached) == 1000 and signal.getsignal(number) is before
     cancellation_point()
+
+
+@SIGNALS
+def test_a_block_that_is_postponed_ends_by_itself(number):
+    with cancel_on_signals():
+        with postponed():
+            send(number)
+            cancellation_point()  # does not raise
+            assert stop_requested()
+        with pytest.raises(KeyboardInterrupt):
+            cancellation_point()
+        assert not stop_requested()
 
 
 @SIGNALS

@@ -32,6 +32,7 @@ BOTH = [
     ("--method sirt --iterations 7", 'method = "sirt"\nstop.iterations = 7'),
     ("--method sirt --set solver.iterations=7", 'method = "sirt"\nsolver.iterations = 7'),
     ("--method fista --set stop.rtol=1e-3", 'method = "fista"\nstop.rtol = 0.001'),
+    ("--method fista --set stop.gain=1e-3", 'method = "fista"\nstop.gain = 0.001'),
     ("--method fista --set stop.discrepancy=4", 'method = "fista"\nstop.discrepancy = 4'),
     ("--method fista --likelihood least-squares --nonnegative",
      'method = "fista"\nlikelihood = "least-squares"\nnonnegative = true'),

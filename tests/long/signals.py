@@ -149,7 +149,7 @@ def files_left(folder: Path, job: str, finished: bool) -> str:
         return "torn"
     known = {*INPUTS, output.name, f".{output.name}.lock", f"{output.name}.slabs"}
     if not finished:
-        known |= {f"{output.name}.frames"}
+        known |= {f"{output.name}.frames", f"{output.name}.state"}
     parts = [path for path in folder.rglob("*") if path.parent != folder and path.is_file()]
     odd = [path for path in parts if path.name != "job.json" and not path.stem.isdigit()]
     strangers = {path.name for path in folder.iterdir()} - known

@@ -15,6 +15,7 @@ from physrecon.io.output.image_sink import ImageSink
 from physrecon.io.scans.frames import Frames
 from physrecon.jobs.image_job import ImageJob
 from physrecon.jobs.scan_job import ScanJob
+from physrecon.pipeline.kept_work import KeptWork
 from physrecon.pipeline.messages import NoMessages
 from physrecon.pipeline.run import open_task, plan, run
 
@@ -34,6 +35,10 @@ def image_job(**fields) -> ImageJob:
     write_image("i.tif", y.astype("f4"), "TYX", overwrite=True)
     values = {"input": "i.tif", "output": "o.tif", "psf": "gaussian:sigma=1"}
     return ImageJob.build({**values, "stop": {"iterations": 3}, **fields}, "test")
+
+
+def nothing_kept(task) -> tuple[NoMessages, KeptWork]:
+    return NoMessages(), KeptWork(task.job.output, NoMessages())
 
 
 JOBS = {
@@ -66,13 +71,13 @@ def test_a_job_in_which_nothing_is_left_to_be_found_reads_nothing(make, here, mo
     with open_task(make()) as task:
         monkeypatch.setattr(Frames, "__getitem__", refuse)
         monkeypatch.setattr(Image, "__getitem__", refuse)
-        assert task.resolved(NoMessages()).job == task.job
+        assert task.resolved(*nothing_kept(task)).job == task.job
 
 
 def test_what_was_found_is_the_job_of_the_result(here):
     job = image_job(background="auto", method="wiener", stop={}, output="o.h5")
     with open_task(job) as task:
-        found = task.resolved(NoMessages()).job.background
+        found = task.resolved(*nothing_kept(task)).job.background
     assert found == pytest.approx((20, 40, 60), abs=4)
     run(job)
     run(job.model_copy(update={"background": found, "output": job.output.with_name("p.h5")}))

@@ -5,6 +5,8 @@ tr H (Golub, Heath and Wahba 1979)."""
 
 from __future__ import annotations
 
+from itertools import groupby
+
 import numpy as np
 import pytest
 import zoo
@@ -158,11 +160,13 @@ def test_nonsense_is_refused():
 def test_no_weight_is_tried_twice(seed):
     """The search of a root would lose it where the ends of its bracket came out otherwise."""
     M, _, y = blurred(seed=seed)
-    tried = []
+    told = []
     choice = pr.choose_weight(
         problem(M, y),
         "discrepancy",
         stop=pr.Stop(iterations=2),
-        progress=lambda *at: tried.append(at),
+        progress=lambda *at: told.append(at),
     )
-    assert len(tried) == len(choice.curve) and 0.5 < choice.misfit < 2
+    fits = [text for text, _ in groupby(told, key=lambda at: at[1]) if text.startswith("weight")]
+    assert [at[0] for at in told] == sorted(at[0] for at in told)
+    assert len(fits) == len(choice.curve) and 0.5 < choice.misfit < 2

@@ -24,10 +24,10 @@ from physrecon.io.volumes.layout import empty_array, lay_out
 
 
 @contextmanager
-def new_hdf5(path: Path, sealed: bool = False) -> Iterator[h5py.File]:
+def new_hdf5(path: Path, sealed: bool = False, label: str = "") -> Iterator[h5py.File]:
     """Yield an HDF5 file that appears at `path` if the block succeeds.  Raises OSError.
 
-    sealed: with its checksum in front (`sealed_file`)."""
+    sealed: with its checksum and the label in front (`sealed_file`)."""
     remove_abandoned(path)
     with replacing(path) as temporary:
         with _Disk(temporary) as disk:
@@ -35,7 +35,7 @@ def new_hdf5(path: Path, sealed: bool = False) -> Iterator[h5py.File]:
                 yield file
             disk.check()
         if sealed:
-            seal(temporary)
+            seal(temporary, label)
 
 
 class Hdf5Sink:

@@ -17,8 +17,8 @@ from physrecon.jobs.image_job import ImageJob
 from physrecon.likelihoods import LeastSquares, PoissonLikelihood
 from physrecon.operators.blur.blur import Blur
 from physrecon.pipeline.image.survey import grey_values_per_count
-from physrecon.pipeline.messages import PieceProgress
 from physrecon.pipeline.problem import make_problem, solved
+from physrecon.pipeline.work import PieceWork
 from physrecon.problem import Problem
 from physrecon.solvers import Result, Stop
 
@@ -31,7 +31,7 @@ def deconvolved(
     y: Any,
     level: float,
     voxel_size: tuple[float, ...],
-    progress: PieceProgress,
+    work: PieceWork,
 ) -> tuple[Any, str, dict[str, Any]]:
     """(frame, why the solver stopped, further arrays by name) of a blurred frame y.
 
@@ -41,7 +41,8 @@ def deconvolved(
         return _filtered(job, A, y, voxel_size), "", {}
     problem = frame_problem(job, A, y, level, voxel_size)
     noise = noise_norms(job, problem)
-    result = solved(job, problem, make_stop(job, noise), progress, first_guess(job, problem))
+    stop = make_stop(job, noise)
+    result = solved(job, problem, stop, work, lambda: first_guess(job, problem))
     x, reason = result.x[A.frame], _ending(job, problem, result, noise)
     if "diverged" in reason or not arrays.all_finite(x):
         raise DataError(
@@ -93,7 +94,8 @@ def make_stop(job: ImageJob, noise: Numbers) -> Stop:
     norms: Any = job.stop.discrepancy
     if norms == "auto":
         norms = noise
-    return Stop(iterations=int(job.stop.iterations or 0), rtol=job.stop.rtol, discrepancy=norms)
+    stop = job.stop
+    return Stop(int(stop.iterations or 0), stop.rtol, norms, gain=stop.gain)
 
 
 def noise_norms(job: ImageJob, problem: Problem) -> Numbers:

@@ -41,15 +41,16 @@ from physrecon.pipeline.image.survey import (
     image_statistics,
     image_warnings,
 )
-from physrecon.pipeline.messages import Messages, PieceProgress
+from physrecon.pipeline.kept_work import KeptWork, digest
+from physrecon.pipeline.messages import Messages
 from physrecon.pipeline.model_check import facts_of
 from physrecon.pipeline.pieces import F4
 from physrecon.pipeline.preflight import Outputs
 from physrecon.pipeline.problem import with_iterations, with_weight
 from physrecon.pipeline.provenance import as_text, provenance
 from physrecon.pipeline.task import Footprint, Outcome, Piece, Words
+from physrecon.pipeline.work import PieceWork
 from physrecon.problem import Problem
-from physrecon.solvers import Stop
 
 
 class ImageTask:
@@ -65,6 +66,7 @@ class ImageTask:
         self.frames = chosen_frames(job, image)
         self.voxel_size, self.length_unit = voxel_size_of(job, image)
         self._blurs: dict[int | None, Blur] = {}  # by their memory limit
+        self._digests: dict[str, str] = {}  # of image and PSF, once they are read
 
     @classmethod
     @contextmanager
@@ -122,6 +124,7 @@ class ImageTask:
             work=needs.limit,
             scratch=needs.held if needs.on_disk else 0,
             resident=needs.resident,
+            state=0 if job.method in IMAGE_DIRECT else needs.held,
         )
 
     def trial(self) -> Problem | None:
@@ -141,7 +144,17 @@ class ImageTask:
         check_data(self.job, self._statistics)
         return image_warnings(self.job, self._statistics)
 
-    def resolved(self, messages: Messages) -> Self:
+    def identity(self) -> str:
+        return digest(provenance(self.job, self._inputs()))
+
+    def _inputs(self) -> dict[str, str]:
+        """Digests of image and PSF, by name."""
+        if not self._digests:
+            psf = hashlib.sha256(np.ascontiguousarray(self.psf.values).tobytes()).hexdigest()
+            self._digests.update(input_fingerprint=self.image.fingerprint(), psf=psf)
+        return self._digests
+
+    def resolved(self, messages: Messages, kept: KeptWork) -> Self:
         job = self.job
         if job.background == "auto":
             levels = self._statistics.backgrounds
@@ -150,23 +163,22 @@ class ImageTask:
             level = levels[0] if len(levels) == 1 else tuple(levels)
             job = job.model_copy(update={"background": level})
         found = self._with(job)
-        return self._with(with_weight(job, found._middle_problem, messages))
+        return self._with(with_weight(job, found._middle_problem, messages, kept, found.identity))
 
     def _with(self, job: ImageJob) -> Self:
         task = type(self)(job, self.image, self.psf)
-        task._blurs = self._blurs
+        task._blurs, task._digests = self._blurs, self._digests
         return task
 
-    def _middle_problem(self) -> tuple[Problem, Stop, str]:
+    def _middle_problem(self) -> tuple[Problem, str]:
         part = middle(self.image.frame_shape, WEIGHT_VOXELS)
         y = self.image[(*self.frames[0], *part)].astype(np.float32)
         A = make_blur(self._any_size(), y.shape, self.psf)
         where = f"{' × '.join(map(str, y.shape))} in the middle"
         y = arrays.to_device(y, self.job.device)
-        stop = Stop(iterations=int(self.job.stop.iterations or 0))
-        return frame_problem(self.job, A, y, self._level(0), self.voxel_size), stop, where
+        return frame_problem(self.job, A, y, self._level(0), self.voxel_size), where
 
-    def make(self, footprint: Footprint, piece: Piece, progress: PieceProgress) -> Outcome:
+    def make(self, footprint: Footprint, piece: Piece, work: PieceWork) -> Outcome:
         shape, output = self.image.frame_shape, self.job.output
         if footprint.scratch:  # the solver's arrays are made where y is
             y: Any = on_disk.mapped(shape, np.float32, output.parent)
@@ -176,10 +188,11 @@ class ImageTask:
         y = arrays.to_device(y, self.job.device)
         A, level = self._blur(footprint), self._level(piece.index)
         part = FrameCheck(self.job, self.psf, y, level) if piece.index == 0 else None
-        x, reason, extras = deconvolved(self.job, A, y, level, self.voxel_size, progress)
+        x, reason, extras = deconvolved(self.job, A, y, level, self.voxel_size, work)
         x = arrays.to_host(x)
         facts = {}
         if part is not None:
+            work.progress(None, "checking the model")
             checked = part.check(x, extras.get("psf"))
             facts = facts_of(self.job, checked, "the middle of the first frame")
         return Outcome(x, reason, extras=extras, facts=facts)
@@ -187,8 +200,6 @@ class ImageTask:
     @contextmanager
     def open_sink(self, footprint: Footprint) -> Iterator[ImageSink]:
         job, paged = self.job, footprint.scratch > 0
-        psf = hashlib.sha256(np.ascontiguousarray(self.psf.values).tobytes()).hexdigest()
-        digests = {"input_fingerprint": self.image.fingerprint(), "psf": psf}
         with (
             on_disk.resident_limit(footprint.resident) if paged else nullcontext(),
             ImageSink(
@@ -198,7 +209,7 @@ class ImageTask:
                 [piece.place for piece in footprint.pieces],
                 self.voxel_size,
                 self.length_unit,
-                as_text(provenance(job, digests)),
+                as_text(provenance(job, self._inputs())),
                 job.overwrite,
                 footprint.outputs.files[1:],
             ) as sink,

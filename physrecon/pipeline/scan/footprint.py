@@ -11,7 +11,7 @@ import numpy as np
 from physrecon import sizes
 from physrecon.analytic.fbp import CHUNK_BYTES
 from physrecon.analytic.view_weights import extension, full_turn
-from physrecon.catalog import LIKELIHOODS, PRIORS, find
+from physrecon.catalog import DIRECT, LIKELIHOODS, PRIORS, find
 from physrecon.errors import ArgumentError
 from physrecon.geometry.grid import Grid
 from physrecon.io import Scan
@@ -45,6 +45,15 @@ def peak_bytes(job: ScanJob, scan: Scan, grid: Grid, rows: int) -> int:
     reconstructing = rows * (sets * data + planes * plane) + filtered + max(block, transforming)
     writing = int(rows * 2.25 * plane)  # the file image grows by steps of an eighth
     return PROGRAM_BYTES + max(correcting, reconstructing, writing)
+
+
+def state_bytes(job: ScanJob, scan: Scan, grid: Grid, rows: int) -> int:
+    """Bytes of the state of a solver for a slab of `rows` rows, at most."""
+    if job.method in DIRECT:
+        return 0
+    views, _, columns = scan.shape
+    sets, planes = make_solver(job).holds
+    return rows * F4 * ((sets - 1) * views * columns + planes * math.prod(grid.shape[1:]))
 
 
 def added_columns(job: ScanJob, scan: Scan) -> int:

@@ -14,10 +14,10 @@ from physrecon.geometry.parallel_beam import ParallelBeam
 from physrecon.jobs.scan_job import ScanJob
 from physrecon.operators.base import LinearOperator
 from physrecon.operators.projection.projector import Projector
-from physrecon.pipeline.messages import PieceProgress
 from physrecon.pipeline.pieces import split_rows
 from physrecon.pipeline.problem import make_problem, solved
 from physrecon.pipeline.scan.measure import Array, SlabData
+from physrecon.pipeline.work import PieceWork
 from physrecon.problem import Problem
 from physrecon.solvers import Stop
 
@@ -25,17 +25,17 @@ FBP_ROWS = 64  # slices between two steps of the progress bar
 
 
 def reconstruct(
-    job: ScanJob, data: SlabData, scan: ParallelBeam, grid: Grid, rows: int, progress: PieceProgress
+    job: ScanJob, data: SlabData, scan: ParallelBeam, grid: Grid, rows: int, work: PieceWork
 ) -> tuple[Array, str]:
     """The volume (nz, ny, nx) of nz detector rows, and why the solver stopped.
 
     rows: number of rows of the whole job.  Raises DataError if the volume is not finite."""
     data = data.to(job.device)
     if job.method == "fbp":
-        volume, reason = _fbp_in_parts(job, data.line_integrals, scan, grid, progress), ""
+        volume, reason = _fbp_in_parts(job, data.line_integrals, scan, grid, work), ""
     else:
         problem = slab_problem(job, Projector(scan, grid), data)
-        result = solved(job, problem, _stop(job, grid, rows), progress)
+        result = solved(job, problem, _stop(job, grid, rows), work)
         volume, reason = result.x, result.reason
     if not arrays.all_finite(volume):
         raise DataError(
@@ -58,16 +58,14 @@ def slab_problem(job: ScanJob, A: Projector, data: SlabData) -> Problem:
     return make_problem(job, make_likelihood(job, A, data), A.grid.pitch, axes)
 
 
-def _fbp_in_parts(
-    job: ScanJob, y: Array, scan: ParallelBeam, grid: Grid, progress: PieceProgress
-) -> Array:
+def _fbp_in_parts(job: ScanJob, y: Array, scan: ParallelBeam, grid: Grid, work: PieceWork) -> Array:
     """FBP in parts, to report progress within a large slab; the volume is the same, bit for bit."""
     count = grid.shape[0]
     volume: Array = arrays.like(y, grid.shape)
     for part in split_rows(count, FBP_ROWS):
         settings: dict[str, Any] = {"filter": job.filter, "padding": job.padding}
         fbp(y[:, part], scan.part(part), grid.part(part), **settings, out=volume[part])
-        progress(part.stop / count, "")
+        work.progress(part.stop / count, "")
     return volume
 
 
@@ -79,4 +77,5 @@ def _stop(job: ScanJob, grid: Grid, rows: int) -> Stop:
         norms = [norm / math.sqrt(rows)] * grid.shape[0]
         if job.prior is not None and not job.prior.slicewise:
             norms = norm
-    return Stop(iterations=int(job.stop.iterations or 0), rtol=job.stop.rtol, discrepancy=norms)
+    stop = job.stop
+    return Stop(int(stop.iterations or 0), stop.rtol, norms, gain=stop.gain)

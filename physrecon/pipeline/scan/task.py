@@ -28,7 +28,8 @@ from physrecon.io.output.piece_folder import slab_folder, work_folder
 from physrecon.io.output.volume_file import VolumeFile, format_of, volume_bytes
 from physrecon.jobs.scan_job import SUPPLIED, ScanJob
 from physrecon.operators.projection.projector import Projector
-from physrecon.pipeline.messages import Messages, PieceProgress
+from physrecon.pipeline.kept_work import KeptWork, digest
+from physrecon.pipeline.messages import Messages
 from physrecon.pipeline.model_check import facts_of
 from physrecon.pipeline.pieces import largest, split_rows
 from physrecon.pipeline.preflight import Outputs
@@ -36,14 +37,14 @@ from physrecon.pipeline.problem import with_iterations, with_weight
 from physrecon.pipeline.provenance import provenance
 from physrecon.pipeline.scan.checks import scan_warnings
 from physrecon.pipeline.scan.coverage import Coverage, coverage_warnings, look, width
-from physrecon.pipeline.scan.footprint import chosen_rows, peak_bytes, rows_that_fit
+from physrecon.pipeline.scan.footprint import chosen_rows, peak_bytes, rows_that_fit, state_bytes
 from physrecon.pipeline.scan.measure import SlabData, measure
 from physrecon.pipeline.scan.model_check import check_row
 from physrecon.pipeline.scan.problem import reconstruct, slab_problem
 from physrecon.pipeline.scan.resolve import sample, with_center, with_settings
 from physrecon.pipeline.task import Footprint, Outcome, Piece, Words
+from physrecon.pipeline.work import PieceWork
 from physrecon.problem import Problem
-from physrecon.solvers import Stop
 
 # Endings of files that we do not write.
 OTHER_FORMATS = (
@@ -55,13 +56,7 @@ OTHER_FORMATS = (
 class ScanTask:
     """rows: of the detector, both ends given.  geometry, grid: of these rows."""
 
-    words: ClassVar[Words] = Words(
-        "recon",
-        "slices",
-        "slab",
-        "volume.h5",
-        "; a smaller --slab-rows or --memory keeps more of the work when stopped",
-    )
+    words: ClassVar[Words] = Words("recon", "slices", "slab", "volume.h5")
 
     def __init__(self, job: ScanJob, scan: Scan) -> None:
         self.job, self.scan = job, scan
@@ -69,6 +64,7 @@ class ScanTask:
         self.methods = tuple(SOLVERS)
         self.rows = chosen_rows(job, scan.shape[1])
         self.geometry = scan.geometry.part(self.rows)
+        self._fingerprint: list[str] = []  # of the input, once it is read
 
     @cached_property
     def coverage(self) -> Coverage | None:
@@ -125,6 +121,7 @@ class ScanTask:
             self._outputs(len(slabs)),
             peak_bytes(job, self.scan, self.grid, largest(slabs)),
             beside="the residual that was checked",
+            state=state_bytes(job, self.scan, self.grid, largest(slabs)),
             found=slabs_done(job.output) if cut else 0,
             usable=cut == slabs,
             lines=(
@@ -175,13 +172,27 @@ class ScanTask:
             sample(self.job, self.scan, self.rows)
         return []
 
-    def resolved(self, messages: Messages) -> Self:
+    def identity(self) -> str:
+        return digest(provenance(self.job, self._inputs()))
+
+    def _inputs(self) -> dict[str, str]:
+        """Digests of the data, by name."""
+        if not self._fingerprint:
+            self._fingerprint[:] = [self.scan.fingerprint()]
+        return {"input_fingerprint": self._fingerprint[0]}
+
+    def _with(self, job: ScanJob) -> Self:
+        task = type(self)(job, self.scan)
+        task._fingerprint = self._fingerprint
+        return task
+
+    def resolved(self, messages: Messages, kept: KeptWork) -> Self:
         axis = self.coverage.axis if self.job.center == "auto" and self.coverage else None
         job = with_center(self.job, self.scan, messages, axis)
         job = job.model_copy(update={"width": self.width})
         job = with_settings(job, self.scan, self._middle_rows(), messages)
-        found = type(self)(job, self.scan)
-        return type(self)(with_weight(job, found._middle_problem, messages), self.scan)
+        found = self._with(job)
+        return self._with(with_weight(job, found._middle_problem, messages, kept, found.identity))
 
     def _middle_rows(self) -> slice:
         """The middle one of the chosen rows, or all of them if the prior couples them."""
@@ -190,7 +201,7 @@ class ScanTask:
         middle = (self.rows.start + self.rows.stop) // 2
         return slice(middle, middle + 1)
 
-    def _middle_problem(self) -> tuple[Problem, Stop, str]:
+    def _middle_problem(self) -> tuple[Problem, str]:
         rows = self._middle_rows()
         data, _ = measure(self.job, self.scan, rows)
         geometry = self.scan.geometry.part(rows).with_center(float(self.job.center))
@@ -198,20 +209,20 @@ class ScanTask:
         where = (
             f"rows {rows.start}:{rows.stop}" if rows.stop > rows.start + 1 else f"row {rows.start}"
         )
-        stop = Stop(iterations=int(self.job.stop.iterations or 0))
-        return slab_problem(self.job, A, data.to(self.job.device)), stop, where
+        return slab_problem(self.job, A, data.to(self.job.device)), where
 
-    def make(self, footprint: Footprint, piece: Piece, progress: PieceProgress) -> Outcome:
+    def make(self, footprint: Footprint, piece: Piece, work: PieceWork) -> Outcome:
         job, part, first = self.job, piece.place, self.rows.start
         data, repairs = measure(job, self.scan, slice(first + part.start, first + part.stop))
         geometry = self.geometry.part(part).with_center(float(job.center))
         at = (self.rows.stop - first) // 2 - part.start  # the row that is checked
         row = data.row(at) if 0 <= at < part.stop - part.start else None
         volume, reason = reconstruct(
-            job, data, geometry, self.grid.part(part), self.grid.shape[0], progress
+            job, data, geometry, self.grid.part(part), self.grid.shape[0], work
         )
         facts = {}
         if row is not None:
+            work.progress(None, "checking the model")
             one = slice(at, at + 1)
             grid = self.grid.part(part).part(one)
             checked = check_row(row, volume[one], geometry.part(one), grid)
@@ -229,7 +240,7 @@ class ScanTask:
             np.float32,
             [piece.place for piece in footprint.pieces],
             self.scan.length_unit,
-            provenance(job, {"input_fingerprint": self.scan.fingerprint()}),
+            provenance(job, self._inputs()),
             job.overwrite,
         ) as sink:
             yield sink

@@ -286,7 +286,8 @@ def test_options_change_the_prior_of_a_file(noisy, here, capsys):
     text = 'input = "scan.h5"\noutput = "v.h5"\nmethod = "cgls"\ncenter = 22.3\n'
     (here / "job.toml").write_text(text + '[prior]\nname = "smooth"\nrule = "gcv"\n')
     assert main(["plan", "job.toml", "--weight", "0.05"]) == 0
-    assert "cgls, 20 iterations, weighted, prior smooth of weight 0.05" in capsys.readouterr().out
+    method = "cgls, at most 100 iterations, fewer where it has converged, weighted"
+    assert f"{method}, prior smooth of weight 0.05" in capsys.readouterr().out
     assert main(["plan", "job.toml", "--prior", "tikhonov", "--likelihood", "least-squares"]) == 0
     assert "prior tikhonov of weight auto" in capsys.readouterr().out
 

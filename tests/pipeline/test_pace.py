@@ -1,0 +1,189 @@
+"""Stated times against work whose time is known; a clock of ours replaces that of the machine."""
+
+from __future__ import annotations
+
+import io
+import sys
+
+import numpy as np
+import pytest
+
+import physrecon as pr
+from physrecon.pipeline import messages as told, pace as paces
+from physrecon.pipeline.forecast import Forecast
+from physrecon.pipeline.messages import Messages
+from physrecon.pipeline.pace import Compiler, Pace
+from physrecon.sizes import format_duration
+
+
+class Clock:
+    now = 0.0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(paces, "time", clock)
+    monkeypatch.setattr(told, "time", clock)
+    return clock
+
+
+PREPARING, ITERATION, WRITING = 2.0, 0.1, 1.0  # seconds
+
+
+def work(pace: Pace, clock: Clock, units: int, iterations: int, limit: int, end: float = 1.0):
+    """Yield after each iteration of a piece."""
+    pace.begin(units)
+    clock.now += PREPARING
+    for k in range(1, iterations + 1):
+        clock.now += ITERATION * units
+        pace.step(k / limit, end)
+        yield k
+    clock.now += WRITING
+    pace.finish()
+
+
+def test_the_time_of_slabs_is_known_from_the_first_iterations(clock):
+    pace = Pace(60, 0, Compiler())
+    whole = 3 * (PREPARING + 200 * 20 * ITERATION) + 3 * WRITING
+    for _ in range(3):
+        for k in work(pace, clock, 20, 200, 200):
+            if k >= 3:
+                assert pace.is_known
+                assert clock.now + pace.left() == pytest.approx(whole, abs=3 * WRITING + 1e-9)
+            assert pace.part == pytest.approx((pace.done + 20 * k / 200) / 60)
+    assert clock.now == pytest.approx(whole) and pace.left() == 0 and pace.part == 1
+
+
+def test_the_compiler_is_no_work(clock):
+    compiler = Compiler()
+    pace = Pace(10, 0, compiler)
+    for k in work(pace, clock, 10, 50, 50):
+        if k in (1, 20):
+            compiler.start()
+            clock.now += 30
+            assert compiler.busy
+            compiler.stop()
+        if k > 2:
+            left = (50 - k) * 10 * ITERATION
+            assert pace.left() == pytest.approx(left)
+    assert pace.seconds == pytest.approx(clock.now - 60)
+
+
+def test_iterations_that_are_expected_to_end_early(clock):
+    pace = Pace(40, 0, Compiler())
+    for k in work(pace, clock, 20, 50, 1000, end=0.05):
+        if k > 2:
+            once = PREPARING + 50 * 20 * ITERATION
+            assert clock.now + pace.left() == pytest.approx(2 * once)
+            assert pace.left(at_most=True) > 15 * once
+    assert pace.end == 0.05 and pace.part == pytest.approx(0.5)
+
+
+def test_a_run_that_goes_on_within_a_piece(clock):
+    pace = Pace(20, 0, Compiler())
+    pace.begin(20)
+    clock.now += PREPARING
+    for k in range(150, 161):
+        clock.now += 20 * ITERATION
+        pace.step(k / 200, 1.0)
+    assert pace.left() == pytest.approx(40 * 20 * ITERATION)
+
+
+def test_pieces_without_steps(clock):
+    pace = Pace(4, 0, Compiler())
+    for left in (15, 10, 5, 0):
+        pace.begin(1)
+        clock.now += 5
+        pace.finish()
+        assert pace.is_known and pace.left() == pytest.approx(left)
+
+
+@pytest.mark.parametrize("power", [0.5, 1, 2])
+def test_a_power_law_is_continued(power):
+    """Gradient steps of a made-up measure: the change of x falls like 1/kᵖ."""
+    made = pr.Problem(pr.LeastSquares(pr.Identity(2), np.ones(2)))
+    forecast = Forecast(made, pr.Stop(iterations=10**6, rtol=1e-3))
+    state = pr.solve(made, pr.Landweber(), stop=pr.Stop(iterations=1)).state
+    end = (0.1 / 1e-3) ** (1 / power)
+    for k in range(1, 41):
+        state.iteration, state.change = k, np.array([0.1 * k**-power])
+        expected = forecast.after(state)
+        assert expected is None if k < 12 else expected == pytest.approx(max(end, k), rel=1e-6)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def shown(clock, monkeypatch, terminal: bool, end: float | None = 1.0, may_end=False) -> str:
+    stream = Terminal() if terminal else io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setenv("COLUMNS", "100")
+    messages = Messages()
+    with messages.progress("recon", 40, "slices") as progress:
+        progress.describe("40 slices in 2 slabs", "slab", 2, may_end)
+        for slab in range(2):
+            step = progress.within(20, slab)
+            for k in range(1, 201):
+                clock.now += 1
+                if slab == 0 and k == 2:
+                    messages.compiler.start()
+                    clock.now += 20
+                    progress.show()
+                    messages.compiler.stop()
+                step(k / 200, f"iteration {k}/200", end)
+            progress.advance(20, "done")
+    return stream.getvalue()
+
+
+def test_a_terminal_shows_iterations_in_slabs(clock, monkeypatch):
+    text = shown(clock, monkeypatch, True)
+    assert "40 slices in 2 slabs: about 6.5 min" in text
+    assert " 25 %, slab 1/2, iteration 100/200, 1.5 min, 5 min left" in text
+    assert " 75 %, slab 2/2, iteration 100/200, 5 min, 1.5 min left" in text
+    assert "compiling kernels 20 s" in text
+    assert text.rstrip().endswith("done")
+
+
+def test_a_log_has_a_line_a_slab_and_one_a_minute(clock, monkeypatch):
+    lines = shown(clock, monkeypatch, False).splitlines()
+    assert lines[0] == "40 slices in 2 slabs: about 6.5 min"
+    slabs = [line for line in lines if "slices  " in line]
+    assert slabs == ["recon 20/40 slices  200.0 s, done", "recon 40/40 slices  400.0 s, done"]
+    others = [line for line in lines[1:] if line not in slabs]
+    assert 4 <= len(others) <= 7 and all(line.startswith("recon ") for line in others)
+    assert others[0] == "recon 10 %, slab 1/2, iteration 40/200, 40 s, 6 min left"
+
+
+def test_a_time_that_is_a_bound_says_so(clock, monkeypatch):
+    bound = shown(clock, monkeypatch, False, end=None, may_end=True)
+    assert "40 slices in 2 slabs: at most 6.5 min" in bound
+    expected = shown(clock, monkeypatch, False, end=0.5, may_end=True)
+    assert "40 slices in 2 slabs: about 3.5 min, at most 6.5 min" in expected
+
+
+@pytest.mark.parametrize(
+    "seconds, text",
+    [(0.04, "0.0 s"), (9.9, "9.9 s"), (12.3, "12 s"), (99, "99 s"), (100, "1.5 min"),
+     (249, "4 min"), (1200, "20 min"), (3590, "1 h"), (4800, "1 h 20 min"), (90000, "25 h")],
+)  # fmt: skip
+def test_durations_in_words(seconds, text):
+    assert format_duration(seconds) == text
+
+
+def test_a_piece_is_expected_to_end_as_the_last_one(clock):
+    pace = Pace(40, 0, Compiler())
+    for _ in work(pace, clock, 20, 50, 1000, end=0.05):
+        pass
+    pace.begin(20)
+    clock.now += PREPARING
+    for k in (1, 2, 3):
+        clock.now += 20 * ITERATION
+        pace.step(k / 1000, None)
+    assert pace.foreseen and pace.end == 0.05
+    assert pace.left() == pytest.approx(47 * 20 * ITERATION)
