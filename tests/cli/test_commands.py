@@ -78,7 +78,7 @@ def test_find_center_tells_its_methods(scan, capsys):
     out = capsys.readouterr().out
     column = float(out.split()[1])
     assert abs(column - CENTER) < 0.3
-    assert "correlation" in out and "consistency" in out and "±" in out
+    assert "opposite views" in out and "consistency" in out and "±" in out
 
 
 def test_simulate_writes_what_recon_reads(here, capsys):
