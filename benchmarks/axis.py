@@ -82,7 +82,7 @@ def views_of(rng: Any, kinds: tuple[str, str]) -> Any:
         count = int(rng.integers(30, 61))
     start = rng.uniform(0, 2 * np.pi)
     if "golden angle" in kinds:
-        return start + GOLDEN * np.arange(count)
+        return start + np.mod(GOLDEN * np.arange(count), turn)
     angles = np.arange(count) * turn / count
     if "uneven angles" in kinds:
         steps = rng.uniform(0.2, 1.8, count)

@@ -29,13 +29,13 @@ def draw_sweep(
     axes = figure.add_subplot(grid[0, :])
     axes.plot(columns, scores, "o-", markersize=3, color="black")
     column, uncertainty = found
-    axes.axvspan(column - uncertainty, column + uncertainty, color="tab:red", alpha=0.2, lw=0)
-    axes.axvline(column, color="tab:red", label=f"found {column:.2f} ± {uncertainty:.2g}")
+    axes.axvspan(column - uncertainty, column + uncertainty, color="black", alpha=0.2, lw=0)
+    axes.axvline(column, color="black", lw=1, label=f"found {column:.2f} ± {uncertainty:.2g}")
     low, high = axes.get_xlim()
     for k, (name, at) in enumerate(methods.items()):
         if low <= at <= high:
             axes.axvline(at, color=f"C{k}", ls=":", label=f"{name} {at:.2f}")
-    axes.set(xlabel="column of the axis", ylabel=f"{metric}, the lower the better")
+    axes.set(xlabel="column of the axis", ylabel="score: lower is better", title=metric)
     axes.legend(fontsize=8)
     window = grey_window(slices[count // 2])
     for k, (at, image) in enumerate(zip(best, slices, strict=True)):

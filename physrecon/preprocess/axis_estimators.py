@@ -35,6 +35,7 @@ LEAST_OVERLAP = 0.06  # of the detector that opposite views share; the axis is h
 NEAR_HALF_TURN, SAME_ANGLE = np.deg2rad(1.5), 1e-4
 WIDEST_GAP = np.deg2rad(4)  # between two views that a view is interpolated from
 FEWEST_PAIRS, SECTORS = 12, 6
+FAINT = 0.01  # of the energy of the views; an overlap with less tells nothing
 TINY = np.finfo(float).tiny
 
 
@@ -102,10 +103,11 @@ def by_opposites(
     count, energy, product = _overlaps(smooth[views], opposite, columns - least)
     rest = energy - product
     # an overlap with next to nothing of the object must not win by chance
-    floor = 0.05 * energy.sum(axis=0).max() * count / columns
+    floor = FAINT * energy.sum(axis=0).max() * count / columns
     gain = count * np.log((energy.sum(axis=0) + floor) / (rest.sum(axis=0) + floor))
-    low = max(int(gain.argmax()) - 4, 0)
-    near = -(rest / count)[:, low : low + 9]
+    reach = max(4, columns // 16)
+    low = max(int(gain.argmax()) - reach, 0)
+    near = -(rest / count)[:, low : low + 2 * reach + 1]
     sectors = [_peak(part.sum(axis=0)) for part in np.array_split(near, SECTORS)]
     shift = low + _peak(near.sum(axis=0)) - (len(count) - 1) / 2
     return (columns - 1 + shift) / 2, float(np.std(sectors, ddof=1)) / 2

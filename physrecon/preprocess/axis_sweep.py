@@ -101,11 +101,11 @@ class Slices:
     def sweep(self, near: float) -> Sweep:
         """The scores of columns about another, and the slices at the best five, for a picture."""
         unit = -(-self.rows[0].shape[1] // FINE)
-        columns = near + unit / 2 * np.arange(-WIDE, WIDE + 1)
+        columns = near + unit / 5 * np.arange(-WIDE, WIDE + 1)
         scores = self.scores(columns)[0]
         best: list[int] = []
         for k in np.argsort(scores, kind="stable"):
-            if all(abs(columns[k] - columns[other]) >= unit for other in best):
+            if all(abs(columns[k] - columns[other]) >= unit / 2.6 for other in best):
                 best.append(int(k))
         some = np.sort(columns[best[:BEST]])
         size = -(-self.rows[0].shape[1] // DRAWN)
@@ -113,14 +113,16 @@ class Slices:
         x, _ = slices_about(binned(self.rows[0], size), self.angles, at, self.cut_off)
         return Sweep(columns, scores, self.metric, some, x)
 
-    def refuted(self, candidates: dict[str, float]) -> list[str]:
-        """The candidates whose slice is worse than the best one's with either half of the views."""
+    def refuted(self, candidates: dict[str, float], trusted: str | None = None) -> list[str]:
+        """The candidates whose slice is worse than the best one's with either half of the views.
+
+        trusted: one that is taken for the best."""
         columns = np.array([*candidates.values()])
         edge = self.rows[0].shape[1] - 1
         if self.cut_off and not min(columns.min(), edge - columns.max()) > LEAST_RADIUS:
             return []
         total, *halves = self.scores(columns, 3)
-        best = int(total.argmin())
+        best = [*candidates].index(trusted) if trusted else int(total.argmin())
         unit = -(-self.rows[0].shape[1] // FINE)
         return [
             name

@@ -99,7 +99,9 @@ def find_center(line_integrals: ArrayLike, angles_rad: ArrayLike) -> Center:
     slices = Slices(rows.fullest(), angles, rows.cut_off)
     candidates = {name: e.column for name, e in found.items()}
     apart = max(candidates.values()) - min(candidates.values())
-    dropped = slices.refuted(candidates) if apart > SAME else []
+    # no slice knows better than all the pairs of a full turn
+    trusted = "opposite views" if rows.wide else None
+    dropped = slices.refuted(candidates, trusted) if apart > SAME else []
     least = max(LEAST, 2 * found["opposite views"].noise) if rows.wide else LEAST_HALF_TURN
     if not rows.wide and not rows.short:
         best, error = slices.fine(_settled(found, dropped)[0])
