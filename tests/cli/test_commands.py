@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import sys
 
+from pathlib import Path
+
 import h5py
 from discs import CENTER, write_scan
 from listing import files
@@ -79,6 +81,12 @@ def test_find_center_tells_its_methods(scan, capsys):
     column = float(out.split()[1])
     assert abs(column - CENTER) < 0.3
     assert "opposite views" in out and "consistency" in out and "±" in out
+
+
+def test_find_center_draws_its_search(scan, capsys):
+    assert main(["find-center", "scan.h5", "--plot", "axis.png"]) == 0
+    assert Path("axis.png").read_bytes().startswith(b"\x89PNG")
+    assert "axis.png: scores of columns" in capsys.readouterr().out
 
 
 def test_simulate_writes_what_recon_reads(here, capsys):
