@@ -70,7 +70,7 @@ COMMANDS = {
     "plan": "explain memory, disk and pieces of a job, without computing",
     "run": "carry out a job file; running it again goes on where it stopped",
     "info": "say what a file is, or what is wrong with it",
-    "find-center": "find the rotation axis, in up to three ways that check each other",
+    "find-center": "find the rotation axis, by methods that check each other",
     "simulate": "write a scan of a phantom as raw counts",
     "view": "draw a slice of a volume or an image as PNG, with scale bar",
 }  # of the command line, with their descriptions
