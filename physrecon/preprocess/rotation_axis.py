@@ -33,13 +33,14 @@ Array = NDArray[np.float64]
 
 MOST_VIEWS, MOST_GROUPS = 361, 8
 # Columns by which a method may err without noise: with the whole object, cut off, in a short turn.
-BIAS = {
+BIAS: dict[str, tuple[float, ...]] = {
     "opposite views": (0.03, 0.04, 0.04),
     "seam": (0.06, 0.1, 0.1),
-    "consistency": (0.03, 0.3, 2.0),
+    "consistency": (0.03, 0.3),
     "mass": (0.03, 0.0, 0.1),
     "slice": (0.1, 0.2, 0.3),
 }
+MISSING = 1.0  # column of bias of the consistency for each radian that a short turn lacks
 UNEVEN = 1e-3  # of the detector: bias of the mass by a background that is not quite zero
 LEAST_TURN = np.deg2rad(145)  # that consistency needs: harmonics fit anything on less
 # Columns, the smallest ±.  A slow drift of the object looks like another axis in a half turn.
@@ -164,6 +165,9 @@ class _Rows:
         return [self.groups[k] for k in np.argsort(-self.content, kind="stable")[:MOST_ROWS]]
 
     def bias(self, method: str) -> float:
+        if method == "consistency":
+            missing = np.pi - _coverage(self.angles) if self.short else 0.0
+            return BIAS[method][self.cut_off] + MISSING * float(missing)
         fixed = BIAS[method][2 if self.short else int(self.cut_off)]
         return fixed + UNEVEN * self.width * (method == "mass")
 
