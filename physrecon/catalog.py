@@ -70,7 +70,7 @@ COMMANDS = {
     "plan": "explain memory, disk and pieces of a job, without computing",
     "run": "carry out a job file; running it again goes on where it stopped",
     "info": "say what a file is, or what is wrong with it",
-    "find-center": "find the rotation axis, in up to three ways that check each other",
+    "find-center": "find the rotation axis, by methods that check each other",
     "try": "draw one slice under several values of one or two settings, side by side",
     "simulate": "write a scan of a phantom as raw counts",
     "convert": "write a scan of any format that is read as one HDF5 file",
@@ -94,6 +94,7 @@ RINGS = ("none", "sort")
 ZINGERS = ("auto", "none")  # of `preprocess.zingers`
 PHANTOMS = ("shepp-logan", "ellipsoids", "foam")
 BOUNDARIES = ("unknown", "zero", "reflect", "periodic")
+CURVES = ("srgb",)  # of grey values that are not proportional to light
 LENGTH_UNITS = ("m", "cm", "mm", "um", "nm", "pm", "angstrom", "inch")
 ANGLE_UNITS = ("deg", "rad")
 VOLUME_FORMATS = ("hdf5", "tiff", "mrc")
@@ -191,10 +192,10 @@ def expected_option(word: str, names: Iterable[str]) -> str:
     return expected(word, names)
 
 
-def other_option(key: str, value: object) -> str:
-    """`; that is --prior tv` for a value that another field takes or that has another name here.
+def meant(key: str, value: object) -> tuple[str, str] | None:
+    """The field and the word that a wrong value of a field stands for, as far as it is known.
 
-    key: the field that was given the value.  An empty string if the value means nothing."""
+    key: the field that was given the value: a method may be a prior, or have another name here."""
     tables = {"method": METHODS, "prior": PRIORS, "likelihood": LIKELIHOODS, "filter": FILTERS}
     word = _plain(str(value))
     for name, table in tables.items():
@@ -203,9 +204,9 @@ def other_option(key: str, value: object) -> str:
             one_class = _plain(place.partition(":")[2])
             found = _plain(known) == word and (name != key or known != value)
             if found or (one_class and one_class in (word, _plain(FIELD_NAMES.get(word, "")))):
-                return f"; that is --{name} {known}"
-    meant = FIELD_NAMES.get(word)
-    return f"; that is --method {meant}" if meant in METHODS else ""
+                return name, known
+    other = FIELD_NAMES.get(word)
+    return ("method", other) if other in METHODS else None
 
 
 def _plain(name: str) -> str:

@@ -65,10 +65,10 @@ def info(files: Sequence[str], **options: Any) -> int:
     return code
 
 
-def find_center(input: str, **options: Any) -> int:
+def find_center(input: str, plot: str | None = None, **options: Any) -> int:
     job = _built(ScanJob, "find-center", {"input": input, "output": "-", **options})
     from physrecon.pipeline.preflight import require_machine
-    from physrecon.pipeline.scan.resolve import find_axis, say_axis
+    from physrecon.pipeline.scan.resolve import draw_axis, find_axis, say_axis
     from physrecon.pipeline.scan.task import ScanTask
 
     messages = Messages()
@@ -76,9 +76,12 @@ def find_center(input: str, **options: Any) -> int:
     with ScanTask.open(job) as task:
         messages.introduce((), (), task.warnings())
         found = (task.coverage and task.coverage.axis) or find_axis(job, task.scan)
-    say_axis(found, messages)
-    for name, column in found.methods.items():
-        messages.result(f"  {name} {column:.2f}")
+        say_axis(found, messages)
+        for name, column in found.methods.items():
+            messages.result(f"  {name} {column:.2f}")
+        if plot:
+            draw_axis(Path(plot), job, task.scan, found)
+            messages.result(f"{plot}: scores of columns, and the slice at the best five")
     return 0
 
 

@@ -83,6 +83,11 @@ def info(parser: Parser) -> None:
 def find_center(parser: Parser) -> None:
     names = {"input", "angle_unit", "air", "slices", "threads", *SUPPLIED} - {"pixel_size"}
     add_options(parser, _some(*names))
+    parser.add_argument(
+        "--plot",
+        metavar="FILE",
+        help="PNG of the search: scores of columns, slices at the best five",
+    )
 
 
 def demo(parser: Parser) -> None:

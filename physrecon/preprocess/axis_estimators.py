@@ -1,9 +1,11 @@
 """Three ways to find the rotation axis in one sinogram.
 
-Correlation.  Two views half a turn apart are mirror images about the axis: with p(θ, u) = f(u - c)
-the mirrored opposite view is f shifted by d = 2c - (N - 1), so c = (N - 1 + d) / 2.  Partners that
-miss the half turn by a small angle m see the axis displaced in proportion to m: a straight line
-through the two nearest partners of a view gives the column at m = 0.  Only opposite views count.
+Opposite views.  Two views half a turn apart are mirror images about the axis: with p(θ, u) =
+f(u - c) the mirrored opposite view is f shifted by d = 2c - (N - 1), so c = (N - 1 + d) / 2.  A
+full turn has many such pairs: the sum of their squared differences finds any axis, also one near
+the edge.  A half turn has a few, which miss the half turn by a small angle m and see the axis
+displaced in proportion to m: a straight line through the two nearest partners of a view gives the
+column at m = 0.
 
 Consistency.  Taken about the axis, the transform of the views along the detector,
 g(θ) = exp(iωc) ∫ p(θ, u) exp(-iωu) du, is a trigonometric polynomial in θ of degree ≲ ωR for an
@@ -30,10 +32,14 @@ Array = NDArray[np.float64]
 
 MOST_ANCHORS, MOST_HARMONICS = 12, 128
 LEAST_OVERLAP = 0.06  # of the detector that opposite views share; the axis is half of it inside
-NEAR_HALF_TURN = np.deg2rad(1.5)
+NEAR_HALF_TURN, SAME_ANGLE = np.deg2rad(1.5), 1e-4
+WIDEST_GAP = np.deg2rad(4)  # between two views that a view is interpolated from
+FEWEST_PAIRS, SECTORS = 12, 6
+FAINT = 0.01  # of the energy of the views; an overlap with less tells nothing
+TINY = np.finfo(float).tiny
 
 
-# --- correlation of opposite views ---------------------------------------------------------------
+# --- opposite views ------------------------------------------------------------------------------
 
 
 def opposite_views(angles: Array) -> tuple[NDArray, NDArray, Array] | None:
@@ -59,18 +65,65 @@ def opposite_views(angles: Array) -> tuple[NDArray, NDArray, Array] | None:
     return chosen, partners[chosen], miss[chosen]
 
 
-def by_correlation(
-    sinogram: Array, views: NDArray, partners: NDArray, miss: Array, wide: bool = False
-) -> float:
-    """Column where views and their mirrored partners correlate best, at a miss of zero.
+def many_opposites(angles: Array) -> tuple[NDArray, NDArray, Array] | None:
+    """Every view of a half turn with its opposite: (n,) views, (n, 2) partners, (n, 2) weights.
 
-    wide: search nearly the whole detector, not its middle half alone."""
+    The opposite view is interpolated between two that are close to each other.  None without
+    FEWEST_PAIRS of them."""
+    turned = np.mod(angles, 2 * np.pi)
+    order = np.argsort(turned, kind="stable")
+    first = order[turned[order] < np.pi]
+    after = np.searchsorted(turned[order], turned[first] + np.pi - SAME_ANGLE) % len(angles)
+    partners = np.stack([order[after - 1], order[after]], axis=1)
+    miss = turned[partners] - turned[first][:, None] - np.pi
+    miss = np.mod(miss + np.pi, 2 * np.pi) - np.pi
+    gap = miss[:, 1] - miss[:, 0]
+    exact = np.abs(miss[:, 1]) <= SAME_ANGLE
+    usable = exact | ((gap > 0) & (gap <= WIDEST_GAP) & (miss[:, 0] <= 0) & (miss[:, 1] >= 0))
+    before = np.where(exact, 0.0, miss[:, 1] / np.where(gap > 0, gap, 1))
+    weights = np.stack([before, 1 - before], axis=1)
+    if usable.sum() < FEWEST_PAIRS:
+        return None
+    return first[usable], partners[usable], weights[usable]
+
+
+def by_opposites(
+    sinogram: Array, views: NDArray, partners: NDArray, weights: Array
+) -> tuple[float, float]:
+    """Column about which all views equal their mirrored opposites, and how well it is known.
+
+    Any column is searched that leaves LEAST_OVERLAP of the detector to both views.  The
+    place is where the overlap is explained best, the column where the mean square of the
+    difference is least.  The error is the standard deviation of SECTORS sectors of the views: noise
+    and a drift of the object make them differ."""
     columns = sinogram.shape[1]
-    least = max(MOST_ANCHORS // 2, int(LEAST_OVERLAP * columns)) if wide else columns - columns // 2
+    least = max(MOST_ANCHORS // 2, int(LEAST_OVERLAP * columns))
+    smooth = gaussian_filter1d(sinogram, max(1.0, columns / 320), axis=1, mode="nearest")
+    opposite = np.einsum("vk,vkc->vc", weights, smooth[partners])[:, ::-1]
+    count, energy, product = _overlaps(smooth[views], opposite, columns - least)
+    rest = energy - product
+    # an overlap with next to nothing of the object must not win by chance
+    floor = FAINT * energy.sum(axis=0).max() * count / columns
+    gain = count * np.log((energy.sum(axis=0) + floor) / (rest.sum(axis=0) + floor))
+    reach = max(4, columns // 16)
+    low = max(int(gain.argmax()) - reach, 0)
+    near = -(rest / count)[:, low : low + 2 * reach + 1]
+    sectors = [_peak(part.sum(axis=0)) for part in np.array_split(near, SECTORS)]
+    shift = low + _peak(near.sum(axis=0)) - (len(count) - 1) / 2
+    return (columns - 1 + shift) / 2, float(np.std(sectors, ddof=1)) / 2
+
+
+def by_correlation(
+    sinogram: Array, views: NDArray, partners: NDArray, miss: Array
+) -> tuple[float, float]:
+    """Column where a few views and their mirrored partners correlate best, at a miss of zero, and
+    its standard error.  The middle half of the detector is searched."""
+    columns = sinogram.shape[1]
     sinogram = gaussian_filter1d(sinogram, max(1.0, columns / 320), axis=1, mode="nearest")
     first = np.repeat(sinogram[views], 2, axis=0)
     second = sinogram[partners.ravel()][:, ::-1]
-    score = _correlation(first, second, columns - least)
+    _, energy, product = _overlaps(first, second, columns // 2)
+    score = product / np.maximum(energy, 0.05 * energy.max(axis=1, keepdims=True) + TINY)
     middle = score.sum(axis=0).argmax()
     # a point at the edge of the detector moves by this much while the view turns by the miss
     reach = 2 + int(columns * np.abs(miss).max() / 2)
@@ -81,14 +134,18 @@ def by_correlation(
     twins = np.abs(apart) < 1e-6
     line = (shifts[:, 0] * miss[:, 1] - shifts[:, 1] * miss[:, 0]) / np.where(twins, 1, apart)
     at_half_turn = np.where(twins, shifts.mean(axis=1), line)
-    return float((columns - 1 + np.median(at_half_turn)) / 2)
+    spread = np.percentile(at_half_turn, 84) - np.percentile(at_half_turn, 16)
+    # the views are neighbours: they see the same edges
+    error = spread / np.sqrt(len(views))
+    return float((columns - 1 + np.median(at_half_turn)) / 2), float(error) / 2
 
 
-def _correlation(p: Array, q: Array, reach: int) -> Array:
-    """Correlation coefficients of p(u) and q(u - d) over their overlap, |d| ≤ reach.
+def _overlaps(p: Array, q: Array, reach: int) -> tuple[Array, Array, Array]:
+    """Of p(u) and q(u - d), |d| ≤ reach, over their overlap: (m,) columns, (n, m) sums p² + q², and
+    2 p q, m = 2 · reach + 1.
 
-    (n, columns) each; (n, 2 · reach + 1).  The mean is taken out of each overlap, so an
-    object cut off by the edges of the detector does not pull the answer to the middle."""
+    (n, columns) each.  The mean is taken out of each overlap, so an object cut off by the
+    edges of the detector does not pull the answer to the middle."""
     columns = p.shape[1]
     shifts = np.arange(-reach, reach + 1)
     p, q = p - p.mean(axis=1, keepdims=True), q - q.mean(axis=1, keepdims=True)
@@ -99,14 +156,11 @@ def _correlation(p: Array, q: Array, reach: int) -> Array:
 
     spectrum = np.fft.rfft(p, 2 * columns) * np.fft.rfft(q, 2 * columns).conj()
     product = np.fft.irfft(spectrum, 2 * columns)[:, shifts]
-    count = columns - np.abs(shifts)
+    count = (columns - np.abs(shifts)).astype(float)
     mean_p, mean_q = overlap(p, shifts) / count, overlap(q, -shifts) / count
-    spread_p = overlap(p * p, shifts) - count * mean_p**2
-    spread_q = overlap(q * q, -shifts) - count * mean_q**2
-    # an overlap with next to nothing of the object must not win by chance
-    floor = 0.05 * np.sqrt((p * p).sum(axis=1) * (q * q).sum(axis=1))[:, None]
-    energy = np.sqrt(np.maximum(spread_p, 0) * np.maximum(spread_q, 0))
-    return (product - count * mean_p * mean_q) / np.maximum(energy, floor + np.finfo(float).tiny)
+    spread_p = np.maximum(overlap(p * p, shifts) - count * mean_p**2, 0)
+    spread_q = np.maximum(overlap(q * q, -shifts) - count * mean_q**2, 0)
+    return count, spread_p + spread_q, 2 * (product - count * mean_p * mean_q)
 
 
 def _peak(score: Array) -> float:
@@ -122,8 +176,8 @@ def _peak(score: Array) -> float:
 # --- consistency of the whole sinogram -----------------------------------------------------------
 
 
-def by_mass(sinogram: Array, angles: Array) -> float:
-    """Column of the axis about which the centre of mass of the views circles.
+def by_mass(sinogram: Array, angles: Array) -> tuple[float, float]:
+    """Column of the axis about which the centre of mass of the views circles, its standard error.
 
     Only the columns that the object covers in any view count; the others are background."""
     width = sinogram.shape[1]
@@ -137,7 +191,14 @@ def by_mass(sinogram: Array, angles: Array) -> float:
     # moment = mass · (c + a cos θ + b sin θ): no division by the mass of an empty view
     terms = np.stack([np.ones_like(angles), np.cos(angles), np.sin(angles)], axis=1)
     mass, moment = views.sum(axis=1), views @ np.arange(width)[inside]
-    return float(np.linalg.lstsq(terms * mass[:, None], moment, rcond=None)[0][0])
+    system = terms * mass[:, None]
+    found = np.linalg.lstsq(system, moment, rcond=None)[0]
+    rest = (moment - system @ found)[np.argsort(angles, kind="stable")]
+    # a slow drift makes neighbours alike: they count as one
+    alike = float(np.clip(rest[1:] @ rest[:-1] / max(rest @ rest, TINY), 0, 0.9))
+    variance = rest @ rest / max(len(rest) - 3, 1) * (1 + alike) / (1 - alike)
+    error = np.sqrt(variance * np.linalg.pinv(system.T @ system)[0, 0])
+    return float(found[0]), float(error)
 
 
 def harmonics(angles: Array) -> tuple[Array, Array]:
@@ -154,8 +215,8 @@ def harmonics(angles: Array) -> tuple[Array, Array]:
 
 def by_consistency(
     sinogram: Array, bases: tuple[Array, Array], cut_off: bool, near: float | None = None
-) -> float:
-    """Column about which the sinogram obeys the consistency conditions best.
+) -> tuple[float, float]:
+    """Column about which the sinogram obeys the consistency conditions best, its standard error.
 
     bases: `harmonics` of its angles.  cut_off: the object is wider than the detector.  near: search
     around this column; None searches the middle half of the detector."""
@@ -175,7 +236,10 @@ def by_consistency(
         cancellation_point()
         trial = middle + step * np.arange(-int(reach / step), int(reach / step) + 1)
         middle, reach = trial[0] + step * _peak(score(trial)), 0.5
-    return float(middle)
+    below, top, above = score(middle + 0.05 * np.arange(-1, 2))
+    # the score is twice a logarithm of probability
+    bend = max((2 * top - below - above) / 0.05**2, TINY)
+    return float(middle), float(np.sqrt(2 / bend))
 
 
 def _tapered(sinogram: Array, margin: int) -> Array:

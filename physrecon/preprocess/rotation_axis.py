@@ -1,8 +1,9 @@
-"""The rotation axis of a parallel-beam scan, by three methods that check each other.
+"""The rotation axis of a parallel-beam scan, by methods that check each other.
 
-`axis_estimators` explains them: correlation of opposite views, consistency of the whole sinogram,
-and the path of the centre of mass.  This module prepares rows and views for them and compares their
-results."""
+`axis_estimators` finds candidates from the views: opposite views, consistency of all views, and the
+path of the centre of mass.  `axis_sweep` reconstructs the slice about each of them, and about more
+columns.  A candidate is dropped if the slice about another one is better with either half of the
+views.  The column is the median of the rest, weighted by their precision; the ± covers them all."""
 
 from __future__ import annotations
 
@@ -20,141 +21,225 @@ from physrecon.preprocess.axis_estimators import (
     by_consistency,
     by_correlation,
     by_mass,
+    by_opposites,
     harmonics,
+    many_opposites,
     opposite_views,
 )
+from physrecon.preprocess.axis_sweep import MOST_ROWS, SAME, Slices, Sweep
 from physrecon.preprocess.coverage import cut_off_edges
 
 Array = NDArray[np.float64]
 
 MOST_VIEWS, MOST_GROUPS = 361, 8
+# Columns by which a method may err without noise: with the whole object, cut off, in a short turn.
+BIAS: dict[str, tuple[float, ...]] = {
+    "opposite views": (0.03, 0.04, 0.04),
+    "seam": (0.06, 0.1, 0.1),
+    "consistency": (0.03, 0.3),
+    "mass": (0.03, 0.0, 0.1),
+    "slice": (0.1, 0.2, 0.3),
+}
+MISSING = 1.0  # column of bias of the consistency for each radian that a short turn lacks
+UNEVEN = 1e-3  # of the detector: bias of the mass by a background that is not quite zero
+LEAST_TURN = np.deg2rad(145)  # that consistency needs: harmonics fit anything on less
+# Columns, the smallest ±.  A slow drift of the object looks like another axis in a half turn.
+LEAST, LEAST_HALF_TURN = 0.1, 0.25
+SIGMAS = 2.5  # standard errors that the ± covers
+SEEN = 0.5  # correlation of two mean views that show an object; less is noise
+UNKNOWN = 0.05  # of the detector; an axis that is not known better is not known
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Column of the axis by one method, its standard error by noise, and its bias [columns]."""
+
+    column: float
+    noise: float
+    bias: float
+
+    @property
+    def error(self) -> float:
+        return float(np.hypot(self.noise, self.bias))
 
 
 @dataclass(frozen=True)
 class Center:
     """Position of the rotation axis.
 
-    column: 0-based detector column.  methods: column by each method that could be used.
-    agreement: largest distance between two methods [columns], NaN with a single one.
-    agrees: several methods, all within one column.  notes: sentences for the user."""
+    column: 0-based detector column, known to ± uncertainty.  methods: column by each method that
+    could be used.  dropped: the methods that the slice refutes.  notes: sentences for the user."""
 
     column: float
+    uncertainty: float
     methods: dict[str, float]
-    agreement: float
-    agrees: bool
+    dropped: tuple[str, ...]
     notes: list[str] = field(default_factory=list)
 
 
 def find_center(line_integrals: ArrayLike, angles_rad: ArrayLike) -> Center:
-    """Find the detector column of the rotation axis, in the middle half of the detector.
+    """Find the detector column of the rotation axis, and how well it is known.
 
     line_integrals (views, rows, columns) or (views, columns), finite; angles_rad (views,) in any
     order and range.  Adjacent rows are summed into at most 8 groups.  A method's result is the
-    median of its estimates for the groups, weighted by content: rows of air do not count.  The
-    column is the median of the three methods, that of mass without opposite views, or that of
-    correlation if the object is wider than the detector.  Views of a full turn that the detector
-    cuts off (half acquisition) are searched from edge to edge: correlation finds the place, and
-    consistency the column.
-    ArgumentError: shapes.  DataError: NaN, no object in any row, views of one direction only, or a
-    result outside the middle half.
+    median of its estimates for the groups, weighted by content: rows of air do not count.  A full
+    turn is searched from edge to edge, fewer views in the middle half of the detector.
+    ArgumentError: shapes.  DataError: NaN, no object in any row, views of one direction only, a
+    result outside the search, or an axis that these views do not tell.
 
     >>> angles = np.deg2rad(np.arange(0, 360, 10))
     >>> middle = 16.5 + 6 * np.cos(angles)[:, None, None]  # a disc goes round column 16.5
     >>> y = np.sqrt(np.maximum(4**2 - (np.arange(33) - middle) ** 2, 0))
     >>> center = pr.find_center(y, angles)
-    >>> round(center.column, 1), center.agrees
+    >>> round(center.column, 1), center.uncertainty < 0.3
     (16.5, True)
     """
     sinograms, angles = average_views(*_checked(line_integrals, angles_rad))
-    width = sinograms.shape[2]
-    groups = _groups(sinograms)
-    content = np.array([_content(g) for g in groups])
-    if not content.max() > 0:
+    rows = _Rows(*_with_object(_groups(sinograms)), angles)
+    found = rows.estimates()
+    slices = Slices(rows.fullest(), angles, rows.cut_off)
+    candidates = {name: e.column for name, e in found.items()}
+    apart = max(candidates.values()) - min(candidates.values())
+    # no slice knows better than all the pairs of a full turn
+    trusted = "opposite views" if rows.wide else None
+    dropped = slices.refuted(candidates, trusted) if apart > SAME else []
+    least = max(LEAST, 2 * found["opposite views"].noise) if rows.wide else LEAST_HALF_TURN
+    if not rows.wide and not rows.short:
+        best, error = slices.fine(_settled(found, dropped)[0])
+        found["slice"] = Estimate(best, error, rows.bias("slice"))
+        least = max(least, error)
+    column, uncertainty = _settled(found, dropped)
+    uncertainty = max(uncertainty, least)
+    rows.refuse_out_of_range(column, found)
+    methods = {name: e.column for name, e in found.items()}
+    if uncertainty > max(UNKNOWN * rows.width, 2.0):
+        told = ", ".join(f"{name} {c:.1f}" for name, c in methods.items())
         raise DataError(
-            "find_center: expected an object that varies along the detector, got constant views; "
-            "give the column of the axis instead"
+            f"find_center: expected views that tell the axis, got {told}; give the column of the "
+            "axis with --center"
         )
-    # a group far emptier than the fullest holds only noise
-    seen = content > 0.05 * content.max()
-    groups, content = [g for g, fit in zip(groups, seen, strict=True) if fit], content[seen]
-    cut_off = any(cut_off_edges(reduce(np.add, groups)))
-    opposite = opposite_views(angles)
-    wide = cut_off and opposite is not None and full_turn(angles)
-
-    columns = {}
-    if opposite is not None:
-        found = [by_correlation(g, *opposite, wide) for g in groups]
-        columns["correlation"] = _weighted_median(found, content)
-    # an axis off the middle half, with opposite views that complete each other
-    off = columns["correlation"] if wide and _off(columns["correlation"], width) > 0 else None
-    bases = harmonics(angles)
-    found = [by_consistency(g, bases, cut_off, off) for g in groups]
-    columns["consistency"] = _weighted_median(found, content)
-    if not cut_off:
-        columns["mass"] = _weighted_median([by_mass(g, angles) for g in groups], content)
-
-    if off is not None:
-        column, notes = columns["consistency"], [_half_acquisition(columns["consistency"], width)]
-    else:
-        column = _chosen(columns, cut_off)
-        _refuse_out_of_range(column, width, columns)
-        notes = _notes(angles, width, columns, opposite is None, cut_off, wide)
-    apart = max(columns.values()) - min(columns.values()) if len(columns) > 1 else np.nan
-    return Center(column, columns, float(apart), bool(apart <= 1.0), notes)
+    return Center(column, uncertainty, methods, tuple(dropped), rows.notes(column))
 
 
-def _chosen(columns: dict[str, float], cut_off: bool) -> float:
-    """The column of the axis from those of the methods."""
-    if cut_off:  # opposite views still match where they overlap
-        return columns.get("correlation", columns["consistency"])
-    return float(np.median([*columns.values()])) if len(columns) > 2 else columns["mass"]
+def sweep_about(line_integrals: ArrayLike, angles_rad: ArrayLike, column: float) -> Sweep:
+    """How the slice of the fullest row looks about columns near one, for a picture."""
+    sinograms, angles = average_views(*_checked(line_integrals, angles_rad))
+    rows = _Rows(*_with_object(_groups(sinograms)), angles)
+    return Slices(rows.fullest()[:1], angles, rows.cut_off).sweep(column)
 
 
-def _off(column: float, width: int) -> float:
-    """Columns by which an axis lies outside the middle half of the detector; negative inside."""
-    return abs(column - (width - 1) / 2) - width / 4
+def _settled(found: dict[str, Estimate], dropped: list[str]) -> tuple[float, float]:
+    """The median column, weighted by precision, and a ± that covers every estimate."""
+    kept = [e for name, e in found.items() if name not in dropped] or [*found.values()]
+    weights = np.array([e.error for e in kept]) ** -2.0
+    column = _weighted_median([e.column for e in kept], weights)
+    apart = max(abs(e.column - column) - e.noise for e in kept)
+    return column, float(max(SIGMAS * min(e.error for e in kept), apart))
 
 
-def _refuse_out_of_range(column: float, width: int, columns: dict[str, float]) -> None:
-    """Raise DataError for an axis outside the searched columns."""
-    middle, reach = (width - 1) / 2, width / 4 + 1
-    if not _off(column, width) <= 1:
-        answers = ", ".join(f"{name} {found:.2f}" for name, found in columns.items())
+@dataclass
+class _Rows:
+    """The rows that hold an object, sums of adjacent ones: sinograms (views, columns), content."""
+
+    groups: list[Array]
+    content: Array
+    angles: Array
+    cut_off: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.cut_off = any(cut_off_edges(reduce(np.add, self.groups)))
+        self.width = self.groups[0].shape[1]
+        self.pairs = many_opposites(self.angles)
+        self.seam = None if self.pairs else opposite_views(self.angles)
+
+    @property
+    def wide(self) -> bool:
+        """Opposite views find the axis anywhere."""
+        return self.pairs is not None and full_turn(self.angles)
+
+    @property
+    def short(self) -> bool:
+        return self.pairs is None and self.seam is None
+
+    def fullest(self) -> list[Array]:
+        return [self.groups[k] for k in np.argsort(-self.content, kind="stable")[:MOST_ROWS]]
+
+    def bias(self, method: str) -> float:
+        if method == "consistency":
+            missing = np.pi - _coverage(self.angles) if self.short else 0.0
+            return BIAS[method][self.cut_off] + MISSING * float(missing)
+        fixed = BIAS[method][2 if self.short else int(self.cut_off)]
+        return fixed + UNEVEN * self.width * (method == "mass")
+
+    def estimates(self) -> dict[str, Estimate]:
+        """The column by each method that these views allow."""
+        groups, found = self.groups, {}
+        if self.pairs:
+            columns = [by_opposites(g, *self.pairs) for g in groups]
+            found["opposite views"] = self._combined(columns, self.bias("opposite views"))
+        elif self.seam:
+            columns = [by_correlation(g, *self.seam) for g in groups]
+            found["opposite views"] = self._combined(columns, self.bias("seam"))
+        # an axis off the middle half, with opposite views that complete each other
+        off = self.wide and self._off(found["opposite views"].column) > 0
+        near = found["opposite views"].column if off else None
+        if self.cut_off or not self.short or _coverage(self.angles) > LEAST_TURN:
+            bases = harmonics(self.angles)
+            columns = [by_consistency(g, bases, self.cut_off, near) for g in groups]
+            found["consistency"] = self._combined(columns, self.bias("consistency"))
+        if not self.cut_off:
+            columns = [by_mass(g, self.angles) for g in groups]
+            found["mass"] = self._combined(columns, self.bias("mass"))
+        return found
+
+    def _combined(self, found: list[tuple[float, float]], bias: float) -> Estimate:
+        """One estimate from those of the groups."""
+        columns, errors = np.array(found).T
+        column = _weighted_median(list(columns), self.content)
+        # a drift is the same in all rows, so their number does not make it less
+        noise = max(float(np.median(errors)), 1.25 * float(columns.std()) / len(columns) ** 0.5)
+        return Estimate(column, noise, bias)
+
+    def _off(self, column: float) -> float:
+        """Columns by which an axis lies outside the middle half; negative inside."""
+        return abs(column - (self.width - 1) / 2) - self.width / 4
+
+    def refuse_out_of_range(self, column: float, found: dict[str, Estimate]) -> None:
+        """Raise DataError for an axis outside the searched columns."""
+        middle, reach = (self.width - 1) / 2, self.width / 4 + 1
+        if self.wide or self._off(column) <= 1:
+            return
+        answers = ", ".join(f"{name} {e.column:.2f}" for name, e in found.items())
         raise DataError(
             f"find_center: expected an axis in the middle half of the detector, columns "
             f"{middle - reach:.0f} to {middle + reach:.0f}, got {answers}; check the unit of the "
             "angles, and give the column of the axis with --center"
         )
 
-
-def _half_acquisition(column: float, width: int) -> str:
-    shared = 2 * min(column, width - 1 - column) + 1
-    return (
-        "the axis is off the middle half of the detector (half acquisition), found from the "
-        f"{max(shared, 0):.0f} columns that opposite views share; look at the slice"
-    )
-
-
-def _notes(
-    angles: Array, width: int, columns: dict[str, float], short: bool, cut_off: bool, wide: bool
-) -> list[str]:
-    notes = []
-    if short:
-        notes.append(
-            f"the views cover {np.rad2deg(_coverage(angles)):.0f}° of a half turn and hold no "
-            "opposite pair, so the axis is less certain; look at the slice"
-        )
-    if cut_off:
-        notes.append(
-            "the object reaches the edge of the detector, so the axis is less certain; "
-            "look at the slice"
-        )
-    if not wide and any(_off(c, width) > -1 for c in columns.values()):
-        notes.append(
-            "a method ended at the limit of the search, which is the middle half of the detector; "
-            "give the column of the axis if it lies outside"
-        )
-    return notes
+    def notes(self, column: float) -> list[str]:
+        notes = []
+        if self.short:
+            notes.append(
+                f"the views cover {np.rad2deg(_coverage(self.angles)):.0f}° of a half turn and "
+                "hold no opposite pair, so the axis is less certain; look at the slice"
+            )
+        if self.cut_off and self._off(column) > 0:
+            shared = 2 * min(column, self.width - 1 - column) + 1
+            notes.append(
+                "the axis is off the middle half of the detector (half acquisition), found from "
+                f"the {max(shared, 0):.0f} columns that opposite views share; look at the slice"
+            )
+        elif self.cut_off:
+            notes.append(
+                "the object reaches the edge of the detector, so the axis is less certain; "
+                "look at the slice"
+            )
+        if not self.wide and self._off(column) > -1:
+            notes.append(
+                "the axis is at the limit of the search, which is the middle half of the detector; "
+                "give its column if it lies outside"
+            )
+        return notes
 
 
 def _checked(line_integrals: ArrayLike, angles_rad: ArrayLike) -> tuple[NDArray, Array]:
@@ -202,6 +287,23 @@ def _neighbours(turned: Array) -> NDArray:
     spread = turned[members[:, -1]] - turned[members[:, 0]]
     # views on both sides of a gap in the scan must not be averaged
     return members[spread <= 3 * np.median(spread)]
+
+
+def _with_object(groups: list[Array]) -> tuple[list[Array], Array]:
+    """The groups that hold an object, and the content of each.  Raises DataError if none does."""
+    content = np.array([_content(g) for g in groups])
+    fullest = groups[int(content.argmax())]
+    # the mean of every second view and that of the others show the same object
+    means = [view - view.mean() for view in (fullest[::2].mean(axis=0), fullest[1::2].mean(axis=0))]
+    alike = float(means[0] @ means[1])
+    if not alike > SEEN * float(np.sqrt((means[0] @ means[0]) * (means[1] @ means[1]))):
+        raise DataError(
+            "find_center: expected an object that varies along the detector, got constant views or "
+            "noise; give the column of the axis instead"
+        )
+    # a group far emptier than the fullest holds only noise
+    seen = content > 0.05 * content.max()
+    return [g for g, fit in zip(groups, seen, strict=True) if fit], content[seen]
 
 
 def _groups(sinograms: NDArray) -> list[Array]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -80,7 +81,13 @@ def test_find_center_tells_its_methods(scan, capsys):
     out = capsys.readouterr().out
     column = float(out.split()[1])
     assert abs(column - CENTER) < 0.3
-    assert "correlation" in out and "consistency" in out and "±" in out
+    assert "opposite views" in out and "consistency" in out and "±" in out
+
+
+def test_find_center_draws_its_search(scan, capsys):
+    assert main(["find-center", "scan.h5", "--plot", "axis.png"]) == 0
+    assert Path("axis.png").read_bytes().startswith(b"\x89PNG")
+    assert "axis.png: scores of columns" in capsys.readouterr().out
 
 
 def test_simulate_writes_what_recon_reads(here, capsys):

@@ -109,15 +109,18 @@ def test_radians_called_degrees_have_no_axis_to_be_found(here, capsys):
     assert "found" not in out and "--center" in err and "--angle-unit rad" in err
 
 
-def test_methods_that_disagree_are_not_said_to_agree(capsys):
+def test_an_axis_is_told_with_its_uncertainty_and_the_reason(capsys):
     from physrecon.pipeline.messages import Messages
     from physrecon.pipeline.scan.resolve import say_axis
     from physrecon.preprocess.rotation_axis import Center
 
-    for apart, agrees in ((0.2, True), (4.8, False)):
-        columns = {"correlation": 20.0, "mass": 20.0 + apart}
-        say_axis(Center(20.0, columns, apart, agrees), Messages())
-        assert (", agreement of two" in capsys.readouterr().out) == agrees
+    columns = {"opposite views": 20.4, "consistency": 30.6, "slice": 20.5}
+    say_axis(Center(20.42, 0.3, columns, ("consistency",)), Messages())
+    out, err = capsys.readouterr()
+    assert "center: 20.42 ± 0.3 (found by opposite views and slice within 0.1 columns" in out
+    assert "consistency, 30.60, makes a worse slice" in out and err == ""
+    say_axis(Center(25, 5.0, columns, ()), Messages())
+    assert "± 5 columns only" in capsys.readouterr().err
 
 
 def test_missing_darks_are_told_once(here, capsys):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,15 @@ from physrecon.jobs.scan_job import ScanJob
 from physrecon.pipeline.messages import Messages
 from physrecon.pipeline.scan.measure import Array, corrected
 from physrecon.preprocess.line_integrals import Repairs
-from physrecon.preprocess.rotation_axis import Center, average_views, find_center
+from physrecon.preprocess.rotation_axis import (
+    Center,
+    average_views,
+    find_center,
+    sweep_about,
+)
 
 SAMPLE_ROWS = 8  # rows used to find the axis, and to check that the data are usable
+DOUBTFUL = 1.0  # columns of ±: doubled edges are seen in the slice
 SAMPLE_BYTES = 128 << 20  # bytes of these rows read at a time
 
 
@@ -53,24 +60,36 @@ def with_settings(job: ScanJob, scan: Scan, rows: slice, messages: Messages) -> 
 
 
 def say_axis(found: Center, messages: Messages) -> float:
-    """Print the axis and its reliability; return its column, to two decimals.
+    """Print the axis, its ± and the reason; return its column, to two decimals.
 
     Two decimals are finer than any method, and the same on every machine."""
     column = round(found.column, 2)
-    count = len(found.methods)
-    alone = f"found by {next(iter(found.methods))} alone"
-    word = "agreement" if found.agrees else "disagreement"
-    several = f"found, {word} of {('two', 'three')[count > 2]} methods ±{found.agreement / 2:.2g}"
-    messages.result(f"center: {column} ({several if count > 1 else alone})")
+    kept = [name for name in found.methods if name not in found.dropped]
+    names = " and ".join(", ".join(kept).rsplit(", ", 1))
+    columns = [found.methods[name] for name in kept]
+    within = f" within {max(columns) - min(columns):.2g} columns"
+    why = [f"found by {names}{within}" if kept[1:] else f"found by {names} alone"]
+    why += [f"{name}, {found.methods[name]:.2f}, makes a worse slice" for name in found.dropped]
+    messages.result(f"center: {column} ± {found.uncertainty:.2g} ({'; '.join(why)})")
     for note in found.notes:
         messages.warn(f"center: {note}")
-    if count > 1 and not found.agrees:
-        columns = ", ".join(f"{name} {column:.2f}" for name, column in found.methods.items())
+    if found.uncertainty > DOUBTFUL:
+        told = ", ".join(f"{name} {column:.2f}" for name, column in found.methods.items())
         messages.warn(
-            f"center: the methods disagree ({columns}); look at the volume, and give the column "
-            "with --center if edges are doubled"
+            f"center: the axis is known to ± {found.uncertainty:.2g} columns only ({told}); look "
+            "at the slices that `find-center --plot FILE` draws, and give the column with --center"
         )
     return column
+
+
+def draw_axis(path: Path, job: ScanJob, scan: Scan, found: Center) -> None:
+    """Draw how the slice looks about columns near the axis."""
+    from physrecon.pictures.axis_sweep import draw_sweep
+
+    sweep = sweep_about(*sample(job, scan, slice(0, scan.shape[1])), found.column)
+    curve = (sweep.columns, sweep.scores, sweep.metric)
+    known = (found.column, found.uncertainty)
+    draw_sweep(path, curve, found.methods, known, sweep.best, sweep.slices)
 
 
 def find_axis(job: ScanJob, scan: Scan) -> Center:
