@@ -3,8 +3,9 @@
 x_w is the solution for the weight w.  ρ = √(2 f(x_w)) is its residual norm: ‖W^½ (A x_w − y)‖ for
 least squares.  m is the number of data, δ the norm of the noise that the likelihood expects.
 
-"held-out"     the least loss of data that the fits leave out, in blocks wider than the correlation
-               of the noise (`solvers.held_out`); needs no noise level, any likelihood
+"held-out"     the loss of data that the fits leave out, in blocks wider than the correlation of the
+               noise: the largest weight that it does not tell from that of the least loss
+               (`solvers.held_out`); needs no noise level, any likelihood
 "gcv"          the least ρ² / (1 − df/m)², for white noise; needs no noise level (Golub, Heath and
                Wahba 1979)
 "discrepancy"  ρ = δ, the residual of noise alone (Morozov 1966): usually too smooth, since the
@@ -32,9 +33,8 @@ from physrecon.problem import Problem
 from physrecon.solvers.base import Result, Stop, solve
 from physrecon.solvers.choose_solver import choose_solver
 from physrecon.solvers.state import Solver
-from physrecon.solvers.weight_search import Point, Progress, Search
+from physrecon.solvers.weight_search import USUAL, Point, Progress, Search
 
-USUAL = 100  # least iterations of the solution unless it is given
 FAR = 10.0  # factor between two estimates of the weight that is told
 
 
@@ -133,9 +133,9 @@ def choose_weight(
         search.weight(high),
         search.expected,
         search.discrepancy(),
-        [search.points[k] for k in sorted(search.points)],
+        search.curve(),
         Problem(problem.f, search.prior(weight), problem.constraint),
-        search.fits[min(search.fits, key=lambda k: abs(k - place))],
+        search.fits[min(search.fits, key=lambda k: abs(k - place))].x,
         solver,
         stop,
     )
