@@ -59,18 +59,18 @@ def choose_iterations(
     (True, True)
     """
     solver = solver or choose_solver(problem)
-    most = MOST * solver.iterations if most is None else most
-    if most < 1:
+    limit = MOST * solver.iterations if most is None else most
+    if limit < 1:
         raise ArgumentError(f"choose_iterations: expected most >= 1, got {most}; allow more")
     f = problem.f
-    rough = solve(problem, solver, stop=Stop(min(ROUGH, most))).x
+    rough = solve(problem, solver, stop=Stop(min(ROUGH, limit))).x
     blocks = Blocks(f.y, widths(residual(f, rough)))
     tried: list[int] = []
     losses = Losses()
 
     def follow(state: State) -> bool:
         if progress is not None:
-            progress(state.iteration / most, f"iteration {state.iteration}")
+            progress(state.iteration / limit, f"iteration {state.iteration}")
         if _is_mark(state.iteration):
             predicted = f.A.forward(state.x)
             f.data_losses(predicted)
@@ -79,12 +79,12 @@ def choose_iterations(
         return len(tried) - 1 - _best(losses) >= BEYOND
 
     part = Problem(f.masked(blocks.keep), problem.prior, problem.constraint)
-    solve(part, solver, stop=Stop(most), callback=follow)
+    solve(part, solver, stop=Stop(limit), callback=follow)
     best = _best(losses)
     low = losses.alike(best, list(range(best - 1, -1, -1)))
     high = losses.alike(best, list(range(best + 1, len(tried))))
-    fewest, most = _between(tried, low), _between(tried, high)
-    return IterationChoice(fewest, fewest, most, ended=best < len(tried) - 1)
+    fewest, largest = _between(tried, low), _between(tried, high)
+    return IterationChoice(fewest, fewest, largest, ended=best < len(tried) - 1)
 
 
 def _is_mark(iteration: int) -> bool:

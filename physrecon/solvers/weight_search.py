@@ -33,7 +33,7 @@ MOST = 14  # weights of the first scan
 ABOVE = 16.0  # prior at the first weight, in units of f of the rough solution
 PARTS = 8  # fits that take as many iterations as one solution; the first takes twice as many
 LEAST = 14  # iterations of a fit
-COST = 2  # solutions that the search may cost
+COST = 1.8  # solutions that the fits may cost; bounds of the norm of A take the rest of two
 USUAL = 100  # least iterations of a solution unless they are given
 SHARE = 4  # a fit takes at most one of so many iterations that are left
 ROUGH = 40  # most iterations of the rough solution
@@ -75,8 +75,8 @@ class Search:
         self.expected = math.sqrt(float((f.expected_norms() ** 2).sum()))
         solution = max(stop.iterations, USUAL)
         self.each = max(LEAST, solution // PARTS)
-        self.budget = self.left = (2 if rule == "gcv" else 1) * COST * solution
-        self.rough = self._roughly()
+        self.budget = self.left = int((2 if rule == "gcv" else 1) * COST * solution)
+        self.rough = self._roughly(solution)
         self.unit = self._first_weight()
         if rule == "discrepancy" and not self.expected > 0:
             raise ArgumentError(
@@ -232,11 +232,11 @@ class Search:
             )
         return ABOVE * noise / size
 
-    def _roughly(self) -> Vector:
+    def _roughly(self, solution: int) -> Vector:
         """A solution without prior, stopped before it fits the noise."""
         free = Problem(self.problem.f, constraint=self.problem.constraint)
         solver = choose_solver(free)
-        iterations = min(max(solver.iterations // 5, 10), self.budget // COST // 5, ROUGH)
+        iterations = min(max(solver.iterations // 5, 10), solution // 5, ROUGH)
         self.left -= iterations
         return solve(free, solver, stop=Stop(iterations)).x
 

@@ -112,7 +112,7 @@ def test_noise_that_neighbours_share_does_not_mislead(blur, dtype):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("kind", ["poisson", "transmission", "huber", "student", "counts, line"])
 def test_every_likelihood_finds_nearly_the_best_weight(kind, dtype):
-    i = np.arange(160)
+    i = np.arange(480)
     M = np.exp(-(((i[:, None] - i) / 3) ** 2)) / 6
     x = 1 + np.sin(i / 9) ** 2
     A, rng = zoo.Dense(M.astype(dtype)), np.random.default_rng(4)
@@ -122,7 +122,7 @@ def test_every_likelihood_finds_nearly_the_best_weight(kind, dtype):
     elif kind == "transmission":
         f = pr.TransmissionLikelihood(A, rng.poisson(900 * np.exp(-p)).astype(dtype), 900)
     else:
-        y = p + 0.05 * rng.standard_normal(160)
+        y = p + 0.05 * rng.standard_normal(480)
         y[::17] += 1  # outliers
         kinds = {
             "huber": lambda y: pr.Huber(A, y, 0.07),
@@ -133,7 +133,7 @@ def test_every_likelihood_finds_nearly_the_best_weight(kind, dtype):
 
     def wrong(w):
         problem = pr.Problem(f, SMOOTH.with_weight(w), pr.NonNegative())
-        return np.linalg.norm(pr.solve(problem, solver, np.ones(160, dtype), stop=stop).x - x)
+        return np.linalg.norm(pr.solve(problem, solver, np.ones(480, dtype), stop=stop).x - x)
 
     problem = pr.Problem(f, SMOOTH, pr.NonNegative())
     choice = pr.choose_weight(problem, solver=solver, stop=stop)
@@ -172,7 +172,7 @@ def test_the_search_costs_two_solutions_and_the_result_one():
 def test_a_state_that_outlives_the_weight_goes_on(solver):
     A, _, y = blurred(0.0, size=16)
     problem = pr.Problem(pr.LeastSquares(A, y), pr.L1(1.0))
-    search = Search(problem, "held-out", solver, pr.Stop(iterations=200), None)
+    search = Search(problem, "discrepancy", solver, pr.Stop(iterations=200), None)
     search.at(0)
     first = search.fits[0].x.copy()
     search.at(-4)
