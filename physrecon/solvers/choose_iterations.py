@@ -50,7 +50,7 @@ def choose_iterations(
     None takes `choose_solver(problem)`.  most: iterations that are tried; None means ten times the
     usual ones of the solver.  progress(fraction, text): called after each iteration.
 
-    >>> x = np.where(abs(np.arange(300) - 150) < 40, 90.0, 10.0)
+    >>> x = np.tile(np.repeat([10.0, 90.0], 60), 25)
     >>> A = pr.Blur(pr.psf.gaussian((15,), sigma=2.5), x.shape, "reflect")
     >>> counts = np.random.default_rng(0).poisson(A @ x).astype(float)
     >>> problem = pr.Problem(pr.PoissonLikelihood(A, counts), constraint=pr.NonNegative())

@@ -173,12 +173,14 @@ class Search:
         """The place of the least score among some COARSE apart, downwards from the first.
 
         Raises ArgumentError if the least score is at an end of the range."""
-        places = [0, -COARSE]
-        while self._scored(places[0]) <= self._scored(places[1]) and len(places) < MOST:
-            places.insert(0, places[0] + COARSE)
-        while not (ended := self._has_ended(places)) and len(places) < MOST:
+        places = [0]
+        ended = False
+        while not ended and len(places) < MOST:
             places.append(places[-1] - COARSE)
             self.at(places[-1])
+            while self._scored(places[0]) <= self._scored(places[1]) and len(places) < MOST:
+                places.insert(0, places[0] + COARSE)
+            ended = self._has_ended(places)
         best = self._least(places)
         if self.blocks is None and self._is_flat(places):
             best = max(k for k in places if self._near(k, best))
