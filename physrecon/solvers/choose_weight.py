@@ -106,9 +106,9 @@ def choose_weight(
     after each fit.  Raises ArgumentError for a problem without a prior, and for data that prefer no
     weight.
 
-    >>> y = np.sin(np.linspace(0, 6, 257))
+    >>> y = np.sin(np.linspace(0, 40, 2000))
     >>> data = pr.GaussianNoise(0.5).sample(y, seed=0)
-    >>> f = pr.LeastSquares(pr.Identity(257), data)
+    >>> f = pr.LeastSquares(pr.Identity(2000), data)
     >>> choice = pr.choose_weight(pr.Problem(f, pr.Tikhonov(1.0, pr.Gradient)))
     >>> choice.rule, choice.weight > 1
     ('held-out', True)

@@ -181,6 +181,9 @@ class Search:
             while self._scored(places[0]) <= self._scored(places[1]) and len(places) < MOST:
                 places.insert(0, places[0] + COARSE)
             ended = self._has_ended(places)
+        while self._top_is_alike(places) and len(places) < MOST:
+            places.insert(0, places[0] + COARSE)
+            self.at(places[0])
         best = self._least(places)
         if self.blocks is None and self._is_flat(places):
             best = max(k for k in places if self._near(k, best))
@@ -194,9 +197,15 @@ class Search:
         Among fits to a part of the data: nothing beyond chance."""
         if self.blocks is None:
             return self._has_risen(places) or self._is_flat(places)
-        best, last = self._least(places), min(places[-2:], key=self.score)
-        gained = self.losses.alike(best, [places[0]]) < places[0]
-        return gained and len(places) > 2 and self.losses.alike(last, [places[-3]]) == places[-3]
+        enough = 3 if self._top_is_alike(places) else 2
+        last = min(places[-2:], key=self.score)
+        return len(places) > enough and self.losses.alike(last, [places[-3]]) == places[-3]
+
+    def _top_is_alike(self, places: list[int]) -> bool:
+        """Whether the largest weight is not worse than the best but by chance."""
+        if self.blocks is None:
+            return False
+        return self.losses.alike(self._least(places), [places[0]]) == places[0]
 
     def _has_risen(self, places: list[int]) -> bool:
         """Whether the last two scores are larger than the least."""
