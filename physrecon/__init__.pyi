@@ -93,6 +93,7 @@ from .solvers.adam import Adam as Adam, RMSprop as RMSprop
 from .solvers.admm import ADMM as ADMM
 from .solvers.base import Stop as Stop, iterate as iterate, solve as solve
 from .solvers.blind_richardson_lucy import BlindRichardsonLucy as BlindRichardsonLucy
+from .solvers.choose_iterations import choose_iterations as choose_iterations
 from .solvers.choose_weight import choose_weight as choose_weight
 from .solvers.conjugate_gradient import ConjugateGradient as ConjugateGradient
 from .solvers.fista import FISTA as FISTA

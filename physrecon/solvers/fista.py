@@ -55,6 +55,7 @@ class FISTA(Solver):
     iterations = 200
     state_type = FISTAState
     accepts = ("smooth", "prox")
+    outlives_weight = True  # momentum that points elsewhere restarts
     holds = ArraysHeld(data=2, volumes=3)
 
     def start(self, problem: Problem, x0: Vector = None) -> FISTAState:

@@ -8,7 +8,11 @@ Biometrika 81 (1994) 351).  The correlation is that of the residual.
 
 A few blocks at sharp edges, where no model of finite pixels fits, would outweigh all others in the
 mean error.  So each block has a noise level of its own: the logarithms of the errors of the blocks
-are averaged, the likelihood of Gaussian errors of unknown variance."""
+are averaged, the likelihood of Gaussian errors of unknown variance.
+
+The data are foretold best by an x with more noise than the best x has, since A takes off noise.  So
+of all fits that the data do not tell apart the smoothest is taken, the rule of one standard error
+(Breiman, Friedman, Olshen and Stone, Classification and Regression Trees, 1984, section 3.4)."""
 
 from __future__ import annotations
 
@@ -30,6 +34,8 @@ SHARE = 4  # one block of so many is left out
 FEWEST = 40  # blocks along all axes together, where there are as many data
 CORRELATED = 0.1  # autocorrelation from which neighbours share noise
 CHANCE = 3.0  # standard deviations of the autocorrelation of white noise
+FLOOR = 0.3  # added to the loss of a block, in units of the median block; less is chance
+ERRORS = 1.0  # standard errors of the difference of two scores that are chance
 SEED = 1974
 
 
@@ -67,6 +73,40 @@ class Blocks:
         return total / size
 
 
+class Losses:
+    """The losses of the blocks that are left out, of several fits in a row.
+
+    means: by the place of the fit in the row, from `Blocks.means`."""
+
+    def __init__(self) -> None:
+        self.means: dict[int, Array] = {}
+
+    def score(self, place: int) -> float:
+        """The geometric mean over the blocks."""
+        return math.exp(float(self._logs(place).mean()))
+
+    def alike(self, best: int, places: list[int]) -> float:
+        """The last place in a row, which begins beside `best`, that is not worse but by chance.
+
+        Chance is the standard error of the paired differences of the blocks; between two places
+        their ratio to it is taken as linear."""
+        last, before = best, -ERRORS
+        for place in places:
+            more = self._logs(place) - self._logs(best)
+            error = float(more.std()) / math.sqrt(max(len(more), 1))
+            beyond = float(more.mean()) / error - ERRORS if error > 0 else -ERRORS
+            if beyond > 0:
+                return last + before / (before - beyond) * (place - last)
+            last, before = place, beyond
+        return last
+
+    def _logs(self, place: int) -> Array:
+        seen = (means[means > 0] for means in self.means.values())  # blocks may be without data
+        floor = FLOOR * min((float(np.median(means)) for means in seen if means.size), default=0)
+        logs: Array = np.log(self.means[place] + max(floor, 1e-300))
+        return logs
+
+
 def _left_out(
     shape: tuple[int, ...], sizes: Sizes, rng: np.random.Generator
 ) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
@@ -91,6 +131,14 @@ def _left_out(
 def _like(mask: NDArray[np.bool_], model: Any) -> Any:
     moved = arrays.to_device(mask, "cuda" if arrays.is_device(model) else "cpu")
     return moved.astype(model.dtype)
+
+
+def residual(f: Any, x: Vector) -> Vector:
+    """W^½ (A x − y), or its like for other likelihoods."""
+    r, y = f.whitened(f.A.forward(x)), vectors.copy(f.y)
+    vectors.multiply(y, f.whitening())
+    vectors.subtract(r, y)
+    return r
 
 
 def widths(residual: Vector) -> list[Sizes]:

@@ -84,6 +84,7 @@ class Solver:
     convex problem.  holds: arrays in memory at the same time, those of the problem and the result
     included.  iterations: default of a job.  needs_views: it uses views of A one by one or in
     subsets, so A cannot be a blur.  counts_only: it minimises likelihoods of counts only.
+    outlives_weight: its states may go on with another weight of the prior.
     in_units_of_x: names of the settings that have the unit of x."""
 
     iterations: ClassVar[int]
@@ -92,6 +93,7 @@ class Solver:
     takes_constraint: ClassVar[bool] = True
     needs_views: ClassVar[bool] = False
     counts_only: ClassVar[bool] = False
+    outlives_weight: ClassVar[bool] = False
     in_units_of_x: ClassVar[tuple[str, ...]] = ()
     certified: ClassVar[bool] = True
     holds: ClassVar[ArraysHeld]

@@ -2,13 +2,15 @@
 
 No weight is tried twice, and the search has no rounding.  Fits go from large to small weights, each
 from the fit of the next larger one: a small weight leaves noise in x, which a larger weight would
-need many iterations to take off.  All fits together cost as many products with A as two
-solutions."""
+need many iterations to take off.  Where the solver allows it, its state goes on: fits that begin
+without momentum stay behind, and hide what a small weight does to x.  All fits together cost as
+many products with A as two solutions, or four by the rule gcv, which fits twice."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,7 +23,7 @@ from physrecon.likelihoods.least_squares import Weighted
 from physrecon.problem import Problem
 from physrecon.solvers.base import Stop, solve
 from physrecon.solvers.choose_solver import choose_solver
-from physrecon.solvers.held_out import Blocks, noise_ratio, widths
+from physrecon.solvers.held_out import Blocks, Losses, losses_of, noise_ratio, residual, widths
 from physrecon.solvers.state import Solver, State
 
 Progress = Callable[[float, str], Any]  # called with (fraction done, text)
@@ -29,12 +31,13 @@ Progress = Callable[[float, str], Any]  # called with (fraction done, text)
 COARSE = 4  # steps of √2 between weights of the first scan
 MOST = 14  # weights of the first scan
 ABOVE = 16.0  # prior at the first weight, in units of f of the rough solution
-PARTS = 6  # fits that take as many iterations as one solution; the first takes twice as many
-LEAST = 16  # iterations of a fit
-COST = 2  # solutions that the search may cost
+PARTS = 8  # fits that take as many iterations as one solution; the first takes twice as many
+LEAST = 14  # iterations of a fit
+COST = 1.8  # solutions that the fits may cost; bounds of the norm of A take the rest of two
+USUAL = 100  # least iterations of a solution unless they are given
+SHARE = 4  # a fit takes at most one of so many iterations that are left
 ROUGH = 40  # most iterations of the rough solution
 FLAT = 0.01  # relative change of a score that is none
-FLOOR = 0.05  # loss of a datum that is none, in units of 2f of the noise: blocks without data
 FARTHEST = 40.0  # steps of √2 beyond the fits for the weight of the discrepancy
 SHAKE = 0.1  # perturbation of the data for df, in units of the noise
 LEAST_SHAKE = 1e-3  # least noise assumed for SHAKE, in units of the norm of the data
@@ -70,18 +73,18 @@ class Search:
         self.solutions = [] if solutions is None else solutions
         self.solved = 0  # number of solutions that were asked for
         self.points: dict[int, Point] = {}
-        self.fits: dict[int, Vector] = {}
-        self.perturbed: dict[int, Vector] = {}  # fits of the perturbed data
-        self.logs: dict[int, Any] = {}  # log of the mean loss of each block that is left out
+        self.fits: dict[int, State] = {}
+        self.perturbed: dict[int, State] = {}  # fits of the perturbed data
+        self.losses = Losses()
         f = problem.f
         self.f: Any = f
         self.blocks: Any = None
         self.count = int(f.counted().sum())
         self.expected = math.sqrt(float((f.expected_norms() ** 2).sum()))
-        self.each = max(LEAST, stop.iterations // PARTS)
-        self.left = COST * stop.iterations
-        self.rough = self._roughly()
-        self.floor = max(FLOOR * self.expected**2 / max(self.count, 1), 1e-300)
+        solution = max(stop.iterations, USUAL)
+        self.each = max(LEAST, solution // PARTS)
+        self.budget = self.left = int((2 if rule == "gcv" else 1) * COST * solution)
+        self.rough = self._roughly(solution)
         self.unit = self._first_weight()
         if rule == "discrepancy" and not self.expected > 0:
             raise ArgumentError(
@@ -103,36 +106,28 @@ class Search:
     def weight(self, place: float) -> float:
         return self.unit * 2.0 ** (place / 2)
 
+    def score(self, place: int) -> float:
+        return self.losses.score(place) if self.blocks else self.points[place].score
+
+    def curve(self) -> list[Point]:
+        """The points by increasing weight."""
+        return [self.points[k]._replace(score=self.score(k)) for k in sorted(self.points)]
+
     # Finding ----------------------------------------------------------------------------------
 
     def _held_out(self) -> tuple[float, float, float]:
-        """(place, low, high) of the least error of data that are left out.
-
-        Of the weights that the data prefer alike the middle of the upper half is taken: data that
-        are foretold well may hide noise in x, and seldom hide too smooth an x."""
+        """(place, low, high): the largest weight that the data do not tell from the best one."""
         f = self.problem.f
-        sizes = widths(self._residual(self.rough))
+        sizes = widths(residual(f, self.rough))
         self.blocks = Blocks(f.y, sizes)
         self.f = f.masked(self.blocks.keep)
         if isinstance(f, Weighted) and not getattr(f, "inverse_variance", False):
             self.expected *= noise_ratio(f.y, sizes)
         best = self._finest(self._scan(), (COARSE // 2,))
-        place = self._vertex(best)
-        low = self._alike(best, sorted((k for k in self.points if k < best), reverse=True))
-        high = self._alike(best, sorted(k for k in self.points if k > best))
-        return (place + max(place, high)) / 2, min(low, place - 1), max(high, place + 1)
-
-    def _alike(self, best: int, places: list[int]) -> int:
-        """The last of the places in a row whose score exceeds the least by no more than chance.
-
-        Chance is the spread of the difference over the blocks."""
-        last = best
-        for place in places:
-            more = self.logs[place] - self.logs[best]
-            if float(more.sum()) > math.sqrt(len(more)) * float(more.std()):
-                break
-            last = place
-        return last
+        low = self.losses.alike(best, sorted((k for k in self.points if k < best), reverse=True))
+        high = self.losses.alike(best, sorted(k for k in self.points if k > best))
+        place = max(self._vertex(best), high)
+        return place, min(low, place - 1), max(high, place)
 
     def _lowest(self) -> tuple[float, float, float]:
         """The place of the least score."""
@@ -150,7 +145,7 @@ class Search:
     def _vertex(self, best: int) -> float:
         """The minimum of a parabola through the scores around the least one."""
         near = [k for k in sorted(self.points) if abs(k - best) <= COARSE]
-        scores = [self.points[k].score / self.points[best].score for k in near]
+        scores = [self.score(k) / self.score(best) for k in near]
         if len(near) < 3:
             return best
         bend, slope, _ = np.polyfit([k - best for k in near], scores, 2)
@@ -159,14 +154,14 @@ class Search:
     def _root(self) -> tuple[float, float, float]:
         """The place of score zero; the score grows with the weight."""
         above, below = 0, 0
-        while self.at(above).score < 0:
+        while self._scored(above) < 0:
             above, below = self._further(above, COARSE, "below"), above
-        while self.at(below).score > 0:
+        while self._scored(below) > 0:
             below, above = self._further(below, -COARSE, "above"), below
         while above - below > 1:
             middle = (above + below) // 2
-            above, below = (middle, below) if self.at(middle).score > 0 else (above, middle)
-        low, high = self.at(below).score, self.at(above).score
+            above, below = (middle, below) if self._scored(middle) > 0 else (above, middle)
+        low, high = self._scored(below), self._scored(above)
         return below + (low / (low - high) if low < high else 0.0), below, above
 
     def _further(self, place: int, step: int, side: str) -> int:
@@ -180,29 +175,38 @@ class Search:
 
     def _least(self, places: Any) -> int:
         """The place with the least score; of equal ones the largest."""
-        return max(places, key=lambda k: (-self.points[k].score, k))
+        return max(places, key=lambda k: (-self.score(k), k))
 
     def _scan(self) -> int:
         """The place of the least score among some COARSE apart, downwards from the first.
 
-        Where the score ends flat, as without noise, it is where that begins.  Raises ArgumentError
-        if the least score is at an end of the range."""
+        Raises ArgumentError if the least score is at an end of the range."""
         places = [0, -COARSE]
-        while self.at(places[0]).score <= self.at(places[1]).score and len(places) < MOST:
+        while self._scored(places[0]) <= self._scored(places[1]) and len(places) < MOST:
             places.insert(0, places[0] + COARSE)
-        while not (self._has_risen(places) or self._is_flat(places)) and len(places) < MOST:
+        while not (ended := self._has_ended(places)) and len(places) < MOST:
             places.append(places[-1] - COARSE)
             self.at(places[-1])
         best = self._least(places)
-        if self._is_flat(places):
+        if self.blocks is None and self._is_flat(places):
             best = max(k for k in places if self._near(k, best))
-        if best in (places[0], places[-1]):
+        if best == places[0] or (best == places[-1] and not (self.blocks and ended)):
             self._refuse_end(best, best == places[0])
         return best
 
+    def _has_ended(self, places: list[int]) -> bool:
+        """Whether the last two weights brought nothing, after others that did.
+
+        Among fits to a part of the data: nothing beyond chance."""
+        if self.blocks is None:
+            return self._has_risen(places) or self._is_flat(places)
+        best, last = self._least(places), min(places[-2:], key=self.score)
+        gained = self.losses.alike(best, [places[0]]) < places[0]
+        return gained and len(places) > 2 and self.losses.alike(last, [places[-3]]) == places[-3]
+
     def _has_risen(self, places: list[int]) -> bool:
         """Whether the last two scores are larger than the least."""
-        scores = [self.points[k].score for k in places]
+        scores = [self.score(k) for k in places]
         return len(scores) > 2 and min(scores[-2:]) > min(scores)
 
     def _is_flat(self, places: list[int]) -> bool:
@@ -210,7 +214,7 @@ class Search:
         return len(places) > 3 and all(self._near(k, places[-1]) for k in places[-3:])
 
     def _near(self, place: int, other: int) -> bool:
-        return abs(self.points[place].score / self.points[other].score - 1) < FLAT
+        return abs(self.score(place) / self.score(other) - 1) < FLAT
 
     def _refuse_end(self, place: int, top: bool) -> None:
         what = (
@@ -236,12 +240,13 @@ class Search:
             )
         return ABOVE * noise / size
 
-    def _roughly(self) -> Vector:
+    def _roughly(self, solution: int) -> Vector:
         """A solution without prior, stopped before it fits the noise."""
         free = Problem(self.problem.f, constraint=self.problem.constraint)
         solver = choose_solver(free)
-        iterations = min(max(solver.iterations // 5, 10), ROUGH)
-        return self._solution(free, solver, None, Stop(iterations), "without prior")
+        iterations = min(max(solver.iterations // 5, 10), solution // 5, ROUGH)
+        self.left -= iterations
+        return self._solution(free, solver, Stop(iterations), "without prior").x
 
     # One point --------------------------------------------------------------------------------
 
@@ -252,35 +257,50 @@ class Search:
             self.points[place] = self._point(place, x)
         return self.points[place]
 
-    def _fit(self, f: Any, place: int, known: dict[int, Vector]) -> Vector:
-        larger = [k for k in known if k >= place]
-        near = min(larger, default=max(known, default=None))
-        iterations = self.each if known else 2 * self.each
+    def _scored(self, place: int) -> float:
+        self.at(place)
+        return self.score(place)
+
+    def _fit(self, f: Any, place: int, known: dict[int, State]) -> Vector:
+        iterations = max(LEAST, min(self.each if known else 2 * self.each, self.left // SHARE))
+        self.left -= iterations + 1  # the residual of x0, or the score, is a product too
+        near = min((k for k in known if k >= place), default=max(known, default=None))
+        x0 = state = None
+        if near is not None and self.solver.outlives_weight:
+            state = deepcopy(known[near])
+            state.change[:] = 1  # no slice has converged for this weight
+        elif near is not None:
+            x0 = known[near].x
+        done = 0 if state is None else state.iteration
         problem = Problem(f, self.prior(self.weight(place)), self.problem.constraint)
-        x0 = None if near is None else known[near]
-        stop = Stop(iterations, self.stop.rtol)
+        stop = Stop(done + iterations, self.stop.rtol)
         text = f"weight {self.weight(place):.3g}"
-        known[place] = self._solution(problem, self.solver, x0, stop, text)
-        return known[place]
+        known[place] = self._solution(problem, self.solver, stop, text, x0, state)
+        return known[place].x
 
     def _solution(
-        self, problem: Problem, solver: Solver, x0: Vector, stop: Stop, text: str
-    ) -> Vector:
-        """The next solution; those of a search that was stopped are taken as they are."""
-        self.left -= stop.iterations
+        self,
+        problem: Problem,
+        solver: Solver,
+        stop: Stop,
+        text: str,
+        x0: Vector | None = None,
+        state: State | None = None,
+    ) -> State:
+        """The end of the next fit; fits of a search that was stopped are taken as they are."""
         number, self.solved = self.solved, self.solved + 1
         if number == len(self.solutions):
             follow = self._follow(stop.iterations, text)
-            self.solutions.append(solve(problem, solver, x0, stop=stop, callback=follow).x)
+            ended = solve(problem, solver, x0, stop, callback=follow, state=state)
+            self.solutions.append(ended.state)
         return self.solutions[number]
 
     def _follow(self, iterations: int, text: str) -> Callable[[State], None]:
         """Tell the progress within a fit, whose iterations are counted as spent already."""
-        most = COST * max(self.stop.iterations, 1)
 
         def follow(state: State) -> None:
             if self.progress is not None:
-                spent = 1 - (self.left + iterations - state.iteration) / most
+                spent = 1 - (self.left + iterations - state.iteration) / self.budget
                 self.progress(min(max(spent, 0), 1), text)
 
         return follow
@@ -289,35 +309,20 @@ class Search:
         f, weight = self.problem.f, self.weight(place)
         prior, freedom = float(self.prior(1.0).values(x).sum()), math.nan
         if self.blocks is None:
-            residual = math.sqrt(2 * float(f.values(x).sum()))
+            size = math.sqrt(2 * float(f.values(x).sum()))
             if self.rule == "discrepancy":
-                return Point(
-                    weight,
-                    residual,
-                    prior,
-                    freedom,
-                    math.log(max(residual, 1e-300) / self.expected),
-                )
+                score = math.log(max(size, 1e-300) / self.expected)
+                return Point(weight, size, prior, freedom, score)
             freedom = self._freedom(x, place)
-            score = residual**2 / self.count / max(1 - freedom, 1e-3) ** 2
-            return Point(weight, residual, prior, freedom, score)
-        losses = f.A.forward(x)
-        f.data_losses(losses)
-        self.logs[place] = np.log(self.blocks.means(losses) + self.floor)
-        score = math.exp(float(self.logs[place].mean()))
-        vectors.multiply(losses, self.blocks.keep)
-        fitted = sum(float(leaf.sum(dtype=np.float64)) for leaf in vectors.leaves(losses))
+            score = size**2 / self.count / max(1 - freedom, 1e-3) ** 2
+            return Point(weight, size, prior, freedom, score)
+        each, value = losses_of(f, x)
+        self.losses.means[place] = value * self.blocks.means(each)
+        vectors.multiply(each, self.blocks.keep)
+        fitted = value * sum(float(leaf.sum(dtype=np.float64)) for leaf in vectors.leaves(each))
         total = vectors.size(f.A.out_shape)
-        residual = math.sqrt(2 * fitted * total / max(total - self.blocks.data, 1))
-        return Point(weight, residual, prior, freedom, score)
-
-    def _residual(self, x: Vector) -> Vector:
-        """W^½ (A x − y), or its like for other likelihoods."""
-        f = self.problem.f
-        r, y = f.whitened(f.A.forward(x)), vectors.copy(f.y)
-        vectors.multiply(y, f.whitening())
-        vectors.subtract(r, y)
-        return r
+        size = math.sqrt(2 * fitted * total / max(total - self.blocks.data, 1))
+        return Point(weight, size, prior, freedom, math.nan)
 
     def _freedom(self, x: Vector, place: int) -> float:
         """df/m, from the response of the predicted data to the perturbation."""

@@ -10,7 +10,8 @@ from scipy.ndimage import gaussian_filter
 import physrecon as pr
 from physrecon.arrays import vectors
 from physrecon.errors import ArgumentError
-from physrecon.solvers.held_out import Blocks, fitting, reach, widths
+from physrecon.solvers.held_out import FLOOR, Blocks, Losses, fitting, reach, widths
+from physrecon.solvers.weight_search import Search
 
 SMOOTH = pr.Tikhonov(1.0, pr.Gradient)
 
@@ -57,6 +58,25 @@ def test_a_tuple_of_data_has_blocks_in_each():
     assert blocks.count == len(blocks.means(y)) == 25 + 3
 
 
+def test_a_fit_that_is_worse_by_chance_is_as_good():
+    """Differences of mean m and deviation s in n blocks are m √n / s standard errors apart."""
+    losses, n = Losses(), 100
+    sign = np.where(np.arange(n) % 2, 1.0, -1.0)
+    for place, errors in ((0, 0.0), (2, 0.5), (4, 2.5), (-2, 0.9)):  # in standard errors
+        logs = 0.1 * (errors / np.sqrt(n) + sign) if place else np.zeros(n)
+        losses.means[place] = (1 + FLOOR) * np.exp(logs) - FLOOR
+    assert losses.score(0) == pytest.approx(1 + FLOOR)
+    assert losses.alike(0, [2, 4]) == pytest.approx(2.5)  # 1 lies a quarter of 0.5 to 2.5
+    assert losses.alike(0, [4]) == pytest.approx(1.6)  # −1 at 0 and 1.5 at 4
+    assert losses.alike(0, [-2]) == -2 and losses.alike(0, []) == 0
+
+
+def test_blocks_without_loss_are_no_matter():
+    losses = Losses()
+    losses.means = {0: np.array([0.0, 0, 0, 1, 1]), 2: np.array([0.0, 0, 0, 4, 4])}
+    assert losses.score(2) > losses.score(0) > 0 and losses.alike(0, [2]) < 2
+
+
 # The chosen weight ----------------------------------------------------------------------------
 
 
@@ -92,7 +112,7 @@ def test_noise_that_neighbours_share_does_not_mislead(blur, dtype):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("kind", ["poisson", "transmission", "huber", "student", "counts, line"])
 def test_every_likelihood_finds_nearly_the_best_weight(kind, dtype):
-    i = np.arange(160)
+    i = np.arange(480)
     M = np.exp(-(((i[:, None] - i) / 3) ** 2)) / 6
     x = 1 + np.sin(i / 9) ** 2
     A, rng = zoo.Dense(M.astype(dtype)), np.random.default_rng(4)
@@ -102,7 +122,7 @@ def test_every_likelihood_finds_nearly_the_best_weight(kind, dtype):
     elif kind == "transmission":
         f = pr.TransmissionLikelihood(A, rng.poisson(900 * np.exp(-p)).astype(dtype), 900)
     else:
-        y = p + 0.05 * rng.standard_normal(160)
+        y = p + 0.05 * rng.standard_normal(480)
         y[::17] += 1  # outliers
         kinds = {
             "huber": lambda y: pr.Huber(A, y, 0.07),
@@ -113,7 +133,7 @@ def test_every_likelihood_finds_nearly_the_best_weight(kind, dtype):
 
     def wrong(w):
         problem = pr.Problem(f, SMOOTH.with_weight(w), pr.NonNegative())
-        return np.linalg.norm(pr.solve(problem, solver, np.ones(160, dtype), stop=stop).x - x)
+        return np.linalg.norm(pr.solve(problem, solver, np.ones(480, dtype), stop=stop).x - x)
 
     problem = pr.Problem(f, SMOOTH, pr.NonNegative())
     choice = pr.choose_weight(problem, solver=solver, stop=stop)
@@ -146,6 +166,19 @@ def test_the_search_costs_two_solutions_and_the_result_one():
     assert search <= 2 * one and Counted.products <= 3 * one
     fractions = [fraction for fraction, _ in tried]
     assert fractions == sorted(fractions) and fractions[-1] <= 1 and "weight" in tried[0][1]
+
+
+@pytest.mark.parametrize("solver", [pr.FISTA(), pr.ADMM()])
+def test_a_state_that_outlives_the_weight_goes_on(solver):
+    A, _, y = blurred(0.0, size=16)
+    problem = pr.Problem(pr.LeastSquares(A, y), pr.L1(1.0))
+    search = Search(problem, "discrepancy", solver, pr.Stop(iterations=200), None)
+    search.at(0)
+    first = search.fits[0].x.copy()
+    search.at(-4)
+    before = 2 * search.each if solver.outlives_weight else 0
+    assert search.fits[-4].iteration == before + search.each
+    assert (search.fits[0].x == first).all() and (search.fits[-4].x != first).any()
 
 
 def test_data_that_tell_nothing_of_the_weight_are_refused():
