@@ -89,6 +89,7 @@ RINGS = ("none", "sort")
 ZINGERS = ("auto", "none")  # of `preprocess.zingers`
 PHANTOMS = ("shepp-logan", "ellipsoids", "foam")
 BOUNDARIES = ("unknown", "zero", "reflect", "periodic")
+CURVES = ("srgb",)  # of grey values that are not proportional to light
 LENGTH_UNITS = ("m", "cm", "mm", "um", "nm", "pm", "angstrom", "inch")
 ANGLE_UNITS = ("deg", "rad")
 DEVICES = ("cpu", "cuda")

@@ -19,6 +19,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from physrecon.catalog import (
     BLIND_SOLVERS,
     BOUNDARIES,
+    CURVES,
     IMAGE_LIKELIHOODS,
     IMAGE_METHODS,
     LENGTH_UNITS,
@@ -102,6 +103,9 @@ class ImageJob(Job):
     )
     axes: str | None = option(
         None, "letters of the axes as stored, instead of what the file says", metavar="ZYX"
+    )
+    linearise: Annotated[str | None, one_of(CURVES)] = option(
+        None, "make the grey values of a photo proportional to light", metavar="CURVE"
     )
     frames: Rows | None = option(
         None, "times or channels, b not included (default: all)", metavar="a:b"

@@ -19,6 +19,7 @@ from physrecon.cancellation import cancellation_point
 from physrecon.errors import ArgumentError
 from physrecon.io.content import HDF5, content_of, first_reading, unrecognised
 from physrecon.io.fingerprint import fingerprint
+from physrecon.io.images.linearise import linearised
 from physrecon.io.images.stored_image import ABSENT, StoredImage
 from physrecon.io.opened import (
     Closing,
@@ -156,12 +157,18 @@ class Image(Closing, LazyArray):
         return frame
 
 
-def open_image(path: str | Path, dataset: str | None = None, axes: str | None = None) -> Image:
+def open_image(
+    path: str | Path,
+    dataset: str | None = None,
+    axes: str | None = None,
+    linearise: str | None = None,
+) -> Image:
     """Open an image for reading: TIFF, PNG, JPEG or HDF5, recognised by content.
 
     dataset: path of an array in an HDF5 file, also given as `FILE.h5::/group/data`; by default a
     result of physrecon, or the only array of 2 to 5 dimensions.
     axes: a letter per stored axis, for a file with wrong ones: "ZYX" for a stack saved as a series.
+    linearise: "srgb" makes the values of a photo proportional to light.
     Raises MissingInputError, and DataError if the file is damaged, truncated or no image.
 
     >>> pr.write_image("stack.tif", np.ones((3, 5, 7)), "ZYX", (0.3, 0.1, 0.1), "um")
@@ -184,4 +191,5 @@ def open_image(path: str | Path, dataset: str | None = None, axes: str | None = 
     if image is None:
         raise unrecognised(path, content, FORMATS, "convert it")
     with undone_by(image.close):
-        return Image(image if axes is None else image.with_axes(axes))
+        image = image if axes is None else image.with_axes(axes)
+        return Image(image if linearise is None else linearised(image, linearise))
