@@ -20,12 +20,13 @@ from typing import Any
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
-from mismatch_cases import ImageCase, ScanCase, image_case, scan_case
+from mismatch_cases import ImageCase, ScanCase, blurred_scene, image_case, scan_case
 
 from physrecon.jobs.image_job import ImageJob
 from physrecon.model_check.check import ModelCheck
 from physrecon.pipeline.image.model_check import FrameCheck
 from physrecon.pipeline.image.psf import JobPSF
+from physrecon.pipeline.image.psf_search import found_parameters
 from physrecon.pipeline.scan.measure import SlabData
 from physrecon.pipeline.scan.model_check import check_row
 
@@ -34,10 +35,11 @@ SCANS = {
     "angles": 7, "moved": 6,
 }  # fmt: skip
 IMAGES = {"psf-wide": 16, "psf-narrow": 4, "psf-angle": 10, "srgb": 10, "lines": 10}
+SCENES = 20  # whose blur is found
 SOUND = 50  # scans, and as many images
 RAISED = 1.1  # χ², at least
 STRONGER = 1.5  # factor on a mismatch that raises it less
-MOST = 12.0  # sizes; a run that no mismatch worsens is left out
+MOST = 30.0  # sizes; a run that no mismatch worsens is left out
 
 Make = Callable[..., Any]
 
@@ -54,10 +56,17 @@ def checked(case: ScanCase | ImageCase) -> ModelCheck | None:
 
 def planted(make: Make, kind: str, seed: int) -> tuple[Any, float] | None:
     """(case, χ² by that without) with a mismatch that raises χ² enough; None if none does."""
-    images = make is image_case
-    plain, size = make(seed, kind, 0.0, images).chi2(), 1.0
+    if make is scan_case:
+        # without noise: how much of that a slice learns depends on the weights
+        parts = [make(seed, kind, 0.0, False, noise).chi2() for noise in (True, False)]
+    else:
+        parts = [make(seed, kind, 0.0).chi2(), 0.0]
+    size = 1.0
     while size < MOST:
-        raised = make(seed, kind, size, images).chi2() / plain
+        if make is scan_case:
+            raised = 1 + (make(seed, kind, size, False, False).chi2() - parts[1]) / parts[0]
+        else:
+            raised = make(seed, kind, size).chi2() / parts[0]
         if raised >= RAISED:
             return make(seed, kind, size), raised
         size *= STRONGER
@@ -111,12 +120,37 @@ def cry_wolf(make: Make, name: str, first: int, count: int) -> list[int]:
     return [count, alarms]
 
 
+def widths(first: int) -> None:
+    """How well parameters of a PSF are found from an image alone: SCENES scenes."""
+    right = 0
+    for seed in range(first, first + SCENES):
+        name = ("gaussian", "defocus", "motion")[seed % 3]
+        y, own, words = blurred_scene(seed, name)
+        wanted = {"gaussian": ["sigma"], "defocus": ["radius"], "motion": ["length", "angle"]}[name]
+        begin = time.process_time()
+        found, _ = found_parameters(name, y, wanted, {})
+        spent = time.process_time() - begin
+        values = [found[key] for key in wanted]
+        off = values[0] / own[0] - 1
+        turned = (values[-1] - own[-1] + 90) % 180 - 90 if name == "motion" else 0.0
+        good = abs(off) <= 0.1 and abs(turned) <= 3
+        right += good
+        print(
+            f"  {words}: {off:+.1%}, {turned:+.1f}°{'' if good else '  *'}, {spent:.1f} s",
+            flush=True,
+        )
+    print(f"widths: {right} of {SCENES} within 10 % and 3°")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=0, help="of the first run of each kind")
     parser.add_argument("--part", type=float, default=1.0, help="of the 200 runs")
     parser.add_argument("--only", default="", help="kinds, a comma between; also scans, images")
+    parser.add_argument("--widths", action="store_true", help="find PSFs from images instead")
     given = parser.parse_args()
+    if given.widths:
+        return widths(given.seed)
     only = set(filter(None, given.only.split(",")))
     totals, sound = np.zeros(3, int), np.zeros(2, int)
     for make, kinds, name in ((scan_case, SCANS, "scans"), (image_case, IMAGES, "images")):

@@ -42,7 +42,9 @@ class ScanCase:
         return float((w * fit.unexplained(fit.start(self.y)).astype(np.float64) ** 2).mean())
 
 
-def scan_case(seed: int, kind: str | None, size: float, reconstruct: bool = True) -> ScanCase:
+def scan_case(
+    seed: int, kind: str | None, size: float, reconstruct: bool = True, noise: bool = True
+) -> ScanCase:
     """A scan of a phantom; kind: of the mismatch, None for a sound scan; size 0: without it."""
     kind = kind if size else None
     rng = np.random.default_rng([seed, 1])
@@ -68,10 +70,11 @@ def scan_case(seed: int, kind: str | None, size: float, reconstruct: bool = True
         light += 0.004 * size * counts
     if kind == "drift":
         light *= np.exp(0.01 * size * _wave(views, rng))[:, None, None]
-    y = -np.log(np.maximum(rng.poisson(light), 1) / counts)
+    seen = rng.poisson(light)
+    y = -np.log(np.maximum(seen if noise else light, 1) / counts)
     if shared:
         y = gaussian_filter1d(y, shared, axis=2)
-    y += rings / np.sqrt(counts) * rng.standard_normal(columns)
+    y += noise * rings / np.sqrt(counts) * rng.standard_normal(columns)
     if kind == "axis":
         given += rng.choice([-1, 1]) * 0.5 * size
     if kind == "columns":
@@ -230,3 +233,34 @@ def _sharp(A: Any, y: Any) -> Any:
     prior = pr.TotalVariation(0.3 * float(pr.noise_level(y)[0]))
     problem = pr.Problem(pr.LeastSquares(A, y), prior, pr.NonNegative())
     return pr.solve(problem, pr.FISTA(), None, pr.Stop(iterations=30)).x[A.frame]
+
+
+def discs(seed: int, n: int) -> Any:
+    """Opaque discs of all sizes, with sharp rims; every third scene is soft."""
+    rng = np.random.default_rng([seed, 4])
+    x, (rows, columns) = np.full((2 * n, 2 * n), 0.5), np.mgrid[: 2 * n, : 2 * n]
+    for _ in range(8 * n):
+        radius = min(5 * rng.random() ** -0.6, n / 2)
+        y, z = rng.uniform(0, 2 * n, 2)
+        x[(rows - y) ** 2 + (columns - z) ** 2 < radius**2] = rng.random()
+    x = x.reshape(n, 2, n, 2).mean((1, 3))
+    return 0.05 + (gaussian_filter(x, 1.0) if seed % 3 == 0 else x)
+
+
+def blurred_scene(seed: int, name: str) -> tuple[Any, list[float], str]:
+    """(image with counts, parameters of its blur, words): photographs and discs in turn."""
+    rng = np.random.default_rng([seed, 5])
+    own = {
+        "gaussian": [rng.uniform(1.2, 3.5)],
+        "defocus": [rng.uniform(2.5, 7)],
+        "motion": [rng.uniform(6, 16), rng.uniform(0, 180)],
+    }[name]
+    counts, h = 10 ** rng.uniform(2, 4), blur_model(name, *own)
+    natural = seed // 3 % 2 == 0
+    n = 128 + len(h) - 1
+    x = photo(seed, n) if natural else discs(seed // 3, n)
+    y = pr.Blur(h, (128, 128), "unknown") @ np.ascontiguousarray(x)
+    y = rng.poisson(y * counts / y.mean()).astype(np.float64)
+    scene = PHOTOS[seed % len(PHOTOS)] if natural else "discs" + ", soft" * (seed // 3 % 3 == 0)
+    blur = " ".join([name, *(f"{value:.1f}" for value in own)])
+    return y, own, f"{scene}, {blur}, counts {counts:.0f}"

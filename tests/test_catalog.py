@@ -119,9 +119,9 @@ def test_the_words_of_other_rooms_are_theirs():
     from physrecon.cli.main import parser
     from physrecon.datasets.simulate import PHANTOMS
     from physrecon.geometry.parallel_beam import ANGLE_UNITS
+    from physrecon.io.images.linearise import CURVES
     from physrecon.io.units import LENGTHS
     from physrecon.jobs.image_job import ImageJob
-    from physrecon.io.images.linearise import CURVES
     from physrecon.operators.blur.arguments import BOUNDARIES
     from physrecon.preprocess.rings import RINGS
     from physrecon.preprocess.zingers import ZINGERS

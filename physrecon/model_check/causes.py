@@ -28,7 +28,9 @@ CAUSES = {
         "single columns of the detector may be off{}; remove rings with --rings, or leave pixels "
         "out with --data-mask"
     ),
-    "angles": ("the angles may be wrong{}; look at them with `info`, and give --angles first:last"),
+    "angles": (
+        "the angles may be wrong{}; look at them with `info`, and give --angles FIRST..LAST/COUNT"
+    ),
     "moved": (
         "the object may have moved during the scan; leave views out with --exclude-views, or scan "
         "again"

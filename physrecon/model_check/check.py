@@ -35,8 +35,10 @@ DOUBT = 0.02  # a share of χ²
 OFFSETS = 3.0  # mean square of a view's mean, in units of that of noise
 OUTLIER = 10.0  # spreads by which the mean of a single column of a scan is off
 LINE = 20.0  # the same, of a single row or column of an image
-SHARE = 0.03  # of χ² that a cause explains
-FEW, FEWER = 2, 0.8  # patterns of a cause; the shares of more are multiplied by this to be compared
+SHARE = 0.045  # of χ² that a cause explains
+FEWER = (1.0, 0.88, 0.8)  # by the number of patterns: shares are multiplied by this to be compared
+SHARE_OF_ONE, SCORE = 0.01, 5.0  # of χ², and in standard deviations, of one pattern of one sign
+BLOCKS = 8  # along each axis, to find the standard deviation of a score
 SAID = 2  # causes in a sentence
 WIDTH = 5  # columns whose median a single column is compared with
 BRIGHT = 2.0  # times the mean square of neighbours; a single column may have more
@@ -120,11 +122,13 @@ def check_model(
     odd, doubtful = False, False
     if total > 0:
         for cause, pattern in (patterns or {}).items():
-            share = _share(r, np.asarray(pattern, np.float64))
-            if share > SHARE:
+            share, score = _explained(r, np.asarray(pattern, np.float64))
+            if share > SHARE or (share > SHARE_OF_ONE and score > SCORE):
                 found[cause] = share
         tests = _scan_tests if "view" in axes else _image_tests
         odd, doubtful, more = tests(r, known, tuple(axes))
+        if patterns:  # those of columns are surer than their means
+            more.pop("columns", None)
         found = found or more
     left = total / count
     value = left if chi2 is None else chi2
@@ -141,9 +145,9 @@ def _ranked(
     """The causes, the likeliest first: many patterns explain a part of what is another's."""
 
     def key(one: tuple[str, float]) -> float:
-        pattern = patterns.get(one[0])
-        many = pattern is not None and np.ndim(pattern) > rank and len(pattern) > FEW
-        return -one[1] * (FEWER if many and one[0] != "truncation" else 1.0)
+        shape = np.shape(patterns.get(one[0], 0.0))
+        several = len(shape) > rank and one[0] != "truncation"
+        return -one[1] * FEWER[min(shape[0], len(FEWER)) - 1 if several else 0]
 
     return tuple(sorted(found.items(), key=key))
 
@@ -181,13 +185,13 @@ def _scan_tests(
         found["drift"] = float(drift)
     off = _single(per_column, last, OUTLIER)
     single = float((per_column[off] ** 2).sum()) * views / total
-    if single > SHARE:
+    if single > DOUBT:
         found["columns"] = single
     smooth = _block_means(r, last, SMOOTH)
     alike = float(np.mean([_lag(smooth, view, k) for k in (1, 2, 3) if k < views]))
     uneven = _uneven(r, last)
     doubtful = alike > DOUBT_VIEWS or drift > DOUBT or uneven > DOUBT
-    return alike > VIEWS or bool(found), doubtful, found
+    return alike > VIEWS, doubtful or bool(found), found
 
 
 def _image_tests(
@@ -204,7 +208,7 @@ def _image_tests(
         if off.any():
             share = float((means[off] ** 2).sum()) * r.shape[across] / float((r * r).sum())
             found["lines"] = found.get("lines", 0.0) + share
-    return bool(found), bool(found), found
+    return False, bool(found), found
 
 
 def _block_means(r: Array, axis: int, size: int) -> Array:
@@ -231,16 +235,31 @@ def _single(means: Array, axis: int, most: float) -> NDArray[np.bool_]:
     return np.abs(rough) > most * spread if spread else np.zeros(means.shape, bool)
 
 
-def _share(r: Array, patterns: Array) -> float:
-    """The share of χ² that patterns explain; a single one counts with its own sign only."""
+def _explained(r: Array, patterns: Array) -> tuple[float, float]:
+    """(share of χ² that patterns explain, score of a single one in its own standard deviations).
+
+    A single pattern counts with its own sign only.  The standard deviation is found from blocks of
+    the data, whatever the noise."""
     single = patterns.ndim == r.ndim
     stack = (patterns[None] if single else patterns).reshape(-1, r.size)
-    if single and float(stack[0] @ r.ravel()) <= 0:
-        return 0.0
     basis, triangle = np.linalg.qr(stack.T)
     sizes = np.abs(np.diag(triangle))
     part = basis[:, sizes > ALIKE * sizes.max(initial=0)].T @ r.ravel()
-    return float(part @ part) / float((r * r).sum())
+    share = float(part @ part) / float((r * r).sum())
+    if not single:
+        return share, 0.0
+    sums = _block_sums(r * patterns)
+    spread = float(sums.std(ddof=1)) * np.sqrt(sums.size) if sums.size > 1 else np.inf
+    score = float(sums.sum()) / spread if spread else 0.0
+    return (share, score) if score > 0 else (0.0, 0.0)
+
+
+def _block_sums(values: Array) -> Array:
+    for axis in range(values.ndim):
+        n = values.shape[axis]
+        starts = np.unique(np.linspace(0, n, min(BLOCKS, n), endpoint=False).astype(int))
+        values = np.add.reduceat(values, starts, axis)
+    return values.ravel()
 
 
 def _mean(r: Array, known: NDArray[Any], axis: int) -> Array:

@@ -102,7 +102,8 @@ class _Row:
     def _patterns(self, r: Array) -> tuple[dict[str, Array], dict[str, str]]:
         """cause → what no slice explains of its patterns, in standard deviations; and amounts."""
         p = (self.y - self.r)[:, 0].astype(np.float64)
-        columns = odd_columns(p, r[:, 0], self.roots[:, 0].astype(np.float64))
+        roots = self.roots[:, 0].astype(np.float64)
+        columns = odd_columns(p, np.asarray(r[:, 0], np.float64), roots)
         patterns = scan_patterns(p, columns, self.scan, self.width, self._cut_off())
         stacked = np.concatenate(list(patterns.values()))
         norms = np.sqrt((stacked**2).mean((1, 2))) + np.finfo(float).tiny
