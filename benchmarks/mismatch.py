@@ -34,7 +34,7 @@ SCANS = {
     "axis": 7, "hardening": 6, "scatter": 6, "truncation": 6, "drift": 6, "columns": 6,
     "angles": 7, "moved": 6,
 }  # fmt: skip
-IMAGES = {"psf-wide": 16, "psf-narrow": 4, "psf-angle": 10, "srgb": 10, "lines": 10}
+IMAGES = {"psf-wide": 16, "psf-narrow": 2, "psf-angle": 12, "srgb": 10, "lines": 10}
 SCENES = 20  # whose blur is found
 SOUND = 50  # scans, and as many images
 RAISED = 1.1  # χ², at least

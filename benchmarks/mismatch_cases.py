@@ -179,8 +179,9 @@ def image_case(seed: int, kind: str | None, size: float, reconstruct: bool = Tru
     """A blurred photograph; kind: of the mismatch, None for a sound image; size 0: without it."""
     rng = np.random.default_rng([seed, 3])
     pixels = int(rng.integers(96, 129))
-    # a narrower Gaussian explains everything that a wide one has made: no χ² tells it
-    models = {"psf-angle": ("motion",), "psf-narrow": ("defocus", "motion")}
+    # behind a Gaussian an image explains what a narrow PSF or sRGB has made: no χ² tells it
+    sharp = ("defocus", "motion")
+    models = {"psf-angle": ("motion",), "psf-narrow": sharp, "srgb": sharp}
     names = models.get(kind or "", ("gaussian", "defocus", "motion"))
     name = names[seed % len(names)]
     ranges = {"gaussian": [(1.5, 3)], "defocus": [(2.5, 6)], "motion": [(7, 14), (0, 180)]}

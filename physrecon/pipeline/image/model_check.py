@@ -29,6 +29,7 @@ MOST_VOXELS = 1 << 18
 LAMBDA = 1e-3  # relative to the largest |H|²
 TAPER = 16  # pixels over which the residual fades at the edges
 DARK = 0.05  # of the mean; darker expected data count as so bright
+SRGB = 0.08  # of χ²; a wrong PSF explains less of what sRGB values leave
 MIN_LENGTH = 32  # of the part that is tested, in pixels
 
 
@@ -97,7 +98,10 @@ class FrameCheck:
         better = better_psf(self.whole.reshape(self.whole.shape[-rank:]), h)
         shares = {cause: share for cause, (share, _) in better.items()}
         amounts = {cause: words for cause, (_, words) in better.items()}
-        return check_model(left, axes, patterns, shares, chi2, amounts), left, (1, 1)
+        check = check_model(left, axes, patterns, shares, chi2, amounts)
+        if dict(check.causes).get("srgb", 1.0) < SRGB:
+            check = check_model(left, axes, None, shares, chi2, amounts)
+        return check, left, (1, 1)
 
     def _deviation(self, y: Array, p: Array) -> Any:
         """The standard deviation of the data; None if no noise is seen."""

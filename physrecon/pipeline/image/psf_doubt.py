@@ -19,6 +19,8 @@ WIDTHS = ((0.88, 0.8, 0.7, 0.58, 0.45), (1.13, 1.25, 1.42, 1.7))
 TURNS = ((-8, -16, -30, -50), (8, 16, 30, 50), (90,))  # degrees
 LIKELIER = 10.0  # difference of log likelihoods that is no chance
 NEARLY = 0.8  # of the largest difference
+# Shares of χ² that scenes with a direction of their own, such as text, do not reach
+LEAST_SHARE = {"psf-wide": 0.01, "psf-narrow": 0.01, "psf-angle": 0.04}
 FURTHER = 2.0  # the same, worth a look further
 LONG = 1.3  # times as long as wide; a rounder PSF has no direction
 LEAST = 24  # planes whose spectrum tells a width
@@ -60,9 +62,9 @@ def _better(y: Array, psf: Array) -> dict[str, tuple[float, str]]:
     if _length(psf) > LONG:
         gains["psf-angle"] = max(best(turns, lambda by: _turned(psf, by)) for turns in TURNS)
     cause, (gain, value) = max(gains.items(), key=lambda one: one[1])
-    if gain < LIKELIER:
-        return {}
     share = 1 - float(np.exp(-2 * gain / spectrum.count))
+    if gain < LIKELIER or share < LEAST_SHARE[cause]:
+        return {}
     words = f"by about {value:+g}°" if cause == "psf-angle" else f"about {1 / value:.2g} times"
     return {cause: (share, words)}
 

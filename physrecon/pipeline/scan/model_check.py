@@ -77,9 +77,11 @@ class _Row:
             pixel_size=1.0,
             center=(float(scan.center or 0) + 0.5) / together - 0.5,
         )
-        # every column sees a voxel, also where the axis is off the middle
         given = grid.shape[2] * grid.pitch[2] / scan.column_pitch
-        self.width = max(round(given / together), self.scan.turn_width)
+        self.width = max(round(given / together), self.y.shape[2])
+        # columns that see no voxel, where the axis is off the middle, say nothing of the slice
+        far = np.abs(np.arange(self.y.shape[2]) - float(self.scan.center or 0))
+        self.roots[..., far > self.width / 2] = 0
         self.fit, self.r = self._fitted(self.scan)
 
     def check(self, chi2: float) -> ModelCheck:
@@ -127,7 +129,7 @@ class _Row:
     def _cut_off(self) -> bool:
         """Whether views see the object at the edges of the detector."""
         edges = np.abs(self.y[:, 0, [0, 1, -2, -1]]).reshape(-1, 2, 2).mean(2)
-        return bool(np.percentile(edges, 90, axis=0).max() > EDGE * self.y.max())
+        return bool(np.percentile(edges, 97, axis=0).max() > EDGE * self.y.max())
 
     def _ranges(self) -> tuple[dict[str, float], dict[str, str]]:
         """The share of χ² that another range of the angles explains, and which."""

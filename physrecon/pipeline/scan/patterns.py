@@ -21,6 +21,7 @@ WAVES = 8  # waves over the views of the beam
 COLUMNS = 5  # columns that stand out, at most
 ODD = 8.0  # times the median of how much a column stands out
 TINY = 1e-30
+SPREAD = 0.25  # relative, of two energies; −log of their mean transmission is p − log cosh(s p)
 VIEWS_SHOWN = 100  # points of a path whose size is stated
 DARKEST = 8.0  # line integral beyond which light that strays is not followed
 SOURCES = 14  # discs outside the slice that may cast a shadow
@@ -45,7 +46,7 @@ def scan_patterns(
     turned[order] = slopes / np.where(steps == 0, np.inf, steps)[:, None]
     found = {
         "axis": moved,
-        "hardening": [p**2, p**3],
+        "hardening": [np.log(np.cosh(SPREAD * p))],
         "scatter": [np.exp(np.minimum(p, DARKEST))],
         "angles": [(radians - radians.mean())[:, None] * turned],
         "moved": [np.cos(np.pi * k * t) * slope for k in range(PATHS + 1)],
