@@ -37,6 +37,7 @@ OUTLIER = 10.0  # spreads by which the mean of a single column of a scan is off
 LINE = 20.0  # the same, of a single row or column of an image
 SHARE = 0.045  # of χ² that a cause explains
 FEWER = (1.0, 0.88, 0.8)  # by the number of patterns: shares are multiplied by this to be compared
+EDGES = 2.0  # factor on the share of truncation, whose patterns are given for dark edges only
 SHARE_OF_ONE, SCORE = 0.01, 5.0  # of χ², and in standard deviations, of one pattern of one sign
 BLOCKS = 8  # along each axis, to find the standard deviation of a score
 SAID = 2  # causes in a sentence
@@ -145,9 +146,10 @@ def _ranked(
     """The causes, the likeliest first: many patterns explain a part of what is another's."""
 
     def key(one: tuple[str, float]) -> float:
+        if one[0] == "truncation":  # the edges of the detector speak for it too
+            return -EDGES * one[1]
         shape = np.shape(patterns.get(one[0], 0.0))
-        several = len(shape) > rank and one[0] != "truncation"
-        return -one[1] * FEWER[min(shape[0], len(FEWER)) - 1 if several else 0]
+        return -one[1] * FEWER[min(shape[0], len(FEWER)) - 1 if len(shape) > rank else 0]
 
     return tuple(sorted(found.items(), key=key))
 
