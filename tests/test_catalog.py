@@ -119,6 +119,7 @@ def test_the_words_of_other_rooms_are_theirs():
     from physrecon.cli.main import parser
     from physrecon.datasets.simulate import PHANTOMS
     from physrecon.geometry.parallel_beam import ANGLE_UNITS
+    from physrecon.io.images.linearise import CURVES
     from physrecon.io.units import LENGTHS
     from physrecon.jobs.image_job import ImageJob
     from physrecon.operators.blur.arguments import BOUNDARIES
@@ -130,6 +131,7 @@ def test_the_words_of_other_rooms_are_theirs():
     assert ("none", *RINGS) == catalog.RINGS
     assert ZINGERS == catalog.ZINGERS
     assert tuple(PHANTOMS) == catalog.PHANTOMS
+    assert catalog.CURVES == CURVES
     assert {*catalog.BOUNDARIES} == {*BOUNDARIES} and {*catalog.LENGTH_UNITS} == {*LENGTHS}
     assert {*catalog.IMAGE_LIKELIHOODS} <= {*LIKELIHOODS}
     commands = next(a for a in parser()._actions if a.dest == "command")

@@ -27,16 +27,23 @@ Array = NDArray[np.float64]
 AXES = ("view", "row", "column", "plane")
 REACH = 8  # neighbours of a pixel that may share its noise
 # Thresholds: above the most of sound runs, see benchmarks/mismatch.py
-VIEWS = 0.08  # correlation of views two and three apart; what x still has to learn stays below
+VIEWS = 0.25  # correlation of views one to three apart, of means of
+SMOOTH = 4  # columns, which single details of the object do not reach
+# Beyond these a cause is worth a search, and no more: what a fit learns of noise makes views unlike
+DOUBT_VIEWS = -0.02  # such a correlation
+DOUBT = 0.02  # a share of χ²
 OFFSETS = 3.0  # mean square of a view's mean, in units of that of noise
 OUTLIER = 10.0  # spreads by which the mean of a single column of a scan is off
 LINE = 20.0  # the same, of a single row or column of an image
-SHARE = 0.01  # of χ² that a pattern of one sign explains, with a score of
-SCORE = 5.0  # standard deviations
-SHARE_OF_SEVERAL = 0.03  # of χ² that several patterns explain together
-SHARE_OF_COLUMNS = 0.02  # of χ²; the outline of a round object stays in its columns too
+SHARE = 0.045  # of χ² that a cause explains
+FEWER = (1.0, 0.88, 0.8)  # by the number of patterns: shares are multiplied by this to be compared
+EDGES = 2.0  # factor on the share of truncation, whose patterns are given for dark edges only
+SHARE_OF_ONE, SCORE = 0.01, 5.0  # of χ², and in standard deviations, of one pattern of one sign
 BLOCKS = 8  # along each axis, to find the standard deviation of a score
+SAID = 2  # causes in a sentence
 WIDTH = 5  # columns whose median a single column is compared with
+BRIGHT = 2.0  # times the mean square of neighbours; a single column may have more
+ALIKE = 1e-5  # of a pattern; less is left of one that others of the cause make up
 
 
 @dataclass(frozen=True)
@@ -47,7 +54,8 @@ class ModelCheck:
     unexplained: that of the part which was tested, less where x has learned noise.
     correlation: of neighbours, by axis.  maps: mean square of the residual for every index of an
     axis.  causes: (name, share of χ² explained), the likeliest first; empty if it fits, or if no
-    known cause has the pattern."""
+    known cause has the pattern.  doubtful: whether patterns of causes are worth a search.
+    amounts: cause → how much, in words."""
 
     fits: bool
     chi2: float
@@ -55,13 +63,16 @@ class ModelCheck:
     correlation: Mapping[str, float]
     maps: Mapping[str, Array] = field(repr=False)
     causes: tuple[tuple[str, float], ...] = ()
+    doubtful: bool = False
+    amounts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def sentence(self) -> str:
         """What is wrong and what mends it; empty if the model fits."""
         if self.fits:
             return ""
-        causes = [advice(name) for name, _ in self.causes[:2]] or [advice(None)]
+        named = [name for name, _ in self.causes[:SAID]]
+        causes = [advice(name, self.amounts.get(name, "")) for name in named] or [advice(None)]
         return f"the model does not fit the data: {'; or '.join(causes)}"
 
     def figures(self) -> dict[str, Any]:
@@ -81,6 +92,7 @@ def check_model(
     patterns: Mapping[str, Any] | None = None,
     shares: Mapping[str, float] | None = None,
     chi2: float | None = None,
+    amounts: Mapping[str, str] | None = None,
 ) -> ModelCheck:
     """Test a residual, in standard deviations of the noise, and name causes by their patterns.
 
@@ -93,6 +105,7 @@ def check_model(
         shares: cause → share of χ² that a fit with its parameter free has explained, for causes
             that no pattern describes.  By default none.
         chi2: that of the result, if `residual` is one from which x has learned more since.
+        amounts: cause → how much, in words; by default none.
     Returns:
         ModelCheck: whether the model fits, χ², correlations, the likely causes.
     Raises:
@@ -114,22 +127,39 @@ def check_model(
     r = np.where(known, r, 0.0)
     count, total = max(int(known.sum()), 1), float((r * r).sum())
     maps = {axis: _means(r * r, known, i) for i, axis in enumerate(axes) if r.shape[i] > 1}
-    found: dict[str, float] = dict(shares or {})
-    wrong = bool(found)
+    found = dict(shares or {})
+    odd, doubtful = False, False
     if total > 0:
         for cause, pattern in (patterns or {}).items():
             share, score = _explained(r, np.asarray(pattern, np.float64))
-            several = np.ndim(pattern) > r.ndim
-            if share > SHARE_OF_SEVERAL if several else share > SHARE and score > SCORE:
+            if share > SHARE or (share > SHARE_OF_ONE and score > SCORE):
                 found[cause] = share
         tests = _scan_tests if "view" in axes else _image_tests
-        odd, more = tests(r, known, tuple(axes))
-        found |= more
-        wrong = odd or bool(found)
-    ranked = sorted(found.items(), key=lambda one: -one[1])
+        odd, doubtful, more = tests(r, known, tuple(axes))
+        if patterns:  # those of columns are surer than their means
+            more.pop("columns", None)
+        found = found or more
     left = total / count
     value = left if chi2 is None else chi2
-    return ModelCheck(not wrong, value, left, _correlations(r, axes), maps, tuple(ranked))
+    fits = not (odd or found)
+    return ModelCheck(
+        fits, value, left, _correlations(r, axes), maps, _ranked(found, patterns or {}, r.ndim),
+        doubtful or not fits, dict(amounts or {}),
+    )  # fmt: skip
+
+
+def _ranked(
+    found: dict[str, float], patterns: Mapping[str, Any], rank: int
+) -> tuple[tuple[str, float], ...]:
+    """The causes, the likeliest first: many patterns explain a part of what is another's."""
+
+    def key(one: tuple[str, float]) -> float:
+        if one[0] == "truncation":  # the edges of the detector speak for it too
+            return -EDGES * one[1]
+        shape = np.shape(patterns.get(one[0], 0.0))
+        return -one[1] * FEWER[min(shape[0], len(FEWER)) - 1 if len(shape) > rank else 0]
+
+    return tuple(sorted(found.items(), key=key))
 
 
 def _checked(residual: Any, axes: Sequence[str]) -> Array:
@@ -150,33 +180,37 @@ def _checked(residual: Any, axes: Sequence[str]) -> Array:
 
 def _scan_tests(
     r: Array, known: NDArray[Any], axes: tuple[str, ...]
-) -> tuple[bool, dict[str, float]]:
-    """(whether noise alone is unlikely, cause → share of χ²), by what noise has none of: means of
-    a view or a column, and correlation between views."""
+) -> tuple[bool, bool, dict[str, float]]:
+    """(whether noise alone is unlikely, whether there is doubt, cause → share of χ²), by what noise
+    has none of: means of a view or a column, and correlation between views."""
     view, last = axes.index("view"), r.ndim - 1
+    views, columns = r.shape[view], r.shape[last]
     total, found = float((r * r).sum()), {}
     per_view, per_column = _mean(r, known, last), _mean(r, known, view)
     q = np.where(known, r - per_view - per_column, 0.0)
     rest = float((q * q).sum()) / max(known.sum(), 1)
-    if not rest:
-        return False, {}
-    views, columns = r.shape[view], r.shape[last]
+    if not rest or views < 3:
+        return False, False, {}
     together = max(1 + 2 * sum(_lag(q, last, k) for k in range(1, min(REACH, columns - 1))), 0.3)
     excess = float((per_view**2).mean()) * columns / (rest * together)
-    if views > 2 and excess > OFFSETS:
-        found["drift"] = (excess - 1) / excess * float((per_view**2).sum()) * columns / total
+    drift = (1 - 1 / excess) * float((per_view**2).sum()) * columns / total if excess else 0.0
+    if excess > OFFSETS and drift > SHARE:
+        found["drift"] = float(drift)
     off = _single(per_column, last, OUTLIER)
-    share = float((per_column[off] ** 2).sum()) * views / total
-    if views > 1 and share > SHARE_OF_COLUMNS:
-        found["columns"] = share
-    apart = [_lag(q, view, k) for k in (2, 3) if k < views]
-    return (float(np.mean(apart)) > VIEWS if apart else False) or bool(found), found
+    single = float((per_column[off] ** 2).sum()) * views / total
+    if single > DOUBT:
+        found["columns"] = single
+    smooth = _block_means(r, last, SMOOTH)
+    alike = float(np.mean([_lag(smooth, view, k) for k in (1, 2, 3) if k < views]))
+    uneven = _uneven(r, last)
+    doubtful = alike > DOUBT_VIEWS or drift > DOUBT or uneven > DOUBT
+    return alike > VIEWS, doubtful or bool(found), found
 
 
 def _image_tests(
     r: Array, known: NDArray[Any], axes: tuple[str, ...]
-) -> tuple[bool, dict[str, float]]:
-    """(whether noise alone is unlikely, cause → share of χ²), by single rows and columns."""
+) -> tuple[bool, bool, dict[str, float]]:
+    """The same of an image, by single rows and columns."""
     found: dict[str, float] = {}
     for axis in range(max(r.ndim - 2, 0), r.ndim):
         across = r.ndim - 2 if axis == r.ndim - 1 else r.ndim - 1
@@ -187,7 +221,22 @@ def _image_tests(
         if off.any():
             share = float((means[off] ** 2).sum()) * r.shape[across] / float((r * r).sum())
             found["lines"] = found.get("lines", 0.0) + share
-    return bool(found), found
+    return False, bool(found), found
+
+
+def _block_means(r: Array, axis: int, size: int) -> Array:
+    """Means of adjacent elements along the last axis; those beyond the last block are left out."""
+    blocks = max(r.shape[axis] // size, 1)
+    size = r.shape[axis] // blocks
+    return r[..., : blocks * size].reshape(*r.shape[:-1], blocks, size).mean(-1)
+
+
+def _uneven(r: Array, axis: int) -> float:
+    """The share of χ² of single indices of an axis above that of their neighbours."""
+    energy = (r * r).sum(tuple(i for i in range(r.ndim) if i != axis))
+    usual = median_filter(energy, WIDTH, mode="nearest")
+    above = np.where(energy > BRIGHT * usual, energy - usual, 0.0)
+    return float(above.sum() / energy.sum())
 
 
 def _single(means: Array, axis: int, most: float) -> NDArray[np.bool_]:
@@ -200,19 +249,22 @@ def _single(means: Array, axis: int, most: float) -> NDArray[np.bool_]:
 
 
 def _explained(r: Array, patterns: Array) -> tuple[float, float]:
-    """(share of χ² that the patterns explain, the score in its own standard deviations).
+    """(share of χ² that patterns explain, score of a single one in its own standard deviations).
 
-    The standard deviation is found from blocks of the data, whatever the noise."""
-    stack = patterns.reshape(-1, *r.shape) if patterns.ndim > r.ndim else patterns[None]
-    basis, _ = np.linalg.qr(stack.reshape(len(stack), -1).T)
-    part = basis @ (basis.T @ r.ravel())
+    A single pattern counts with its own sign only.  The standard deviation is found from blocks of
+    the data, whatever the noise."""
+    single = patterns.ndim == r.ndim
+    stack = (patterns[None] if single else patterns).reshape(-1, r.size)
+    basis, triangle = np.linalg.qr(stack.T)
+    sizes = np.abs(np.diag(triangle))
+    part = basis[:, sizes > ALIKE * sizes.max(initial=0)].T @ r.ravel()
     share = float(part @ part) / float((r * r).sum())
-    if len(stack) > 1:
-        return share, np.inf
-    products = r * stack[0]
-    sums = _block_sums(products)
+    if not single:
+        return share, 0.0
+    sums = _block_sums(r * patterns)
     spread = float(sums.std(ddof=1)) * np.sqrt(sums.size) if sums.size > 1 else np.inf
-    return share, float(sums.sum()) / spread if spread else 0.0
+    score = float(sums.sum()) / spread if spread else 0.0
+    return (share, score) if score > 0 else (0.0, 0.0)
 
 
 def _block_sums(values: Array) -> Array:

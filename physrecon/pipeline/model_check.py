@@ -13,7 +13,8 @@ from physrecon.model_check.check import ModelCheck
 
 FACT = "model_check"  # name of the figures in the file of a result
 
-Checked = tuple[ModelCheck, NDArray[Any]] | None
+# A check, the residual that was tested, and the steps of its last axis but one and its last
+Checked = tuple[ModelCheck, NDArray[Any], tuple[int, int]] | None
 
 
 def facts_of(job: Job, checked: Checked, place: str) -> dict[str, str]:
@@ -22,12 +23,12 @@ def facts_of(job: Job, checked: Checked, place: str) -> dict[str, str]:
     place: the part of the data that was checked, in words."""
     if checked is None:
         return {}
-    check, residual = checked
+    check, residual, steps = checked
     if job.residuals:
         from physrecon.pictures.residual import draw_residual
 
-        title = f"residual of {place}, in standard deviations of the noise"
-        draw_residual(job.residual_picture, residual, title)
+        title = f"residual of {place} that no object explains, in standard deviations of the noise"
+        draw_residual(job.residual_picture, residual, title, steps)
     figures = {"checked": place, **check.figures()}
     figures |= {"sentence": check.sentence} if not check.fits else {}
     return {FACT: json.dumps(figures)}

@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import affine_transform
-from scipy.optimize import minimize
 
 from physrecon.errors import ArgumentError
 
@@ -28,6 +27,13 @@ FALL = (1.0, 4.5)  # of b
 NEAR_AXES = 1.5  # periods; edges of the frame and single lines of the sensor are there
 MOST = 256  # pixels along each axis, in the middle of the image
 ANGULAR = (2 * np.pi) ** 2
+CELL = 2  # adjacent frequencies along each axis that are compared by their mean
+# Bounds of log a, b, log n, c, log f₀ and s
+LOW = np.array([-60.0, FALL[0], -60.0, 0.0, np.log(1e-3), 0.0])
+HIGH = np.array([60.0, FALL[1], 60.0, 1.5, np.log(0.1), 20.0])
+ROUNDS, ENOUGH = 40, 0.01  # of Fisher scoring, at most; gain of the log likelihood that ends it
+MOST_STEP, MOST_DAMPING = 2.0, 1e6
+TINY = 1e-30
 
 
 class Spectrum:
@@ -51,48 +57,76 @@ class Spectrum:
         f = np.hypot(fy, fx)
         off_axes = (np.abs(fy) * y.shape[0] > NEAR_AXES) & (fx * y.shape[1] > NEAR_AXES)
         self._used = (f > LOWEST / min(y.shape)) & (f < 0.5) & off_axes
-        self._f2 = f[self._used] ** 2
-        power = power[self._used]
+        cells = (np.arange(len(f))[:, None] // CELL) * f.shape[1] + np.arange(f.shape[1]) // CELL
+        _, self._cell = np.unique(cells[self._used], return_inverse=True)
+        self._counts = np.bincount(self._cell)
+        self.count = int(self._counts.sum())
+        self._f2 = self._means(f[self._used] ** 2)
+        power = self._means(power[self._used])
         self.level = float(np.median(power))
         self._power = power / (self.level or 1.0)
+        self._last: Array | None = None
 
-    @property
-    def count(self) -> int:
-        """Frequencies that are compared."""
-        return int(self._used.sum())
+    def _means(self, values: Array) -> Array:
+        """Means over the cells of adjacent frequencies."""
+        return np.bincount(self._cell, values) / self._counts
 
     def misfit(self, psf: Array) -> float:
         """−log likelihood of a PSF, up to a constant, at the best values of all other parameters.
 
-        The frequencies of a tapered image are not independent: neighbours share about half."""
-        gain = np.abs(np.fft.rfft2(psf / psf.sum(), self.shape))[self._used] ** 2
-        f2, power = self._f2, self._power
-        wave = ANGULAR * f2
+        The frequencies of a tapered image are not independent: neighbours share about half.  The
+        parameters are found by Fisher scoring, from those of the PSF before."""
+        gain = self._means(np.abs(np.fft.rfft2(psf / psf.sum(), self.shape))[self._used] ** 2)
+        fits = [self._fitted(gain, self._start(gain))]
+        if self._last is not None:
+            fits.append(self._fitted(gain, self._last))
+        value, self._last = min(fits, key=lambda fit: fit[0])
+        return value * self.count / 2
 
-        def cost(p: Array) -> tuple[float, Array]:
-            a, b, log_n, c, log_f0, s = p
-            corner = f2 + np.exp(2 * log_f0)
-            scene = np.exp(a - 0.5 * b * np.log(corner) - s * wave) * gain
-            noise = np.exp(log_n - c * wave)
-            total = scene + noise
-            ratio = power / total
-            g = (1 - ratio) / total
-            gs, gn = g * scene, g * noise
-            slopes = (
-                gs.mean(), -0.5 * (gs * np.log(corner)).mean(), gn.mean(), -(gn * wave).mean(),
-                -(gs * b * np.exp(2 * log_f0) / corner).mean(), -(gs * wave).mean(),
-            )  # fmt: skip
-            return float((np.log(total) + ratio).mean()), np.array(slopes)
+    def _start(self, gain: Array) -> Array:
+        """log of the scene's power at f = 1, b, log n, c, log f₀, s."""
+        low, high = self._f2 < 0.05**2, self._f2 > 0.4**2
+        low = low if low.any() else self._f2 <= np.median(self._f2)
+        bright = np.log(self._power[low].mean() / gain[low].mean() + TINY) + 2.5 * np.log(0.03)
+        faint = np.log(np.median(self._power[high]) + TINY) if high.any() else 0.0
+        return np.array([bright, 2.5, faint, 0.1, np.log(0.01), 0.0])
 
-        low, high = f2 < 0.05**2, f2 > 0.4**2
-        low = low if low.any() else f2 <= np.median(f2)
-        bright = np.log(power[low].mean() / gain[low].mean() + 1e-30) + 2.5 * np.log(0.03)
-        faint = np.log(np.median(power[high]) + 1e-30) if high.any() else 0.0
-        start = [bright, 2.5, faint, 0.1, np.log(0.01), 0.0]
-        bounds = [(None, None), FALL, (None, None), (0, 1.5), (np.log(1e-3), np.log(0.1))]
-        bounds.append((0.0, 20.0 if self.soft else 0.0))
-        found = minimize(cost, start, jac=True, method="L-BFGS-B", bounds=bounds)
-        return float(found.fun) * self.count / 2
+    def _fitted(self, gain: Array, p: Array) -> tuple[float, Array]:
+        """(mean of log P + I / P, parameters), by Fisher scoring with Levenberg's damping."""
+        low, high = LOW, HIGH if self.soft else np.append(HIGH[:-1], 0.0)
+        damping, (value, slope, fisher) = 1e-3, self._score(gain, p)
+        for _ in range(ROUNDS):
+            free = ~(((p <= low) & (slope > 0)) | ((p >= high) & (slope < 0)))
+            part = fisher[np.ix_(free, free)]
+            part = part + damping * np.diag(np.diag(part) + TINY)
+            step = np.zeros_like(p)
+            step[free] = np.linalg.lstsq(part, -slope[free], rcond=None)[0]
+            q = np.clip(p + np.clip(step, -MOST_STEP, MOST_STEP), low, high)
+            tried = self._score(gain, q)
+            if tried[0] < value:
+                gained, p = value - tried[0], q
+                damping, (value, slope, fisher) = damping / 5, tried
+                if gained * self.count < ENOUGH:
+                    break
+            elif damping > MOST_DAMPING:
+                break
+            else:
+                damping *= 5
+        return value, p
+
+    def _score(self, gain: Array, p: Array) -> tuple[float, Array, Array]:
+        """(value, gradient, Fisher information) at parameters."""
+        a, b, log_n, c, log_f0, s = p
+        wave, corner = ANGULAR * self._f2, self._f2 + np.exp(2 * log_f0)
+        log_corner = np.log(corner)
+        scene = np.exp(a - 0.5 * b * log_corner - s * wave) * gain
+        noise = np.exp(log_n - c * wave)
+        total, share = scene + noise, self._counts / self.count
+        u, v, ratio = scene / total, noise / total, self._power / total
+        J = np.stack([u, -0.5 * log_corner * u, v, -wave * v, -b * np.exp(2 * log_f0) / corner * u,
+                      -wave * u])  # fmt: skip
+        weighed = J * share
+        return float(share @ (np.log(total) + ratio)), weighed @ (1 - ratio), weighed @ J.T
 
 
 def dilated(psf: Array, factor: float) -> Array:
@@ -100,5 +134,5 @@ def dilated(psf: Array, factor: float) -> Array:
     sizes = [int(np.ceil(n * max(factor, 1.0) / 2)) * 2 + 1 for n in psf.shape]
     offset = [n // 2 - (m // 2) / factor for n, m in zip(psf.shape, sizes, strict=True)]
     matrix = np.full(psf.ndim, 1 / factor)
-    wide = affine_transform(psf, matrix, offset, tuple(sizes), order=1)
+    wide = affine_transform(psf, matrix, offset, tuple(sizes), order=1, mode="grid-constant")
     return np.maximum(wide, 0) / max(float(np.maximum(wide, 0).sum()), np.finfo(float).tiny)

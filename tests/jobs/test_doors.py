@@ -97,6 +97,7 @@ IMAGE = [
     ("--axes TZYX", 'axes = "TZYX"'),
     ("--frames 0:2", 'frames = "0:2"'),
     ("--planewise", "planewise = true"),
+    ("--linearise srgb", 'linearise = "srgb"'),
     ("--no-acceleration", "solver.accelerate = false"),
     ("--method tikhonov --weight 0.5", 'method = "tikhonov"\nsolver.weight = 0.5'),
 ]  # fmt: skip

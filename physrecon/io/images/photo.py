@@ -1,7 +1,7 @@
 """Read photos: PNG and JPEG by Pillow, grey (YX) or colour (CYX), 8 or 16 bits.
 
 Values are those of the file.  A photo is usually sRGB, whose values are not proportional to the
-light on the sensor (value ≈ light^(1/2.2)).  This is noted, not silently undone."""
+light on the sensor (value ≈ light^(1/2.2)).  This is noted; `linearise` undoes it."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ GREY = {"1", "LA", "La"}
 COLOUR = {"P", "PA", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr"}
 DEEP = (b"\x10\2", b"\x10\4", b"\x10\6")  # bytes of a PNG header: 16 bits in colour or with alpha
 GAMMA = (
-    "values: sRGB most likely, not proportional to light; for counts linearise the photo first, or "
-    "use a raw image"
+    "values: sRGB most likely, not proportional to light; for counts give --linearise srgb, or use "
+    "a raw image"
 )
 
 

@@ -15,11 +15,13 @@ from scipy import fft
 from physrecon import arrays
 from physrecon.jobs.image_job import ImageJob
 from physrecon.likelihoods.noise_level import DIFFERENCE, noise_level
-from physrecon.model_check.check import ModelCheck, check_model
+from physrecon.model_check.check import check_model
 from physrecon.operators.blur.blur import Blur
 from physrecon.pipeline.image.psf import JobPSF
+from physrecon.pipeline.image.psf_doubt import better_psf
 from physrecon.pipeline.image.survey import grey_values_per_count
-from physrecon.psf.spectrum import Spectrum, dilated
+from physrecon.pipeline.model_check import Checked
+from physrecon.psf.spectrum import MOST
 
 Array = NDArray[np.floating[Any]]
 
@@ -27,10 +29,8 @@ MOST_VOXELS = 1 << 18
 LAMBDA = 1e-3  # relative to the largest |H|²
 TAPER = 16  # pixels over which the residual fades at the edges
 DARK = 0.05  # of the mean; darker expected data count as so bright
+SRGB = 0.08  # of χ²; a wrong PSF explains less of what sRGB values leave
 MIN_LENGTH = 32  # of the part that is tested, in pixels
-WIDTHS = (0.7, 0.78, 0.86, 0.94, 1.06, 1.16, 1.28, 1.42)  # of the PSF, in its own
-NEAR = (0.9, 1.1)  # widths that are as good as its own
-LIKELIER = 12.0  # difference of log likelihoods that is no chance
 
 
 class FrameCheck:
@@ -66,9 +66,12 @@ class FrameCheck:
             ),
         )
         self.y = np.array(arrays.to_host(y[self.part]), np.float32)
+        # a spectrum needs no object around it, and tells the more, the larger it is
+        middle = (slice((n - min(n, MOST)) // 2, (n + min(n, MOST)) // 2) for n in y.shape[-rank:])
+        self.whole = np.array(arrays.to_host(y[(*leading, *middle)]), np.float64)
 
-    def check(self, x: Any, psf: Array | None = None) -> tuple[ModelCheck, Array] | None:
-        """The check of the frame x, and the residual in standard deviations.
+    def check(self, x: Any, psf: Array | None = None) -> Checked:
+        """The check of the frame x, and the residual that was tested, in standard deviations.
 
         psf: one that was found along with x.  None for a part that cannot be tested, or without
         noise."""
@@ -89,15 +92,16 @@ class FrameCheck:
         chi2 = float((residual.astype(np.float64) ** 2).mean())
         curved = (A @ (object_ * object_) - p * p) / np.maximum(p, DARK * abs(float(p.mean())))
         unexplained = _Unexplained(h, shape)
-        axes = ("plane", "row", "column")[-rank:] if rank < 4 else ()
-        check = check_model(
-            unexplained(residual),
-            axes,
-            {"srgb": unexplained(curved / deviation)},
-            _width_shares(y, h),
-            chi2,
-        )
-        return check, residual
+        axes = ("plane", "row", "column")[-rank:]
+        left = unexplained(residual)
+        patterns = {"srgb": unexplained(curved / deviation)}
+        better = better_psf(self.whole.reshape(self.whole.shape[-rank:]), h)
+        shares = {cause: share for cause, (share, _) in better.items()}
+        amounts = {cause: words for cause, (_, words) in better.items()}
+        check = check_model(left, axes, patterns, shares, chi2, amounts)
+        if dict(check.causes).get("srgb", 1.0) < SRGB:
+            check = check_model(left, axes, None, shares, chi2, amounts)
+        return check, left, (1, 1)
 
     def _deviation(self, y: Array, p: Array) -> Any:
         """The standard deviation of the data; None if no noise is seen."""
@@ -125,20 +129,3 @@ class _Unexplained:
     def __call__(self, r: Array) -> Array:
         spectrum = fft.rfftn(r * self._taper, self.shape)
         return fft.irfftn(spectrum * self._filter, self.shape)
-
-
-def _width_shares(y: Array, psf: NDArray[Any]) -> dict[str, float]:
-    """Whether another width of the PSF explains the spectrum of an image better, by how much.
-
-    A plane only: that of a stack does not tell its depth."""
-    if y.ndim != 2 or psf.min() < 0:
-        return {}
-    spectrum, psf = Spectrum(y, soft=True), psf.astype(np.float64)
-    own = spectrum.misfit(dilated(psf, 1.0))
-    misfits = {width: spectrum.misfit(dilated(psf, width)) for width in WIDTHS}
-    best = min(misfits, key=lambda width: misfits[width])
-    gain = own - misfits[best]
-    if gain < LIKELIER or NEAR[0] < best < NEAR[1]:
-        return {}
-    share = 1 - float(np.exp(-2 * gain / spectrum.count))
-    return {"psf-wide" if best < 1 else "psf-narrow": share}

@@ -1,8 +1,8 @@
 """Parameters of a PSF that are found from the image: gaussian:sigma=auto, defocus:radius=auto,
 motion:length=auto,angle=auto.
 
-They maximise the likelihood of the image's spectrum (`psf.spectrum`), in which the scene is sharp:
-a soft scene is taken for a blurred one.  Parameters that are given stay as they are."""
+They maximise the likelihood of the image's spectrum (`psf.spectrum`).  A soft scene is taken for
+one that a Gaussian has blurred.  Parameters that are given stay as they are."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize
 
 from physrecon.catalog import PSF_MODELS, find
 from physrecon.errors import ArgumentError, DataError
@@ -24,13 +24,14 @@ AUTO = "auto"
 RANGES = {
     "gaussian": {"sigma": (0.6, 10.0, 16)},
     "defocus": {"radius": (1.0, 20.0, 40)},
-    "motion": {"length": (3.0, 40.0, 14), "angle": (0.0, 180.0, 12)},
+    "motion": {"length": (3.0, 40.0, 11), "angle": (0.0, 180.0, 36)},
 }
 SIDE = 91  # pixels of the PSF while it is sought
-ROUNDS = 2  # of one parameter after the other
+STARTS, TRIALS = 4, 60  # places of the grid to go on from, and steps from each
 STEP = 0.03  # relative, of the difference that gives the error bar
 
 Parameters = dict[str, float]
+Misfit = Callable[[Parameters], float]
 
 
 def with_found_psf(
@@ -58,14 +59,7 @@ def with_found_psf(
         for key, _, value in parts
         if key.strip() in known and value.strip() != AUTO
     }
-    spectrum = Spectrum(_middle(job, image))
-    model = find(PSF_MODELS, name)
-    more = {"angle_unit": "deg"} if name == "motion" else {}
-
-    def misfit(parameters: Parameters) -> float:
-        return spectrum.misfit(model((SIDE, SIDE), **parameters, **more))
-
-    found = _searched(misfit, given, {key: RANGES[name][key] for key in wanted})
+    found, misfit = found_parameters(name, _middle(job, image), wanted, given)
     words, values = [], {}
     for key in wanted:
         unit = 1.0 if key == "angle" else size
@@ -81,6 +75,23 @@ def with_found_psf(
     return job.model_copy(update={"psf": psf}), [line]
 
 
+def found_parameters(
+    name: str, y: NDArray[np.float64], wanted: list[str], given: Parameters
+) -> tuple[Parameters, Misfit]:
+    """The parameters of a model that explain an image (ny, nx) best, and −log likelihood.
+
+    wanted: those to find; given: the others.  In pixels and degrees."""
+    # the zeros of a disc and of a line are told from a soft scene, a Gaussian is not
+    spectrum = Spectrum(y, soft=name != "gaussian")
+    model = find(PSF_MODELS, name)
+    more = {"angle_unit": "deg"} if name == "motion" else {}
+
+    def misfit(parameters: Parameters) -> float:
+        return spectrum.misfit(model((SIDE, SIDE), **parameters, **more))
+
+    return _searched(misfit, given, {key: RANGES[name][key] for key in wanted}), misfit
+
+
 def _middle(job: ImageJob, image: Image) -> NDArray[np.float64]:
     """The middle of the middle plane of the first frame."""
     frame = next(iter(image.frames))
@@ -94,45 +105,47 @@ def _middle(job: ImageJob, image: Image) -> NDArray[np.float64]:
 
 
 def _searched(
-    misfit: Callable[[Parameters], float],
-    given: Parameters,
-    ranges: dict[str, tuple[float, float, int]],
+    misfit: Misfit, given: Parameters, ranges: dict[str, tuple[float, float, int]]
 ) -> Parameters:
-    """The best parameters: the best of a grid, then one after the other by a bounded search."""
-    axes = {
-        key: np.arange(count) * (most - least) / count
-        if key == "angle"
-        else np.geomspace(least, most, count)
-        for key, (least, most, count) in ranges.items()
-    }
-    grid = (
-        {**given, **dict(zip(axes, map(float, values), strict=True))}
-        for values in np.array(np.meshgrid(*axes.values())).reshape(len(axes), -1).T
-    )
-    best = min(grid, key=misfit)
-    for _ in range(ROUNDS if len(ranges) > 1 else 1):
-        for key, (least, most, count) in ranges.items():
-            if key == "angle":
-                step = (most - least) / count
-                bounds = (best[key] - step, best[key] + step)
-            else:
-                ratio = (most / least) ** (1 / (count - 1))
-                bounds = (best[key] / ratio, best[key] * ratio)
-            tried = dict(best)
-            search = minimize_scalar(
-                lambda value, key=key, tried=tried: misfit({**tried, key: float(value)}),
-                bounds=bounds,
-                method="bounded",
-                options={"xatol": 0.002 * (bounds[1] - bounds[0]) + 1e-3},
+    """The best parameters: from the best few of a grid downhill (Nelder and Mead, Comput. J. 7
+    (1965) 308), angles linear, lengths logarithmic."""
+    steps, axes = [], []
+    for key, (least, most, count) in ranges.items():
+        linear = key == "angle"
+        low, high = (least, most) if linear else (math.log(least), math.log(most))
+        axes.append(low + np.arange(count) * (high - low) / (count - (0 if linear else 1)))
+        steps.append((high - low) / count)
+    grid = np.array(np.meshgrid(*axes)).reshape(len(axes), -1).T
+
+    def parameters(point: NDArray[np.float64]) -> Parameters:
+        found = dict(given)
+        for key, value in zip(ranges, point, strict=True):
+            least, most, _ = ranges[key]
+            found[key] = float(value % 180 if key == "angle" else np.exp(value))
+            found[key] = found[key] if key == "angle" else min(max(found[key], least), most)
+        return found
+
+    order = np.argsort([misfit(parameters(point)) for point in grid])
+    fits = []
+    for point in grid[order[: STARTS if len(axes) > 1 else 1]]:
+        corners = np.vstack([point, point + np.diag(steps) / 2])
+        fits.append(
+            minimize(
+                lambda q: misfit(parameters(q)),
+                point,
+                method="Nelder-Mead",
+                options={
+                    "initial_simplex": corners,
+                    "xatol": 1e-3,
+                    "fatol": 0.01,
+                    "maxfev": TRIALS,
+                },
             )
-            if search.fun <= misfit(best):
-                best[key] = float(search.x)
-    if "angle" in best:
-        best["angle"] %= 180
-    return best
+        )
+    return parameters(min(fits, key=lambda fit: fit.fun).x)
 
 
-def _spread(misfit: Callable[[Parameters], float], at: Parameters, key: str) -> float:
+def _spread(misfit: Misfit, at: Parameters, key: str) -> float:
     """The standard deviation of a parameter, from the curvature of the log likelihood."""
     step = 3.0 if key == "angle" else STEP * at[key]
     below, here, above = (misfit({**at, key: at[key] + k * step}) for k in (-1, 0, 1))

@@ -71,7 +71,7 @@ class ImageTask:
     @classmethod
     @contextmanager
     def open(cls, job: ImageJob) -> Iterator[Self]:
-        with open_image(job.input, axes=job.axes) as image:
+        with open_image(job.input, axes=job.axes, linearise=job.linearise) as image:
             if job.planewise and len(image.frame_shape) < 3:
                 raise DataError(
                     f"{job.input}: expected a stack for --planewise, got images of "

@@ -2,47 +2,46 @@
 
 The residual of the result is its distance from the data, one product with A.  What x could still
 learn is no fault of the model: filtered backprojection is not iterative, and an iteration may stop
-early.  So a slice is fitted to the row anew, with few conjugate gradients after a filtered
-backprojection, on at most COLUMNS columns and VIEWS views.  The residual that is left is tested."""
+early.  So a slice is fitted to the row anew (`RowFit`), on at most COLUMNS columns and VIEWS views,
+and the residual that is left is tested.  Only where it is doubtful are causes sought: the same fit
+takes from the pattern of each cause what a slice explains."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from physrecon import arrays
-from physrecon.analytic.fbp import fbp
 from physrecon.geometry.grid import Grid
 from physrecon.geometry.parallel_beam import ParallelBeam
-from physrecon.likelihoods import LeastSquares
 from physrecon.likelihoods.noise_level import noise_level
 from physrecon.model_check.check import ModelCheck, check_model
 from physrecon.operators.projection.projector import Projector
+from physrecon.pipeline.model_check import Checked
 from physrecon.pipeline.scan.measure import SlabData
-from physrecon.problem import Problem
-from physrecon.solvers import Stop, solve
-from physrecon.solvers.conjugate_gradient import ConjugateGradient
+from physrecon.pipeline.scan.patterns import amounts, axis_shift, odd_columns, scan_patterns
+from physrecon.pipeline.scan.row_fit import RowFit
 
 AXES = ("view", "row", "column")
-COLUMNS, VIEWS = 384, 360  # at most; more are averaged, or left out
-ITERATIONS = 16  # of conjugate gradients; more fit noise
-WIDER = 1.7  # of the detector; a slice that holds most objects that are cut off
+COLUMNS, VIEWS = 256, 256  # at most; more are averaged, or left out
 EDGE = 0.03  # of the largest line integral; a beam that is as dark at the edges is cut off
-SHIFTS = (1, 3)  # columns by which a projection is moved to see a displaced axis
+RANGES = (2.0, 0.5)  # factors on the angles: half a turn taken for a whole one, and the reverse
+BETTER = 0.5  # of the residual; a range of angles that leaves less is likelier
 DARKEST = 1e-4  # transmission below which a datum tells nothing
+AIR = {"drift": "air"}  # what the cause is called where columns of air normalise the views
 MIN_COLUMNS, MIN_VIEWS = 16, 12  # fewer tell nothing
 
 Array = NDArray[np.floating[Any]]
 
 
-def check_row(
-    data: SlabData, x: Any, scan: ParallelBeam, grid: Grid
-) -> tuple[ModelCheck, Array] | None:
-    """The check of a slice x (1, ny, nx) of one row, and its residual in standard deviations.
+def check_row(data: SlabData, x: Any, scan: ParallelBeam, grid: Grid, air: bool = False) -> Checked:
+    """The check of a slice x (1, ny, nx) of one row, and the residual that was tested.
 
-    None for data that are too few, or without noise."""
+    air: whether columns of air have normalised the views.  None for data that are too few, or
+    without noise."""
     y, weights = _with_weights(data)
     if min(y.shape[2] - MIN_COLUMNS, y.shape[0] - MIN_VIEWS) < 0:
         return None
@@ -54,64 +53,103 @@ def check_row(
     chi2 = float((residual.astype(np.float64) ** 2).sum()) / max(int((weights > 0).sum()), 1)
     row = _Row(y, roots, scan, grid)
     check = row.check(chi2)
-    return (check if check.fits else row.check(chi2, told=True)), residual
+    if air:
+        causes = tuple((AIR.get(cause, cause), share) for cause, share in check.causes)
+        named = {AIR.get(cause, cause): words for cause, words in check.amounts.items()}
+        check = replace(check, causes=causes, amounts=named)
+    return check, row.standard(row.r), (row.step, row.together)
 
 
 class _Row:
-    """A row of a scan, made small, with a slice that is fitted to it."""
+    """A row of a scan, made small, with a slice that is fitted to it.
+
+    roots: of the weights; their product with a residual is in standard deviations of the noise."""
 
     def __init__(self, y: Array, roots: Array, scan: ParallelBeam, grid: Grid) -> None:
         together, step = -(-y.shape[2] // COLUMNS), -(-y.shape[0] // VIEWS)
+        self.together, self.step = together, step
         self.y, self.roots = (_averaged(a[::step], together) for a in (y, roots))
+        self.roots *= np.sqrt(together)  # of means
         self.scan = ParallelBeam(
             scan.radians[::step],
             (1, self.y.shape[2]),
             angle_unit="rad",
-            pixel_size=(scan.row_pitch, scan.column_pitch * together),
+            pixel_size=1.0,
             center=(float(scan.center or 0) + 0.5) / together - 0.5,
         )
-        width = max(grid.shape[2] * grid.pitch[2], y.shape[2] * scan.column_pitch)
-        self.width = round(width / self.scan.column_pitch)
-        self.A = Projector(self.scan, self.scan.default_grid(self.width))
-        start = fbp(self.y, self.scan, self.A.grid, padding="edge")
-        self.r = self._learned(self.y - self.A @ start)
-        self.p = self.y - self.r
+        given = grid.shape[2] * grid.pitch[2] / scan.column_pitch
+        self.width = max(round(given / together), self.y.shape[2])
+        # columns that see no voxel, where the axis is off the middle, say nothing of the slice
+        far = np.abs(np.arange(self.y.shape[2]) - float(self.scan.center or 0))
+        self.roots[..., far > self.width / 2] = 0
+        self.fit, self.r = self._fitted(self.scan)
 
-    def check(self, chi2: float, told: bool = False) -> ModelCheck:
-        """The check of the residual; told: with the causes that cost further fits."""
-        shares = self._truncation() if told else {}
-        patterns = self._patterns() if told else {}
-        return check_model(self._standard(self.r), AXES, patterns, shares, chi2)
+    def check(self, chi2: float) -> ModelCheck:
+        """The check of the residual, with causes if there is doubt."""
+        r = self.standard(self.r)
+        check = check_model(r, AXES, chi2=chi2)
+        if not check.doubtful:
+            return check
+        patterns, words = self._patterns(np.nan_to_num(r))
+        ranges, range_words = self._ranges()
+        return check_model(r, AXES, patterns, ranges, chi2, {**words, **range_words})
 
-    def _standard(self, r: Array) -> Array:
+    def standard(self, r: Array) -> Array:
         return np.where(self.roots > 0, r * self.roots, np.nan).astype(np.float64)
 
-    def _learned(self, r: Array, A: Any = None) -> Array:
-        """r without what a slice can learn of it."""
-        A = self.A if A is None else A
-        f = LeastSquares(A, r, weights=self.roots**2)
-        z = solve(Problem(f), ConjugateGradient(), None, Stop(iterations=ITERATIONS)).x
-        return r - A @ z
+    def _fitted(self, scan: ParallelBeam) -> tuple[RowFit, Array]:
+        fit = RowFit(scan, self.roots**2, self.width)
+        return fit, fit.unexplained(fit.start(self.y))
 
-    def _patterns(self) -> dict[str, NDArray[Any]]:
-        p = self.p
-        moved = [_moved(p, k) - _moved(p, -k) for k in SHIFTS]
-        bent = [p * p, p * p * p]
-        pairs = {"axis": moved, "hardening": bent}
-        return {
-            cause: np.stack([np.nan_to_num(self._standard(self._learned(d))) for d in several])
-            for cause, several in pairs.items()
+    def _patterns(self, r: Array) -> tuple[dict[str, Array], dict[str, str]]:
+        """cause → what no slice explains of its patterns, in standard deviations; and amounts."""
+        p = (self.y - self.r)[:, 0].astype(np.float64)
+        roots = self.roots[:, 0].astype(np.float64)
+        columns = odd_columns(p, np.asarray(r[:, 0], np.float64), roots)
+        patterns = scan_patterns(p, columns, self.scan, self.width, self._cut_off())
+        stacked = np.concatenate(list(patterns.values()))
+        norms = np.sqrt((stacked**2).mean((1, 2))) + np.finfo(float).tiny
+        stacked = (stacked / norms[:, None, None]).transpose(1, 0, 2)
+        left = self.fit.unexplained(stacked.astype(np.float32))
+        left = np.nan_to_num(self.standard(left)).transpose(1, 0, 2)[:, :, None]
+        cuts = np.cumsum([len(several) for several in patterns.values()])[:-1]
+        found = dict(zip(patterns, np.split(left, cuts), strict=True))
+        units = dict(zip(patterns, np.split(norms, cuts), strict=True))
+        sizes = {
+            cause: np.linalg.lstsq(several.reshape(len(several), -1).T, r.ravel(), rcond=1e-5)[0]
+            / units[cause]
+            for cause, several in found.items()
         }
+        places = [u * self.together + self.together // 2 for u in columns]
+        center = float(self.scan.center or 0)
+        words = amounts(sizes, places)
+        far = (center + axis_shift(sizes["axis"]) + 0.5) * self.together - 0.5
+        return found, {**words, "axis": f"near column {far:.1f}"}
 
-    def _truncation(self) -> dict[str, float]:
-        """The share of χ² that a wider slice explains, if the detector's edges are in the dark."""
-        edges = np.median(np.abs(self.y[..., [0, 1, -2, -1]]), axis=(0, 1))
-        if edges.max() < EDGE * self.y.max():
-            return {}
-        grid = self.scan.default_grid(round(WIDER * self.width))
-        left = [self._learned(self.r, A) for A in (Projector(self.scan, grid), None)]
-        wide, same = (float((np.nan_to_num(self._standard(r)) ** 2).sum()) for r in left)
-        return {"truncation": 1 - wide / same} if wide < 0.9 * same else {}
+    def _cut_off(self) -> bool:
+        """Whether views see the object at the edges of the detector."""
+        edges = np.abs(self.y[:, 0, [0, 1, -2, -1]]).reshape(-1, 2, 2).mean(2)
+        return bool(np.percentile(edges, 97, axis=0).max() > EDGE * self.y.max())
+
+    def _ranges(self) -> tuple[dict[str, float], dict[str, str]]:
+        """The share of χ² that another range of the angles explains, and which."""
+        own, (share, best) = self._square(self.r), (BETTER, 1.0)
+        for factor in RANGES:
+            scan = ParallelBeam(
+                factor * self.scan.radians,
+                self.scan.detector_shape,
+                angle_unit="rad",
+                pixel_size=1.0,
+                center=self.scan.center,
+            )
+            explained = 1 - self._square(self._fitted(scan)[1]) / own
+            share, best = max((share, best), (explained, factor))
+        if best == 1:
+            return {}, {}
+        return {"angles": share}, {"angles": f"their range {best:g} times as large"}
+
+    def _square(self, r: Array) -> float:
+        return float(np.nansum(self.standard(r) ** 2))
 
 
 def _with_weights(data: SlabData) -> tuple[Array, Array]:
@@ -133,9 +171,3 @@ def _averaged(a: Array, together: int) -> Array:
     columns = a.shape[2] // together
     kept = a[..., : columns * together].reshape(*a.shape[:2], columns, together)
     return np.ascontiguousarray(kept.mean(-1), np.float32)
-
-
-def _moved(p: Array, by: int) -> Array:
-    """The projections by some columns to the right; edges are repeated."""
-    at = np.clip(np.arange(p.shape[2]) - by, 0, p.shape[2] - 1)
-    return p[..., at]

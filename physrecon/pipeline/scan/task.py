@@ -225,7 +225,7 @@ class ScanTask:
             work.progress(None, "checking the model")
             one = slice(at, at + 1)
             grid = self.grid.part(part).part(one)
-            checked = check_row(row, volume[one], geometry.part(one), grid)
+            checked = check_row(row, volume[one], geometry.part(one), grid, job.air is not None)
             facts = facts_of(job, checked, f"row {first + part.start + at}")
         repairs = replace(repairs, no_darks=False)  # the notes state it
         return Outcome(volume, reason, repairs, facts=facts)
