@@ -6,6 +6,8 @@ memory.
 - Where the step is so near to 1 that lane l has its left neighbour at place l or l + 1 after the
   start, two loads, a number apart, hold all left neighbours, and each lane takes its own from one
   of them.  The right ones are the same, a number further on.
+- Where the step is at most 1, one load holds all left neighbours, the next one all right ones, and
+  one permutation of each brings them into their lanes.
 - Else the two neighbours of every lane lie in a window of two registers that begins at the whole
   part of the start, as long as the step is at most 5/3, of three up to 3; one permutation of the
   window brings the left ones into their lanes, and one the right ones.
