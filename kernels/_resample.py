@@ -1,9 +1,16 @@
 """Rows resampled at an even step in vector registers: a window, and the neighbours of every lane.
 
-Lane l of a register stands at start + l · step, in a row of numbers.  The two neighbours of every
-lane lie in a window of two registers that begins at the whole part of the start, as long as the
-step is at most 5/3, of three up to 3; one permutation of the window brings the left ones into their
-lanes, and one the right ones.  Nothing is gathered from memory.
+Lane l of a register stands at start + l · step, in a row of numbers.  Nothing is gathered from
+memory.
+
+- Where the step is so near to 1 that lane l has its left neighbour at place l or l + 1 after the
+  start, two loads, a number apart, hold all left neighbours, and each lane takes its own from one
+  of them.  The right ones are the same, a number further on.
+- Where the step is at most 1, one load holds all left neighbours, the next one all right ones, and
+  one permutation of each brings them into their lanes.
+- Else the two neighbours of every lane lie in a window of two registers that begins at the whole
+  part of the start, as long as the step is at most 5/3, of three up to 3; one permutation of the
+  window brings the left ones into their lanes, and one the right ones.
 
 Places are whole multiples of `ONE`, 2⁻²⁴ of an element.  They and the weights that follow from
 them, ONE − fraction and fraction, are exact in int32 and in float32.  So a sum is the same, bit for
@@ -25,7 +32,6 @@ from numba.core import cgutils
 from numba.core.codegen import get_host_cpu_features
 from numba.extending import intrinsic, overload
 
-from physrecon.kernels._jit import shared
 from physrecon.kernels._lanes import Vector
 
 BITS = 24  # of the fraction of a place: what float32 holds of a number below 1
@@ -113,14 +119,17 @@ def vector(typingctx: Any, rows: Any, numbers: Any, i: Any) -> Any:
 
 
 @intrinsic
-def whole_part(typingctx: Any, places: Any) -> Any:
-    """Elements, of places that are not negative."""
+def element(typingctx: Any, rows: Any, i: Any, j: Any) -> Any:
+    """Number j of row i."""
+    nested = rows.dtype.fields["slices"].type
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        kind = context.get_value_type(places)
-        return builder.lshr(args[0], ir.Constant(kind, [BITS] * kind.count))
+        data = context.make_array(rows)(context, builder, args[0]).data
+        number = context.get_value_type(nested.dtype).as_pointer()
+        first = builder.bitcast(builder.gep(data, [args[1]]), number)
+        return builder.load(builder.gep(first, [args[2]]))
 
-    return places(places), generate
+    return nested.dtype(rows, types.intp, types.intp), generate
 
 
 @intrinsic
@@ -145,6 +154,27 @@ def larger(typingctx: Any, a: Any, b: Any) -> Any:
 
 
 @intrinsic
+def shifted(typingctx: Any, whole: Any, bits: Any) -> Any:
+    """Lanes without their lowest bits; none is below 0."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = context.get_value_type(whole)
+        return builder.lshr(args[0], _splat(builder, kind, builder.trunc(args[1], kind.element)))
+
+    return whole(whole, types.intp), generate
+
+
+@intrinsic
+def lower(typingctx: Any, a: Any, b: Any) -> Any:
+    """The smaller one of two whole numbers, lane by lane; one below 0 is larger than the others."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.select(builder.icmp_unsigned("<", *args), *args)
+
+    return a(a, b), generate
+
+
+@intrinsic
 def where_above(typingctx: Any, a: Any, b: Any, yes: Any, no: Any) -> Any:
     """`yes` in the lanes where a > b, `no` in the others."""
 
@@ -152,6 +182,17 @@ def where_above(typingctx: Any, a: Any, b: Any, yes: Any, no: Any) -> Any:
         return builder.select(builder.icmp_signed(">", args[0], args[1]), args[2], args[3])
 
     return yes(a, b, yes, no), generate
+
+
+@intrinsic
+def where_negative(typingctx: Any, a: Any, yes: Any, no: Any) -> Any:
+    """`yes` in the lanes where a < 0, `no` in the others."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        below = builder.icmp_signed("<", args[0], args[0].type(None))
+        return builder.select(below, args[1], args[2])
+
+    return yes(a, yes, no), generate
 
 
 def _call(builder: Any, name: str, result: Any, args: Any) -> Any:
@@ -177,15 +218,12 @@ def fused(typingctx: Any, a: Any, b: Any, c: Any) -> Any:
 WHOLE, QUARTER = 16, 4
 
 
-@shared
-def window_starts(places):
-    """(start of the window of the first lanes, of the last ones), in whole elements, for places of
-    the lanes that rise or fall evenly from lane to lane."""
-    if places.size == WHOLE:
-        return 0, 0
-    first = min(places[0], places[QUARTER - 1])
-    last = min(places[QUARTER], places[2 * QUARTER - 1])
-    return first >> BITS, last >> BITS
+def window_starts(index: Any) -> tuple[int, int]:
+    """(start of the window of the first lanes, of the last ones), from the first element of every
+    lane."""
+    if len(index) == WHOLE:
+        return int(min(index)), int(min(index))
+    return int(min(index[:QUARTER])), int(min(index[QUARTER:]))
 
 
 @intrinsic
@@ -244,6 +282,31 @@ def pick_last(builder: Any, lanes: int, index: Any, last: Any) -> Any:
     if lanes == 2 * QUARTER and FEATURES.get("avx", False):
         return _call(builder, QUARTERS, last.type, (last, index))
     return looked_up(builder, last, index, last)
+
+
+@intrinsic
+def permute(typingctx: Any, numbers: Any, index: Any) -> Any:
+    """The element of a register that the lowest bits of `index` name, for every lane."""
+    feature = "avx512f" if numbers.count == WHOLE else "avx2"
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        if FEATURES.get(feature, False):
+            return permuted_register(builder, *args)
+        result, word = args[0], ir.IntType(32)
+        for lane in range(numbers.count):
+            i = builder.and_(builder.extract_element(args[1], word(lane)), word(numbers.count - 1))
+            value = builder.extract_element(args[0], i)
+            result = builder.insert_element(result, value, word(lane))
+        return result
+
+    return numbers(numbers, index), generate
+
+
+def permuted_register(builder: Any, numbers: Any, index: Any) -> Any:
+    """AVX-512, AVX2: any element of a register in one instruction."""
+    whole = numbers.type.count == WHOLE
+    name = "llvm.x86.avx512.permvar.sf.512" if whole else "llvm.x86.avx2.permps"
+    return _call(builder, name, numbers.type, (numbers, index))
 
 
 def _joined(builder: Any, a: Any, b: Any) -> Any:

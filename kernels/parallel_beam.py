@@ -202,37 +202,53 @@ def _project_cpu(table, split, shape, chunk, like, volume, sino):
 
 
 @exact
-def _voxel_weights(steps, origin, minor, major, swap, columns, bits, index, gap, weight):
-    """Rays that cross the voxels of a cell: index (cells,) first column, weight (taps, cells).
-
-    gap (cells,): work memory, of the type of `steps`, to which all numbers of the loops are cut;
-    Numba would compute with 64 bits."""
-    taps = weight.shape[0]
-    one = np.int64(1) << bits
-    unit = weight.dtype.type(1) / weight.dtype.type(one)
-    step, along_x, along_y = steps[RAY], steps[ALONG], steps[ACROSS]
-    corner = origin + minor * along_x + major * along_y - one
+def _cell_rungs(steps, swap, rung, rest):
+    """Rays, and rest, from a voxel on a ray, the first one of a cell, to each one of the cell."""
+    step, along_x, along_y = np.int64(steps[RAY]), np.int64(steps[ALONG]), np.int64(steps[ACROSS])
     if swap:
         along_x, along_y = along_y, along_x
-    ray = quotient(corner, step, np.int64(corner / step))
-    rest, rate = gap.dtype.type(corner - ray * step), weight.dtype.type(1.0 / step)
-    first, last = gap.dtype.type(ray + 1), gap.dtype.type(columns - taps)
-    away = gap.dtype.type(taps + 2 * one // step + 2)  # so many rays off, no tap has a weight
-    none, back = gap.dtype.type(0), gap.dtype.type(step - one)
+    hop_x, hop_y = quotient(along_x, step, np.int64(0)), quotient(along_y, step, np.int64(0))
+    along_x, along_y = along_x - hop_x * step, along_y - hop_y * step
+    ray_y, rest_y = np.int64(0), np.int64(0)
+    for j in range(CELL):
+        ray_x, rest_x = ray_y, rest_y
+        for i in range(CELL):
+            rung[j * CELL + i], rest[j * CELL + i] = ray_x, rest_x
+            ray_x, rest_x = ray_x + hop_x, rest_x + along_x
+            if rest_x >= step:
+                ray_x, rest_x = ray_x + 1, rest_x - step
+        ray_y, rest_y = ray_y + hop_y, rest_y + along_y
+        if rest_y >= step:
+            ray_y, rest_y = ray_y + 1, rest_y - step
+
+
+@exact
+def _voxel_weights(steps, place, columns, bits, rung, rest, index, gap, weight):
+    """Rays that cross the voxels of a cell: index (cells,) first column, weight (taps, cells).
+
+    place: of the first voxel.  rung, rest: see `_cell_rungs`.  gap (cells,): work memory.  They are
+    of the type of `steps`, to which the numbers of the loops are cut; Numba would compute with 64
+    bits."""
+    taps, whole = weight.shape[0], gap.dtype.type
+    one, step = np.int64(1) << bits, np.int64(steps[RAY])
+    unit = weight.dtype.type(1) / weight.dtype.type(one)
+    ray = quotient(place - one, step, np.int64((place - one) / step))
+    start, first, last = whole(place - one - ray * step), whole(ray + 1), whole(columns - taps)
+    away = taps + np.int64(2 * one / step) + 2  # so many rays off, no tap has a weight
+    least, most = whole(-away), whole(away)
+    pitch, none, back = whole(step), whole(0), whole(step - one)
     for n in range(CELL * CELL):
-        place = gap.dtype.type(rest + n % CELL * along_x + n // CELL * along_y)
-        whole = gap.dtype.type(np.floor(weight.dtype.type(place) * rate))
-        place = gap.dtype.type(place - whole * step)
-        turn = gap.dtype.type(gap.dtype.type(place >= step) - gap.dtype.type(place < 0))
-        place = gap.dtype.type(place - turn * step)
-        column = gap.dtype.type(first + gap.dtype.type(whole + turn))
+        distance = whole(start + rest[n])
+        beyond = whole(distance - pitch)
+        column = whole(first + rung[n]) if beyond < 0 else whole(whole(first + rung[n]) + 1)
+        distance = distance if beyond < 0 else beyond
         kept = min(max(column, none), last)
         index[n] = kept
-        off = min(max(gap.dtype.type(kept - column), gap.dtype.type(-away)), away)
-        gap[n] = back - place + off * step
+        off = min(max(whole(kept - column), least), most)
+        gap[n] = whole(whole(back - distance) + whole(off * pitch))
     for tap in range(taps):
         for n in range(CELL * CELL):
-            distance = gap.dtype.type(gap[n] + tap * step)
+            distance = whole(gap[n] + whole(tap * pitch))
             weight[tap, n] = joseph(weight.dtype.type(distance) * unit)
 
 
@@ -264,18 +280,22 @@ def _backproject_tile(table, split, shape, taps, corner, like, sino, volume):
     ny, nx, _pitch, views, columns, _ray_pitch = shape
     index = np.empty((BATCH, CELL * CELL), np.int32)
     weight = np.empty((BATCH, taps, CELL * CELL), like.dtype)
+    rungs = np.empty((BATCH, 2, CELL * CELL), steps.dtype)
     gap = np.empty(CELL * CELL, steps.dtype)
     for begin in range(0, views, BATCH):
         end = min(begin + BATCH, views)
+        for n in range(end - begin):
+            _cell_rungs(steps[begin + n], begin + n >= split, rungs[n, 0], rungs[n, 1])
         for top in range(corner[0], min(corner[0] + TILE, ny), CELL):
             for left in range(corner[1], min(corner[1] + TILE, nx), CELL):
                 for n in range(end - begin):
-                    v = begin + n
-                    swap = v >= split
-                    minor, major = (top, left) if swap else (left, top)
+                    v, (i, j) = begin + n, (left, top) if begin + n < split else (top, left)
+                    place = (
+                        origins[v] + i * np.int64(steps[v, ALONG]) + j * np.int64(steps[v, ACROSS])
+                    )
+                    rung, rest = rungs[n, 0], rungs[n, 1]
                     _voxel_weights(
-                        *(steps[v], origins[v], minor, major, swap),
-                        *(columns, bits, index[n], gap, weight[n]),
+                        *(steps[v], place, columns, bits, rung, rest, index[n], gap, weight[n])
                     )
                 _sum_cell(begin, end, (top, left), shape, index, weight, sino, volume)
 

@@ -1,247 +1,368 @@
-"""A few slices of a parallel beam: the pair of `parallel_beam` for neighbouring rays or voxels.
+"""A slice of a parallel beam by itself: the pair of `parallel_beam` for neighbours in registers.
 
-With few slices there is no row of them to fill a register (`_lanes`).  But on one line of the image
-the rays of a view stand at an even step, and so do the voxels between its rays.  So forward, a
-register holds neighbouring rays and takes their two voxels from a window of the image, line after
-line; back, it holds neighbouring voxels and takes their two rays from a window of every view
-(`_resample`).
+A few slices do not make rows that fill a register (`_lanes`).  But on one line of the image the
+rays of a view stand at an even step, and so do the voxels between its rays.  So forward, a register
+holds neighbouring rays and takes their two voxels from the image, line after line; back, it holds
+neighbouring voxels and takes their two rays from every view (`_resample`).
 
 Distances, weights and the order of every sum are those of `parallel_beam`: a slice is the same, bit
 for bit.  Weights are left in whole numbers, ONE times those of `joseph`; the caller divides.
 A voxel has two rays in a view, where they are at least a unit apart, or up to four.
 
-Lines of the image, (line, slice, PAD + minor voxels + PAD), lie along the minor axis of the views;
-those of views, (view, slice, PAD + columns + PAD), along the detector.  Both are zero but for what
-lies between the pads, and as long as a multiple of SPAN."""
+Lines of the image, (line, PAD + minor voxels + PAD), lie along the minor axis of the views; those
+of views, (view, PAD + columns + PAD), along the detector, and are *turned* where the columns fall
+along the minor axis.  Those that are read are zero but for what lies between the pads; all are
+`padded` long."""
 
 from __future__ import annotations
 
 import numpy as np
-from numba import prange
+from numba import get_num_threads, prange
 
-from physrecon.kernels._jit import Twin, cpu, exact
-from physrecon.kernels._lanes import load, store, zero
+from physrecon.kernels._jit import Twin, cpu, exact, shared
+from physrecon.kernels._lanes import lanes, load, store, zero
 from physrecon.kernels._resample import (
     BITS,
     ONE,
     count,
+    element,
     fused,
     larger,
+    lower,
+    permute,
     pick,
     real,
+    shifted,
     spread,
     vector,
     where_above,
-    whole_part,
+    where_negative,
     window,
-    window_starts,
 )
-from physrecon.kernels.parallel_beam import ACROSS, ALONG, RAY, quotient, ray_on_line
+from physrecon.kernels.parallel_beam import quotient
 
 f4, i4 = np.float32, np.int32
 
-PAD = 48  # zeros on both sides of a line: a window that has left it reads nothing else
-SPAN = 32  # numbers in two of the longest registers: rays that are summed together
+SPAN = 64  # numbers in four of the longest registers: rays that are summed together
+PAD = 192  # zeros on both sides of a line: SPAN rays of which one still touches it, and a window
 BLOCK = 8  # lines of the image whose voxels are summed together
+STRIP = 128  # lines that the rays of a chunk of views cross in turn: their voxels stay in L1 and L2
+CHUNK = 16  # most views of a chunk
+OCTET = lanes(np.int32, BLOCK)  # a number for each line of a block
+
+# Back, a distance is a multiple of 2^LABEL, and the ray that it is measured from, counted from the
+# start of the window, is in the bits below: what chooses the distance has chosen the ray.
+LABEL = 5
+TILE = 16  # sides of a tile that is transposed: whole cache lines
+# A register of voxels whose first ray lies further off has no ray of the detector on any line of
+# its block (at most 2 rays a voxel, from lane to lane and from line to line).
+BEFORE, BEHIND = 50, 20
+
+# Columns of the plan of a view: see `slice_plans`.
+STEP, PLAIN, FIRST, LAST, START, LEAN = 0, 1, 2, 3, 4, 5
+TURN, HOP, HOP_REST, RISE, RISE_REST, ACROSS = 5, 6, 7, 8, 9, 10
+
+
+@shared
+def padded(length):
+    """Numbers of a line in memory: an odd number of cache lines, for all sets of the cache."""
+    return ((-(-length // SPAN) * SPAN + 2 * PAD) // 16 | 1) * 16
 
 
 # ------------------------------------------------------------------------------------------ forward
 
 
 @exact
-def _lines_met(low, high, lean, minors, majors):
-    """The lines on which rays between low and high, of line 0, may touch a voxel."""
+def _lines_met(low, high, lean, minors, lines):
+    """The ones of `lines` lines on which rays between low and high, of the first one, may touch a
+    voxel."""
+    drift = (lines - 1) * lean
+    if low + min(drift, 0) >= 0 and high + max(drift, 0) < minors * ONE:
+        return 0, lines
     slope = float(lean if lean != 0 else 1)
     enter, leave = (-ONE - high) / slope, (minors * ONE - low) / slope
-    first = min(max(np.floor(min(enter, leave)), 0.0), float(majors))
-    last = min(max(np.ceil(max(enter, leave)) + 1.0, first), float(majors))
+    first = min(max(np.floor(min(enter, leave)), 0.0), float(lines))
+    last = min(max(np.ceil(max(enter, leave)) + 1.0, first), float(lines))
     return np.int64(first), np.int64(last)
 
 
 @exact
-def _add_line(total, place, ramp, starts, line, minors, parts, image, sino):
-    """total + what the rays see on one line, which begins at image[line].
-
-    place: of the leftmost ray; ramp: of the others from there on, but for the starts of windows."""
-    start = line + min(max(place >> BITS, -PAD), minors)
-    first, last = start + starts[0], start + starts[1]
-    voxels = window(sino, image, first, last, parts)
-    places = ramp + spread(sino, i4(place & (ONE - 1)))
-    far = real(places & spread(sino, i4(ONE - 1)))
-    near, i = spread(sino, f4(ONE)) - far, whole_part(places)
-    total = fused(near, pick(voxels, i), total)
-    return fused(far, pick(voxels, i + spread(sino, i4(1))), total)
+def _add_plain(total, place, threshold, at, image, sino):
+    """total + what the rays see on one line: lane l passes voxel l from image[at] on, or the next
+    one, where the rest of its place has fallen below the threshold."""
+    here, there = vector(sino, image, at), vector(sino, image, at + 1)
+    beyond, rest = vector(sino, image, at + 2), place & spread(sino, i4(ONE - 1))
+    far, carry = real(rest), rest - threshold
+    total = fused(spread(sino, f4(ONE)) - far, where_negative(carry, there, here), total)
+    return fused(far, where_negative(carry, beyond, there), total)
 
 
 @exact
-def _project_view(steps, origin, shape, parts, image, slice_, at, sino):
-    """The rays of one view, whose registers begin at sino[at]."""
-    slices, minors, majors, columns = shape
-    lanes, width = count(sino), -(-minors // SPAN) * SPAN + 2 * PAD
-    place, lean = ray_on_line(steps, origin, 0, 0)
-    step = steps[RAY] if steps[ALONG] > 0 else -steps[RAY]
-    ramp, back = np.empty(lanes, np.int32), min((lanes - 1) * step, 0)
-    for n in range(lanes):
-        ramp[n] = n * step - back
-    starts, reach = window_starts(ramp), abs((lanes - 1) * step)
-    for n in range(lanes):
-        ramp[n] -= starts[2 * n // lanes] << BITS
-    for c in range(-(-columns // SPAN) * SPAN // (2 * lanes)):
-        x = place + 2 * c * lanes * step + back
-        y = x + lanes * step
-        first, last = _lines_met(min(x, y), max(x, y) + reach, lean, minors, majors)
-        x, y = x + first * lean, y + first * lean
-        line = (first * slices + slice_) * width + PAD
-        left, right, places = zero(sino), zero(sino), vector(sino, ramp, 0)
+def _add_picked(total, place, rungs, first, last, parts, image, sino):
+    """The same, for lanes that pass voxel rungs[1] of their window, or the next one."""
+    voxels = window(sino, image, first, last, parts)
+    rest, one = place & spread(sino, i4(ONE - 1)), spread(sino, i4(1))
+    far = real(rest)
+    i = where_above(rungs[0], rest, rungs[1] + one, rungs[1])
+    total = fused(spread(sino, f4(ONE)) - far, pick(voxels, i), total)
+    return fused(far, pick(voxels, i + one), total)
+
+
+@exact
+def _project_piece(x, top, lines, minors, plan, rungs, k, parts, image, at, sino):
+    """Four registers of rays of one view, from sino[at] on, over some lines.
+
+    x: place of the first ray on line `top`; k: where the rungs of the view begin."""
+    lanes, width, below = count(sino), padded(minors), ONE - 1
+    lean, stride = plan[LEAN], count(sino) * plan[STEP]
+    first, last = _lines_met(x, x + 4 * stride, lean, minors, lines)
+    x, line = x + first * lean, (top + first) * width + PAD
+    y, z, w = x + stride, x + 2 * stride, x + 3 * stride
+    rise, ramp = spread(sino, i4(lean)), vector(sino, rungs, k)
+    p, q = ramp + spread(sino, i4(x & below)), ramp + spread(sino, i4(y & below))
+    r, s = ramp + spread(sino, i4(z & below)), ramp + spread(sino, i4(w & below))
+    ladder = vector(sino, rungs, k + lanes), vector(sino, rungs, k + 2 * lanes)
+    a, b, c, d = load(sino, at), load(sino, at + 1), load(sino, at + 2), load(sino, at + 3)
+    if plan[PLAIN]:
         for _ in range(last - first):
-            left = _add_line(left, x, places, starts, line, minors, parts, image, sino)
-            right = _add_line(right, y, places, starts, line, minors, parts, image, sino)
-            x, y, line = x + lean, y + lean, line + slices * width
-        store(sino, at + 2 * c, left)
-        store(sino, at + 2 * c + 1, right)
+            a = _add_plain(a, p, ladder[0], line + (x >> BITS), image, sino)
+            b = _add_plain(b, q, ladder[0], line + (y >> BITS), image, sino)
+            c = _add_plain(c, r, ladder[0], line + (z >> BITS), image, sino)
+            d = _add_plain(d, s, ladder[0], line + (w >> BITS), image, sino)
+            p, q, r, s, line = p + rise, q + rise, r + rise, s + rise, line + width
+            x, y, z, w = x + lean, y + lean, z + lean, w + lean
+    else:
+        for _ in range(last - first):
+            f, g = line + plan[FIRST], line + plan[LAST]
+            n, m, t, u = x >> BITS, y >> BITS, z >> BITS, w >> BITS
+            a = _add_picked(a, p, ladder, f + n, g + n, parts, image, sino)
+            b = _add_picked(b, q, ladder, f + m, g + m, parts, image, sino)
+            c = _add_picked(c, r, ladder, f + t, g + t, parts, image, sino)
+            d = _add_picked(d, s, ladder, f + u, g + u, parts, image, sino)
+            p, q, r, s, line = p + rise, q + rise, r + rise, s + rise, line + width
+            x, y, z, w = x + lean, y + lean, z + lean, w + lean
+    store(sino, at, a)
+    store(sino, at + 1, b)
+    store(sino, at + 2, c)
+    store(sino, at + 3, d)
+
+
+@exact
+def _project_views(begin, end, plan, rungs, shape, parts, image, sino):
+    minors, majors, columns = shape
+    lanes, rows = count(sino), padded(columns) // count(sino)
+    for n in range(begin * rows, end * rows):
+        store(sino, n, zero(sino))
+    for top in range(0, majors, STRIP):
+        lines = min(STRIP, majors - top)
+        for c in range(0, -(-columns // lanes), 4):
+            for v in range(begin, end):
+                some, k, at = plan[v], 3 * v * lanes, v * rows + PAD // lanes + c
+                x = some[START] + top * some[LEAN] + c * lanes * some[STEP]
+                _project_piece(x, top, lines, minors, some, rungs, k, parts, image, at, sino)
 
 
 @cpu
-def _project_cpu(table, shape, parts, image, sino):
-    steps, origins = table
-    slices, _, _, columns = shape
-    rows = (-(-columns // SPAN) * SPAN + 2 * PAD) // count(sino)
-    for n in prange(steps.shape[0] * slices):
-        at = n * rows + PAD // count(sino)
-        v = n // slices
-        _project_view(steps[v], origins[v], shape, parts, image, n % slices, at, sino)
+def _project_cpu(plan, rungs, shape, chunk, parts, image, sino):
+    for g in prange(-(-len(plan) // chunk)):
+        begin, end = g * chunk, min((g + 1) * chunk, len(plan))
+        _project_views(begin, end, plan, rungs, shape, parts, image, sino)
 
 
 # --------------------------------------------------------------------------------------------- back
 
 
 @exact
-def _add_view(total, u, rest, rung, starts, facts, line, columns, parts, rays, volume):
-    """total + what voxels of one line get from one view, which begins at rays[line].
+def _places(j, view, like):
+    """(first ray of the leftmost voxel on line j of a block, distances of all voxels from theirs,
+    labelled; what is below 0 where a voxel has the ray that its rung says), for one view.
 
-    u: the ray left of the leftmost voxel, `rest` away from it.  rung: (ray left of every voxel, its
-    weight) for rest = 0; facts: (largest weight that makes the next ray the left one, sum of the
-    weights of two rays, their distance).  parts: two registers of a window, or three for voxels
-    with up to four rays."""
-    edge, both, step = facts
-    start = line + min(max(u, -PAD), columns)
-    first, last = start + starts[0], start + starts[1]
-    none, one = spread(volume, i4(0)), spread(volume, i4(1))
-    seen = window(volume, rays, first, last, parts)
-    weight = rung[1] - spread(volume, i4(rest))
-    i = where_above(edge, weight, rung[0] + one, rung[0])
-    weight = where_above(edge, weight, weight + step, weight)
-    if len(parts) > 2:
-        total = fused(real(larger(weight - step, none)), pick(seen, i - one), total)
-    total = fused(real(larger(weight, none)), pick(seen, i), total)
-    total = fused(real(larger(both - weight, none)), pick(seen, i + one), total)
-    if len(parts) > 2:
-        more = larger(both - step - weight, none)
-        total = fused(real(more), pick(seen, i + one + one), total)
-    return total
+    view: (places, row, start, last start, rung, step, edge, turn): rung: labelled distances of a
+    register whose leftmost voxel stands on a ray; step: labelled, from ray to ray; edge: how far
+    they are apart beyond a unit; turn: from a ray to the next one in memory."""
+    places, row, rung, step = view[0], view[1], view[4], view[5]
+    place = rung + spread(like, element(places, row + 1, j))
+    return element(places, row, j), lower(place, place - step), place - step
 
 
 @exact
-def _next_line(u, rest, rise, step):
-    """(u, rest) of the leftmost voxel on the next line: free of branches, which none could guess.
-
-    rise: (whole rays, rest of one) from line to line."""
-    rest += rise[1]
-    beyond = (step - 1 - rest) >> 63  # -1 where the next ray is the one on the left
-    return u + rise[0] - beyond, rest - (step & beyond)
+def _add_plain_view(total, j, view, parts, rays, volume):
+    """total + what voxels of line j of a block get from one view: lane l has ray l, or the next."""
+    u, place, carry = _places(j, view, volume)
+    at, edge, turn = view[2] + u, view[6], view[7]
+    distance, none = shifted(place, LABEL), spread(volume, i4(0))
+    near, far = larger(spread(volume, i4(ONE)) - distance, none), larger(distance - edge, none)
+    here, there = vector(volume, rays, at), vector(volume, rays, at + turn)
+    total = fused(real(near), where_negative(carry, here, there), total)
+    beyond = vector(volume, rays, at + 2 * turn)
+    return fused(real(far), where_negative(carry, there, beyond), total)
 
 
 @exact
-def _backproject_block(line, slice_, c, shape, table, ladder, more, parts, rays, volume):
-    """Register c of BLOCK lines from `line` on."""
-    (steps, origins), (rungs, plan) = table, ladder
-    slices, minors, columns = shape
-    lanes, width = count(volume), -(-columns // SPAN) * SPAN + 2 * PAD
-    rows = (-(-minors // SPAN) * SPAN + 2 * PAD) // lanes
-    at, stride = (line * slices + slice_) * rows + PAD // lanes + c, slices * rows
-    a0, a1, a2, a3 = zero(volume), zero(volume), zero(volume), zero(volume)
-    a4, a5, a6, a7 = zero(volume), zero(volume), zero(volume), zero(volume)
-    if more:
-        a0, a1 = load(volume, at), load(volume, at + stride)
-        a2, a3 = load(volume, at + 2 * stride), load(volume, at + 3 * stride)
-        a4, a5 = load(volume, at + 4 * stride), load(volume, at + 5 * stride)
-        a6, a7 = load(volume, at + 6 * stride), load(volume, at + 7 * stride)
-    for v in range(steps.shape[0]):
-        step, across = np.int64(steps[v, RAY]), np.int64(steps[v, ACROSS])
-        leftmost = c * lanes if steps[v, ALONG] > 0 else c * lanes + lanes - 1
-        place = origins[v] + leftmost * np.int64(steps[v, ALONG]) + line * across
+def _add_view(total, j, view, parts, rays, volume):
+    """The same, each lane has the ray of its label.  The first rays of all lanes lie in one
+    register, and so do the second ones; those of voxels with up to four in a window as long as
+    `parts`."""
+    u, place, _ = _places(j, view, volume)
+    at, last, edge, turn = view[2] + u, view[3] + u, view[6], view[7]
+    distance, unit, none = shifted(place, LABEL), spread(volume, i4(ONE)), spread(volume, i4(0))
+    near, far = larger(unit - distance, none), larger(distance - edge, none)
+    if len(parts) == 1:
+        total = fused(real(near), permute(vector(volume, rays, at), place), total)
+        return fused(real(far), permute(vector(volume, rays, at + turn), place), total)
+    i, next_ = place & spread(volume, i4((1 << LABEL) - 1)), spread(volume, i4(turn))
+    seen, step = window(volume, rays, at, last, parts), edge + unit
+    total = fused(real(larger(unit - step - distance, none)), pick(seen, i - next_), total)
+    total = fused(real(near), pick(seen, i), total)
+    total = fused(real(far), pick(seen, i + next_), total)
+    behind = larger(distance - edge - step, none)
+    return fused(real(behind), pick(seen, i + next_ + next_), total)
+
+
+@exact
+def _begin(line, plan, columns, places):
+    """Rows 2v and 2v + 1 of places: the first ray of the leftmost voxel of every line of a block,
+    and the distance of the voxel."""
+    ray, rest = np.empty(BLOCK, np.int32), np.empty(BLOCK, np.int32)
+    for v in range(len(plan)):
+        step, place = plan[v, STEP], plan[v, START] + line * plan[v, ACROSS]
         u = quotient(place, step, np.int64(place / step))
         r = place - u * step
-        rung = vector(volume, rungs, 2 * v * lanes), vector(volume, rungs, (2 * v + 1) * lanes)
-        starts, rise = (plan[v, 0], plan[v, 1]), (plan[v, 2], plan[v, 3])
-        edge, both = spread(volume, i4(ONE - step + 1)), spread(volume, i4(2 * ONE - step))
-        facts = edge, both, spread(volume, i4(step))
-        k = (v * slices + slice_) * width + PAD
-        a0 = _add_view(a0, u, r, rung, starts, facts, k, columns, parts, rays, volume)
-        u, r = _next_line(u, r, rise, step)
-        a1 = _add_view(a1, u, r, rung, starts, facts, k, columns, parts, rays, volume)
-        u, r = _next_line(u, r, rise, step)
-        a2 = _add_view(a2, u, r, rung, starts, facts, k, columns, parts, rays, volume)
-        u, r = _next_line(u, r, rise, step)
-        a3 = _add_view(a3, u, r, rung, starts, facts, k, columns, parts, rays, volume)
-        u, r = _next_line(u, r, rise, step)
-        a4 = _add_view(a4, u, r, rung, starts, facts, k, columns, parts, rays, volume)
-        u, r = _next_line(u, r, rise, step)
-        a5 = _add_view(a5, u, r, rung, starts, facts, k, columns, parts, rays, volume)
-        u, r = _next_line(u, r, rise, step)
-        a6 = _add_view(a6, u, r, rung, starts, facts, k, columns, parts, rays, volume)
-        u, r = _next_line(u, r, rise, step)
-        a7 = _add_view(a7, u, r, rung, starts, facts, k, columns, parts, rays, volume)
-    store(volume, at, a0)
-    store(volume, at + stride, a1)
-    store(volume, at + 2 * stride, a2)
-    store(volume, at + 3 * stride, a3)
-    store(volume, at + 4 * stride, a4)
-    store(volume, at + 5 * stride, a5)
-    store(volume, at + 6 * stride, a6)
-    store(volume, at + 7 * stride, a7)
+        for j in range(BLOCK):
+            ray[j] = u if plan[v, TURN] > 0 else columns - 1 - u
+            rest[j] = r << LABEL
+            u, r = u + plan[v, RISE], r + plan[v, RISE_REST]
+            if r >= step:
+                u, r = u + 1, r - step
+        store(places, 2 * v, vector(places, ray, 0))
+        store(places, 2 * v + 1, vector(places, rest, 0))
+
+
+@exact
+def _move_on(row, plan, places):
+    """Row `row` of places passes from the voxels of a register to those of the next one."""
+    step, turn = spread(places, i4(plan[STEP] << LABEL)), spread(places, i4(plan[TURN]))
+    rest = load(places, row + 1) + spread(places, i4(plan[HOP_REST]))
+    ray = load(places, row) + spread(places, i4(plan[HOP]))
+    store(places, row, where_negative(rest - step, ray, ray + turn))
+    store(places, row + 1, lower(rest, rest - step))
+
+
+@exact
+def _add_views(at, stride, more, plan, rungs, columns, parts, places, rays, volume):
+    """Registers at, at + stride, … of the lines of a block take their part of all views."""
+    lanes, width = count(volume), padded(columns)
+    a, b, c, d = zero(volume), zero(volume), zero(volume), zero(volume)
+    e, f, g, h = zero(volume), zero(volume), zero(volume), zero(volume)
+    if more:
+        a, b = load(volume, at), load(volume, at + stride)
+        c, d = load(volume, at + 2 * stride), load(volume, at + 3 * stride)
+        e, f = load(volume, at + 4 * stride), load(volume, at + 5 * stride)
+        g, h = load(volume, at + 6 * stride), load(volume, at + 7 * stride)
+    for v in range(len(plan)):
+        if -BEFORE <= element(places, 2 * v, 0) <= columns + BEHIND:
+            first, last = v * width + PAD + plan[v, FIRST], v * width + PAD + plan[v, LAST]
+            step = spread(volume, i4((plan[v, STEP] << LABEL) - plan[v, TURN]))
+            rung, edge = vector(volume, rungs, v * lanes), spread(volume, i4(plan[v, STEP] - ONE))
+            view = places, 2 * v, first, last, rung, step, edge, plan[v, TURN]
+            if plan[v, PLAIN] and len(parts) == 1:
+                a = _add_plain_view(a, 0, view, parts, rays, volume)
+                b = _add_plain_view(b, 1, view, parts, rays, volume)
+                c = _add_plain_view(c, 2, view, parts, rays, volume)
+                d = _add_plain_view(d, 3, view, parts, rays, volume)
+                e = _add_plain_view(e, 4, view, parts, rays, volume)
+                f = _add_plain_view(f, 5, view, parts, rays, volume)
+                g = _add_plain_view(g, 6, view, parts, rays, volume)
+                h = _add_plain_view(h, 7, view, parts, rays, volume)
+            else:
+                a = _add_view(a, 0, view, parts, rays, volume)
+                b = _add_view(b, 1, view, parts, rays, volume)
+                c = _add_view(c, 2, view, parts, rays, volume)
+                d = _add_view(d, 3, view, parts, rays, volume)
+                e = _add_view(e, 4, view, parts, rays, volume)
+                f = _add_view(f, 5, view, parts, rays, volume)
+                g = _add_view(g, 6, view, parts, rays, volume)
+                h = _add_view(h, 7, view, parts, rays, volume)
+        _move_on(2 * v, plan[v], places)
+    store(volume, at, a)
+    store(volume, at + stride, b)
+    store(volume, at + 2 * stride, c)
+    store(volume, at + 3 * stride, d)
+    store(volume, at + 4 * stride, e)
+    store(volume, at + 5 * stride, f)
+    store(volume, at + 6 * stride, g)
+    store(volume, at + 7 * stride, h)
 
 
 @cpu
-def _backproject_cpu(table, ladder, shape, blocks, more, parts, rays, volume):
-    slices, minors, _ = shape
-    registers = -(-minors // count(volume))
-    for n in prange((blocks[1] - blocks[0]) * slices):
-        line = (blocks[0] + n // slices) * BLOCK
-        for c in range(registers):
-            _backproject_block(line, n % slices, c, shape, table, ladder, more, parts, rays, volume)
+def _backproject_cpu(plan, rungs, shape, blocks, more, parts, rays, volume):
+    minors, columns = shape
+    lanes, stride = count(volume), padded(minors) // count(volume)
+    for n in prange(blocks[0], blocks[1]):
+        places, at = np.empty(2 * len(plan), OCTET), n * BLOCK * stride + PAD // lanes
+        _begin(n * BLOCK, plan, columns, places)
+        for c in range(-(-minors // lanes)):
+            _add_views(at + c, stride, more, plan, rungs, columns, parts, places, rays, volume)
 
+
+# ---------------------------------------------------------------------- between users and blocks
+
+
+@cpu
+def _take_cpu(stack, order, turned, factors, block):
+    for v in prange(len(order)):
+        row, line, length = stack[order[v]], block[v], stack.shape[1]
+        for u in range(length):
+            line[PAD + u] = factors[v] * row[length - 1 - u if turned[v] else u]
+        line[PAD + length :] = 0
+
+
+@cpu
+def _give_cpu(block, order, turned, factors, stack):
+    for v in prange(len(order)):
+        line, row, length = block[v], stack[order[v]], stack.shape[1]
+        for u in range(length):
+            row[u] = factors[v] * line[PAD + (length - 1 - u if turned[v] else u)]
+
+
+@cpu
+def _transpose_cpu(source, factor, target):
+    height, width = target.shape
+    for tile in prange(-(-height // TILE)):
+        for left in range(0, width, TILE):
+            for i in range(tile * TILE, min((tile + 1) * TILE, height)):
+                for j in range(left, min(left + TILE, width)):
+                    target[i, j] = factor * source[j, i]
+
+
+take = Twin(_take_cpu, None)
+"""(stack, order, turned, factors, block): block[v, PAD + u] = factors[v] · stack[order[v], u], with
+u counted from the other end where turned[v]; zero behind."""
+
+give = Twin(_give_cpu, None)
+"""(block, order, turned, factors, stack): the transpose; stack is written."""
+
+transpose = Twin(_transpose_cpu, None)
+"""(source, factor, target): target[i, j] = factor · source[j, i]."""
 
 project = Twin(_project_cpu, None)
-"""(table, shape, parts, image, sino): views of one minor axis.
+"""(plan, rungs, shape, chunk, parts, image, sino): views of one minor axis.
 
-table (steps (views, 3), origins (views,)) with BITS bits · shape (slices, minors, majors,
-columns) · parts: a tuple as long as a window has registers, 2 where rays are at most 5/3 apart,
-3 up to 3 · image, flat, 1/length · sino, flat rows of lanes, written, in 1/ONE of the length of
-a ray between two lines."""
+plan, rungs: `slice_plans.forward_plan` · shape (minors, majors, columns) · chunk: views that one
+thread takes at a time · parts: a tuple as long as a window has registers, 2 where rays are at most
+5/3 apart, 3 up to 3 · image, flat, 1/length · sino, flat rows of lanes, written, in 1/ONE of the
+length of a ray between two lines."""
 
 backproject = Twin(_backproject_cpu, None)
-"""(table, ladder, shape, blocks, more, parts, rays, volume): the transpose, for one minor axis.
+"""(plan, rungs, shape, blocks, more, parts, rays, volume): the transpose, for one minor axis.
 
-ladder: see `make_ladder` · shape (slices, minors, columns) · blocks (begin, end) of BLOCK
-lines · more: add to what the volume holds · parts: a tuple of 2 where rays are at least a unit
+plan, rungs: `slice_plans.back_plan` · shape (minors, columns) · blocks (begin, end) of BLOCK
+lines · more: add to what the volume holds · parts: a tuple of 1 where rays are at least a unit
 apart, of 3 down to half a unit · rays, flat · volume, flat rows of lanes, of which the lines of
 these blocks are written, in 1/ONE."""
 
 
-def make_ladder(steps, lanes, taps):
-    """(rungs, plan) of the views `steps`, for voxels from one on that stands on a ray.
-
-    rungs, flat (views, 2, lanes) int32: the ray left of each voxel, counted from the start of its
-    window, and its weight in 1/ONE, where that is above 0.  plan (views, 4): starts of the windows,
-    and (whole rays, rest of one) from a line to the next.  taps: most rays of a voxel; with more
-    than two the window begins one ray earlier."""
-    along, across, step = steps.astype(np.int64).T[:, :, None]
-    lane = np.arange(lanes)
-    places = np.where(along > 0, lane, lane[::-1]) * np.abs(along)
-    ray = places // step
-    starts = np.array([window_starts(row << BITS) for row in ray], np.int64).reshape(-1, 2)
-    starts -= taps > 2
-    rungs = np.stack([ray - starts[:, 2 * lane // lanes], ONE - (places - ray * step)], 1)
-    plan = np.hstack([starts, across // step, across % step])
-    return rungs.astype(np.int32).reshape(-1), plan
+def views_per_chunk(views: int) -> int:
+    """Views that one thread projects at a time.  The projections do not depend on it."""
+    share = -(-views // get_num_threads())
+    return -(-share // -(-share // CHUNK)) if share else 1

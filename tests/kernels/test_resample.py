@@ -9,7 +9,7 @@ from llvmlite import binding, ir
 from physrecon.kernels import _resample
 from physrecon.kernels._jit import exact
 from physrecon.kernels._lanes import lanes, store
-from physrecon.kernels._resample import BITS, pick, vector, window, window_starts
+from physrecon.kernels._resample import permute, pick, vector, window, window_starts
 
 
 @exact
@@ -21,13 +21,31 @@ def _picked(row, index, starts, parts, out):
 @pytest.mark.parametrize("step", [0.5, 1.0, 1.3, 1.6, 2.5, 2.9, -1.0, -1.6, -2.9])
 def test_lanes_pick_their_elements(count, step):
     row, parts = np.arange(100, 160, dtype=np.float32), (0, 1) if abs(step) < 5 / 3 else (0, 1, 2)
-    places = ((np.arange(count) * step - min((count - 1) * step, 0)) * (1 << BITS)).astype(np.int32)
-    starts, index = window_starts(places), places >> BITS
+    index = (np.arange(count) * step - min((count - 1) * step, 0)).astype(np.int32)
+    starts = window_starts(index)
     kept = index - np.repeat(starts, count // 2).astype(np.int32)
     out = np.zeros(count, np.float32)
     for n in (0, 1):
         _picked(row, kept + np.int32(n), starts, parts, out.view(lanes(out.dtype, count)))
         np.testing.assert_array_equal(out, row[index + n])
+
+
+@exact
+def _permuted(row, index, out):
+    store(out, 0, permute(vector(out, row, 0), vector(out, index, 0)))
+
+
+@pytest.mark.parametrize("count", [8, 16])
+def test_a_register_is_permuted_by_the_lowest_bits(count):
+    row = np.arange(count, dtype=np.float32)
+    index = np.random.default_rng(0).permutation(count).astype(np.int32)
+    out = np.zeros(count, np.float32)
+    _permuted(row, index + np.int32(32 * 7), out.view(lanes(out.dtype, count)))
+    np.testing.assert_array_equal(out, row[index])
+
+
+def _one_register(builder, numbers, index, _):
+    return _resample.permuted_register(builder, numbers, index)
 
 
 @pytest.mark.parametrize(
@@ -36,6 +54,8 @@ def test_lanes_pick_their_elements(count, step):
         (_resample.permuted, 16, "skylake-avx512", "vperm"),
         (_resample.permuted, 16, "znver4", "vperm"),
         (_resample.permuted_in_quarters, 8, "haswell", "vpermilps"),
+        (_one_register, 16, "skylake-avx512", "vperm"),
+        (_one_register, 8, "haswell", "vperm"),
     ],
 )
 def test_a_window_is_permuted_by_the_instruction_of_the_processor(

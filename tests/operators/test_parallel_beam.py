@@ -198,7 +198,7 @@ def test_work_bytes_are_those_that_are_allocated(name, rows, dtype):
     for C in (A, B):
         C._engine.project(np.zeros(C.in_shape, dtype), np.zeros(C.out_shape, dtype))
     held = [a for _, *pair in B._engine._free for a in pair]
-    held += [a for _, blocks in A._engine._few_free for a in blocks]
+    held += [a for blocks in A._engine._few_free for a in blocks]
     assert A.work_bytes(np.dtype(dtype).itemsize) == sum(a.nbytes for a in held)
 
 

@@ -81,7 +81,7 @@ class ParallelEngine:
         widths = [width for _, width in self._parts(near, self.grid.shape[0])]
         width = max(widths, default=0)
         lengths = self._lengths(width * itemsize) if width else (0, 0)
-        few = self._few.block_shapes(1) if 0 in widths else []
+        few = self._few.block_shapes() if 0 in widths else []
         wide = (self.ny * lengths[0] + self.scan.shape[0] * lengths[1]) * width
         return (wide + sum(map(math.prod, few))) * itemsize
 
@@ -93,7 +93,7 @@ class ParallelEngine:
         chunk = parallel_beam.views_per_chunk(len(self.table.order))
         for part, width in self._parts(x, x.shape[0]):
             if not width:
-                self._few.project(x[part], out[:, part], partial(self._pieces, unit=1))
+                self._few.project(x[part][0], out[:, part][:, 0], partial(self._pieces, unit=1))
                 continue
             kept, volume, sino = self._blocks(x, width)
             stacking.pack(x[part].transpose(1, 0, 2), *lines, volume)
@@ -114,7 +114,7 @@ class ParallelEngine:
         taps = min(self.table.taps, self.columns)
         for part, width in self._parts(y, y.shape[1]):
             if not width:
-                self._few.backproject(y[:, part], out[part], partial(self._pieces, unit=1))
+                self._few.backproject(y[:, part][:, 0], out[part][0], partial(self._pieces, unit=1))
                 continue
             kept, volume, sino = self._blocks(y, width)
             stacking.pack(y[:, part], order, lengths, sino)
