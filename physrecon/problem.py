@@ -268,6 +268,18 @@ class Problem:
         assert self.prior_operator.slices is not None  # it does not couple them
         return self.prior_operator.slices[1]
 
+    def prior_field(self, like: Vector) -> Vector:
+        """The zero v of a prior min_v g(K (x, v))."""
+        return vectors.fill(vectors.empty(self.prior_operator.in_shape[1], like), 0)
+
+    @property
+    def prior_field_axis(self) -> Axis:
+        """Axis of the slices in v, or None."""
+        if not self.separable:
+            return None
+        assert self.prior_operator.slices is not None  # it does not couple them
+        return self.prior_operator.slices[0][1]  # type: ignore[index]
+
     @cached_property
     def prior_operator_norms(self) -> Numbers:
         """Certified bounds of ‖K‖ of each slice."""

@@ -19,7 +19,7 @@ from physrecon.likelihoods import Likelihood
 from physrecon.priors import Prior
 from physrecon.solvers import ArraysHeld, State
 
-KINDS = {"quadratic", "smooth", "prox", "composed", "surrogate"}
+KINDS = {"quadratic", "smooth", "prox", "composed", "infimal", "surrogate"}
 
 
 def of_type(owner, facts):

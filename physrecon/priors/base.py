@@ -6,6 +6,7 @@
     "smooth"     has a gradient           `values_and_gradient`, `lipschitz`
     "prox"       has a proximal map       `prox`:  argmin_u  step · prior(u) + ½ ‖u − x‖²
     "composed"   g(K x), K linear         `operator` is K, `conjugate_prox` is that of g
+    "infimal"    min_v g(K (x, v))        as "composed", with v of the second part of K.in_shape
     "surrogate"  is below a parabola      `surrogate`: separable over voxels, touches at x
 
 Moreau's identity  z = prox_{t g}(z) + t prox_{g*/t}(z/t)  gives the proximal map of g from that of
@@ -132,6 +133,20 @@ class Prior:
     def has_prox(self, shape: Shape, constraint: Constraint | None) -> bool:
         """Whether `prox`, or else a gradient, handles x of this shape with the constraint."""
         return "prox" in self.capabilities or "smooth" in self.capabilities
+
+    def guess_shapes(self, shape: Shape) -> tuple[Shape, ...]:
+        """Shapes (components, *shape) of the arrays from which `near_prox` starts.
+
+        () for a proximal map that is not iterated.  The arrays are zero at first."""
+        return ()
+
+    def near_prox(
+        self, x: Vector, step: Any, constraint: Constraint | None, y: Vector, guess: Vector
+    ) -> Vector:
+        """x ← u, near enough to `prox` for a solver that moves from y to u; see `priors.near`.
+
+        guess: arrays of `guess_shapes`, updated: those of the last map of the same solver."""
+        raise NotImplementedError
 
     # "composed"
 

@@ -20,6 +20,7 @@ import numpy as np
 from physrecon import arrays
 from physrecon.arrays.vectors import Numbers
 from physrecon.operators.calculus import Lattice
+from physrecon.priors.near import Near
 
 RELAX = 1.8  # over-relaxation ρ < 2; 1 in iterations that evaluate the gap, which needs |p| ≤ r
 CONVEXITY = 0.5  # strong convexity by which τ shrinks; that of ½ ‖u − f‖² is 1
@@ -42,16 +43,18 @@ class Denoiser:
     tolerance: float
     iterations: int
 
-    def run(self, f: Any, radii: Numbers) -> None:
-        """f (problems, …) ← the solutions; radii r (problems,).  Solves a few at a time."""
+    def run(self, f: Any, radii: Numbers, near: Near | None = None) -> None:
+        """f (problems, …) ← the solutions; radii r (problems,).  Solves a few at a time.
+
+        near: with one field, p; the gap may be as large as it allows."""
         if self.norm > 0 and f.size:
             for part in parts(f):
-                self._solve(f[part], radii[part])
+                self._solve(f[part], radii[part], near and near.part(part))
         if self.bounds != (-math.inf, math.inf):
             arrays.namespace(f).clip(f, *self.bounds, out=f)
 
-    def _solve(self, f: Any, radii: Numbers) -> None:
-        from physrecon.kernels import total_variation
+    def _solve(self, f: Any, radii: Numbers, near: Near | None) -> None:
+        from physrecon.kernels import stencils, total_variation
 
         number = f.dtype.type
         data = self.at.flat(f)
@@ -63,7 +66,12 @@ class Denoiser:
         running = np.ones(f.shape[0], bool)
         head = (self.at.scales_in(f.dtype), self.at.layout)
         bounds = tuple(number(b) for b in self.bounds)
-        tau, check, last_step = FIRST_STEP, next_check(0), _last_step(f.dtype)
+        following = next_check if near is None else near.next_check
+        if near is not None:
+            (p,) = near.starts(radii, self.at.flat)
+            stencils.adjoint(*head, p, u)
+            arrays.namespace(f).clip(data - u, *bounds, out=u)
+        tau, check, last_step = FIRST_STEP, following(0), _last_step(f.dtype)
         within_reach = self.tolerance > np.finfo(f.dtype).eps
         for k in range(1, self.iterations + 1):
             look = k in (check, self.iterations)
@@ -76,13 +84,17 @@ class Denoiser:
             u, u_next, p, p_next = u_next, u, p_next, p
             tau *= theta
             if look:
-                check = next_check(k)
+                check = following(k)
                 gaps, values, floors = self._gaps(head, bounds, state, u, p)
-                closed = ~(gaps > self.tolerance * values + floors)  # NaN ends it, too
+                wanted = self.tolerance * values
+                wanted = wanted if near is None else np.maximum(wanted, near.allowed(u))
+                closed = ~(gaps > wanted + floors)  # NaN ends it, too
                 done = running & (closed & within_reach | (k == self.iterations))
                 solved = u.reshape(f.shape)
                 for i in np.flatnonzero(done):
                     f[i] = solved[i]
+                if near is not None:
+                    near.keep(np.flatnonzero(done), [p], radii)
                 running &= ~done
                 if not running.any():
                     return

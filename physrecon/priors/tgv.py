@@ -2,10 +2,11 @@
 
     TGV(x) = min_v  Σ |∇x − v| + ratio · Σ |E v|             Bredies, Kunisch & Pock (2010)
 
-E v is the symmetric gradient, |·| the Euclidean or Frobenius norm at a voxel.  The iteration
-of `kernels.generalised_variation` finds the minimum over v and the proximal map, with voxels of
-size 1.  For |q| ≤ r₀, p = Eᵀ q with |p| ≤ r₁, v = f − ∇ᵀp and P the projection on the
-bounds, the objective of (u, w) exceeds its minimum by no more than
+E v is the symmetric gradient, |·| the Euclidean or Frobenius norm at a voxel.  PDHG and ADMM take
+v as a second variable.  For the value and the proximal map, the iteration of
+`kernels.generalised_variation` finds the minimum over v, with voxels of size 1.  For |q| ≤ r₀,
+p = Eᵀ q with |p| ≤ r₁, v = f − ∇ᵀp and P the projection on the bounds, the objective of (u, w)
+exceeds its minimum by no more than
 
     Σ (r₁ |∇u − w| + r₀ |E w| − ⟨∇u, p⟩)  +  ½ ‖u − v‖² − ½ ‖P(v) − v‖²
 
@@ -21,13 +22,17 @@ import numpy as np
 
 from physrecon import arrays
 from physrecon.arrays import vectors
-from physrecon.arrays.vectors import Axis, Numbers, Shape
-from physrecon.operators.calculus import ROUNDING, Lattice, gradient_norm, lattice
+from physrecon.arrays.vectors import Axis, Numbers, Shape, Vector
+from physrecon.operators.base import LinearOperator
+from physrecon.operators.calculus import Lattice, gradient_norm, lattice
 from physrecon.priors.constraints import FREE
+from physrecon.priors.near import Near
 from physrecon.priors.rof import RELAX, beside, next_check, parts, per_problem
+from physrecon.priors.tgv_operator import GradientAndStrain, pair_norm
 from physrecon.priors.total_variation import IteratedVariation, arranged, slice_sums
 
 FIRST_STEP, LAST_STEP = 1.0, 1e-2  # largest and smallest τ; it shrinks like 1/k in between
+NEAR_STEP = 0.3  # first τ from the variables of the last map, which a larger one would undo
 VALUE_STEP = 0.1  # τ with u fixed, for gradients of mean square 1
 
 
@@ -41,7 +46,8 @@ class TGV(IteratedVariation):
     prox and value stop when their objective is certified to exceed its minimum by at most the
     fraction `tolerance`, when rounding prevents this, or after `iterations`.  Uncoupled slices stop
     independently.  Holds 2 + 5d + d² volumes besides x, d being the number of axes; if slices are
-    uncoupled, only for those solved together.
+    uncoupled, only for those solved together; FISTA holds 2d + d(d + 1)/2 more, see
+    `TotalVariation`.  PDHG and ADMM take both variables together, without an inner iteration.
 
     >>> ramp = np.arange(7.0).repeat(7).reshape(7, 7)
     >>> pr.TotalVariation(1.0).value(ramp), pr.TGV(1.0).value(ramp) < 0.1  # a ramp is free
@@ -52,9 +58,9 @@ class TGV(IteratedVariation):
     tolerance: float = field(default=1e-4, kw_only=True)
     iterations: int = field(default=3000, kw_only=True)
 
-    holds: ClassVar[int] = 24
-    solver: ClassVar[str] = "fista"
-    capabilities: ClassVar[tuple[str, ...]] = ("prox",)
+    holds: ClassVar[int] = 38
+    solver: ClassVar[str] = "pdhg"
+    capabilities: ClassVar[tuple[str, ...]] = ("infimal", "prox")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -73,10 +79,34 @@ class TGV(IteratedVariation):
         each *= unit * self.weight / min(steps.values())
         return slice_sums(each.reshape(u.shape[: len(free)]), free, axis)
 
+    def operator(self, shape: Shape) -> LinearOperator:
+        """(x, v) ↦ (∇x − v, E v) with the shortest spacing as the unit of length."""
+        steps = self.steps(shape)
+        smallest = min(steps.values())
+        return GradientAndStrain(shape, tuple(h / smallest for h in steps.values()), tuple(steps))
+
+    def conjugate_prox(self, q: Vector, sigma: Any) -> Vector:
+        """Projection onto |p| ≤ r₁ and |q| ≤ r₀; independent of σ."""
+        smallest = min(self.steps(q[0].shape[1:]).values())
+        radius = self.weight / smallest
+        self._project(q[0], True, radius)
+        self._project(q[1], True, radius * self.ratio / smallest)
+        return q
+
+    def guess_shapes(self, shape: Shape) -> tuple[Shape, ...]:
+        """Those of p and q, the dual variables of ∇x − v and E v, and of v."""
+        d = len(self.steps(shape))
+        return tuple((components, *shape) for components in (d, d * (d + 1) // 2, d))
+
     def _denoise(
-        self, f: Any, radii: Numbers, spacing: list[float], bounds: tuple[float, float]
+        self,
+        f: Any,
+        radii: Numbers,
+        spacing: list[float],
+        bounds: tuple[float, float],
+        near: Near | None,
     ) -> None:
-        self._inner(spacing, f.shape[1:]).denoise(f, radii / min(spacing), bounds)
+        self._inner(spacing, f.shape[1:]).denoise(f, radii / min(spacing), bounds, near)
 
     def _inner(self, spacing: list[float], shape: Shape) -> Iteration:
         smallest = min(spacing)
@@ -93,10 +123,12 @@ class Iteration:
     tolerance: float
     iterations: int
 
-    def denoise(self, f: Any, radii: Numbers, bounds: tuple[float, float]) -> None:
-        """f (problems, …) ← the solutions.  radii (problems,): r₁."""
+    def denoise(
+        self, f: Any, radii: Numbers, bounds: tuple[float, float], near: Near | None = None
+    ) -> None:
+        """f (problems, …) ← the solutions.  radii (problems,): r₁.  near: with fields p, q, w."""
         for part in parts(f):
-            self._run(f[part], radii[part], bounds, None)
+            self._run(f[part], radii[part], bounds, None, near and near.part(part))
         if bounds != FREE:
             arrays.namespace(f).clip(f, *bounds, out=f)
 
@@ -119,7 +151,12 @@ class Iteration:
             values[part] = found * scale
 
     def _run(
-        self, f: Any, radii: Numbers, bounds: tuple[float, float], values: Numbers | None
+        self,
+        f: Any,
+        radii: Numbers,
+        bounds: tuple[float, float],
+        values: Numbers | None,
+        near: Near | None = None,
     ) -> None:
         """f ← u; if `values` is given, u stays fixed at f and values ← the penalties."""
         from physrecon.kernels import generalised_variation, stencils
@@ -133,13 +170,17 @@ class Iteration:
         q = arrays.zeros_like(data, self._field(data, d * (d + 1) // 2))
         if frozen:
             stencils.gradient(*head, u, w)
-        norm = gradient_norm(f.shape[1:], range(d), self.at.spacing) * (1 + ROUNDING)
-        # ‖(∇ −1; 0 E)‖ ≤ ‖(n 1; 0 n)‖ with n = ‖∇‖ ≥ ‖E‖; its square is
-        square = norm**2 + 0.5 + math.sqrt(norm**2 + 0.25)
+        following = next_check if near is None else near.next_check
+        tau = VALUE_STEP if frozen else FIRST_STEP
+        if near is not None:
+            p, q, w = near.starts(radii, self.at.flat)
+            tau = NEAR_STEP
+            stencils.adjoint(*head, p, u)
+            arrays.namespace(f).clip(data - u, *bounds, out=u)
+        square = pair_norm(gradient_norm(f.shape[1:], range(d), self.at.spacing)) ** 2
         radius = beside(np.stack([radii, self.ratio * radii]).astype(f.dtype), f)
         limits = tuple(number(b) for b in bounds)
-        running, check = np.ones(count, bool), next_check(0)
-        tau = VALUE_STEP if frozen else FIRST_STEP
+        running, check = np.ones(count, bool), following(0)
         for k in range(1, self.iterations + 1):
             look = k in (check, self.iterations)
             theta = 1 / math.sqrt(1 + 2 * tau) if tau > LAST_STEP and not frozen else 1.0
@@ -154,11 +195,13 @@ class Iteration:
             tau *= theta
             if not look:
                 continue
-            check = next_check(k)
+            check = following(k)
             gaps, objectives, penalties, floors = self._gaps(
                 *(head, radii, bounds, frozen, data, u, w, q, u_ahead, w_ahead)
             )
-            closed = ~(gaps > self.tolerance * objectives + floors)  # NaN ends it, too
+            wanted = self.tolerance * objectives
+            wanted = wanted if near is None else np.maximum(wanted, near.allowed(u))
+            closed = ~(gaps > wanted + floors)  # NaN ends it, too
             within_reach = self.tolerance > np.finfo(f.dtype).eps
             done = running & (closed & within_reach | (k == self.iterations))
             for i in np.flatnonzero(done):
@@ -166,6 +209,8 @@ class Iteration:
                     f[i] = u.reshape(f.shape)[i]
                 else:
                     values[i] = penalties[i]
+            if near is not None:
+                near.keep(np.flatnonzero(done), [p, q, w], radii)
             running &= ~done
             if not running.any():
                 return

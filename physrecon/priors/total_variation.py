@@ -24,6 +24,7 @@ from physrecon.operators.calculus import ROUNDING, Gradient, gradient_norm, latt
 from physrecon.priors import rof
 from physrecon.priors.base import Prior, checked_axes, refuse_constraint
 from physrecon.priors.constraints import FREE, Constraint
+from physrecon.priors.near import Near
 
 ROUNDED = 0.01  # of the typical x: steps below are smoothed, for solvers that allow no kink
 
@@ -72,17 +73,18 @@ class Variation(Prior):
         steps = self.steps(shape)
         return Gradient(shape, tuple(steps.values()), tuple(steps))
 
-    def _project(self, q: Any, isotropic: bool) -> Any:
-        """Project q onto |q| ≤ w at every voxel."""
+    def _project(self, q: Any, isotropic: bool, most: float | None = None) -> Any:
+        """Project q onto |q| ≤ `most` at every voxel; None: the weight."""
         from physrecon.kernels import gradient_norms
 
+        most = self.weight if most is None else most
         if not isotropic:
-            return arrays.namespace(q).clip(q, -self.weight, self.weight, out=q)
-        unit = vectors.unit_of(np.full(1, self.weight, q.dtype))  # see `sums`
+            return arrays.namespace(q).clip(q, -most, most, out=q)
+        unit = vectors.unit_of(np.full(1, most, q.dtype))  # see `sums`
         part = vectors.divided(q, unit)
         if q.size:
             members = math.prod(q.shape[: 1 + self.first_axis])
-            radius = q.dtype.type(self.weight / unit)
+            radius = q.dtype.type(most / unit)
             gradient_norms.project(radius, part.reshape(members, 1, -1))
         if part is not q:
             q[...] = part
@@ -158,6 +160,17 @@ class IteratedVariation(Variation):
             )
 
     def prox(self, x: Any, step: Any, constraint: Constraint | None = None) -> Any:
+        return self._iterate(x, step, constraint, None, ())
+
+    def near_prox(
+        self, x: Any, step: Any, constraint: Constraint | None, y: Any, guess: Any
+    ) -> Any:
+        return self._iterate(x, step, constraint, y, guess)
+
+    def _iterate(
+        self, x: Any, step: Any, constraint: Constraint | None, y: Any, guess: tuple[Any, ...]
+    ) -> Any:
+        """x ← prox(x); near it, if y is given."""
         name = type(self).__name__
         bounds = bounds_of(name, constraint)
         steps = self.steps(x.shape)
@@ -166,9 +179,19 @@ class IteratedVariation(Variation):
         unit = vectors.unit_of(x)  # see `sums`
         f = vectors.divided(arranged(x, free, steps), unit)
         if x.size:
-            problems = f.reshape(-1, *f.shape[len(free) :])
+            inner, later = f.shape[len(free) :], [0, *(a + 1 for a in (*free, *steps))]
+            near = None
+            fields = [field.transpose(later) for field in guess]
+            if y is not None:
+                origin = vectors.divided(arranged(y, free, steps), unit).reshape(-1, *inner)
+                flat = (arrays.namespace(x).ascontiguousarray(field) for field in fields)
+                near = Near(origin, tuple(a.reshape(len(a), -1, *inner) for a in flat))
             limits = (bounds[0] / unit, bounds[1] / unit)
-            self._denoise(problems, radii / unit, list(steps.values()), limits)
+            problems = f.reshape(-1, *inner)
+            self._denoise(problems, radii / unit, list(steps.values()), limits, near)
+            if near is not None:
+                for field, found in zip(fields, near.fields, strict=True):
+                    field[...] = found.reshape(field.shape)
         if f is not x:
             x[...] = f.transpose(*np.argsort([*free, *steps]))
         if unit != 1:
@@ -176,7 +199,12 @@ class IteratedVariation(Variation):
         return x
 
     def _denoise(
-        self, f: Any, radii: Numbers, spacing: list[float], bounds: tuple[float, float]
+        self,
+        f: Any,
+        radii: Numbers,
+        spacing: list[float],
+        bounds: tuple[float, float],
+        near: Near | None,
     ) -> None:
         """f (problems, …) ← the solutions for the radii step · weight; spacing: along each axis."""
         raise NotImplementedError
@@ -194,8 +222,9 @@ class TotalVariation(IteratedVariation):
     tolerance · primal value, which also bounds ½ ‖u − exact u‖².  It stops earlier if rounding
     allows no smaller gap, and always after `iterations`; a tolerance below one rounding error runs
     all of them.  Uncoupled slices stop independently.  Holds 2 + 2d volumes besides x, d being the
-    number of axes; if slices are uncoupled, only for those solved together.  The tolerance limits
-    the accuracy of a solver that calls prox repeatedly.
+    number of axes; if slices are uncoupled, only for those solved together.  FISTA holds d more: it
+    starts from the last map, and stops once the error is small beside its own step, or at the
+    tolerance, which limits its accuracy.
 
     >>> x = np.zeros((5, 5))
     >>> x[:, 2:] = 1
@@ -209,7 +238,7 @@ class TotalVariation(IteratedVariation):
     tolerance: float = field(default=1e-5, kw_only=True)
     iterations: int = field(default=2000, kw_only=True)
 
-    holds: ClassVar[int] = 8
+    holds: ClassVar[int] = 11
     solver: ClassVar[str] = "fista"
     capabilities: ClassVar[tuple[str, ...]] = ("prox", "composed", "surrogate")
 
@@ -245,14 +274,23 @@ class TotalVariation(IteratedVariation):
         """Projection onto |q| ≤ w; independent of σ."""
         return self._project(q, self.isotropic)
 
+    def guess_shapes(self, shape: Shape) -> tuple[Shape, ...]:
+        """That of p, the dual variable of ∇x."""
+        return ((len(self.steps(shape)), *shape),)
+
     def _denoise(
-        self, f: Any, radii: Numbers, spacing: list[float], bounds: tuple[float, float]
+        self,
+        f: Any,
+        radii: Numbers,
+        spacing: list[float],
+        bounds: tuple[float, float],
+        near: Near | None,
     ) -> None:
         shape = f.shape[1:]
         at = lattice("TotalVariation", shape, dict(enumerate(spacing)))
         norm = gradient_norm(shape, range(len(shape)), at.spacing) * (1 + ROUNDING)
         limits = (self.tolerance, self.iterations)
-        rof.Denoiser(at, norm, bounds, self.isotropic, *limits).run(f, radii)
+        rof.Denoiser(at, norm, bounds, self.isotropic, *limits).run(f, radii, near)
 
 
 @dataclass(frozen=True)
@@ -270,7 +308,7 @@ class HuberTV(Variation):
     delta: float
     isotropic: bool = field(default=True, kw_only=True)
 
-    holds: ClassVar[int] = 7
+    holds: ClassVar[int] = 10
     solver: ClassVar[str] = "fista"
     in_units_of_x: ClassVar[tuple[str, ...]] = ("delta",)
     capabilities: ClassVar[tuple[str, ...]] = ("smooth", "composed", "surrogate")

@@ -1,7 +1,8 @@
 """The alternating direction method of multipliers, ADMM, on  f(x) + R(x)  with copies z = B x.
 
 There is one split variable z per B: A, unless f is least squares; K of a prior g(K x); and 1 for a
-prior used by its proximal map or for a constraint.  d are the multipliers of z = B x, divided by ρ:
+prior used by its proximal map or for a constraint.  For a prior min_v g(K (x, v)), w has the part v
+too.  d are the multipliers of z = B x, divided by ρ:
 
     w ← argmin  ½ ‖W^½ (A w − y)‖² + Σ ρ/2 ‖B w − z + d‖²       a few steps of conjugate gradient
     h = a B w + (1 − a) z;   z ← prox_{g/ρ}(h + d);   d ← d + h − z
@@ -100,7 +101,7 @@ class ADMM(Solver):
 
     iterations = 50
     state_type = ADMMState
-    accepts = ("composed", "prox")
+    accepts = ("composed", "infimal", "prox")
     certified = False
     holds = ArraysHeld(data=6, volumes=10)
 
@@ -119,15 +120,18 @@ class ADMM(Solver):
             *self._terms(problem),
         )
         x = fields["x"]
-        images = tuple(c.forward(x, vectors.empty(c.shape, x)) for c in split_variables)
+        w = vectors.copy(x)
+        if use_of(self, problem) == "infimal":
+            w = (w, problem.prior_field(x))
+        images = tuple(c.forward(w, vectors.empty(c.shape, x)) for c in split_variables)
         state = ADMMState(
             **fields,
-            w=vectors.copy(x),
+            w=w,
             misfit=problem.f.residual(x) if least_squares_terms else (),
             images=images,
             z=tuple(vectors.copy(image) for image in images),
             d=tuple(vectors.fill(vectors.copy(image), 0) for image in images),
-            rho=first_rho(problem, least_squares_terms, split_variables),
+            rho=first_rho(problem, w, self._axis(problem), least_squares_terms, split_variables),
             iterations_in_slice=np.zeros(problem.count),
         )
         self._update_split_variables(state, split_variables)
@@ -138,8 +142,10 @@ class ADMM(Solver):
         self._descend(problem, state, least_squares_terms, split_variables)
         state.iterations_in_slice = state.iterations_in_slice + state.active
         self._update_split_variables(state, split_variables)
-        clear = proximal_map(problem, use_of(self, problem)) is None
-        assign_x(problem, state, state.w if clear else state.z[-1])
+        use = use_of(self, problem)
+        clear = proximal_map(problem, use) is None
+        w = state.w[0] if use == "infimal" else state.w
+        assign_x(problem, state, w if clear else state.z[-1])
         if (state.change == 0).any():
             gaps = map(gap, split_variables, state.images, state.z)
             note_standstill(state, np.max([np.zeros(problem.count), *gaps], axis=0))
@@ -159,14 +165,23 @@ class ADMM(Solver):
         else:
             prox = partial(moreau, f.conjugate_prox)
             split_variables = [Term(A.forward, A.adjoint, A.out_shape, axis, prox)]
-        if use == "composed":
+        if use in ("composed", "infimal"):
             K, g = problem.prior_operator, problem.prior.composed_prox  # type: ignore[union-attr]
             split_variables.append(
                 Term(K.forward, K.adjoint, K.out_shape, problem.prior_operator_axis, g)
             )
         if own := proximal_map(problem, use):
             split_variables.append(Term(assigned, assigned, A.in_shape, problem.axis, own))
+        if use == "infimal":
+            terms = (least_squares_terms, split_variables)
+            return tuple([t if t.prox is g else of_first(t) for t in part] for part in terms)  # type: ignore[return-value]
         return least_squares_terms, split_variables
+
+    def _axis(self, problem: Problem) -> Axis:
+        """The slice axis of w."""
+        if problem.axis is None or use_of(self, problem) != "infimal":
+            return problem.axis
+        return problem.axis, problem.prior_field_axis
 
     def _descend(
         self,
@@ -176,7 +191,8 @@ class ADMM(Solver):
         split_variables: list[Term],
     ) -> None:
         """Conjugate gradient steps on w; they update the misfit and the images too."""
-        axis, active, shape = problem.axis, state.active, problem.f.A.in_shape
+        axis, active = self._axis(problem), state.active
+        shape = vectors.transform(lambda leaf: leaf.shape, state.w)
         one = np.ones(len(active))
         terms, weights = (
             least_squares_terms + split_variables,
@@ -261,13 +277,17 @@ def gap(copy: Term, image: Vector, z: Vector) -> Numbers:
 
 
 def first_rho(
-    problem: Problem, least_squares_terms: list[Term], split_variables: list[Term]
+    problem: Problem,
+    w: Vector,
+    axis: Axis,
+    least_squares_terms: list[Term],
+    split_variables: list[Term],
 ) -> Numbers:
     """The ρ for which ρ ‖B‖² equals ‖W^½ A‖² in Frobenius norms; (split variables, slices).
 
     Images of random noise estimate these norms (Hutchinson 1990).  If f is not least squares, W is
     a typical curvature."""
-    v = noise(problem.f.A.in_shape, problem.axis, problem.f.y)
+    v = noise(vectors.transform(lambda leaf: leaf.shape, w), axis, w)
 
     def energy(term: Term) -> Numbers:
         image = term.forward(v, vectors.empty(term.shape, v))
@@ -293,6 +313,17 @@ def noise(shape: Shape, axis: Axis, beside: Vector) -> Vector:
         sample = rng.standard_normal(one).astype(leaf.dtype)
         leaf[...] = arrays.to_device(sample, "cuda" if arrays.is_device(leaf) else "cpu")
     return v
+
+
+def of_first(term: Term) -> Term:
+    """The term of the first part of (x, v)."""
+
+    def adjoint(r: Vector, out: Vector) -> Vector:
+        term.adjoint(r, out[0])
+        vectors.fill(out[1], 0)
+        return out
+
+    return term._replace(forward=lambda x, out: term.forward(x[0], out), adjoint=adjoint)
 
 
 def weighted(f: Any, x: Vector, out: Vector) -> Vector:

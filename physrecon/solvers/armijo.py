@@ -16,8 +16,9 @@ from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Numbers, Vector
 from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
+from physrecon.solvers.finite_start import finite_fields
 from physrecon.solvers.line_search import Step, first_step, projected, search
-from physrecon.solvers.state import VECTOR, ArraysHeld, State, initial_fields
+from physrecon.solvers.state import VECTOR, ArraysHeld, State
 
 
 @dataclass
@@ -48,8 +49,7 @@ class Armijo:
             raise ArgumentError(f"GradientDescent.step: expected a number > 0, got {self.step}")
 
     def start(self, problem: Problem, x0: Vector = None) -> ArmijoState:
-        fields = initial_fields(problem, x0)
-        objective, fields["value"], gradient = problem.objective_and_gradient(fields["x"])
+        fields, objective, gradient = finite_fields(self, problem, x0)
         step = self.step * first_step(objective, vectors.dots(gradient, gradient, problem.axis))
         recent = np.full((problem.count, self.memory), -np.inf)
         recent[:, 0] = objective

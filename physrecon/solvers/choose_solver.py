@@ -14,7 +14,8 @@ def choose_solver(problem: Problem) -> Solver:
     """The solver that was fastest in our measurements among those that suit the problem.
 
     Conjugate gradient for unconstrained least squares with quadratic priors; FISTA if the prior has
-    a proximal map and f a Lipschitz bound; PDHG for other convex problems; L-BFGS for smooth ones.
+    a proximal map and f a Lipschitz bound; PDHG for other convex problems and for priors that it
+    takes without an inner iteration over a second variable; L-BFGS for smooth ones.
     Raises ArgumentError if none suits."""
     f, prior, constraint = problem.f, problem.prior, problem.constraint
     for name in ("cgls", "fista", "pdhg", "lbfgs"):
@@ -27,6 +28,8 @@ def choose_solver(problem: Problem) -> Solver:
             continue
         if name == "fista":
             if prior is not None and not prior.has_prox(f.A.in_shape, constraint):
+                continue
+            if prior is not None and "infimal" in prior.capabilities and problem.has_dual:
                 continue
             try:
                 problem.lipschitz  # noqa: B018

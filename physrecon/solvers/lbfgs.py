@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Numbers, Vector
 from physrecon.problem import Problem
+from physrecon.solvers.finite_start import finite_fields
 from physrecon.solvers.line_search import descent, first_step, inside, keep, projected, search
-from physrecon.solvers.state import VECTOR, ArraysHeld, Solver, State, initial_fields, ratio
+from physrecon.solvers.state import VECTOR, ArraysHeld, Solver, State, ratio
 
 
 @dataclass
@@ -42,9 +43,11 @@ class LBFGSState(State):
 class LBFGS(Solver):
     """Any likelihood with a gradient, convex or not, A linear or not; smooth priors, constraints.
 
-    memory: m, the number of pairs.  A line search finds the step; the objective never rises.  A
-    constraint other than NonNegative and Box is met too, with more steps along the gradient.  Holds
-    x, ∇F, d, the trial point and 2 m volumes more, and one data set besides the measured one.
+    memory: m, the number of pairs.  A line search finds the step; the objective never rises.  From
+    an x0 that makes the counts impossible, A x0 + b = 0 < y, which zeros do, it starts at x0 plus
+    the flat volume that explains them.  A constraint other than NonNegative and Box is met too,
+    with more steps along the gradient.  Holds x, ∇F, d, the trial point and 2 m volumes more, and
+    one data set besides the measured one.
 
     >>> f = pr.PoissonLikelihood(pr.Diagonal([1, 2], (2,)), np.array([3.0, 8.0]), background=1)
     >>> result = pr.solve(pr.Problem(f, constraint=pr.NonNegative()), pr.LBFGS(), np.ones(2))
@@ -64,8 +67,7 @@ class LBFGS(Solver):
         object.__setattr__(self, "holds", ArraysHeld(2, 4 + 2 * int(self.memory)))
 
     def start(self, problem: Problem, x0: Vector = None) -> LBFGSState:
-        fields = initial_fields(problem, x0)
-        objective, fields["value"], gradient = problem.objective_and_gradient(fields["x"])
+        fields, objective, gradient = finite_fields(self, problem, x0)
         return LBFGSState(
             **fields,
             gradient=gradient,

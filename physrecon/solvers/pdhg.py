@@ -9,8 +9,11 @@ Appl. 158 (2013) 460, algorithm 3.2.  A term without a closed proximal map enter
 1/τ = s + t + (more than half the Lipschitz bound of the gradients);  r is diagonal if A ≥ 0 (Pock
 and Chambolle, ICCV 2011).  The primal-dual gap of the mean of k iterates is at most
 (‖x*‖²/τ + ‖u*‖²/σ + ‖q*‖²/σ') / 2k,  which is least for  s = ‖A‖ ‖u*‖/‖x*‖,  t = ‖K‖ ‖q*‖/‖x*‖.
-So s and t are adapted to the norms of the iterates, but not after iteration 1024: from there the
-proof for constant steps holds (for adaptive ones Goldstein, Li and Yuan, NIPS 2015)."""
+For a prior min_v g(K (x, v)) the step of v is 1/t:  s ‖x‖² + t ‖(x, v)‖² bounds both terms.
+From any iterate on, x*, u* and q* count from there.  So s and t are adapted to what x, u and q have
+moved since they were adapted last, as with the primal weight of Applegate, Díaz, Hinder, Lu, Lubin,
+O'Donoghue and Schudy (NeurIPS 2021), but not after iteration 1024: from there the proof for
+constant steps holds (for adaptive ones Goldstein, Li and Yuan, NIPS 2015)."""
 
 from __future__ import annotations
 
@@ -42,8 +45,7 @@ from physrecon.solvers.state import (
 )
 
 BALANCE_AT = 2 ** np.arange(3, 11)  # iterations of a slice after which its rates are adapted
-# Factor of the s and t above; measured.  Early iterates have the norm of x*, but not its detail.
-EMPHASIS = 6.0
+EMPHASIS = 3.0  # factor of the s and t above; measured on denoising, blurs and tomography
 # Bounds and start of the rate s, in units of ‖A‖² φ'', the 1/τ of gradient descent.  A larger s
 # makes the steps smaller and no better; a tiny s does not benefit from the curvature of φ*.
 LEAST, FIRST, MOST = 0.002, 0.05, 1.0
@@ -53,13 +55,15 @@ class Dual(NamedTuple):
     """A term φ(A x) or g(K x).
 
     axis: slice axis of the operator's range.  norms: bounds of the operator's norm, one per slice.
-    diagonal: r, None for 1/norms².  prox: the proximal map of φ* or g*."""
+    diagonal: r, None for 1/norms².  prox: the proximal map of φ* or g*.  infimal: whether the
+    operator takes (x, v)."""
 
     operator: Any
     axis: Axis
     norms: Numbers
     diagonal: Vector | None
     prox: ProximalMap
+    infimal: bool = False
 
     def ascend(self, u: Vector, image: Vector, rate: Numbers, active: Any) -> Numbers:
         """image ← u⁺ = prox(u + σ image), u ← 2u⁺ − u in the active slices; return ‖2u⁺ − u‖²."""
@@ -78,13 +82,17 @@ class Dual(NamedTuple):
 @dataclass
 class PDHGState(State):
     """u: the dual variables.  images: A x, K x.  gradient: of the terms used by it, () for none.
+    v: that of an infimal prior, else ().
 
+    past: x and u when the rates were last adapted.
     rates: s and t, (duals, slices).  lengths: ‖2u⁺ − u‖², (duals, slices).  Of each slice, natural:
     the rate 1/τ of gradient descent; iterations_in_slice: number of iterations."""
 
     u: tuple[Vector, ...] = field(metadata=VECTOR)
     images: tuple[Vector, ...] = field(metadata=VECTOR)
     gradient: Vector = field(metadata=VECTOR)
+    v: Vector = field(metadata=VECTOR)
+    past: tuple[Vector, ...] = field(metadata=VECTOR)
     rates: Numbers
     lengths: Numbers
     natural: Numbers
@@ -97,9 +105,9 @@ class PDHG(Solver):
     constraint; any prior.
 
     A prior is used as g(K x) if it is composed, else by its proximal map, else by its gradient.
-    Needs certified norms, and no tuning.  Holds x and two more volumes, u and A x besides y and the
-    memory of the proximal map of φ* (data sets), and twice the range of K; one volume more for
-    gradients, and no data set if f is used by its gradient.
+    Needs certified norms, and no tuning.  Holds x and three more volumes, u twice and A x besides y
+    and the memory of the proximal map of φ* (data sets), and three times the range of K; one volume
+    more for gradients, and no data set if f is used by its gradient.
 
     >>> f = pr.LeastSquares(pr.Identity(4), np.array([0.0, 0.2, 4.8, 5.0]))
     >>> problem = pr.Problem(f, pr.TotalVariation(0.2))
@@ -110,8 +118,8 @@ class PDHG(Solver):
 
     iterations = 300
     state_type = PDHGState
-    accepts = ("composed", "prox", "smooth")
-    holds = ArraysHeld(data=6, volumes=3)
+    accepts = ("composed", "infimal", "prox", "smooth")
+    holds = ArraysHeld(data=7, volumes=4)
 
     def start(self, problem: Problem, x0: Vector = None) -> PDHGState:
         fields, duals, gradient = initial_fields(problem, x0), self._duals(problem), ()
@@ -121,11 +129,14 @@ class PDHG(Solver):
         natural, bound = natural_rate(problem), self._bound(problem)
         rates = [FIRST * natural] if problem.has_dual else []
         rates += [0.3 * (FIRST * natural + bound)]
+        u = tuple(vectors.fill(vectors.empty(d.operator.out_shape, x), 0) for d in duals)
         state = PDHGState(
             **fields,
-            u=tuple(vectors.fill(vectors.empty(d.operator.out_shape, x), 0) for d in duals),
+            u=u,
+            past=vectors.copy((x, *u)),
             images=tuple(vectors.empty(d.operator.out_shape, x) for d in duals),
             gradient=gradient,
+            v=problem.prior_field(x) if use_of(self, problem) == "infimal" else (),
             rates=np.reshape(rates[: len(duals)], (len(duals), count)),
             lengths=np.zeros((len(duals), count)),
             natural=natural,
@@ -139,6 +150,8 @@ class PDHG(Solver):
         rate = state.rates.sum(axis=0) + self._bound(problem)
         step = 1 / np.where(rate > 0, rate, 1)  # any step if the direction is 0
         direction, gap = self._pull(problem, state, duals)
+        if use == "infimal":
+            self._step_field(problem, state, duals[-1])
         if use == "prox":
             one = np.ones(len(step))
             vectors.scale_add(direction, -step, one, state.x, problem.axis, state.active)
@@ -158,7 +171,7 @@ class PDHG(Solver):
         if problem.has_dual:
             norms, diagonal = problem.data_norms, problem.data_diagonal
             duals = [Dual(f.A, problem.data_axis, norms, diagonal, f.conjugate_prox)]
-        if use_of(self, problem) == "composed":
+        if use_of(self, problem) in ("composed", "infimal"):
             prox = problem.prior.conjugate_prox  # type: ignore[union-attr]
             duals += [
                 Dual(
@@ -167,6 +180,7 @@ class PDHG(Solver):
                     problem.prior_operator_norms,
                     None,
                     prox,
+                    use_of(self, problem) == "infimal",
                 )
             ]
         return duals
@@ -189,8 +203,9 @@ class PDHG(Solver):
         gap, lengths = np.zeros(problem.count), state.lengths.copy()
         for i, (dual, u, image) in enumerate(zip(duals, state.u, state.images, strict=True)):
             length = dual.ascend(u, image, state.rates[i], state.active)
-            memory = state.scratch(f"pull {i}", problem.f.A.in_shape)
-            pulls.append(dual.operator.adjoint(u, memory))
+            memory = state.scratch(f"pull {i}", dual.operator.in_shape)
+            pull = dual.operator.adjoint(u, memory)
+            pulls.append(pull[0] if dual.infimal else pull)
             vectors.assign(u, image, dual.axis, state.active)
             still = length == state.lengths[i]
             gap = np.maximum(gap, np.where(still, 0, abs(1 - np.sqrt(ratio(lengths[i], length)))))
@@ -200,11 +215,18 @@ class PDHG(Solver):
             vectors.add(pulls[0], other)
         return pulls[0], gap
 
+    def _step_field(self, problem: Problem, state: PDHGState, dual: Dual) -> None:
+        """v ← v − Kᵀ(2q⁺ − q) / t, with the product that `_pull` left in scratch memory."""
+        at = len(state.u) - 1
+        pull = state.scratch(f"pull {at}", dual.operator.in_shape)[1]
+        one, axis = np.ones(problem.count), problem.prior_field_axis
+        vectors.scale_add(state.v, one, -ratio(1, state.rates[at]), pull, axis, state.active)
+
     def _look(self, problem: Problem, state: PDHGState, duals: list[Dual]) -> None:
         """Evaluate A x, K x, f and the gradients at x, in all slices, for the next step."""
         f, x = problem.f, state.x
         for dual, image in zip(duals, state.images, strict=True):
-            dual.operator.forward(x, image)
+            dual.operator.forward((x, state.v) if dual.infimal else x, image)
         if problem.has_dual:
             values = f.data_values(state.images[0])
             vectors.fill(state.gradient, 0)
@@ -219,9 +241,13 @@ class PDHG(Solver):
         due = state.active & np.isin(state.iterations_in_slice, BALANCE_AT)
         if not due.any():
             return
-        size, rates = vectors.dots(state.x, state.x, problem.axis), state.rates.copy()
-        for i, (dual, u) in enumerate(zip(duals, state.u, strict=True)):
-            wanted = EMPHASIS * dual.norms * np.sqrt(ratio(vectors.dots(u, u, dual.axis), size))
+        x, *before = state.past
+        size, rates = vectors.distances(state.x, x, problem.axis), state.rates.copy()
+        vectors.assign(x, state.x, problem.axis, due)
+        for i, (dual, u, last) in enumerate(zip(duals, state.u, before, strict=True)):
+            moved = vectors.distances(u, last, dual.axis)
+            vectors.assign(last, u, dual.axis, due)
+            wanted = EMPHASIS * dual.norms * np.sqrt(ratio(moved, size))
             known = due & (wanted > 0) & np.isfinite(wanted)
             rates[i] = np.where(known, np.sqrt(rates[i] * np.where(known, wanted, 1)), rates[i])
         if problem.has_dual:

@@ -1,0 +1,61 @@
+"""Iterated proximal maps that are as accurate as the solver around them needs.
+
+A solver moves from a point y to u ≈ prox(f).  The duality gap of u is the sum ½ ‖e‖² + ε of an
+error e of f and of an ε-subgradient.  A gap of at most ½ σ² ‖u − y‖² is small enough: FISTA
+converges as with exact maps for steps of (1 − σ²)/L (Monteiro and Svaiter, SIAM J. Optim. 23 (2013)
+1092).  The dual variables of the last map are where the next one starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from physrecon import arrays
+from physrecon.arrays.vectors import Numbers
+
+RELATIVE = 0.1  # σ²
+FIRST_CHECK, CHECKS = 4, 4  # iterations between gaps: at least 4, later k / 4
+
+
+@dataclass(frozen=True)
+class Near:
+    """The point y of the solver, and the variables of the last map, which are updated.
+
+    origin: y, (problems, …).  fields: each (components, problems, …), in multiples of r."""
+
+    origin: Any
+    fields: tuple[Any, ...]
+
+    def part(self, some: slice) -> Near:
+        """That of some problems."""
+        return Near(self.origin[some], tuple(field[:, some] for field in self.fields))
+
+    def starts(self, radii: Numbers, flat: Any) -> list[Any]:
+        """The fields, contiguous, times r; `flat` shapes them for kernels."""
+        return [flat(field * self._of_each(radii, field)) for field in self.fields]
+
+    def keep(self, problems: Any, found: list[Any], radii: Numbers) -> None:
+        """Store the fields of the problems with these indices, divided by r."""
+        for field, values in zip(self.fields, found, strict=True):
+            inverse = self._of_each(1 / radii, field)
+            for i in problems:
+                field[:, i] = values.reshape(field.shape)[:, i] * inverse[:, i]
+
+    def allowed(self, u: Any) -> Numbers:
+        """½ σ² ‖u − y‖² of each problem."""
+        moved = u.reshape(self.origin.shape) - self.origin
+        squares = arrays.to_host(moved * moved).reshape(len(moved), -1)
+        return np.array([0.5 * RELATIVE * np.sum(row, dtype=np.float64) for row in squares])
+
+    @staticmethod
+    def next_check(k: int) -> int:
+        """The iteration of the next gap, after a gap at iteration k."""
+        return k + max(FIRST_CHECK, k // CHECKS)
+
+    @staticmethod
+    def _of_each(numbers: Numbers, field: Any) -> Any:
+        where = "cuda" if arrays.is_device(field) else "cpu"
+        shape = (1, -1, *(1,) * (field.ndim - 2))
+        return arrays.to_device(numbers.astype(field.dtype).reshape(shape), where)
