@@ -13,7 +13,7 @@ Begin with help(pr.fbp), help(pr.solve), help(pr.LinearOperator) for an operator
 with docs/guide/python.md.  Arrays are float32 or float64: volumes (z, y, x), data (view, row,
 column).  On the command line: `physrecon --help`.
 
-files           open_scan, open_volume, open_image, write_image
+files           open_scan, open_volume, open_image, write_scan, write_image
 raw counts      prepare, find_center, stitch
 geometry        ParallelBeam, Grid
 direct methods  fbp, wiener, tikhonov_filter
@@ -27,7 +27,8 @@ noise           GaussianNoise, PoissonNoise, PoissonGaussianNoise, TransmissionN
 priors          TotalVariation (TV), HuberTV, TGV, Tikhonov, L1, WaveletL1, JointTotalVariation,
                 NuclearNorm, NuclearTotalVariation, PlugAndPlay, PriorSum, Prior
 constraints     NonNegative, Box
-problems        Problem, solve, iterate, Stop, Result, choose_weight, save_state, load_state
+problems        Problem, solve, iterate, Stop, Result, choose_weight, choose_iterations;
+                save_state, load_state
 solvers         SIRT, ConjugateGradient (CGLS), LSQR, Landweber, SART, Kaczmarz, MLEM, OSEM,
                 RichardsonLucy (RL), BlindRichardsonLucy, FISTA, PDHG, ADMM, LBFGS, GaussNewton,
                 GradientDescent (GD), SAGA, Adam, RMSprop

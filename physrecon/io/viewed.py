@@ -51,14 +51,17 @@ def middle(v: Viewed, axis: str) -> int:
 @contextmanager
 def open_viewed(path: str | Path) -> Iterator[Viewed]:
     """A volume, or the first frame of an image."""
-    try:
-        source: Volume | Image = open_volume(path)
-    except DataError as no_volume:
+    source: Volume | Image
+    if content_of(Path(path)).kind == HDF5:
         try:
-            source = open_image(path)
-        except DataError as no_image:
-            is_hdf5 = content_of(Path(path)).kind == HDF5
-            raise (no_volume if is_hdf5 else no_image) from None
+            source = open_volume(path)
+        except DataError as no_volume:
+            try:
+                source = open_image(path)
+            except DataError:
+                raise no_volume from None
+    else:
+        source = open_image(path)
     with source:
         yield _of_volume(source) if isinstance(source, Volume) else _of_image(source)
 

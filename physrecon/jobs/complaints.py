@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from physrecon.catalog import PRIORS, nearest, other_option
+from physrecon.catalog import PRIORS, meant, nearest
 from physrecon.jobs.options import Table, options, table_of
 from physrecon.jobs.toml import toml_value
 from physrecon.jobs.types import shown
@@ -86,9 +86,11 @@ def _sentence(job: type[Table], place: str, problem: Any) -> str:
             f"method = {toml_value(problem['input'])} for the method"
         )
     message = problem["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
-    known_elsewhere = other_option(place.removesuffix(".name"), problem["input"])
-    if message.startswith("expected one of ") and known_elsewhere:
-        message = message.partition("; did you mean")[0] + known_elsewhere
+    key = place.removesuffix(".name")
+    other = meant(key, problem["input"]) if message.startswith("expected one of ") else None
+    if other is not None:
+        name = f"{other[0]} " if other[0] != key else ""
+        message = f"{message.partition('; did you mean')[0]}; did you mean {name}{other[1]}?"
     if place.startswith("solver."):
         message = "expected a finite number"
     elif kind in SIGNS:

@@ -1,8 +1,7 @@
 """Base class of likelihoods:  f(x) = Σ φ(A x; y),  ∇f(x) = J(x)ᵀ φ'(A x).
 
-A subclass supplies its loss φ as a kernel of `kernels.losses`.  One pass over the predicted data p
-sums φ(p; y) and replaces p by φ'(p).  J is A if A is linear, else the Jacobian of A at x.  The
-base class derives everything else."""
+A subclass supplies its loss φ as a kernel of `kernels.losses`: one pass over the predicted data p
+sums φ(p; y) and replaces p by φ'(p).  J is A if A is linear, else the Jacobian of A at x."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from physrecon.solvers import State
 from physrecon.solvers.state import STATES
 
 KIND = "physrecon_state"  # attribute of the file: name of the class of the state
-VECTORS = "solutions"  # group of a file of vectors
+SEVERAL = "states"  # group of a file of several states
 DEEPEST = 8  # tuples in tuples that are read; those of solvers are 2 deep
 
 
@@ -76,10 +76,7 @@ def load_state(path: str | os.PathLike[str], device: str = "cpu") -> State:
 def write_state(path: Path, state: State, label: str = "") -> None:
     """Write a state with the label of its file (see `io.sealed_file`).  Raises OSError."""
     with new_hdf5(path, sealed=True, label=label) as file:
-        # of fixed length: text of variable length is in a heap that HDF5 does not check
-        file.attrs[KIND] = np.bytes_(type(state).__qualname__.encode())
-        for field in fields(state):
-            _write(file, field.name, getattr(state, field.name))
+        _store(file, state)
 
 
 def read_state(path: Path, device: str, like: Any = None) -> State:
@@ -90,28 +87,51 @@ def read_state(path: Path, device: str, like: Any = None) -> State:
     with read_errors(path):
         require_seal(path)
     with SafeHDF5(path) as h5, damage_reported(path):
-        cls = _class(h5)
-        content = {f.name: _read(h5, h5.find(f.name), f.name, like) for f in fields(cls)}
-    _check(path, cls, content)
+        return _load(h5, h5.file, "", device, like)
+
+
+def write_states(path: Path, states: Sequence[State], label: str) -> None:
+    """Write several states with the label of their file.  Raises OSError."""
+    with new_hdf5(path, sealed=True, label=label) as file:
+        group = file.create_group(SEVERAL)
+        for i, state in enumerate(states):
+            _store(group.create_group(str(i)), state)
+
+
+def read_states(path: Path, device: str) -> list[State]:
+    """The states in a file of several.  Raises DataError."""
+    with read_errors(path):
+        require_seal(path)
+    with SafeHDF5(path) as h5, damage_reported(path):
+        group = h5.find(SEVERAL)
+        if not isinstance(group, h5py.Group):
+            raise DataError(f"load_state: expected states in {path}, got none")
+        names = [str(i) for i in range(len(group))]
+        ours = [h5.child(group, name) for name in names]
+        return [
+            _load(h5, one, f"{SEVERAL}/{name}/", device, np.empty(0))
+            for name, one in zip(names, ours, strict=True)
+        ]
+
+
+def _store(group: h5py.Group, state: State) -> None:
+    # of fixed length: text of variable length is in a heap that HDF5 does not check
+    group.attrs[KIND] = np.bytes_(type(state).__qualname__.encode())
+    for field in fields(state):
+        _write(group, field.name, getattr(state, field.name))
+
+
+def _load(h5: SafeHDF5, group: Any, where: str, device: str, like: Any) -> State:
+    """The state in a group.  Raises DataError."""
+    cls = _class(h5.path, group)
+    content = {
+        f.name: _read(h5, h5.child(group, f.name), f"{where}{f.name}", like) for f in fields(cls)
+    }
+    _check(h5.path, cls, content)
     for field in fields(cls):
         if field.metadata.get("vector"):
             content[field.name] = _place(content[field.name], device)
     return cls(**content)
-
-
-def write_vectors(path: Path, solutions: Sequence[Any], label: str) -> None:
-    """Write vectors with the label of their file.  Raises OSError."""
-    with new_hdf5(path, sealed=True, label=label) as file:
-        _write(file, VECTORS, tuple(solutions))
-
-
-def read_vectors(path: Path, device: str) -> list[Any]:
-    """The vectors in a file.  Raises DataError."""
-    with read_errors(path):
-        require_seal(path)
-    with SafeHDF5(path) as h5, damage_reported(path):
-        found = _read(h5, h5.find(VECTORS), VECTORS, np.empty(0))
-    return [_place(vector, device) for vector in found]
 
 
 def _write(group: h5py.Group, name: str, value: Any) -> None:
@@ -125,14 +145,15 @@ def _write(group: h5py.Group, name: str, value: Any) -> None:
         group[name] = arrays.to_host(value) if hasattr(value, "dtype") else value
 
 
-def _class(h5: SafeHDF5) -> type[State]:
-    """The class that the file names.  Raises DataError if it is unknown."""
-    attributes, kind = h5.file.attrs, None
+def _class(path: Path, group: Any) -> type[State]:
+    """The class that a group names.  Raises DataError if it is unknown."""
+    attributes: Any = group.attrs if isinstance(group, h5py.Group) else {}
+    kind = None
     if KIND in attributes and attributes.get_id(KIND).dtype.kind == "S":  # of fixed length
         kind = text(attributes[KIND])
     if kind not in STATES:
         known = ", ".join(STATES)
-        raise DataError(f"load_state: expected one of {known} in {h5.path}, got {kind!r}")
+        raise DataError(f"load_state: expected one of {known} in {path}, got {kind!r}")
     return STATES[kind]
 
 

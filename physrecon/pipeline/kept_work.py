@@ -26,7 +26,7 @@ from physrecon.cancellation import stop_requested
 from physrecon.errors import DataError, WriteError
 from physrecon.io.atomic_file import remove_temporary
 from physrecon.io.sealed_file import label_of
-from physrecon.pipeline.checkpoint import read_state, read_vectors, write_state, write_vectors
+from physrecon.pipeline.checkpoint import read_state, read_states, write_state, write_states
 from physrecon.pipeline.messages import Messages
 from physrecon.solvers.state import State
 
@@ -96,7 +96,7 @@ class KeptWork:
         if self._found != self._mine:
             return []
         try:
-            found = read_vectors(self.path, device)
+            found = read_states(self.path, device)
         except (DataError, OSError) as error:
             self.messages.warn(f"{error}  It is not used")
             return []
@@ -108,13 +108,13 @@ class KeptWork:
         """Keep the solutions if there are new ones, and it is time to, or `now`."""
         new = len(solutions) > self._kept
         if new and (now or time.monotonic() - self._last >= LEAST):
-            self._write(partial(write_vectors, self.path, solutions))
+            self._write(partial(write_states, self.path, solutions))
             self._kept = len(solutions)
 
     def keep_weight(self, weight: float) -> None:
         """Keep the weight that was chosen."""
         self._mine = self._mine._replace(weight=repr(weight))
-        self._write(partial(write_vectors, self.path, ()))
+        self._write(partial(write_states, self.path, ()))
 
     # The piece in work ------------------------------------------------------------------------
 
@@ -160,7 +160,7 @@ class KeptWork:
         if self.iteration and self._mine == Label():
             self.remove()
         elif self.iteration:
-            self._write(partial(write_vectors, self.path, ()))
+            self._write(partial(write_states, self.path, ()))
         self.iteration = 0
 
     def discard(self) -> None:
@@ -196,6 +196,14 @@ class KeptWork:
             )
         self._last = time.monotonic()
         return self._works
+
+
+class NothingKept(KeptWork):
+    """The place of work that takes no long time: nothing is read, nothing is written."""
+
+    def __init__(self, messages: Messages) -> None:
+        super().__init__(Path("-"), messages)
+        self._found, self._works = Label(), False
 
 
 def state_bytes(state: State) -> int:

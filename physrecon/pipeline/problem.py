@@ -115,7 +115,7 @@ def _chosen(
             choice = choose_weight(problem, job.prior.rule, solver, stop, follow, solutions)
         except KeyboardInterrupt:
             kept.keep_solutions(solutions, now=True)
-            if not solutions:
+            if not (solutions and kept.path.is_file()):
                 raise
             raise Interrupted(
                 f"{job.output}: stopped, {len(solutions)} fits of the search for the weight are "

@@ -29,7 +29,9 @@ from physrecon.priors.constraints import FREE
 from physrecon.priors.near import Near
 from physrecon.priors.rof import RELAX, beside, next_check, parts, per_problem
 from physrecon.priors.tgv_operator import GradientAndStrain, pair_norm
-from physrecon.priors.total_variation import IteratedVariation, arranged, slice_sums
+from physrecon.priors.variation import IteratedVariation, arranged, slice_sums
+
+Bounds = tuple[float, float]
 
 FIRST_STEP, LAST_STEP = 1.0, 1e-2  # largest and smallest τ; it shrinks like 1/k in between
 NEAR_STEP = 0.3  # first τ from the variables of the last map, which a larger one would undo
@@ -103,7 +105,7 @@ class TGV(IteratedVariation):
         f: Any,
         radii: Numbers,
         spacing: list[float],
-        bounds: tuple[float, float],
+        bounds: Bounds,
         near: Near | None,
     ) -> None:
         self._inner(spacing, f.shape[1:]).denoise(f, radii / min(spacing), bounds, near)
@@ -123,9 +125,7 @@ class Iteration:
     tolerance: float
     iterations: int
 
-    def denoise(
-        self, f: Any, radii: Numbers, bounds: tuple[float, float], near: Near | None = None
-    ) -> None:
+    def denoise(self, f: Any, radii: Numbers, bounds: Bounds, near: Near | None = None) -> None:
         """f (problems, …) ← the solutions.  radii (problems,): r₁.  near: with fields p, q, w."""
         for part in parts(f):
             self._run(f[part], radii[part], bounds, None, near and near.part(part))
@@ -147,16 +147,11 @@ class Iteration:
             for i, c in enumerate(scale.tolist()):
                 scaled[i] = u[part][i] * (1 / c)
             found = np.zeros(scaled.shape[0])
-            self._run(scaled, np.ones(scaled.shape[0]), FREE, found)
+            self._run(scaled, np.ones(scaled.shape[0]), FREE, found, None)
             values[part] = found * scale
 
     def _run(
-        self,
-        f: Any,
-        radii: Numbers,
-        bounds: tuple[float, float],
-        values: Numbers | None,
-        near: Near | None = None,
+        self, f: Any, radii: Numbers, bounds: Bounds, values: Numbers | None, near: Near | None
     ) -> None:
         """f ← u; if `values` is given, u stays fixed at f and values ← the penalties."""
         from physrecon.kernels import generalised_variation, stencils
@@ -166,15 +161,14 @@ class Iteration:
         head = (self.at.scales_in(f.dtype), self.at.layout)
         u, u_ahead = arrays.like(data), arrays.like(data)
         u[...] = data
-        p, w, w_ahead = (arrays.zeros_like(data, self._field(data, d)) for _ in range(3))
-        q = arrays.zeros_like(data, self._field(data, d * (d + 1) // 2))
+        p, q, w = self._starts(data) if near is None else near.starts(radii, self.at.flat)
+        w_ahead = arrays.zeros_like(w)
+        following, tau = next_check, FIRST_STEP
         if frozen:
             stencils.gradient(*head, u, w)
-        following = next_check if near is None else near.next_check
-        tau = VALUE_STEP if frozen else FIRST_STEP
-        if near is not None:
-            p, q, w = near.starts(radii, self.at.flat)
-            tau = NEAR_STEP
+            tau = VALUE_STEP
+        elif near is not None:
+            following, tau = near.next_check, NEAR_STEP
             stencils.adjoint(*head, p, u)
             arrays.namespace(f).clip(data - u, *bounds, out=u)
         square = pair_norm(gradient_norm(f.shape[1:], range(d), self.at.spacing)) ** 2
@@ -215,11 +209,18 @@ class Iteration:
             if not running.any():
                 return
 
+    def _starts(self, data: Any) -> tuple[Any, Any, Any]:
+        """p, q, w of zeros."""
+        d = len(self.at.axes)
+        sizes = (d, d * (d + 1) // 2, d)
+        p, q, w = (arrays.zeros_like(data, self._field(data, n)) for n in sizes)
+        return p, q, w
+
     def _gaps(
         self,
         head: Any,
         radii: Numbers,
-        bounds: tuple[float, float],
+        bounds: Bounds,
         frozen: bool,
         f: Any,
         u: Any,

@@ -18,7 +18,7 @@ from physrecon.errors import ArgumentError
 from physrecon.problem import Problem
 from physrecon.solvers.base import Stop, solve
 from physrecon.solvers.choose_solver import choose_solver
-from physrecon.solvers.held_out import Blocks, Losses, residual, widths
+from physrecon.solvers.held_out import Blocks, Losses, losses_of, residual, widths
 from physrecon.solvers.state import Solver, State
 
 MOST = 10  # iterations at most, in units of the usual ones of the solver
@@ -72,9 +72,8 @@ def choose_iterations(
         if progress is not None:
             progress(state.iteration / limit, f"iteration {state.iteration}")
         if _is_mark(state.iteration):
-            predicted = f.A.forward(state.x)
-            f.data_losses(predicted)
-            losses.means[len(tried)] = blocks.means(predicted)
+            each, value = losses_of(f, state.x)
+            losses.means[len(tried)] = value * blocks.means(each)
             tried.append(state.iteration)
         return len(tried) - 1 - _best(losses) >= BEYOND
 

@@ -133,6 +133,19 @@ def _like(mask: NDArray[np.bool_], model: Any) -> Any:
     return moved.astype(model.dtype)
 
 
+def losses_of(f: Any, x: Vector) -> tuple[Vector, float]:
+    """(l, v): the loss of each datum is v · l.  Squares of data in a tiny unit leave float32."""
+    scaled = None if f.unit == 1 else f.in_units(f.unit)
+    if scaled is None:
+        found, value = f.A.forward(x), 1.0
+        f.data_losses(found)
+        return found, value
+    other, value = scaled
+    found = other.A.forward(vectors.divided(x, f.unit))
+    other.data_losses(found)
+    return found, value
+
+
 def residual(f: Any, x: Vector) -> Vector:
     """W^½ (A x − y), or its like for other likelihoods."""
     r, y = f.whitened(f.A.forward(x)), vectors.copy(f.y)

@@ -10,10 +10,10 @@ Appl. 158 (2013) 460, algorithm 3.2.  A term without a closed proximal map enter
 and Chambolle, ICCV 2011).  The primal-dual gap of the mean of k iterates is at most
 (‖x*‖²/τ + ‖u*‖²/σ + ‖q*‖²/σ') / 2k,  which is least for  s = ‖A‖ ‖u*‖/‖x*‖,  t = ‖K‖ ‖q*‖/‖x*‖.
 For a prior min_v g(K (x, v)) the step of v is 1/t:  s ‖x‖² + t ‖(x, v)‖² bounds both terms.
-From any iterate on, x*, u* and q* count from there.  So s and t are adapted to what x, u and q have
-moved since they were adapted last, as with the primal weight of Applegate, Díaz, Hinder, Lu, Lubin,
-O'Donoghue and Schudy (NeurIPS 2021), but not after iteration 1024: from there the proof for
-constant steps holds (for adaptive ones Goldstein, Li and Yuan, NIPS 2015)."""
+So s and t are adapted to the norms of the iterates, of an infimal prior to what they have moved
+since the last time (as the primal weight of Applegate, Díaz, Hinder, Lu, Lubin, O'Donoghue and
+Schudy, NeurIPS 2021), but not after iteration 1024: from there the proof for constant steps holds
+(for adaptive ones Goldstein, Li and Yuan, NIPS 2015)."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ from physrecon.solvers.state import (
 )
 
 BALANCE_AT = 2 ** np.arange(3, 11)  # iterations of a slice after which its rates are adapted
-EMPHASIS = 3.0  # factor of the s and t above; measured on denoising, blurs and tomography
+# Factor of the s and t above; measured.  Early iterates have the norm of x*, but not its detail.
+EMPHASIS = 6.0
+MOVED_EMPHASIS = 3.0  # the same for what has moved
 # Bounds and start of the rate s, in units of ‖A‖² φ'', the 1/τ of gradient descent.  A larger s
 # makes the steps smaller and no better; a tiny s does not benefit from the curvature of φ*.
 LEAST, FIRST, MOST = 0.002, 0.05, 1.0
@@ -84,7 +86,7 @@ class PDHGState(State):
     """u: the dual variables.  images: A x, K x.  gradient: of the terms used by it, () for none.
     v: that of an infimal prior, else ().
 
-    past: x and u when the rates were last adapted.
+    past: x and u when the rates of an infimal prior were last adapted, else ().
     rates: s and t, (duals, slices).  lengths: ‖2u⁺ − u‖², (duals, slices).  Of each slice, natural:
     the rate 1/τ of gradient descent; iterations_in_slice: number of iterations."""
 
@@ -133,7 +135,7 @@ class PDHG(Solver):
         state = PDHGState(
             **fields,
             u=u,
-            past=vectors.copy((x, *u)),
+            past=vectors.copy((x, *u)) if use_of(self, problem) == "infimal" else (),
             images=tuple(vectors.empty(d.operator.out_shape, x) for d in duals),
             gradient=gradient,
             v=problem.prior_field(x) if use_of(self, problem) == "infimal" else (),
@@ -236,18 +238,28 @@ class PDHG(Solver):
         if use_of(self, problem) == "smooth":
             problem.prior.values_and_gradient(x, problem.axis, state.gradient)  # type: ignore[union-attr]
 
+    def _lengths(
+        self, problem: Problem, state: PDHGState, duals: list[Dual], due: Any
+    ) -> tuple[float, list[Numbers]]:
+        """The factor, and the squares of ‖x*‖ and of the norms of the dual variables."""
+        vs, axes = (state.x, *state.u), (problem.axis, *(dual.axis for dual in duals))
+        if not state.past:
+            return EMPHASIS, [vectors.dots(v, v, axis) for v, axis in zip(vs, axes, strict=True)]
+        moved = []
+        for v, last, axis in zip(vs, state.past, axes, strict=True):
+            moved.append(vectors.distances(v, last, axis))
+            vectors.assign(last, v, axis, due)
+        return MOVED_EMPHASIS, moved
+
     def _balance(self, problem: Problem, state: PDHGState, duals: list[Dual]) -> None:
         """Move the rates halfway to their ideal values, on a logarithmic scale."""
         due = state.active & np.isin(state.iterations_in_slice, BALANCE_AT)
         if not due.any():
             return
-        x, *before = state.past
-        size, rates = vectors.distances(state.x, x, problem.axis), state.rates.copy()
-        vectors.assign(x, state.x, problem.axis, due)
-        for i, (dual, u, last) in enumerate(zip(duals, state.u, before, strict=True)):
-            moved = vectors.distances(u, last, dual.axis)
-            vectors.assign(last, u, dual.axis, due)
-            wanted = EMPHASIS * dual.norms * np.sqrt(ratio(moved, size))
+        factor, (size, *lengths) = self._lengths(problem, state, duals, due)
+        rates = state.rates.copy()
+        for i, (dual, length) in enumerate(zip(duals, lengths, strict=True)):
+            wanted = factor * dual.norms * np.sqrt(ratio(length, size))
             known = due & (wanted > 0) & np.isfinite(wanted)
             rates[i] = np.where(known, np.sqrt(rates[i] * np.where(known, wanted, 1)), rates[i])
         if problem.has_dual:

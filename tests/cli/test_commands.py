@@ -108,7 +108,7 @@ def test_results_and_progress_go_their_own_ways(scan, capsys):
     out, err = capsys.readouterr()
     lines = out.splitlines()
     assert lines[0].startswith("scan.h5: Data Exchange, 90 views")
-    assert lines[1].startswith("center: 22") and "agreement of" in lines[1]
+    assert lines[1].startswith("center: 22") and "±" in lines[1]
     assert lines[-1].startswith("v.h5: (3, 48, 48) float32, 1/pixel")
     assert [line.split()[1] for line in err.splitlines() if line.startswith("recon ")] == [
         "1/3", "2/3", "3/3",

@@ -134,7 +134,7 @@ def test_an_impossible_value_leaves_nothing(here, capsys):
     write_scan(here / "scan.h5")
     before = files(here)
     assert main(["try", "scan.h5", "--vary", "filter=hann,hnn"]) == 64
-    assert "that is" in (err := capsys.readouterr().err) or "did you mean hann" in err
+    assert "did you mean hann" in capsys.readouterr().err
     assert main(["try", "scan.h5", "--vary", "filter=hann", "-o", "t.jpg"]) == 64
     assert main(["try", "scan.h5"]) == 64
     assert files(here) == before

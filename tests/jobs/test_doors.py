@@ -50,6 +50,7 @@ BOTH = [
     ("--method gd --set solver.step=0.5", 'method = "gd"\nsolver.step = 0.5'),
 ]  # fmt: skip
 SCAN = [
+    ("--format tiff", 'format = "tiff"'),
     ("--prior tv --set prior.slicewise=false", 'prior = {name = "tv", slicewise = false}'),
     ("--likelihood huber --method fista --outlier 0.25",
      'likelihood = "huber"\nmethod = "fista"\noutlier = 0.25'),
@@ -219,11 +220,11 @@ def test_one_fault_has_one_sentence(command, argv, toml, words, here, capsys):
 
 
 def test_a_value_that_is_missing(here, capsys):
-    Path("job.toml").write_text('input = "scan.h5"\n')
-    assert main(["recon", "scan.h5"]) == 64
+    Path("job.toml").write_text('kind = "deconvolve"\ninput = "i.tif"\noutput = "o.tif"\n')
+    assert main(["deconvolve", "i.tif", "-o", "o.tif"]) == 64
     said = capsys.readouterr().err.splitlines()[0]
     assert main(["run", "job.toml"]) == 78
-    assert sentence(capsys.readouterr().err) == said.rpartition("--output: ")[2]
+    assert sentence(capsys.readouterr().err) == said.rpartition("--psf: ")[2]
 
 
 def test_the_kind_of_a_job_is_told_by_its_file(here):

@@ -50,7 +50,7 @@ def test_numpy_leaves_arithmetic_to_the_operator():
         np.ones((5, 3)) @ A
     with pytest.raises(TypeError):
         A + 1
-    with pytest.raises(TypeError):
+    with pytest.raises(pr.errors.ArgumentError, match="use A @ x"):
         A * np.ones(3)
     with pytest.raises(TypeError):
         iter(A)

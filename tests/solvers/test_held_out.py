@@ -165,7 +165,7 @@ def test_the_search_costs_two_solutions_and_the_result_one():
     assert choice.result.iterations == 200  # from the fit of the nearest weight
     assert search <= 2 * one and Counted.products <= 3 * one
     fractions = [fraction for fraction, _ in tried]
-    assert fractions == sorted(fractions) and fractions[-1] <= 1 and "weight" in tried[0][1]
+    assert fractions == sorted(fractions) and fractions[-1] <= 1 and "weight" in tried[-1][1]
 
 
 @pytest.mark.parametrize("solver", [pr.FISTA(), pr.ADMM()])

@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 from physrecon.catalog import LIKELIHOODS, find
 from physrecon.io import Scan
 from physrecon.jobs.scan_job import ScanJob
+from physrecon.pipeline.kept_work import NothingKept
 from physrecon.pipeline.messages import Messages, NoMessages
 from physrecon.pipeline.problem import with_iterations
 from physrecon.pipeline.run import open_task
 from physrecon.pipeline.scan.measure import SlabData, measure
 from physrecon.pipeline.scan.problem import reconstruct
 from physrecon.pipeline.scan.task import ScanTask
+from physrecon.pipeline.work import PieceWork
 
 # Fields of a job that change its corrected data
 CORRECTIONS = (
@@ -78,7 +80,7 @@ def try_settings(
         row = (task.rows.start + task.rows.stop) // 2
         scan = _read_once(task.scan)
         said = NoMessages() if "center" in choices[0] else messages
-        base = ScanTask(_one_row(task.job, row), scan).resolved(said)
+        base = ScanTask(_one_row(task.job, row), scan).resolved(said, NothingKept(said))
         found: dict[str, Any] = {"center": base.job.center, "width": base.width}
         others = any(key.startswith("prior.") or key in OF_WEIGHT for key in choices[0])
         if first.prior is not None and first.prior.factor is not None and not others:
@@ -97,18 +99,18 @@ def _tried(
     messages: Messages,
 ) -> Iterator[Try]:
     measured: dict[Any, SlabData] = {}
+    kept = NothingKept(NoMessages())
     with messages.progress("try", len(choices), "slices") as progress:
         for chosen in choices:
             began = time.perf_counter()
             job = _one_row(make_job(found | chosen), row)
-            one = ScanTask(job, scan).resolved(NoMessages())
+            one = ScanTask(job, scan).resolved(NoMessages(), kept)
             key = (find(LIKELIHOODS, job.likelihood).raw_counts, *_corrections(job))
             if key not in measured:
                 measured[key], _ = measure(job, scan, one.rows)
             geometry = one.geometry.with_center(float(one.job.center))
-            volume, reason = reconstruct(
-                one.job, measured[key], geometry, one.grid, 1, progress.within(1)
-            )
+            with PieceWork(progress.within(1), kept, job.device) as work:
+                volume, reason = reconstruct(one.job, measured[key], geometry, one.grid, 1, work)
             yield Try(chosen, volume[0], reason, time.perf_counter() - began)
             progress.advance(1)
 

@@ -56,7 +56,7 @@ def test_plan_explains_and_computes_nothing(image, here, capsys):
     before = files(here)
     assert main(["plan", "i.tif", "--psf", "p.tif", "--memory", "1GB", "--prior", "tv"]) == 0
     out = capsys.readouterr().out
-    words = ["(38, 38)", "unknown", "rl, 100 iterations", "of the padded size", "1.00 GB"]
+    words = ["(38, 38)", "unknown", "rl, at most 100 iterations", "of the padded size", "1.00 GB"]
     for word in [*words, "prior tv", "i_deconvolved.tif", "0.1 × 0.1 um"]:
         assert word in out
     assert files(here) == before

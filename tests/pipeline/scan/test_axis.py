@@ -43,7 +43,7 @@ def test_the_search_holds_far_less_than_a_slab(tmp_path, dtype):
     tracemalloc.stop()
     assert found.column == pytest.approx((CENTER + 0.5) * 8 - 0.5, abs=1)
     row = views * wide
-    assert peak < 8 * row * np.dtype(dtype).itemsize + 5 * row * 4, "the rows as read, and one more"
+    assert peak < 8 * row * np.dtype(dtype).itemsize + 10 * row * 4, "rows as read, one in float64"
     assert peak < planned / 4
 
 

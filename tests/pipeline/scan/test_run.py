@@ -131,7 +131,7 @@ def test_the_axis_is_found(scan):
     with open_task(job) as task:
         found = find_axis(job, task.scan)
     assert found.column == pytest.approx(CENTER, abs=0.3)
-    assert found.agrees and len(found.methods) >= 2
+    assert found.uncertainty < 0.5 and len(found.methods) >= 2
 
 
 def test_lengths_come_from_the_file(tmp_path):
