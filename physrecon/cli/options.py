@@ -5,7 +5,6 @@ are; it checks them like the values of a job file."""
 
 from __future__ import annotations
 
-import tomllib
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterable
 from functools import reduce
@@ -17,7 +16,7 @@ from physrecon.jobs.image_job import ImageJob
 from physrecon.jobs.model import Job
 from physrecon.jobs.options import Option, options
 from physrecon.jobs.scan_job import SUPPLIED, ScanJob
-from physrecon.jobs.toml import merge, nested
+from physrecon.jobs.toml import merge, nested, read_word
 from physrecon.jobs.types import Check, OneOf, column, natural, number, shape, whole
 
 
@@ -212,10 +211,7 @@ def _setting(text: str) -> dict[str, Any]:
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
         raise ValueError(f"expected key=value, got {text!r}")
-    try:
-        return nested(key.strip(), tomllib.loads(f"value = {value}")["value"])
-    except tomllib.TOMLDecodeError:
-        return nested(key.strip(), value.strip())  # a bare word is a string
+    return nested(key.strip(), read_word(value))
 
 
 def _psf(text: str) -> str:

@@ -49,6 +49,14 @@ def nested(key: str, value: Any) -> dict[str, Any]:
     return value  # type: ignore[no-any-return]
 
 
+def read_word(text: str) -> Any:
+    """The value that a text is in TOML; a bare word is a string."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text.strip()
+
+
 def toml_value(value: Any) -> str:
     """A TOML value: JSON writes strings, numbers and booleans as TOML does, except DEL."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import tomllib
 from collections.abc import Iterable, Iterator
 from functools import reduce
 from itertools import product
@@ -14,7 +13,7 @@ from physrecon.catalog import expected
 from physrecon.errors import ArgumentError
 from physrecon.jobs.model import Job
 from physrecon.jobs.options import options
-from physrecon.jobs.toml import merge, nested
+from physrecon.jobs.toml import merge, nested, read_word
 
 MOST = 64  # pictures on a sheet
 MOST_SETTINGS = 2
@@ -81,14 +80,7 @@ def _values(text: str) -> list[Any]:
             )
         values = [first + step * k for k in range(int(count + 1e-9))]
         return [_plain(float(f"{value:.10g}")) for value in values]
-    return [_value(part.strip()) for part in text.split(",")]
-
-
-def _value(text: str) -> Any:
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text  # a bare word is a string
+    return [read_word(part) for part in text.split(",")]
 
 
 def _plain(number: float) -> int | float:

@@ -137,4 +137,5 @@ def test_an_impossible_value_leaves_nothing(here, capsys):
     assert "did you mean hann" in capsys.readouterr().err
     assert main(["try", "scan.h5", "--vary", "filter=hann", "-o", "t.jpg"]) == 64
     assert main(["try", "scan.h5"]) == 64
+    assert main(["try", "scan.h5", "--vary", "exclude-views=1:2,5"]) == 64  # read once for all
     assert files(here) == before

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physrecon.catalog import LIKELIHOODS, find
+from physrecon.errors import ArgumentError
 from physrecon.io import Scan
-from physrecon.jobs.scan_job import ScanJob
+from physrecon.jobs.scan_job import SUPPLIED, ScanJob
 from physrecon.pipeline.kept_work import NothingKept
 from physrecon.pipeline.messages import Messages, NoMessages
 from physrecon.pipeline.problem import with_iterations
@@ -23,9 +24,8 @@ from physrecon.pipeline.scan.task import ScanTask
 from physrecon.pipeline.work import PieceWork
 
 # Fields of a job that change its corrected data
-CORRECTIONS = (
-    *("rings", "floor", "transmission", "line_integrals", "air", "saturation", "zingers"),
-)
+CORRECTIONS = ("rings", "floor", "air", "saturation", "zingers")
+READING = {*SUPPLIED, "slices", "angle_unit", "input"}  # fields that say how the scan is read
 OF_WEIGHT = ("method", "likelihood")  # settings for which another weight is the best
 
 
@@ -73,6 +73,11 @@ def try_settings(
 
     make_job(chosen): the job with these settings, and with those that were found for the first of
     them: the axis, the width and the weight are found once unless they are what is tried."""
+    if fixed := sorted(READING & choices[0].keys()):
+        raise ArgumentError(
+            f"vary: expected settings of the reconstruction, got {', '.join(fixed)}, which says "
+            "how the scan is read, once for all; give it as an option"
+        )
     first = make_job(choices[0])
     with open_task(first, messages) as task:
         assert isinstance(task, ScanTask)
