@@ -108,8 +108,8 @@ def by_opposites(
     reach = max(4, columns // 16)
     low = max(int(gain.argmax()) - reach, 0)
     near = -(rest / count)[:, low : low + 2 * reach + 1]
-    sectors = [_peak(part.sum(axis=0)) for part in np.array_split(near, SECTORS)]
-    shift = low + _peak(near.sum(axis=0)) - (len(count) - 1) / 2
+    sectors = [peak(part.sum(axis=0)) for part in np.array_split(near, SECTORS)]
+    shift = low + peak(near.sum(axis=0)) - (len(count) - 1) / 2
     return (columns - 1 + shift) / 2, float(np.std(sectors, ddof=1)) / 2
 
 
@@ -128,7 +128,7 @@ def by_correlation(
     # a point at the edge of the detector moves by this much while the view turns by the miss
     reach = 2 + int(columns * np.abs(miss).max() / 2)
     low = max(middle - reach, 0)
-    shifts = np.array([low + _peak(s[low : middle + reach + 1]) for s in score])
+    shifts = np.array([low + peak(s[low : middle + reach + 1]) for s in score])
     shifts = shifts.reshape(-1, 2) - (score.shape[1] - 1) / 2
     apart = miss[:, 1] - miss[:, 0]
     twins = np.abs(apart) < 1e-6
@@ -163,7 +163,7 @@ def _overlaps(p: Array, q: Array, reach: int) -> tuple[Array, Array, Array]:
     return count, spread_p + spread_q, 2 * (product - count * mean_p * mean_q)
 
 
-def _peak(score: Array) -> float:
+def peak(score: Array) -> float:
     """Position of the largest value, refined by the parabola through its neighbours."""
     k = int(np.argmax(score))
     if not 0 < k < len(score) - 1:
@@ -235,7 +235,7 @@ def by_consistency(
     for step in (0.25, 0.01):
         cancellation_point()
         trial = middle + step * np.arange(-int(reach / step), int(reach / step) + 1)
-        middle, reach = trial[0] + step * _peak(score(trial)), 0.5
+        middle, reach = trial[0] + step * peak(score(trial)), 0.5
     below, top, above = score(middle + 0.05 * np.arange(-1, 2))
     # the score is twice a logarithm of probability
     bend = max((2 * top - below - above) / 0.05**2, TINY)

@@ -24,6 +24,7 @@ from physrecon.analytic.fbp import fbp
 from physrecon.analytic.view_weights import full_turn
 from physrecon.cancellation import cancellation_point
 from physrecon.geometry.parallel_beam import ParallelBeam
+from physrecon.preprocess.axis_estimators import peak
 
 Array = NDArray[np.float64]
 
@@ -93,7 +94,7 @@ class Slices:
         unit = -(-self.rows[0].shape[1] // FINE)
         columns = near + unit * np.arange(-REACH, REACH + STEP / 2, STEP)
         scores = self.scores(columns, 3)
-        best, *halves = (float(columns[0] + unit * STEP * lowest(score)) for score in scores)
+        best, *halves = (float(columns[0] + unit * STEP * peak(-score)) for score in scores)
         error = max(abs(half - best) for half in halves) / 2
         outside = not columns[0] < best < columns[-1]
         return best, unit * REACH if outside else error
@@ -178,16 +179,6 @@ def binned(sinogram: Array, size: int) -> Array:
     """Means of `size` adjacent columns; the last ones that fill no bin are left out."""
     views, width = sinogram.shape
     return sinogram[:, : width // size * size].reshape(views, -1, size).mean(axis=2)
-
-
-def lowest(score: Array) -> float:
-    """Index of the smallest value, refined by the parabola through its neighbours."""
-    k = int(np.argmin(score))
-    if not 0 < k < len(score) - 1:
-        return float(k)
-    left, low, right = score[k - 1 : k + 2]
-    bend = left - 2 * low + right
-    return k if bend <= 0 else k + float(0.5 * (left - right) / bend)
 
 
 def _entropy(x: NDArray[Any], seen: NDArray[np.bool_]) -> Array:
