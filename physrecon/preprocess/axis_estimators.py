@@ -99,8 +99,13 @@ def by_opposites(
     columns = sinogram.shape[1]
     least = max(MOST_ANCHORS // 2, int(LEAST_OVERLAP * columns))
     smooth = gaussian_filter1d(sinogram, max(1.0, columns / 320), axis=1, mode="nearest")
-    opposite = np.einsum("vk,vkc->vc", weights, smooth[partners])[:, ::-1]
-    count, energy, product = _overlaps(smooth[views], opposite, columns - least)
+    reach = columns - least
+    energy, product = np.empty((2, SECTORS, 2 * reach + 1))
+    for k, some in enumerate(np.array_split(np.arange(len(views)), SECTORS)):
+        cancellation_point()
+        opposite = np.einsum("vk,vkc->vc", weights[some], smooth[partners[some]])[:, ::-1]
+        count, *sums = _overlaps(smooth[views[some]], opposite, reach)
+        energy[k], product[k] = (each.sum(axis=0) for each in sums)
     rest = energy - product
     # an overlap with next to nothing of the object must not win by chance
     floor = FAINT * energy.sum(axis=0).max() * count / columns
@@ -108,9 +113,9 @@ def by_opposites(
     reach = max(4, columns // 16)
     low = max(int(gain.argmax()) - reach, 0)
     near = -(rest / count)[:, low : low + 2 * reach + 1]
-    sectors = [peak(part.sum(axis=0)) for part in np.array_split(near, SECTORS)]
     shift = low + peak(near.sum(axis=0)) - (len(count) - 1) / 2
-    return (columns - 1 + shift) / 2, float(np.std(sectors, ddof=1)) / 2
+    error = float(np.std([peak(sector) for sector in near], ddof=1)) / 2
+    return (columns - 1 + shift) / 2, error
 
 
 def by_correlation(
@@ -244,6 +249,8 @@ def by_consistency(
 
 def _tapered(sinogram: Array, margin: int) -> Array:
     """The views continued smoothly to zero over `margin` columns on either side."""
+    if margin == 0:
+        return sinogram
     fall = (1 + np.cos(np.pi * np.arange(1, margin + 1) / (margin + 1))) / 2
     left, right = edges(sinogram)
     return np.hstack([np.outer(left, fall[::-1]), sinogram, np.outer(right, fall)])
@@ -263,8 +270,8 @@ def _misfit(
     degree = np.ceil(omega * radius + 3 * np.cbrt(omega * radius) + 2).astype(int)
     use = max(1, int(np.searchsorted(degree, bases[0].shape[1])))
     omega, degree = omega[:use], degree[:use]
-    g = np.fft.rfft(sinogram, axis=1)[:, 1 : use + 1]
-    parts = np.stack([g.real, g.imag])
+    spectrum = np.fft.rfft(sinogram, axis=1)[:, 1 : use + 1]
+    parts = np.moveaxis(spectrum.view(np.float64).reshape(views, use, 2), 2, 0)  # no copy
     total = np.einsum("aij,bij->abj", parts, parts)
 
     def outside(basis: Array, terms: NDArray) -> Array:

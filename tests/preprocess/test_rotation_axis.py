@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from physrecon.errors import ArgumentError, DataError
+from physrecon.preprocess.axis_estimators import by_opposites, many_opposites
 from physrecon.preprocess.rotation_axis import average_views, find_center
 
 
@@ -91,19 +92,34 @@ def test_an_object_wider_than_the_detector(scan):
     assert any("edge of the detector" in note for note in found.notes)
 
 
+def cut_off(center, fill, seed, columns=96):
+    """A full turn about an axis near an edge; the object reaches beyond that edge."""
+    reach = int(max(center, columns - 1 - center))
+    whole = sinogram(SCANS["full turn"], 2 * reach + 1, reach, fill=fill, seed=seed)
+    u = np.arange(columns) - center + reach
+    return np.stack([np.interp(u, np.arange(2 * reach + 1), view) for view in whole])
+
+
 @pytest.mark.parametrize("center", [12.0, 20.3, 30.0, 64.6, 79.0])
 @pytest.mark.parametrize("fill", [0.9, 1.3])
 def test_half_acquisition(center, fill):
     """A full turn with the object cut off at one edge, or at both: any column is searched."""
-    columns, angles = 96, SCANS["full turn"]
-    reach = int(max(center, columns - 1 - center))
-    whole = sinogram(angles, 2 * reach + 1, reach, fill=fill, seed=5)
-    u = np.arange(columns) - center + reach
-    p = np.stack([np.interp(u, np.arange(2 * reach + 1), view) for view in whole])
+    p, angles = cut_off(center, fill, seed=5), SCANS["full turn"]
     found = find_center(p + np.random.default_rng(0).normal(0, 0.02, p.shape), angles)
     assert found.column == pytest.approx(center, abs=0.25)
     assert abs(found.column - center) <= found.uncertainty
     assert any("half acquisition" in note for note in found.notes) == (not 23 < center < 72)
+
+
+@pytest.mark.parametrize("center", [20.3, 79.0])
+def test_strong_noise_does_not_pull_the_axis_to_a_narrow_overlap(center):
+    """A narrow overlap holds less noise: its sum of squares is smaller, its mean square is not."""
+    off = []
+    for seed in range(6):
+        p = cut_off(center, 0.9, seed)
+        p += np.random.default_rng(seed).normal(0, 0.5, p.shape)
+        off.append(by_opposites(p, *many_opposites(SCANS["full turn"]))[0] - center)
+    assert abs(np.mean(off)) < 0.4
 
 
 @pytest.mark.parametrize(("span", "within"), [(150, 0.05), (120, 0.1), (90, 0.2)])
