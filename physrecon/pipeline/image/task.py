@@ -135,7 +135,7 @@ class ImageTask:
         psf = np.ones((3,) * self.psf.values.ndim)
         if self.psf.values.min() < 0:
             psf[..., 0] = -0.5
-        A = make_blur(self._any_size(), shape, JobPSF(psf, (1,) * psf.ndim))
+        A = make_blur(self.job, shape, JobPSF(psf, (1,) * psf.ndim, self.job.normalize))
         level = 0.0 if self.job.background == "auto" else self._level(0)
         y = np.full(shape, 1 + level, np.float32)
         return frame_problem(self.job, A, y, level, self.voxel_size)
@@ -150,8 +150,10 @@ class ImageTask:
     def _inputs(self) -> dict[str, str]:
         """Digests of image and PSF, by name."""
         if not self._digests:
-            psf = hashlib.sha256(np.ascontiguousarray(self.psf.values).tobytes()).hexdigest()
-            self._digests.update(input_fingerprint=self.image.fingerprint(), psf=psf)
+            psf = hashlib.sha256(np.ascontiguousarray(self.psf.values).tobytes())
+            if not isinstance(self.psf.normalize, bool):  # a part of a PSF: the rest counts in it
+                psf.update(repr(self.psf.normalize).encode())
+            self._digests.update(input_fingerprint=self.image.fingerprint(), psf=psf.hexdigest())
         return self._digests
 
     def resolved(self, messages: Messages, kept: KeptWork) -> Self:
@@ -173,7 +175,7 @@ class ImageTask:
     def _middle_problem(self) -> tuple[Problem, str]:
         part = middle(self.image.frame_shape, WEIGHT_VOXELS)
         y = self.image[(*self.frames[0], *part)].astype(np.float32)
-        A = make_blur(self._any_size(), y.shape, self.psf)
+        A = make_blur(self.job, y.shape, self.psf)
         where = f"{' × '.join(map(str, y.shape))} in the middle"
         y = arrays.to_device(y, self.job.device)
         return frame_problem(self.job, A, y, self._level(0), self.voxel_size), where
@@ -230,10 +232,6 @@ class ImageTask:
         if limit not in self._blurs:
             self._blurs[limit] = make_blur(self.job, self.image.frame_shape, self.psf, limit)
         return self._blurs[limit]
-
-    def _any_size(self) -> ImageJob:
-        """The job, for a part of the image that may be smaller than the PSF."""
-        return self.job.model_copy(update={"oversize": True})
 
     def _outputs(self) -> Outputs:
         """Raises ArgumentError if OUT is named like a file of another format."""
