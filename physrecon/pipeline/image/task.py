@@ -18,6 +18,7 @@ from physrecon.arrays import on_disk
 from physrecon.catalog import IMAGE_DIRECT, IMAGE_METHODS, SOLVERS
 from physrecon.errors import ArgumentError, DataError
 from physrecon.io.images.image import Image, open_image
+from physrecon.io.images.labels import Labels
 from physrecon.io.output.image_sink import ImageSink
 from physrecon.io.output.image_writer import HDF5, TIFF
 from physrecon.io.output.piece_folder import frame_folder, slab_files
@@ -214,9 +215,19 @@ class ImageTask:
                 as_text(provenance(job, self._inputs())),
                 job.overwrite,
                 footprint.outputs.files[1:],
+                self._labels(),
+                self.image.format == "ome",
             ) as sink,
         ):
             yield sink
+
+    def _labels(self) -> Labels:
+        """Channels, times and units of the frames that are worked on."""
+        labels, image = self.image.labels, self.image
+        if self.job.frames is None or not self.frames[0]:
+            return labels
+        first, last = self.frames[0][0], self.frames[-1][0]
+        return labels.part(image.axes[0], slice(first, last + 1))
 
     @cached_property
     def _statistics(self) -> ImageStatistics:

@@ -18,6 +18,7 @@ from physrecon.pipeline.kept_work import NothingKept
 from physrecon.pipeline.messages import Messages, NoMessages
 from physrecon.pipeline.problem import with_iterations
 from physrecon.pipeline.run import open_task
+from physrecon.pipeline.scan.mask import field_of_view, mask_outside
 from physrecon.pipeline.scan.measure import SlabData, measure
 from physrecon.pipeline.scan.problem import reconstruct
 from physrecon.pipeline.scan.task import ScanTask
@@ -116,6 +117,8 @@ def _tried(
             geometry = one.geometry.with_center(float(one.job.center))
             with PieceWork(progress.within(1), kept, job.device) as work:
                 volume, reason = reconstruct(one.job, measured[key], geometry, one.grid, 1, work)
+            if one.job.mask == "circle":
+                mask_outside(volume, one.grid, field_of_view(geometry))
             yield Try(chosen, volume[0], reason, time.perf_counter() - began)
             progress.advance(1)
 
