@@ -48,21 +48,23 @@ def middle(v: Viewed, axis: str) -> int:
     return v.shape[AXES.index(axis)] // 2
 
 
+def open_source(path: str | Path) -> Volume | Image:
+    """A volume in HDF5, else an image."""
+    if content_of(Path(path)).kind != HDF5:
+        return open_image(path)
+    try:
+        return open_volume(path)
+    except DataError as no_volume:
+        try:
+            return open_image(path)
+        except DataError:
+            raise no_volume from None
+
+
 @contextmanager
 def open_viewed(path: str | Path) -> Iterator[Viewed]:
     """A volume, or the first frame of an image."""
-    source: Volume | Image
-    if content_of(Path(path)).kind == HDF5:
-        try:
-            source = open_volume(path)
-        except DataError as no_volume:
-            try:
-                source = open_image(path)
-            except DataError:
-                raise no_volume from None
-    else:
-        source = open_image(path)
-    with source:
+    with open_source(path) as source:
         yield _of_volume(source) if isinstance(source, Volume) else _of_image(source)
 
 
