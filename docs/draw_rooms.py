@@ -50,6 +50,7 @@ ROOMS = {
     "sizes": (BASE, "“4GB”, “a:b”", "and back"),
     "machine": (BASE, "free memory", ""),
     "comparison": (DATA, "PSNR, SSIM and", "profiles of images"),
+    "napari_plugin": (RUN, "volumes and samples", "in napari"),
     "notebook": (BASE, "text and thumbnail", "of an object"),
     "foreign": (BASE, "arrays of other", "libraries: nothing lost"),
 }

@@ -98,6 +98,8 @@ CURVES = ("srgb",)  # of grey values that are not proportional to light
 LENGTH_UNITS = ("m", "cm", "mm", "um", "nm", "pm", "angstrom", "inch")
 ANGLE_UNITS = ("deg", "rad")
 VOLUME_FORMATS = ("hdf5", "tiff", "mrc")
+STORED_TYPES = ("float32", "float16", "uint16", "uint8")  # of the voxels of a volume
+MASKS = ("none", "circle")  # of a volume
 DEVICES = ("cpu", "cuda")
 DEMOS = ("tomography", "deconvolution")
 # Second names in Python of what the command line and the field abbreviate

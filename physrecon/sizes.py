@@ -38,6 +38,29 @@ def parse_runs(where: str, text: str) -> list[slice]:
     return [slice(a, b) for a, b in found]
 
 
+def parse_crop(text: str) -> tuple[slice, slice]:
+    """(rows, columns) of `200:1800` (columns) or `50:150,200:1800`.  Raises ArgumentError."""
+    runs = [re.fullmatch(r"\s*(\d*)\s*:\s*(\d*)\s*", part) for part in text.split(",")]
+    found = [slice(int(run[1] or 0), int(run[2]) if run[2] else None) for run in runs if run]
+    empty = any(part.stop is not None and part.start >= part.stop for part in found)
+    if len(found) < len(runs) or len(runs) > 2 or empty:
+        raise ArgumentError(
+            f"crop: expected columns a:b, or rows and columns a:b,c:d, got {text!r}"
+        )
+    return (slice(0, None), found[0]) if len(found) == 1 else (found[0], found[1])
+
+
+def parse_bin(text: str) -> tuple[int, int]:
+    """(rows, columns) of `2` or `1,2`, pixels in one.  Raises ArgumentError."""
+    match = re.fullmatch(r"\s*(\d{1,4})\s*(?:,\s*(\d{1,4})\s*)?", text)
+    bins = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
+    if 0 in bins:
+        raise ArgumentError(
+            f"bin: expected pixels to take together, N or ROWS,COLUMNS, got {text!r}"
+        )
+    return bins
+
+
 def parse_span(text: str) -> tuple[float, float, int] | None:
     """(first, last, count) of `0..180/721`; None for other texts.  Raises ArgumentError."""
     match = re.fullmatch(rf"\s*{_NUMBER}\s*\.\.\s*{_NUMBER}\s*/\s*(\d{{1,9}})\s*", text)
@@ -68,6 +91,15 @@ def parse_pixel_size(text: str) -> tuple[tuple[float, float], str]:
             f"pixel_size: expected lengths > 0 with a unit, such as 0.65um, got {text!r}"
         )
     return size, match[3]
+
+
+def parse_range(text: str) -> tuple[float, float]:
+    """(low, high) of `0:1.5`.  Raises ArgumentError."""
+    match = re.fullmatch(rf"\s*{_NUMBER}\s*:\s*{_NUMBER}\s*", text)
+    low, high = (float(match[1]), float(match[2])) if match else (0.0, 0.0)
+    if not -math.inf < low < high < math.inf:
+        raise ArgumentError(f"range: expected LO:HI with LO < HI, got {text!r}")
+    return low, high
 
 
 def parse_bytes(text: str | int) -> int:

@@ -55,6 +55,7 @@ def test_the_wheel_holds_every_module_and_the_licence(wheel):
         assert path.is_dir() or path.with_suffix(".py").is_file(), name
     assert list(wheel.glob("*.dist-info/licenses/LICENSE"))
     assert (wheel / "physrecon/py.typed").is_file()
+    assert (wheel / "physrecon/napari.json").is_file()
 
 
 def test_the_citation_names_this_version():

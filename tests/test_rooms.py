@@ -37,6 +37,7 @@ MAY = {
                 "solvers analytic preprocess psf io jobs pictures model_check",
     "demos": "arrays datasets io jobs likelihoods operators pictures pipeline psf",
     "report": "io pictures",
+    "napari_plugin": "datasets io operators psf",
     "cli": "catalog datasets demos io jobs pictures pipeline report sizes",
 }  # fmt: skip
 

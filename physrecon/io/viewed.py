@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from physrecon.errors import DataError
 from physrecon.io.content import HDF5, content_of
 from physrecon.io.images.image import Image, open_image
+from physrecon.io.units import printed
 from physrecon.io.volumes.volume import Volume, open_volume
 
 AXES = "zyx"
@@ -48,33 +49,37 @@ def middle(v: Viewed, axis: str) -> int:
     return v.shape[AXES.index(axis)] // 2
 
 
+def open_source(path: str | Path) -> Volume | Image:
+    """A volume in HDF5, else an image."""
+    if content_of(Path(path)).kind != HDF5:
+        return open_image(path)
+    try:
+        return open_volume(path)
+    except DataError as no_volume:
+        try:
+            return open_image(path)
+        except DataError:
+            raise no_volume from None
+
+
 @contextmanager
 def open_viewed(path: str | Path) -> Iterator[Viewed]:
     """A volume, or the first frame of an image."""
-    source: Volume | Image
-    if content_of(Path(path)).kind == HDF5:
-        try:
-            source = open_volume(path)
-        except DataError as no_volume:
-            try:
-                source = open_image(path)
-            except DataError:
-                raise no_volume from None
-    else:
-        source = open_image(path)
-    with source:
+    with open_source(path) as source:
         yield _of_volume(source) if isinstance(source, Volume) else _of_image(source)
 
 
 def _of_volume(v: Volume) -> Viewed:
     of_image = "description" in v.configuration  # as deconvolve writes it
-    quantity = "grey value" if of_image else f"attenuation [1/{v.length_unit or 'pixel'}]"
-    return Viewed(v, (), v.shape, v.voxel_size, v.length_unit, quantity, of_image, v.configuration)
+    quantity = "grey value" if of_image else f"attenuation [1/{printed(v.length_unit)}]"
+    return Viewed(
+        v, (), v.shape, v.voxel_size, printed(v.length_unit), quantity, of_image, v.configuration
+    )
 
 
 def _of_image(image: Image) -> Viewed:
     """The first frame of an image, 2-D or 3-D."""
-    first, unit = image.frames[0], image.length_unit
+    first, unit = image.frames[0], printed(image.length_unit)
     if len(image.frame_shape) == 3:
         return Viewed(
             image, first, image.frame_shape, image.voxel_size, unit, "grey value", True, {}

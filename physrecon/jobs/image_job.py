@@ -87,7 +87,7 @@ class ImageJob(Job):
         metavar="z,y,x",
     )
     normalize: bool = option(True, "divide the PSF by its sum")
-    oversize: bool = option(False, "allow a PSF larger than the image")
+    oversize: bool = option(False, "take all of a PSF that reaches further than the image is long")
     accuracy: Fraction | None = option(
         None,
         "how far the PSF may be replaced by few separable ones, for speed (default: rounding)",

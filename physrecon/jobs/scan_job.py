@@ -20,9 +20,11 @@ from physrecon.catalog import (
     DIRECT,
     FILTERS,
     LIKELIHOODS,
+    MASKS,
     METHODS,
     PADDINGS,
     RINGS,
+    STORED_TYPES,
     VOLUME_FORMATS,
     ZINGERS,
     find,
@@ -32,12 +34,15 @@ from physrecon.jobs.options import option
 from physrecon.jobs.settings import PriorSettings
 from physrecon.jobs.types import (
     Axes,
+    Bin,
     Column,
+    Crop,
     Floor,
     GreyValue,
     OutlierSize,
     PixelSize,
     Rows,
+    ValueRange,
     Views,
     Whole,
     Width,
@@ -49,7 +54,7 @@ from physrecon.sizes import parse_span
 SUPPLIED = (
     *("line_integrals", "transmission", "allow_root"),
     *("angles", "flats", "darks", "data_mask", "pixel_size", "exclude_views"),
-    "axes",
+    *("axes", "crop", "bin"),
 )
 
 
@@ -97,6 +102,16 @@ class ScanJob(Job):
         "voxels of a slice along y and x; auto widens it beyond the detector for a cut-off object",
         metavar="N",
     )
+    mask: Annotated[str, one_of(MASKS)] = option(
+        "none", "circle sets voxels that not all views see to 0", alone="circle"
+    )
+    out_dtype: Annotated[str, one_of(STORED_TYPES)] = option(
+        "float32", "type of the voxels in OUT; integers are scaled, and the scale is stored"
+    )
+    out_range: ValueRange | None = option(
+        None, "values that integers of --out-dtype stand for (default: all from the least to the "
+        "largest)", metavar="LO:HI",
+    )  # fmt: skip
     slices: Rows | None = option(
         None, "detector rows, b not included (default: all)", metavar="a:b"
     )
@@ -127,6 +142,14 @@ class ScanJob(Job):
         None, "views to leave out such as 100:110,150, counted from 0, b not included",
         metavar="a:b,…",
     )  # fmt: skip
+    crop: Crop | None = option(
+        None, "part of the detector: columns a:b, or rows and columns a:b,c:d; --center and "
+        "--slices count within it", metavar="a:b",
+    )  # fmt: skip
+    bin: Bin | None = option(
+        None, "pixels taken together before all else, along rows and columns alike or "
+        "ROWS,COLUMNS; --center and --slices count bins", metavar="N",
+    )  # fmt: skip
     transmission: bool = option(False, "the data are transmissions already, 1 in air")
     line_integrals: bool = option(False, "the data are -log(transmission) already")
     air: Rows | None = option(
@@ -145,7 +168,7 @@ class ScanJob(Job):
         None, "a further folder in which linked files may lie", metavar="DIR", execution=True
     )
     slab_rows: Whole | None = option(
-        None, "rows in one go (default: by memory)", metavar="N", execution=True
+        None, "detector rows of a slab (default: by memory)", metavar="N", execution=True
     )
 
     @classmethod
@@ -180,6 +203,11 @@ class ScanJob(Job):
         if self.transmission and self.line_integrals:
             raise ValueError(
                 "transmission: expected one kind of data, got line_integrals too; drop one"
+            )
+        if self.out_range is not None and not self.out_dtype.startswith("uint"):
+            raise ValueError(
+                f"out_range: expected integers, got out_dtype {self.out_dtype}; add --out-dtype "
+                "uint16 or drop the range"
             )
         likelihood = find(LIKELIHOODS, self.likelihood) if self.method not in DIRECT else None
         if not likelihood:

@@ -18,7 +18,16 @@ from pydantic import BeforeValidator
 
 from physrecon.catalog import PSF_MODELS, expected
 from physrecon.errors import ArgumentError
-from physrecon.sizes import parse_axes, parse_bytes, parse_pixel_size, parse_runs, parse_slices
+from physrecon.sizes import (
+    parse_axes,
+    parse_bin,
+    parse_bytes,
+    parse_crop,
+    parse_pixel_size,
+    parse_range,
+    parse_runs,
+    parse_slices,
+)
 
 Check = Callable[[Any], Any]
 LARGEST = 1 << 63  # of an int64
@@ -218,8 +227,11 @@ Bytes = Annotated[int, _checked(_parsed(parse_bytes))]
 Views = Annotated[str, _checked(_parsed(partial(parse_runs, "views"), keep=True))]
 Axes = Annotated[str, _checked(_parsed(parse_axes))]
 PixelSize = Annotated[str, _checked(_parsed(parse_pixel_size, keep=True))]
+Crop = Annotated[str, _checked(_parsed(parse_crop, keep=True))]
+Bin = Annotated[str, _checked(_parsed(parse_bin, keep=True))]
 GreyValue = Annotated[float, _checked(number("a grey value > 0", holds=positive))]
 Floor = Annotated[float | Literal["auto"], _checked(number(
     "a transmission between 0 and 1 such as 1e-3, or auto", "auto", holds=lambda part: 0 < part < 1
 ))]  # fmt: skip
+ValueRange = Annotated[str, _checked(_parsed(parse_range, keep=True))]
 Rows = Annotated[str, _checked(_parsed(parse_slices, keep=True))]

@@ -57,6 +57,10 @@ def run(job: Job, messages: Messages | None = None) -> Path:
         messages.note(sentence)
     for sentence in doubts(sink.facts):
         messages.warn(sentence)
+    if stored := sink.facts.get("stored"):
+        messages.note(f"stored as {stored}")
+    if clipped := sink.facts.get("clipped"):
+        messages.warn(f"out_range: {clipped}, are clipped; give a wider range, or none for all")
     output, need = job.output, plan.footprint
     for path in filter(Path.exists, need.outputs.files[1:2]):
         messages.result(f"{path}: {need.beside}")

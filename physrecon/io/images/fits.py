@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from physrecon.errors import DataError
 from physrecon.io.content import FITS, Content
 from physrecon.io.file_array import FileArray
+from physrecon.io.images.labels import Labels
 from physrecon.io.images.stored_image import Key, StoredImage, parsing, unnamed_axes
 
 BLOCK, CARD = 2880, 80
@@ -68,6 +69,7 @@ def read(path: Path, content: Content, dataset: str | None) -> StoredImage | Non
         array = FileArray(path, unit.begin, unit.shape, TYPES[_number(unit.header, "BITPIX")])
         image = StoredImage.of_plain("fits", unnamed_axes(unit.naxis), array)
         image = _scaled(unit.header, array, image).as_part().with_named_axes()
+        image = replace(image, labels=Labels(value_unit=unit.header.get("BUNIT", "").strip()))
     others = [u.name or str(u.number) for u in units if u.is_image and u is not unit]
     said = f"images: {unit.name or unit.number} is read; also here: {', '.join(others[:8])}"
     return image.with_notes(*[said] * bool(others))

@@ -6,6 +6,7 @@ coordinates in the NXdata group."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from physrecon.errors import DataError
 from physrecon.io.content import HDF5, Content
 from physrecon.io.hdf5_kind import VOLUME, is_matlab
 from physrecon.io.hdf5_safety import SafeHDF5, damage_reported, object_id, text, where_in_file
+from physrecon.io.images.labels import CHANNELS, TIMES, Labels
 from physrecon.io.images.stored_image import UNNAMED, Key, StoredImage
 from physrecon.io.nxdata import axis_names, steps
 from physrecon.io.opened import read_errors, undone_by
@@ -52,7 +54,22 @@ def read(path: Path, content: Content, dataset: str | None) -> StoredImage | Non
             found, notes = steps(h5, data, list(along))
             sizes = {along[axis]: length for axis, length in found.items()}
             image = image.with_notes(*notes)
-        return image.with_lengths(sizes)
+        return replace(image.with_lengths(sizes), labels=_labels(data))
+
+
+def _labels(data: h5py.Dataset) -> Labels:
+    """The unit of the values; channels and times as `io.output.hdf5_file` writes them."""
+    channels: tuple[dict[str, str], ...] = ()
+    times: tuple[float, ...] = ()
+    if CHANNELS in data.attrs and "C" in (axes := _axes(data)):
+        names = [text(name) for name in np.ravel(data.attrs[CHANNELS])]
+        fits = len(names) == data.shape[axes.index("C")]
+        channels = tuple({"Name": name} for name in names) if fits else ()
+    if TIMES in data.attrs and "T" in (axes := _axes(data)):
+        seconds = np.ravel(data.attrs[TIMES])
+        fits = seconds.dtype.kind == "f" and len(seconds) == data.shape[axes.index("T")]
+        times = tuple(map(float, seconds)) if fits else ()
+    return Labels(channels, times, value_unit=text(data.attrs.get("units", "")))
 
 
 def layout_axes(h5: SafeHDF5) -> str:

@@ -36,6 +36,7 @@ from physrecon.io.opened import (
     key_for_each,
     undone_by,
 )
+from physrecon.io.units import printed
 
 WANTED = "an image (TIFF, PNG, JPEG, HDF5, FITS, MRC, NumPy, MATLAB)"
 # Modules of `io.images`, each with `read(path, content, dataset) -> StoredImage | None`.
@@ -53,7 +54,8 @@ class Image(Closing, LazyArray):
     axes: a letter per axis, "TCZYX".  frames: index tuples of the leading axes, [()] where there
     are none.  voxel_size: along `frame_axes`, in `length_unit` (None: pixels).
     saturation: the largest value of an integer dtype, None for floats.
-    format: a key of `FORMATS`, such as "ome".  notes: sentences for the user."""
+    format: a key of `FORMATS`, such as "ome".  notes: sentences for the user.
+    labels: channels, times and the unit of values, as far as the file states them."""
 
     def __init__(self, image: StoredImage) -> None:
         self._image = image
@@ -72,9 +74,10 @@ class Image(Closing, LazyArray):
         self.voxel_size = tuple(image.voxel_size.get(name, 1.0) for name in self.frame_axes)
         self.length_unit = image.length_unit
         self.notes = list(image.notes)
+        self.labels = image.labels
 
     def __repr__(self) -> str:
-        size, unit = " × ".join(f"{v:g}" for v in self.voxel_size), self.length_unit or "pixel"
+        size, unit = " × ".join(f"{v:g}" for v in self.voxel_size), printed(self.length_unit)
         kind = f"{self.axes} {self.shape} {self.dtype}"
         return f"Image {self.path.name}: {self.format}, {kind}, voxels of {size} {unit}"
 

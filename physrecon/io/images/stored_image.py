@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from physrecon.errors import ArgumentError, DataError, PhysreconError
 from physrecon.io.file_array import FileArray
+from physrecon.io.images.labels import Labels
 from physrecon.io.units import LENGTHS, length_unit
 
 FORMATS = {
@@ -46,7 +47,8 @@ class StoredImage:
     read: takes one int or rising slice per stored axis.  plain: the same array, if it lies in its
     file without compression and scale.
     voxel_size: by letter, in `length_unit` (None: pixels); empty if the file does not state it.
-    files: further files that the image is read from.  part: it is one of several in its file."""
+    files: further files that the image is read from.  part: it is one of several in its file.
+    labels: channels, times and the unit of values, as far as the file states them."""
 
     path: Path
     format: str
@@ -61,6 +63,7 @@ class StoredImage:
     files: frozenset[Path] = frozenset()
     plain: FileArray | None = None
     part: bool = False
+    labels: Labels = field(default_factory=Labels)
 
     @classmethod
     def of_plain(cls, format: str, axes: str, array: FileArray) -> StoredImage:

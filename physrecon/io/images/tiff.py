@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from physrecon.errors import DataError
 from physrecon.io.content import TIFF, Content
 from physrecon.io.file_array import FileArray
+from physrecon.io.images.labels import Labels, of_imagej, of_ome
 from physrecon.io.images.stored_image import UNNAMED, Key, StoredImage, parsing
 from physrecon.io.images.tiff_safety import check_chain, check_extent, check_page, truncated
 from physrecon.io.images.tiff_scale import lengths
@@ -55,7 +56,18 @@ def read(path: Path, content: Content, _dataset: str | None) -> StoredImage | No
             )  # fmt: skip
             sizes = lengths(file, series.keyframe, notes)
             image = _without_alpha(image.with_notes(*notes), series.keyframe)
-            return image.with_named_axes().with_lengths(sizes)
+            image = image.with_named_axes().with_lengths(sizes)
+            return replace(image, labels=_labels(file, image))
+
+
+def _labels(file: Any, image: StoredImage) -> Labels:
+    """Channels and times in a description of OME or ImageJ."""
+    counts = dict(zip(image.axes, image.shape, strict=True))
+    if image.format == "ome":
+        return of_ome(file.ome_metadata or "", counts)
+    if image.format == "imagej":
+        return of_imagej(file.imagej_metadata or {}, image.axes, counts)
+    return Labels()
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physrecon.io.atomic_file import remove_abandoned, replacing, write_all
+from physrecon.io.images.labels import CHANNELS, TIMES
 from physrecon.io.opened import undone_by
 from physrecon.io.output.image_layout import ImageLayout
 from physrecon.io.sealed_file import HEADER, seal
@@ -41,13 +42,20 @@ def new_hdf5(path: Path, sealed: bool = False, label: str = "") -> Iterator[h5py
 class Hdf5Sink:
     """An HDF5 file with one dataset, open for writing in place of an empty file."""
 
-    def __init__(self, path: Path, image: ImageLayout) -> None:
+    def __init__(
+        self,
+        path: Path,
+        image: ImageLayout,
+        axes: dict[str, NDArray[np.float64]] | None = None,
+        texts: dict[str, str] | None = None,
+    ) -> None:
+        """axes: coordinates by name; None has 0 in the middle.  texts: stored by name."""
         self._disk = _Disk(path)
         with undone_by(self._disk.close):
             self._file = h5py.File(self._disk, "w")
         with undone_by(self.close):  # HDF5 must not flush into a closed disk at exit
             pitch = dict(zip(image.frame_axes, image.voxel_size, strict=True))
-            axes = {
+            axes = axes or {
                 name.lower(): _coordinates(n, pitch.get(name))
                 for name, n in zip(image.axes, image.shape, strict=True)
             }
@@ -57,8 +65,16 @@ class Hdf5Sink:
                 axes,
                 image.voxel_size,
                 image.length_unit,
-                {"description": image.description} if image.description else {},
+                texts or ({"description": image.description} if image.description else {}),
             )
+            if image.scale != (1, 0):  # as netCDF and xarray have it
+                self._data.attrs["scale_factor"], self._data.attrs["add_offset"] = image.scale
+            if unit := image.value_unit or image.labels.value_unit:
+                self._data.attrs["units"] = unit
+            if "C" in image.axes and image.labels.names:
+                self._data.attrs[CHANNELS] = list(image.labels.names)
+            if "T" in image.axes and image.labels.times:
+                self._data.attrs[TIMES] = image.labels.times
             self._flat = len(image.frame_axes) == 2
             self._disk.check()
 

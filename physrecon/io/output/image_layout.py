@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from numpy.typing import DTypeLike
 from physrecon.errors import ArgumentError
 from physrecon.io import units
 from physrecon.io.images.image import SPACE
+from physrecon.io.images.labels import Labels
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,9 @@ class ImageLayout:
     """The layout of an image; made by `checked`.
 
     shape, axes: leading axes, then those of "ZYX".  voxel_size: along each spatial axis, in
-    `length_unit` (None: pixels).  description: text stored in the file."""
+    `length_unit` (None: pixels).  description: text stored in the file.  scale: (slope, offset), a
+    value is slope · stored + offset.  value_unit: of the values.  labels: of channels and
+    times."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
@@ -28,6 +31,9 @@ class ImageLayout:
     voxel_size: tuple[float, ...]
     length_unit: str | None = None
     description: str = ""
+    scale: tuple[float, float] = (1.0, 0.0)
+    value_unit: str = ""
+    labels: Labels = field(default_factory=Labels)
 
     @staticmethod
     def checked(

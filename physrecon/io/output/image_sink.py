@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from physrecon.errors import OutputError, PhysreconError
 from physrecon.io.atomic_file import write_errors
 from physrecon.io.images.image import open_image
+from physrecon.io.images.labels import Labels
 from physrecon.io.opened import Closing, undone_by
 from physrecon.io.output.image_writer import ImageWriter, write_image
 from physrecon.io.output.piece_folder import (
@@ -37,7 +38,7 @@ PIECE = 1 << 20  # bytes written at a time
 class ImageSink(Closing):
     """The image OUT, whose frames may be made in any order; a context manager.
 
-    shape, axes, voxel_size, length_unit, description, overwrite: as for `ImageWriter`.
+    shape, axes, voxel_size, length_unit, description, overwrite, labels, ome: as for `ImageWriter`.
     places: index of each frame in the result.  beside: a further file for each frame, or none.
     description: distinguishes jobs."""
 
@@ -52,6 +53,8 @@ class ImageSink(Closing):
         description: str,
         overwrite: bool,
         beside: Sequence[Path] = (),
+        labels: Labels | None = None,
+        ome: bool = False,
     ) -> None:
         self._places, self._beside = list(places), list(beside)
         self._lengths = (tuple(voxel_size), length_unit)
@@ -59,7 +62,9 @@ class ImageSink(Closing):
         self._finished: set[int] = set()
         self._description, self.facts = description, dict[str, str]()
         self._out = ImageWriter(
-            path, shape, np.float32, axes, voxel_size, length_unit, description, overwrite
+            *(path, shape, np.float32, axes, voxel_size, length_unit, description, overwrite),
+            ome=ome,
+            labels=labels,
         )
         with undone_by(self._out.close):
             job = hashlib.sha256(description.encode()).hexdigest()
@@ -122,6 +127,8 @@ class ImageSink(Closing):
         """State facts at the top of the description of OUT."""
         self.facts = dict(facts)
         lines = [f"{name} {text}" for name, text in facts.items()]
+        unit = self._out.layout.labels.value_unit
+        lines += [f"values {unit}"] * bool(unit)
         self._out.describe("\n".join([*lines, self._description]))
 
 

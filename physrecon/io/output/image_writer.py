@@ -20,6 +20,7 @@ from physrecon import arrays
 from physrecon.errors import ArgumentError, OutputError, PhysreconError
 from physrecon.io import atomic_file
 from physrecon.io.images.image import BLOCK
+from physrecon.io.images.labels import Labels
 from physrecon.io.lock import Lock
 from physrecon.io.opened import Closing, undone_by
 from physrecon.io.output.image_layout import ImageLayout
@@ -51,6 +52,7 @@ class ImageWriter(Closing):
     axis, in `length_unit` (None: pixels).  description: text stored in the file.
     ome: write OME-TIFF.  By default ImageJ's own TIFF is used if it suffices (8 and 16 bit and
     float32, time, channels, less than 4 GB), because it opens without Bio-Formats.
+    labels: of channels, times and values, as `Image.labels` of the image that this one is made of.
 
     OUT is unchanged unless `finish` returns.  Holds no plane.  Raises OutputError if OUT exists and
     `overwrite` is not given, is being written by another run, or cannot be written; WriteError if
@@ -67,11 +69,13 @@ class ImageWriter(Closing):
         description: str = "",
         overwrite: bool = False,
         ome: bool = False,
+        labels: Labels | None = None,
     ) -> None:
         self.path = Path(path)
-        self.layout = ImageLayout.checked(
+        layout = ImageLayout.checked(
             self.path, shape, dtype, axes, voxel_size, length_unit, description
         )
+        self.layout = replace(layout, labels=labels or Labels())
         self._written = np.zeros((*self.layout.leading, self.layout.depth), bool)
         self._make = self._format(ome)
         self._lock = Lock(self.path)
@@ -190,6 +194,7 @@ def write_image(
     description: str = "",
     overwrite: bool = False,
     ome: bool = False,
+    labels: Labels | None = None,
 ) -> None:
     """Write an array as an image; arguments and errors are those of `ImageWriter`.
 
@@ -201,7 +206,7 @@ def write_image(
     ('YX', (0.1, 0.1), 35.0)
     """
     arrays.check_plain("write_image(array)", array)
-    settings = (axes, voxel_size, length_unit, description, overwrite, ome)
+    settings = (axes, voxel_size, length_unit, description, overwrite, ome, labels)
     with ImageWriter(path, array.shape, array.dtype, *settings) as out:
         layout = out.layout
         plane = math.prod(layout.shape[-2:]) * layout.dtype.itemsize

@@ -55,6 +55,13 @@ def check_mrc(path: Path, image: ImageLayout) -> None:
         )
 
 
+def _labels(image: ImageLayout) -> list[bytes]:
+    """Texts of 80 bytes at most: the program, and what stored numbers mean."""
+    slope, offset = image.scale
+    scaled = f"value = {slope:.9g} * stored + {offset:.9g} {image.value_unit}".strip()
+    return [LABEL] + [scaled.encode("ascii", "replace")[:80]] * (image.scale != (1, 0))
+
+
 def _header(image: ImageLayout) -> bytes:
     head = bytearray(HEADER)
     mode = next(number for number, kind in MODES.items() if kind == image.dtype.str[1:])
@@ -69,5 +76,7 @@ def _header(image: ImageLayout) -> bytes:
     struct.pack_into("<i", head, 108, 20141)  # version of the format
     head[208:216] = b"MAP \x44\x44\0\0"
     struct.pack_into("<fi", head, 216, -1.0, 1)
-    head[224 : 224 + len(LABEL)] = LABEL
+    for number, label in enumerate(_labels(image)):
+        head[224 + 80 * number : 224 + 80 * number + len(label)] = label
+    struct.pack_into("<i", head, 220, len(_labels(image)))
     return bytes(head)

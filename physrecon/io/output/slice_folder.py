@@ -60,12 +60,14 @@ class SliceFolder:
     def finish(self) -> None:
         """Give the folder its name, in place of an empty folder or of an old one of ours."""
         image = self._image
-        facts = {
+        facts: dict[str, Any] = {
             "shape": image.shape,
             "voxel_size": image.voxel_size,
             "length_unit": image.length_unit,
             "description": image.description,
         }
+        if image.scale != (1, 0):
+            facts |= {"slope": image.scale[0], "offset": image.scale[1], "unit": image.value_unit}
         publish(io.BytesIO(json.dumps(facts, indent=1).encode()), self._hidden / VOLUME_MARK)
         old = self._path.with_name(f".{self._path.name}.old.part")
         _remove(old)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from physrecon.errors import ArgumentError
 from physrecon.io.atomic_file import write_all
+from physrecon.io.images.labels import Labels
 from physrecon.io.output.image_layout import ImageLayout
 from physrecon.io.units import LENGTHS
 
@@ -71,7 +72,7 @@ class TiffSink:
             planarconfig="separate" if "S" in layout.axes else None,
             **_resolution(layout, pitch, image.length_unit),
             returnoffset=True,
-            metadata=describe(layout, pitch, image.length_unit, image.description),
+            metadata=describe(layout, pitch, image),
             ome=layout.ome,
             imagej=not layout.ome,
         )
@@ -100,13 +101,49 @@ class TiffSink:
 
 
 def _imagej_metadata(
-    layout: TiffLayout, pitch: dict[str, float], unit: str | None, description: str
+    layout: TiffLayout, pitch: dict[str, float], image: ImageLayout
 ) -> dict[str, Any]:
+    """Integers with a scale, and values with a unit, have ImageJ's straight line of calibration."""
+    unit, description = image.length_unit, image.description
     metadata: dict[str, Any] = {"axes": layout.axes, "unit": IMAGEJ_UNITS.get(unit or "", unit)}
     metadata |= {"spacing": pitch["Z"]} if "Z" in pitch else {}
     metadata |= {"mode": "composite"} if "C" in layout.axes else {}
     metadata |= {"Info": description} if description else {}
+    if len(times := image.labels.times) > 1 and "T" in layout.axes:
+        metadata["finterval"] = (times[-1] - times[0]) / (len(times) - 1)
+    if texts := _plane_texts(layout, image.labels):
+        metadata["Labels"] = texts
+    slope, offset = image.scale
+    if image.dtype.kind in "iu" and (image.scale != (1, 0) or image.value_unit):
+        metadata |= {"cf": 0, "c0": offset, "c1": slope, "vunit": image.value_unit or None}
     return {name: value for name, value in metadata.items() if value is not None}
+
+
+def _plane_texts(layout: TiffLayout, labels: Labels) -> list[str]:
+    """A text for each plane: as it was, or the name of its channel."""
+    axes, lengths = layout.axes[:-2], layout.shape[:-2]
+    texts = labels.planes_as(axes)
+    if texts or not labels.names or "C" not in axes:
+        return texts
+    return [labels.names[place[axes.index("C")]] for place in np.ndindex(*lengths)]
+
+
+def _ome_labels(layout: TiffLayout, labels: Labels) -> dict[str, Any]:
+    """Channels and times as OME states them; attributes that every channel has."""
+    found: dict[str, Any] = dict(labels.image)
+    axes, times = layout.axes[:-2], labels.times
+    if labels.channels and "S" not in layout.axes:
+        common = set.intersection(*(set(channel) for channel in labels.channels))
+        found["Channel"] = {
+            name: [channel[name] for channel in labels.channels] for name in sorted(common)
+        }
+    if len(times) > 1 and "T" in axes:
+        steps = np.diff(times)
+        if times[0] == 0 and np.allclose(steps, steps[0], rtol=1e-6, atol=0):
+            return found | {"TimeIncrement": float(f"{steps[0]:.9g}"), "TimeIncrementUnit": "s"}
+        each = [times[place[axes.index("T")]] for place in np.ndindex(*layout.shape[: len(axes)])]
+        found["Plane"] = {"DeltaT": each, "DeltaTUnit": ["s"] * len(each)}
+    return found
 
 
 def _resolution(layout: TiffLayout, pitch: dict[str, float], unit: str | None) -> dict[str, Any]:
@@ -117,12 +154,14 @@ def _resolution(layout: TiffLayout, pitch: dict[str, float], unit: str | None) -
 
 
 def _ome_metadata(
-    layout: TiffLayout, pitch: dict[str, float], unit: str | None, description: str
+    layout: TiffLayout, pitch: dict[str, float], image: ImageLayout
 ) -> dict[str, Any]:
     """Lengths are in µm: several readers of OME drop the unit."""
+    unit, description = image.length_unit, image.description
     metadata: dict[str, Any] = {"axes": layout.axes}
     scale = LENGTHS[unit] / LENGTHS["um"] if unit else 1.0
     for axis, size in pitch.items():
         metadata[f"PhysicalSize{axis}"] = float(f"{size * scale:.15g}")
         metadata[f"PhysicalSize{axis}Unit"] = "µm" if unit else "pixel"
+    metadata |= _ome_labels(layout, image.labels)
     return metadata | ({"Description": description} if description else {})

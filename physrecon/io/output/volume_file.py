@@ -1,18 +1,19 @@
-"""Write a volume in another format than HDF5: one TIFF or MRC file, or a folder of TIFF slices.
+"""Write a volume in another format or type: one TIFF, MRC or HDF5 file, or a folder of slices.
 
-These formats have no virtual datasets.  Several slabs are kept as `OUT.slabs`, as those of a volume
-in HDF5, until all are finished; OUT is then written from them and they are removed.  A kill loses
-the current slab, or the copying."""
+Other formats have no virtual datasets, and the range of integers is known at the end.  Several
+slabs are kept as `OUT.slabs`, as those of a volume in HDF5, until all are finished; OUT is then
+written from them and they are removed.  A kill loses the current slab, or the copying."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from physrecon.errors import ArgumentError
 from physrecon.io import atomic_file
@@ -22,6 +23,7 @@ from physrecon.io.output.image_layout import ImageLayout
 from physrecon.io.output.image_writer import Sink, image_bytes
 from physrecon.io.output.piece_folder import discard, slab_name
 from physrecon.io.output.slice_folder import SliceFolder, check_new_folder, folder_bytes
+from physrecon.io.output.stored_type import Coding, StoredType, in_parts
 from physrecon.io.output.volume_sink import VolumeWriter
 from physrecon.io.volumes.layout import stored_bytes
 
@@ -46,22 +48,27 @@ def format_of(path: Path, wanted: str | None = None) -> str:
     return wanted
 
 
-def volume_bytes(path: Path, format: str, shape: tuple[int, ...], slabs: int = 1) -> int:
-    """Bytes on the disk of a float32 volume."""
+def volume_bytes(
+    path: Path, format: str, shape: tuple[int, ...], slabs: int = 1, dtype: DTypeLike = np.float32
+) -> int:
+    """Bytes on the disk of a volume."""
     if format == "hdf5":
-        return stored_bytes(shape, np.float32, slabs)
+        return stored_bytes(shape, dtype, slabs)
     if format == "slices":
-        return folder_bytes(shape, np.float32)
-    return image_bytes(path, shape, np.float32)
+        return folder_bytes(shape, dtype)
+    return image_bytes(path, shape, dtype)
 
 
 class VolumeFile(VolumeWriter):
     """Writes a volume slab by slab, as `VolumeWriter` does, into another format.
 
-    format: "tiff", "mrc" or "slices"."""
+    format: "tiff", "mrc", "slices" or "hdf5".  stored: the type of its values; slabs are kept as
+    they are written."""
 
-    def __init__(self, *arguments: Any, format: str, **options: Any) -> None:
-        self._format = format
+    def __init__(
+        self, *arguments: Any, format: str, stored: StoredType | None = None, **options: Any
+    ) -> None:
+        self._format, self._stored = format, stored or StoredType()
         super().__init__(*arguments, **options)
 
     def _check_new(self) -> None:
@@ -72,13 +79,13 @@ class VolumeFile(VolumeWriter):
 
     def _bytes(self) -> int:
         kept = super()._bytes() if len(self.slabs) > 1 else 0
-        return kept + volume_bytes(self.path, self._format, self.shape)
+        return kept + volume_bytes(self.path, self._format, self.shape, dtype=self._stored.dtype)
 
     def _store(self, values: NDArray[Any]) -> None:
-        self._write_file([(0, values)])
+        self._write_file(lambda: in_parts(values))
 
     def _combine(self) -> None:
-        self._write_file(self._blocks())
+        self._write_file(self._blocks)
         for folder in (self._work, self.folder):
             discard(folder)
 
@@ -93,13 +100,15 @@ class VolumeFile(VolumeWriter):
                 for start in range(0, rows.stop - rows.start, step):
                     yield rows.start + start, data[start : start + step]
 
-    def _write_file(self, blocks: Iterable[tuple[int, NDArray[Any]]]) -> None:
-        texts = {"values": f"1/{self.length_unit or 'pixel'}", **self.configuration, **self.facts}
-        job = texts.pop("job", "")
-        description = "\n".join([*(f"{name} {text}" for name, text in texts.items()), "", job])
-        layout = ImageLayout.checked(
-            self.path, self.shape, self.dtype, "ZYX", self.grid.pitch, self.length_unit, description
-        )
+    def _write_file(self, read: Callable[[], Iterator[tuple[int, NDArray[Any]]]]) -> None:
+        """Write OUT from blocks that may be read twice: for their range, and to store them."""
+        stored, unit = self._stored, f"1/{self.length_unit or 'pixel'}"
+        coding = Coding(self.dtype, 1.0, 0.0)
+        if not stored.plain:
+            coding = stored.coded(values for _, values in read())
+        self.facts |= coding.facts(unit)
+        layout = self._layout(coding, unit)
+        blocks = ((start, coding.stored(values)) for start, values in read())
         with atomic_file.write_errors(self.path):
             if self._format == "slices":
                 _fill(SliceFolder(self.path, layout), blocks)
@@ -107,7 +116,22 @@ class VolumeFile(VolumeWriter):
             with atomic_file.replacing(self.path) as temporary:
                 _fill(self._sink(temporary, layout), blocks)
 
+    def _layout(self, coding: Coding, unit: str) -> ImageLayout:
+        texts = {"values": unit, **self.configuration, **self.facts}
+        job = texts.pop("job", "")
+        description = "\n".join([*(f"{name} {text}" for name, text in texts.items()), "", job])
+        pitch = (self.grid.pitch, self.length_unit)
+        layout = ImageLayout.checked(
+            self.path, self.shape, coding.dtype, "ZYX", *pitch, description
+        )
+        return replace(layout, scale=(coding.slope, coding.offset), value_unit=unit)
+
     def _sink(self, path: Path, layout: ImageLayout) -> Sink:
+        if self._format == "hdf5":
+            from physrecon.io.output.hdf5_file import Hdf5Sink
+
+            axes = {name: self.grid.axis(axis) for axis, name in enumerate("zyx")}
+            return Hdf5Sink(path, layout, axes, {**self.configuration, **self.facts})
         if self._format == "mrc":
             from physrecon.io.output.mrc_file import MrcSink
 

@@ -82,10 +82,6 @@ class Frames(LazyArray):
         chunks = getattr(self._stack, "chunks", None)
         return chunks[self._stored[1]] if chunks else 1
 
-    @property
-    def size(self) -> int:
-        return int(np.prod(self.shape, dtype=np.int64))
-
     def some(self, frames: NDArray[np.intp]) -> Frames:
         """The frames with these numbers."""
         chosen = copy.copy(self)
@@ -165,15 +161,15 @@ class MaskedFrames(Frames):
     def masked(self, key: Any) -> NDArray[np.bool_]:
         """Mask of the values of a key, or of one view if it is the same for all."""
         view, rows, columns = key_for_each("Frames", key, 3)
-        view = slice(None) if len(self._mask) == 1 and not _is_one(view) else view
-        return self._mask[0 if len(self._mask) == 1 and _is_one(view) else view, rows, columns] != 0
+        view = slice(None) if len(self._mask) == 1 and not is_one(view) else view
+        return self._mask[0 if len(self._mask) == 1 and is_one(view) else view, rows, columns] != 0
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
         values = super().__getitem__(key)
         return np.where(self.masked(key), np.array(np.nan, self.dtype), values)
 
 
-def _is_one(key: Any) -> bool:
+def is_one(key: Any) -> bool:
     return isinstance(key, (int, np.integer))
 
 

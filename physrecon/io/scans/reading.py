@@ -12,7 +12,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from physrecon import sizes
-from physrecon.errors import DataError
+from physrecon.errors import ArgumentError, DataError
+from physrecon.geometry.parallel_beam import ANGLE_UNITS
 from physrecon.io.scans.frames import Frames, StoredArray
 
 SAID = 8  # numbers of frames that a note names
@@ -33,6 +34,12 @@ class ReadOptions:
     transmission: bool = False
     axes: str | None = None
 
+    def __post_init__(self) -> None:
+        if self.angle_unit not in (None, *ANGLE_UNITS):
+            raise ArgumentError(
+                f'open_scan: expected angle_unit "deg" or "rad", got {self.angle_unit!r}.'
+            )
+
 
 @dataclass(frozen=True)
 class ScanReading:
@@ -40,6 +47,8 @@ class ScanReading:
 
     angles: (views,) as stored, or None; `no_angles` is then the error for a scan without them.
     angle_unit: as stated, "" if it is not.  pixel_size: ((row, column), unit) or None.
+    row_offset: rows from the middle of the detector to that of these frames.  bins: pixels of the
+    detector in one of theirs, along rows and columns.
     flat_positions: (flats,) in 0..1 or None.  beam: counts of the open beam in the views (views,)
     and in the flats (flats,), in any unit, by a monitor and the counting times; NaN for the few
     that have none; or None.
@@ -54,6 +63,8 @@ class ScanReading:
     angle_unit: str
     pixel_size: tuple[tuple[float, float], str] | None = None
     center: float | None = None
+    row_offset: float = 0.0
+    bins: tuple[int, int] = (1, 1)
     flat_positions: NDArray[np.float64] | None = None
     beam: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
     notes: tuple[str, ...] = ()

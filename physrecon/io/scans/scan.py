@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from physrecon.errors import ArgumentError, DataError
-from physrecon.geometry.parallel_beam import ANGLE_UNITS, ParallelBeam
+from physrecon.errors import DataError
+from physrecon.geometry.parallel_beam import ParallelBeam
 from physrecon.io import units
 from physrecon.io.content import (
     checked_path,
@@ -25,6 +25,7 @@ from physrecon.io.content import (
 )
 from physrecon.io.fingerprint import fingerprint
 from physrecon.io.opened import Closing, UnchangedFiles, middle_plane, undone_by
+from physrecon.io.scans.binned import cropped_and_binned
 from physrecon.io.scans.frames import Frames
 from physrecon.io.scans.reading import ReadOptions, ScanReading
 from physrecon.io.scans.supplied import Angles, Supplied
@@ -51,8 +52,10 @@ class Scan(Closing):
     views (views,) and in the flats (flats,), from a monitor and the counting times, for
     `pr.prepare`; None if unknown.  angles: (views,) in `angle_unit`.
     pixel_size: (row, column) in `length_unit`, or None.  center: column of the rotation axis if the
-    file states it, else None.  line_integrals: the data are −log(transmission) already, not counts.
-    transmission: they are transmissions already.
+    file states it, else None.  row_offset: rows from the middle of the detector to that of the
+    projections.  bins: pixels of the detector in one of theirs.
+    line_integrals: the data are −log(transmission) already, not counts.  transmission: they are
+    transmissions already.
     notes: sentences for the user, the unused facts among them.  unused: facts that the file states
     and that the result does not rest on.  close: closes the files.
     files: all files that hold the scan, in a fixed order; a read raises ReadError if one of them
@@ -70,6 +73,8 @@ class Scan(Closing):
     pixel_size: tuple[float, float] | None
     length_unit: str | None
     center: float | None
+    row_offset: float
+    bins: tuple[int, int]
     line_integrals: bool
     transmission: bool
     notes: list[str]
@@ -79,7 +84,11 @@ class Scan(Closing):
 
     def __repr__(self) -> str:
         size = " × ".join(f"{v:g}" for v in self.pixel_size or ())
-        pixels = f"pixels of {size} {self.length_unit}" if size else "pixel size not stated"
+        pixels = (
+            f"pixels of {size} {units.printed(self.length_unit)}"
+            if size
+            else "pixel size not stated"
+        )
         axis = "not stated" if self.center is None else f"column {self.center:g}"
         kind = "line integrals" if self.line_integrals else "counts"
         kind = "transmissions" if self.transmission else kind
@@ -106,6 +115,7 @@ class Scan(Closing):
             angle_unit=self.angle_unit,
             pixel_size=self.pixel_size or 1.0,
             center=self.center,
+            row_offset=self.row_offset,
         )
 
     def require_flats(self) -> None:
@@ -157,6 +167,8 @@ def open_scan(
     pixel_size: str | None = None,
     exclude_views: str | None = None,
     axes: str | None = None,
+    crop: str | None = None,
+    bin: str | int | None = None,
 ) -> Scan:
     """Open a scan: HDF5, a stack or a folder of images; what the file lacks can be given.
 
@@ -168,13 +180,14 @@ def open_scan(
         line_integrals: the data are −log(transmission) already; by default they are counts.
         allow_root: a further folder in which linked files are accepted; by default none.
         transmission: the data are transmissions already; by default they are counts.
-        angles: an array, "0..180/721" with both ends, or a file with one angle per view (text,
-            NumPy, `FILE.h5::/path`).
+        angles: an array, "0..180/721" with both ends, or a file with one angle per view.
         flats, darks: images.
         data_mask: an image of the detector, or one per view, not 0 where data are left out.
         pixel_size: "0.65um", or "0.65,0.7um" for rows and columns.
         exclude_views: "100:110,150", counted from 0, ends not included.
         axes: the order of an array whose file states none; by default "theta:y:x".
+        crop: columns of the detector, "200:1800", or rows and columns, "50:150,200:1800".
+        bin: pixels taken together, 2 or "1,2" of rows and columns; counts are summed.
     Returns:
         Scan: its arrays are read when they are indexed; a context manager.
     Raises:
@@ -190,17 +203,16 @@ def open_scan(
         ((12, 2, 16), 'deg', (0.01, 0.01), 'mm')
         (2, 16)
     """
-    if angle_unit is not None and angle_unit not in ANGLE_UNITS:
-        raise ArgumentError(f'open_scan: expected angle_unit "deg" or "rad", got {angle_unit!r}.')
     path, group = file_and_group(checked_path("open_scan", path))
-    axes = None if axes is None else parse_axes(axes)
-    options = ReadOptions(angle_unit, line_integrals, allow_root, group, transmission, axes)
+    stated = (angle_unit, line_integrals, allow_root, group, transmission)
+    options = ReadOptions(*stated, None if axes is None else parse_axes(axes))
     content = content_of(path, WANTED)
     reading = first_reading("physrecon.io.scans", SCAN_READERS, path, content, options)
     if reading is None:
         raise unrecognised(path, content, WANTED, ADVICE)
     reading = Supplied(angles, flats, darks, data_mask, pixel_size, exclude_views).added_to(reading)
     with undone_by(reading.close):
+        reading = cropped_and_binned(reading, crop, bin, not (line_integrals or transmission))
         return _scan(path, reading, options)
 
 
@@ -231,6 +243,8 @@ def _scan(path: Path, reading: ScanReading, options: ReadOptions) -> Scan:
         pixel_size=reading.pixel_size[0] if reading.pixel_size else None,
         length_unit=reading.pixel_size[1] if reading.pixel_size else None,
         center=reading.center,
+        row_offset=reading.row_offset,
+        bins=reading.bins,
         line_integrals=options.line_integrals,
         transmission=options.transmission,
         notes=[

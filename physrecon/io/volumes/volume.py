@@ -15,13 +15,14 @@ from physrecon.io.hdf5_kind import VOLUME
 from physrecon.io.hdf5_safety import SafeHDF5, damage_reported, text
 from physrecon.io.nxdata import steps
 from physrecon.io.opened import Closing, LazyArray, UnchangedFiles, undone_by
-from physrecon.io.units import LENGTHS, length_unit
+from physrecon.io.units import LENGTHS, length_unit, printed
 from physrecon.io.volumes.slabs import whole_volume
 
 
 class Volume(Closing, LazyArray):
     """An open volume (z, y, x), read when indexed; a context manager.
 
+    Numbers with a scale, and float16, are read as the values that they stand for, float32.
     voxel_size: (z, y, x) in `length_unit` (None: pixels).
     configuration: the resolved job and its input, text by name."""
 
@@ -30,7 +31,8 @@ class Volume(Closing, LazyArray):
         self._data = data
         self.path = h5.path
         self.shape: tuple[int, int, int] = data.shape
-        self.dtype = data.dtype.newbyteorder("=")
+        self._scale = _scale(data)
+        self.dtype = data.dtype.newbyteorder("=") if self._scale is None else np.dtype(np.float32)
         self.sources = len(h5.sources)
         self._files = UnchangedFiles({*h5.files, *h5.sources})
         pitch, unit = _voxel_size(h5, data)
@@ -43,7 +45,7 @@ class Volume(Closing, LazyArray):
         self.configuration = _configuration(h5)
 
     def __repr__(self) -> str:
-        size, unit = " × ".join(f"{v:g}" for v in self.voxel_size), self.length_unit or "pixel"
+        size, unit = " × ".join(f"{v:g}" for v in self.voxel_size), printed(self.length_unit)
         return f"Volume {self.path.name}: {self.shape} {self.dtype}, voxels of {size} {unit}"
 
     def close(self) -> None:
@@ -54,12 +56,16 @@ class Volume(Closing, LazyArray):
         ReadError if it has changed since it was opened."""
         try:
             with self._files.while_read():
-                return self._data[key]
+                values = self._data[key]
         except (OSError, RuntimeError) as error:
             raise DataError(
                 f"{self.path}: expected readable data, got {error}; run the job again "
                 "with --overwrite."
             ) from error
+        if self._scale is None:
+            return values
+        slope, offset = self._scale
+        return np.asarray(values * slope + offset, np.float32)
 
 
 def open_volume(path: str | Path, allow_root: str | Path | None = None) -> Volume:
@@ -93,6 +99,20 @@ def open_volume(path: str | Path, allow_root: str | Path | None = None) -> Volum
             f"{h5.path.name}: expected a volume in {VOLUME}, /exchange/data or /data, got none; "
             "see what the file is with `physrecon info`."
         )
+
+
+def _scale(data: h5py.Dataset) -> tuple[float, float] | None:
+    """(slope, offset) of an array that states them, as netCDF does; else None."""
+    given = [data.attrs.get(name) for name in ("scale_factor", "add_offset")]
+    if given == [None, None]:
+        return (1.0, 0.0) if data.dtype == np.float16 else None
+    numbers = [np.ravel(default if v is None else v) for v, default in zip(given, (1, 0))]  # noqa: B905
+    if not all(v.size == 1 and v.dtype.kind in "iuf" and np.isfinite(v[0]) for v in numbers):
+        raise DataError(
+            f"{data.file.filename}: expected numbers for scale_factor and add_offset, got {given}; "
+            "correct the file."
+        )
+    return float(numbers[0][0]), float(numbers[1][0])
 
 
 def _voxel_size(h5: SafeHDF5, data: h5py.Dataset) -> tuple[NDArray[Any], str]:

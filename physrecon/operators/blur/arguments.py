@@ -15,7 +15,9 @@ BOUNDARIES = ("zero", "reflect", "periodic", "unknown")
 ENGINES = ("auto", "fft", "direct")
 
 
-def checked_psf(where: str, psf: Any, shape: Shape, normalize: bool, oversize: bool) -> np.ndarray:
+def checked_psf(
+    where: str, psf: Any, shape: Shape, normalize: bool | float, oversize: bool
+) -> np.ndarray:
     """The PSF in float64 on the host, with two axes at least if the image has two."""
     if not (isinstance(shape, tuple | list) and all(map(vectors.is_whole, shape))):
         raise ArgumentError(f"{where}.shape: expected a tuple of whole numbers, got {brief(shape)}")
@@ -38,7 +40,7 @@ def checked_psf(where: str, psf: Any, shape: Shape, normalize: bool, oversize: b
             "crop it, or say oversize=True if it is right"
         )
     if normalize:
-        total = psf.sum()
+        total = psf.sum() if isinstance(normalize, bool | np.bool_) else float(normalize)
         if not total > 1e-9 * abs(psf).sum():
             raise ArgumentError(
                 f"{where}.psf: expected a positive sum to normalise by, got {total:g}; subtract "

@@ -54,7 +54,8 @@ class Blur(BatchedOperator, LinearOperator):
         shape: of the frame.
         boundary: "zero" (default), "unknown", "reflect" or "periodic": what lies beyond the frame.
         center: index of the PSF's centre, one number per axis; by default n // 2.
-        normalize: divide the PSF by its sum; by default not.
+        normalize: divide the PSF by its sum, or by the number given, the sum of a PSF of which
+            this is a part; by default not.
         oversize: accept a PSF longer than the frame, which is likely the wrong one; by default not.
         method: "fft"; "direct", sums in space, over separable terms if few suffice; or "auto"
             (default), the fastest by measured costs.
@@ -83,7 +84,7 @@ class Blur(BatchedOperator, LinearOperator):
         boundary: str = "zero",
         *,
         center: int | Sequence[int] | None = None,
-        normalize: bool = False,
+        normalize: bool | float = False,
         oversize: bool = False,
         method: str = "auto",
         accuracy: float | None = None,

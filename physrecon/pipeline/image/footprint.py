@@ -102,8 +102,8 @@ def make_blur(
         shape,
         job.boundary,
         center=psf.center,
-        normalize=job.normalize,
-        oversize=job.oversize,
+        normalize=psf.normalize,
+        oversize=True,  # what may be larger than the frame is decided where the PSF is read
         accuracy=job.accuracy,
         memory=memory,
     )

@@ -2,7 +2,10 @@
 
 The centre of a file is voxel n // 2, as in FFTs.  There are two exceptions, which are said: a file
 in FFT order, with its peak in the corner, is rearranged; a PSF of even size that is symmetric
-between two pixels is moved by half a pixel."""
+between two pixels is moved by half a pixel.
+
+What of a PSF reaches further than the image is long is cropped, unless the boundary brings it back:
+the light of one voxel reaches another along an axis of n voxels over n − 1 of them at most."""
 
 from __future__ import annotations
 
@@ -35,10 +38,12 @@ OFF_CENTER = 0.5  # voxels
 class JobPSF:
     """The PSF of a job, not normalised yet, and its centre.
 
-    lines, warnings: messages about it.  files: those it was read from."""
+    normalize: whether it is to be divided by its sum, or the sum of the whole PSF of which this is
+    a part.  lines, warnings: messages about it.  files: those it was read from."""
 
     values: Array
     center: tuple[int, ...]
+    normalize: bool | float = False
     lines: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     files: frozenset[Path] = frozenset()
@@ -59,17 +64,19 @@ def read_psf(job: ImageJob, image: Image) -> JobPSF:
     values = _checked_values(job, values, lines, warnings)
     if job.normalize and not job.model:
         lines.append(f"psf: divided by its sum, {values.sum():.6g}")
-    _check_size(job, values, frame)
-    values = _fitted(job, _moved(job, values, lines, warnings), frame)
+    values = _moved(job, values, lines, warnings)
     center = _center(job, values)
     if job.psf_center is None:
         warnings += _off_center(values, center)
+    whole = values
+    values, center = _within_reach(job, values, center, frame, lines, warnings)
+    normalize = float(whole.sum()) if job.normalize and values is not whole else job.normalize
     if narrowest(values) > NARROW:
         warnings.append(
             "psf: it is narrower than a voxel, so there is hardly a blur to take off; see whether "
             "its lengths are in the unit of the image's voxels"
         )
-    return JobPSF(values, center, lines, warnings, files)
+    return JobPSF(values, center, normalize, lines, warnings, files)
 
 
 def voxel_size_of(job: ImageJob, image: Image) -> tuple[tuple[float, ...], str | None]:
@@ -218,12 +225,51 @@ def _checked_values(job: ImageJob, values: Array, lines: list[str], warnings: li
     return kept
 
 
-def _check_size(job: ImageJob, values: Array, frame: tuple[int, ...]) -> None:
-    if not job.oversize and any(k > n for k, n in zip(values.shape, frame, strict=True)):
-        raise DataError(
-            f"{job.psf}: expected a PSF no larger than the image of {frame}, got {values.shape}; "
-            "crop it, or add --oversize if light does come from so far"
+# Reach ----------------------------------------------------------------------------------------
+
+
+def _within_reach(
+    job: ImageJob,
+    values: Array,
+    center: tuple[int, ...],
+    frame: tuple[int, ...],
+    lines: list[str],
+    warnings: list[str],
+) -> tuple[Array, tuple[int, ...]]:
+    """(PSF within n − 1 voxels of its centre along every axis of n voxels, centre of that).
+
+    With the boundary "zero" the rest does nothing.  With "unknown" it brings light from further
+    beyond the frame than the frame is long.  "reflect" and "periodic" bring it back: it is kept.
+    Raises DataError if no light is within reach."""
+    part = tuple(slice(max(c - n + 1, 0), c + n) for c, n in zip(center, frame, strict=True))
+    kept = np.ascontiguousarray(values[part])
+    if job.oversize or kept.shape == values.shape:
+        return values, center
+    if job.boundary in ("reflect", "periodic"):
+        lines.append(
+            f"psf: of {values.shape}, larger than the image of {frame}; all of it counts with the "
+            f"boundary {job.boundary}"
         )
+        return values, center
+    if not kept.any():
+        raise DataError(
+            f"{job.psf}: expected light within {tuple(n - 1 for n in frame)} voxels of the centre "
+            f"{center}, got none; give its centre with --psf-center peak or z,y,x"
+        )
+    lost = 1 - float(abs(kept).sum() / abs(values).sum())
+    said = (
+        f"psf: cropped from {values.shape} to {kept.shape}, what reaches from one voxel of the "
+        f"image to another; the rest holds {lost:.2g} of its light"
+    )
+    if job.boundary == "unknown" and lost > HAZE:
+        said += (
+            ", which comes from further away than the image is long; --oversize keeps it, if it is "
+            "the PSF of this image"
+        )
+        warnings.append(said)
+    else:
+        lines.append(said)
+    return kept, tuple(c - s.start for c, s in zip(center, part, strict=True))
 
 
 # Centre ---------------------------------------------------------------------------------------
@@ -245,17 +291,6 @@ def _moved(job: ImageJob, values: Array, lines: list[str], warnings: list[str]) 
         )
         return moved(values, shift)
     return values
-
-
-def _fitted(job: ImageJob, values: Array, frame: tuple[int, ...]) -> Array:
-    """A PSF that grew when it was moved, cropped to the frame."""
-    if job.oversize:
-        return values
-    parts = []
-    for k, n in zip(values.shape, frame, strict=True):
-        size = min(k, n)
-        parts.append(slice(k // 2 - size // 2, k // 2 - size // 2 + size))
-    return np.ascontiguousarray(values[tuple(parts)])
 
 
 def _center(job: ImageJob, values: Array) -> tuple[int, ...]:

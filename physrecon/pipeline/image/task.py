@@ -18,9 +18,11 @@ from physrecon.arrays import on_disk
 from physrecon.catalog import IMAGE_DIRECT, IMAGE_METHODS, SOLVERS
 from physrecon.errors import ArgumentError, DataError
 from physrecon.io.images.image import Image, open_image
+from physrecon.io.images.labels import Labels
 from physrecon.io.output.image_sink import ImageSink
 from physrecon.io.output.image_writer import HDF5, TIFF
 from physrecon.io.output.piece_folder import frame_folder, slab_files
+from physrecon.io.units import printed
 from physrecon.jobs.image_job import ImageJob
 from physrecon.operators.blur.blur import Blur
 from physrecon.pipeline.image.footprint import frame_needs, make_blur
@@ -85,7 +87,7 @@ class ImageTask:
     def summary(self) -> list[str]:
         image, unit = self.image, self.length_unit
         size = " × ".join(f"{length:.4g}" for length in self.voxel_size)
-        voxels = f"voxels of {size} {unit}" if unit else "no voxel size"
+        voxels = f"voxels of {size} {printed(unit)}" if unit else "no voxel size"
         count = len(image.frames)
         several = f", {count} frames of {image.frame_axes}" if count > 1 else ""
         line = f"{image.path}: {image.axes} {image.shape} {image.dtype}, {voxels}{several}"
@@ -135,7 +137,7 @@ class ImageTask:
         psf = np.ones((3,) * self.psf.values.ndim)
         if self.psf.values.min() < 0:
             psf[..., 0] = -0.5
-        A = make_blur(self._any_size(), shape, JobPSF(psf, (1,) * psf.ndim))
+        A = make_blur(self.job, shape, JobPSF(psf, (1,) * psf.ndim, self.job.normalize))
         level = 0.0 if self.job.background == "auto" else self._level(0)
         y = np.full(shape, 1 + level, np.float32)
         return frame_problem(self.job, A, y, level, self.voxel_size)
@@ -150,8 +152,10 @@ class ImageTask:
     def _inputs(self) -> dict[str, str]:
         """Digests of image and PSF, by name."""
         if not self._digests:
-            psf = hashlib.sha256(np.ascontiguousarray(self.psf.values).tobytes()).hexdigest()
-            self._digests.update(input_fingerprint=self.image.fingerprint(), psf=psf)
+            psf = hashlib.sha256(np.ascontiguousarray(self.psf.values).tobytes())
+            if not isinstance(self.psf.normalize, bool):  # a part of a PSF: the rest counts in it
+                psf.update(repr(self.psf.normalize).encode())
+            self._digests.update(input_fingerprint=self.image.fingerprint(), psf=psf.hexdigest())
         return self._digests
 
     def resolved(self, messages: Messages, kept: KeptWork) -> Self:
@@ -173,7 +177,7 @@ class ImageTask:
     def _middle_problem(self) -> tuple[Problem, str]:
         part = middle(self.image.frame_shape, WEIGHT_VOXELS)
         y = self.image[(*self.frames[0], *part)].astype(np.float32)
-        A = make_blur(self._any_size(), y.shape, self.psf)
+        A = make_blur(self.job, y.shape, self.psf)
         where = f"{' × '.join(map(str, y.shape))} in the middle"
         y = arrays.to_device(y, self.job.device)
         return frame_problem(self.job, A, y, self._level(0), self.voxel_size), where
@@ -212,9 +216,19 @@ class ImageTask:
                 as_text(provenance(job, self._inputs())),
                 job.overwrite,
                 footprint.outputs.files[1:],
+                self._labels(),
+                self.image.format == "ome",
             ) as sink,
         ):
             yield sink
+
+    def _labels(self) -> Labels:
+        """Channels, times and units of the frames that are worked on."""
+        labels, image = self.image.labels, self.image
+        if self.job.frames is None or not self.frames[0]:
+            return labels
+        first, last = self.frames[0][0], self.frames[-1][0]
+        return labels.part(image.axes[0], slice(first, last + 1))
 
     @cached_property
     def _statistics(self) -> ImageStatistics:
@@ -230,10 +244,6 @@ class ImageTask:
         if limit not in self._blurs:
             self._blurs[limit] = make_blur(self.job, self.image.frame_shape, self.psf, limit)
         return self._blurs[limit]
-
-    def _any_size(self) -> ImageJob:
-        """The job, for a part of the image that may be smaller than the PSF."""
-        return self.job.model_copy(update={"oversize": True})
 
     def _outputs(self) -> Outputs:
         """Raises ArgumentError if OUT is named like a file of another format."""

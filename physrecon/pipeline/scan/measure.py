@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,11 +95,12 @@ def corrected(
 
 def corrections(job: ScanJob, scan: Scan, views: Any = ALL) -> dict[str, Any]:
     """The arguments that `prepare` and `prepare_counts` share, for these views."""
+    largest = None if job.saturation is None else job.saturation * math.prod(scan.bins)
     return {
         "flat_positions": scan.flat_positions,
         "beam": None if scan.beam is None else (scan.beam[0][views], scan.beam[1]),
         "air": None if job.air is None else parse_slices(job.air),
-        "saturation": job.saturation,
+        "saturation": largest,
         "zingers": job.zingers,
         "angles": scan.geometry.radians[views],
     }

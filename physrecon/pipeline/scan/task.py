@@ -25,7 +25,9 @@ from physrecon.io import (
     slabs_done,
 )
 from physrecon.io.output.piece_folder import slab_folder, work_folder
+from physrecon.io.output.stored_type import StoredType, check_stored
 from physrecon.io.output.volume_file import VolumeFile, format_of, volume_bytes
+from physrecon.io.units import printed
 from physrecon.jobs.scan_job import SUPPLIED, ScanJob
 from physrecon.operators.projection.projector import Projector
 from physrecon.pipeline.kept_work import KeptWork, digest
@@ -38,6 +40,7 @@ from physrecon.pipeline.provenance import provenance
 from physrecon.pipeline.scan.checks import scan_warnings
 from physrecon.pipeline.scan.coverage import Coverage, coverage_warnings, look, width
 from physrecon.pipeline.scan.footprint import chosen_rows, peak_bytes, rows_that_fit, state_bytes
+from physrecon.pipeline.scan.mask import field_of_view, mask_outside
 from physrecon.pipeline.scan.measure import SlabData, measure
 from physrecon.pipeline.scan.model_check import check_row
 from physrecon.pipeline.scan.problem import reconstruct, slab_problem
@@ -45,6 +48,7 @@ from physrecon.pipeline.scan.resolve import sample, with_center, with_settings
 from physrecon.pipeline.task import Footprint, Outcome, Piece, Words
 from physrecon.pipeline.work import PieceWork
 from physrecon.problem import Problem
+from physrecon.sizes import parse_range
 
 # Endings of files that we do not write.
 OTHER_FORMATS = (
@@ -111,13 +115,13 @@ class ScanTask:
         if cut and cut[-1].stop == count and not job.slab_rows:
             # Finished slabs stay usable, although more or less memory may be free now.
             slabs = cut if largest(cut) <= size or job.memory is None else slabs
-        unit = self.scan.length_unit or "pixel"
+        unit = printed(self.scan.length_unit)
         number = f"in {len(slabs)} slabs of {largest(slabs)}" if slabs[1:] else "in one slab"
         return Footprint(
             tuple(Piece(i, part, part.stop - part.start) for i, part in enumerate(slabs)),
             self.grid.shape,
-            volume_bytes(job.output, self._format, self.grid.shape, len(slabs)),
-            f"{self.grid.shape} float32, 1/{unit}",
+            volume_bytes(job.output, self._format, self.grid.shape, len(slabs), job.out_dtype),
+            f"{self.grid.shape} {job.out_dtype}, 1/{unit}",
             self._outputs(len(slabs)),
             peak_bytes(job, self.scan, self.grid, largest(slabs)),
             beside="the residual that was checked",
@@ -149,6 +153,7 @@ class ScanTask:
                 f"{output}: expected a name that ends in .h5, .tif or .mrc, got {output.suffix}; "
                 f"choose {output.with_suffix('.h5').name}"
             )
+        check_stored(output, self._format, np.dtype(self.job.out_dtype))
         folders = {slab_folder(output), work_folder(output)} if slabs > 1 else set()
         files = [output, *[self.job.residual_picture] * self.job.residuals]
         inputs = {self.job.input, *self.scan.files}
@@ -190,6 +195,12 @@ class ScanTask:
         axis = self.coverage.axis if self.job.center == "auto" and self.coverage else None
         job = with_center(self.job, self.scan, messages, axis)
         job = job.model_copy(update={"width": self.width})
+        if job.mask == "circle":
+            radius = field_of_view(self.geometry.with_center(float(job.center)))
+            unit = printed(self.scan.length_unit)
+            messages.note(
+                f"mask: 0 beyond {radius:.4g} {unit} from the axis, not seen by all views"
+            )
         job = with_settings(job, self.scan, self._middle_rows(), messages)
         found = self._with(job)
         return self._with(with_weight(job, found._middle_problem, messages, kept, found.identity))
@@ -227,13 +238,18 @@ class ScanTask:
             grid = self.grid.part(part).part(one)
             checked = check_row(row, volume[one], geometry.part(one), grid, job.air is not None)
             facts = facts_of(job, checked, f"row {first + part.start + at}")
+        if job.mask == "circle":
+            mask_outside(volume, self.grid.part(part), field_of_view(geometry))
         repairs = replace(repairs, no_darks=False)  # the notes state it
         return Outcome(volume, reason, repairs, facts=facts)
 
     @contextmanager
     def open_sink(self, footprint: Footprint) -> Iterator[VolumeWriter]:
         job, format = self.job, self._format
-        writer = VolumeWriter if format == "hdf5" else partial(VolumeFile, format=format)
+        limits = None if job.out_range is None else parse_range(job.out_range)
+        stored = StoredType(np.dtype(job.out_dtype), limits)
+        plain = format == "hdf5" and stored.plain
+        writer = VolumeWriter if plain else partial(VolumeFile, format=format, stored=stored)
         with writer(
             job.output,
             self.grid,

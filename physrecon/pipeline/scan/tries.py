@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 from physrecon.catalog import LIKELIHOODS, find
 from physrecon.errors import ArgumentError
 from physrecon.io import Scan
+from physrecon.io.units import printed
 from physrecon.jobs.scan_job import SUPPLIED, ScanJob
 from physrecon.pipeline.kept_work import NothingKept
 from physrecon.pipeline.messages import Messages, NoMessages
 from physrecon.pipeline.problem import with_iterations
 from physrecon.pipeline.run import open_task
+from physrecon.pipeline.scan.mask import field_of_view, mask_outside
 from physrecon.pipeline.scan.measure import SlabData, measure
 from physrecon.pipeline.scan.problem import reconstruct
 from physrecon.pipeline.scan.task import ScanTask
@@ -92,7 +94,7 @@ def try_settings(
             found["prior.weight"] = base.job.prior.weight
         tries = list(_tried(choices, make_job, found, scan, row, messages))
         pitch = base.grid.pitch[1:]
-        return Tries(row, (pitch[0], pitch[1]), scan.length_unit or "pixel", tries)
+        return Tries(row, (pitch[0], pitch[1]), printed(scan.length_unit), tries)
 
 
 def _tried(
@@ -116,6 +118,8 @@ def _tried(
             geometry = one.geometry.with_center(float(one.job.center))
             with PieceWork(progress.within(1), kept, job.device) as work:
                 volume, reason = reconstruct(one.job, measured[key], geometry, one.grid, 1, work)
+            if one.job.mask == "circle":
+                mask_outside(volume, one.grid, field_of_view(geometry))
             yield Try(chosen, volume[0], reason, time.perf_counter() - began)
             progress.advance(1)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -120,9 +121,24 @@ def test_what_tiff_may_hold_and_we_do_not(tmp_path):
     refused(save(path, np.eye(8, dtype=bool)), "real numbers")
     path.write_bytes(b"II*\0" + bytes(300))
     refused(path, "copy it again")
-    save(path, numbers(5, 6, dtype="u1"), metadata=None, compression="zlib")
+
+
+def test_lzw_without_its_library_names_the_extra(tmp_path):
+    if find_spec("imagecodecs") is not None:
+        pytest.skip("imagecodecs is installed (extra [images]): LZW is read")
+    path = save(tmp_path / "i.tif", numbers(5, 6, dtype="u1"), metadata=None, compression="zlib")
     tag(path, 0, 259, 5)  # LZW
-    refused(path, "LZW", "pip install imagecodecs")
+    refused(path, "LZW", "pip install imagecodecs", "[images]")
+
+
+@pytest.mark.parametrize("compression", ["lzw", "jpeg2000", "zstd", "packbits"])
+def test_packed_planes_are_read_with_the_extra(tmp_path, compression):
+    reason = "imagecodecs is not installed (extra [images])"
+    pytest.importorskip("imagecodecs", reason=reason)
+    data = numbers(3, 20, 30)
+    path = save(tmp_path / "i.tif", data, metadata=None, compression=compression)
+    with open_image(path) as image:
+        np.testing.assert_array_equal(image[...], data)
 
 
 def test_an_ome_set_of_files_is_refused(tmp_path):
