@@ -67,11 +67,14 @@ def info(files: Sequence[str], **options: Any) -> int:
 
 def find_center(input: str, plot: str | None = None, **options: Any) -> int:
     job = _built(ScanJob, "find-center", {"input": input, "output": "-", **options})
+    from physrecon.cli.view import check_picture
     from physrecon.pipeline.preflight import require_machine
     from physrecon.pipeline.scan.resolve import draw_axis, find_axis, say_axis
     from physrecon.pipeline.scan.task import ScanTask
 
     messages = Messages()
+    if plot:
+        check_picture(Path(plot), job.input, job.overwrite)
     require_machine(job, messages)
     with ScanTask.open(job) as task:
         messages.introduce((), (), task.warnings())

@@ -84,9 +84,10 @@ def find_center(parser: Parser) -> None:
     add_options(parser, _some(*names))
     parser.add_argument(
         "--plot",
-        metavar="FILE",
-        help="PNG of the search: scores of columns, slices at the best five",
+        metavar="PNG",
+        help="draw the search: scores of columns, slices at the best five",
     )
+    add_options(parser, _some("overwrite"))
 
 
 def demo(parser: Parser) -> None:

@@ -22,6 +22,8 @@ def facts_of(job: Job, checked: Checked, place: str) -> dict[str, str]:
 
     place: the part of the data that was checked, in words."""
     if checked is None:
+        if job.residuals:  # to be replaced, and there is none
+            job.residual_picture.unlink(missing_ok=True)
         return {}
     check, residual, steps = checked
     if job.residuals:

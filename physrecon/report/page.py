@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from physrecon.io.viewed import AXES, Viewed, cut, middle, open_viewed
 from physrecon.pictures.histogram import histogram_figure
-from physrecon.pictures.panels import Panel, as_png, panels_figure
+from physrecon.pictures.panels import Panel, panels_figure
+from physrecon.pictures.slices import as_png
 
 MOST_SAMPLES = 1 << 22  # voxels in the histogram
 OF_JOB = ("method", "filter", "likelihood", "center", "rings", "padding", "width", "nonnegative")
