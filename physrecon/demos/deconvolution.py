@@ -40,10 +40,7 @@ def _simulate(folder: Path, messages: Messages) -> None:
     for path, image in ((truth, x), (psf, h.astype(np.float32)), (blurred, counts)):
         kept = image.astype(np.uint16) if path is blurred else image
         write_image(path, kept, "ZYX", VOXEL, UNIT, overwrite=True)
-    messages.result(
-        f"{blurred}: a specimen {SHAPE} in a widefield microscope of NA {NA}, "
-        f"{counts.max():.0f} photons at most, {BACKGROUND:g} of them background"
-    )
+    messages.result(f"{blurred}: {SHAPE}, NA {NA}, {counts.max():.0f} photons at most")
 
 
 def _read(path: Path) -> NDArray[np.float32]:

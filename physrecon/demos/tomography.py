@@ -26,10 +26,7 @@ JOBS: dict[str, dict[str, Any]] = {
 def _simulate(folder: Path, messages: Messages) -> None:
     scan = folder / SCAN
     made = simulate_scan(scan, SHAPE, VIEWS, counts=COUNTS, overwrite=True)
-    messages.result(
-        f"{scan}: {VIEWS} views of a Shepp–Logan phantom {SHAPE}, {COUNTS:g} photons a pixel, "
-        f"axis at {made.center:.2f}"
-    )
+    messages.result(f"{scan}: {VIEWS} views of {SHAPE}, {COUNTS:g} photons, axis {made.center:.2f}")
 
 
 def _read(path: Path) -> NDArray[Any]:

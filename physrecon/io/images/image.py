@@ -53,7 +53,8 @@ class Image(Closing, LazyArray):
     axes: a letter per axis, "TCZYX".  frames: index tuples of the leading axes, [()] where there
     are none.  voxel_size: along `frame_axes`, in `length_unit` (None: pixels).
     saturation: the largest value of an integer dtype, None for floats.
-    format: a key of `FORMATS`, such as "ome".  notes: sentences for the user."""
+    format: a key of `FORMATS`, such as "ome".  notes: sentences for the user.
+    description: text that the file holds."""
 
     def __init__(self, image: StoredImage) -> None:
         self._image = image
@@ -72,6 +73,7 @@ class Image(Closing, LazyArray):
         self.voxel_size = tuple(image.voxel_size.get(name, 1.0) for name in self.frame_axes)
         self.length_unit = image.length_unit
         self.notes = list(image.notes)
+        self.description = image.description
 
     def __repr__(self) -> str:
         size, unit = " × ".join(f"{v:g}" for v in self.voxel_size), self.length_unit or "pixel"

@@ -46,7 +46,8 @@ class StoredImage:
     read: takes one int or rising slice per stored axis.  plain: the same array, if it lies in its
     file without compression and scale.
     voxel_size: by letter, in `length_unit` (None: pixels); empty if the file does not state it.
-    files: further files that the image is read from.  part: it is one of several in its file."""
+    files: further files that the image is read from.  part: it is one of several in its file.
+    description: text that the file holds."""
 
     path: Path
     format: str
@@ -61,6 +62,7 @@ class StoredImage:
     files: frozenset[Path] = frozenset()
     plain: FileArray | None = None
     part: bool = False
+    description: str = ""
 
     @classmethod
     def of_plain(cls, format: str, axes: str, array: FileArray) -> StoredImage:
@@ -82,6 +84,9 @@ class StoredImage:
     def as_part(self) -> StoredImage:
         """The image, as one of several in its file."""
         return replace(self, part=True)
+
+    def with_description(self, text: str) -> StoredImage:
+        return replace(self, description=text)
 
     def with_notes(self, *notes: str) -> StoredImage:
         return replace(self, notes=(*self.notes, *notes))

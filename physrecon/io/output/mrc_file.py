@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 
 from physrecon.errors import ArgumentError
 from physrecon.io.atomic_file import write_all
-from physrecon.io.images.mrc import HEADER, MODES
+from physrecon.io.images.mrc import HEADER, LABELS, MODES
 from physrecon.io.output.image_layout import ImageLayout
 from physrecon.io.units import LENGTHS
 
 LABEL = b"physrecon"
+FIRST = (b"physrecon ", b"asked ", b"method ")  # of the labels
 
 
 class MrcSink:
@@ -68,6 +69,17 @@ def _header(image: ImageLayout) -> bytes:
     struct.pack_into("<i", head, 88, 1)  # space group of a volume
     struct.pack_into("<i", head, 108, 20141)  # version of the format
     head[208:216] = b"MAP \x44\x44\0\0"
-    struct.pack_into("<fi", head, 216, -1.0, 1)
-    head[224 : 224 + len(LABEL)] = LABEL
+    labels = _labels(image.description)
+    struct.pack_into("<fi", head, 216, -1.0, len(labels))
+    for at, label in zip(LABELS, labels, strict=False):
+        head[at : at + len(label)] = label
     return bytes(head)
+
+
+def _labels(description: str) -> list[bytes]:
+    """The lines about a result that fit a label, those that identify it first."""
+    lines = description.partition("\n\n")[0].replace("±", "+-").splitlines()
+    texts = [line.encode("ascii", "replace") for line in lines]
+    fit = [text for text in texts if 0 < len(text) <= 80]
+    fit.sort(key=lambda text: not text.startswith(FIRST))
+    return fit[: len(LABELS)] or [LABEL]
