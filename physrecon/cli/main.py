@@ -67,8 +67,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             return complain(problem, "--json" in arguments)
 
 
-def parser() -> Parser:
-    """The whole command line; the options of a command are added when it is called."""
+def parser(filled: str = "") -> Parser:
+    """The whole command line; the options of a command are added when it is called.
+
+    filled: a command whose options are there at once."""
     top = Parser(prog="physrecon", description=SUMMARY, epilog=EXAMPLES)
     top.add_argument(
         "--version",
@@ -80,6 +82,8 @@ def parser() -> Parser:
     for name, text in COMMANDS.items():
         sub = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
         sub.fill = partial(_fill, name)
+        if name == filled:
+            sub.add_own_options()
     return top
 
 
@@ -111,9 +115,9 @@ def _add_messages(into: Parser) -> None:
 
 
 def _command(arguments: list[str], log: Log) -> int:
-    top = parser()
     if "_ARGCOMPLETE" in os.environ:
-        _complete(top)
+        _complete()
+    top = parser()
     if arguments[:1] == ["help"]:  # `help recon` is `recon --help`
         arguments = [*arguments[1:2], "--help"]
     options = vars(top.parse_args(arguments))
@@ -134,14 +138,15 @@ def _command(arguments: list[str], log: Log) -> int:
     return getattr(commands, _function(name))(Messages(**how), **options)
 
 
-def _complete(top: Parser) -> None:
+def _complete() -> None:
     """Print what may follow the words in COMP_LINE, and end the program.
 
     A shell asks for it once `register-python-argcomplete physrecon` has told it to."""
     with suppress(ImportError):  # an extra: `pip install 'physrecon[completion]'`
         import argcomplete
 
-        argcomplete.autocomplete(top)
+        words = os.environ.get("COMP_LINE", "").split()
+        argcomplete.autocomplete(parser(next(filter(COMMANDS.__contains__, words), "")))
 
 
 def _function(command: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,11 @@ from physrecon.cli.main import main
 from physrecon.errors import Interrupted
 from physrecon.io import write_image
 from physrecon.jobs.scan_job import ScanJob
+from physrecon.pipeline.history import History
 from physrecon.pipeline.run import run
+from physrecon.solvers.result import Record
 
+SIRT = {"method": "sirt", "center": 22.3}
 ARGV = "recon scan.h5 -o v.h5 --center 22.3 --method cgls --iterations 5 --slab-rows 2"
 ARGV = ARGV.split()  # two slabs
 
@@ -41,7 +45,7 @@ def test_every_iteration_of_every_slab_has_a_row(here, capsys):
     assert "c.csv: expected a new file" in capsys.readouterr().err
 
 
-def test_what_a_method_does_not_know_is_empty(here):
+def test_the_values_of_a_frame_fall(here):
     y = np.random.default_rng(0).poisson(np.full((20, 20), 60.0)).astype("f4")
     write_image("i.tif", y, "YX")
     argv = ["deconvolve", "i.tif", "--psf", "gaussian:sigma=1", "--method", "landweber"]
@@ -49,7 +53,18 @@ def test_what_a_method_does_not_know_is_empty(here):
     assert not Path("c.png").exists()
     head, *found = rows()
     assert head[0] == "frame" and len(found) == 6
-    assert {r[2] for r in found} == {""} and all(float(r[3]) > 0 for r in found)
+    values = [float(r[2]) for r in found]
+    assert values == sorted(values, reverse=True) and all(float(r[3]) > 0 for r in found)
+
+
+def test_what_a_method_does_not_know_is_empty(here):
+    job = ScanJob.build({"input": "s.h5", "output": "v.h5", "history": "c.png"} | SIRT, "test")
+    history = History(job, "slab", 1)
+    unknown = [Record(1, math.nan, math.inf, 3, 0.1), Record(2, math.nan, 0.5, 3, 0.2)]
+    history.add(0, unknown)
+    history.draw()
+    assert rows()[1:] == [["0", "1", "", "", "3", "0.100"], ["0", "2", "", "0.5", "3", "0.200"]]
+    assert Path("c.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_run_that_was_stopped_continues_its_table(here):

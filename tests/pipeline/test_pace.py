@@ -22,6 +22,9 @@ class Clock:
     def perf_counter(self) -> float:
         return self.now
 
+    def strftime(self, _: str) -> str:
+        return "NOW"
+
 
 @pytest.fixture
 def clock(monkeypatch) -> Clock:
@@ -151,7 +154,6 @@ def test_a_terminal_shows_iterations_in_slabs(clock, monkeypatch):
 
 
 def test_without_a_terminal_there_is_a_line_a_slab_and_one_in_half_a_minute(clock, monkeypatch):
-    monkeypatch.setattr("time.strftime", lambda _: "NOW")
     lines = shown(clock, monkeypatch, False).splitlines()
     assert lines[0] == "40 slices in 2 slabs: about 6.5 min"
     slabs = [line for line in lines if "slices  " in line]
