@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from physrecon.catalog import ALIASES, DIRECT, LIKELIHOODS, PRIORS, SOLVERS, find_all
+from physrecon.cli.records import MADE, RECORDS
 from physrecon.jobs.model import Job
 from physrecon.jobs.options import Option, options
 from physrecon.jobs.read import JOBS
 from physrecon.jobs.toml import toml_value
 
-PAGES = tuple(Path(__file__).parent / "reference" / name for name in ("methods.md", "jobs.md"))
+PAGES = tuple(
+    Path(__file__).parent / "reference" / name for name in ("methods.md", "jobs.md", "json.md")
+)
 KINDS = {"quadratic": "root", "smooth": "gradient", "prox": "proximal map"}
 
 
@@ -47,6 +50,13 @@ def tables() -> dict[str, str]:
             ],
         ),
         **{kind: fields(job) for kind, job in JOBS.items()},
+        **{
+            f"json {name}": _table(
+                "key | type | unit | meaning",
+                [f"`{k}` | `{f.type}` | {f.unit or '–'} | {f.meaning}" for k, f in record.items()],
+            )
+            for name, record in {**RECORDS, "made": MADE}.items()
+        },
     }
 
 

@@ -1,4 +1,5 @@
 """The program `physrecon`, and `python -m physrecon`."""
+# PYTHON_ARGCOMPLETE_OK
 
 import os
 import sys

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from contextlib import contextmanager
+
 from physrecon.pipeline.messages import NoMessages, Progress
 
 
@@ -32,3 +36,31 @@ class StopAfter(NoMessages):
                 return manager.__exit__(*error)
 
         return Stopping()
+
+
+class Steps(NoMessages):
+    """Counts iterations, and sends SIGTERM to this process after some of them."""
+
+    def __init__(self, signal_after=None):
+        super().__init__()
+        self.signal_after, self.steps, self.notes = signal_after, [], []
+
+    def note(self, text):
+        self.notes.append(text)
+
+    warn = note
+
+    @contextmanager
+    def progress(self, *args):
+        with super().progress(*args) as progress:
+            partial = progress.partial
+
+            def counted(part, text="", end=1.0):
+                partial(part, text, end)
+                if "iteration" in text or "weight" in text:
+                    self.steps.append(text)
+                    if len(self.steps) == self.signal_after:
+                        os.kill(os.getpid(), signal.SIGTERM)
+
+            progress.partial = counted
+            yield progress

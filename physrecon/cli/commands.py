@@ -1,13 +1,13 @@
-"""The commands of the command line.  Every function returns an exit code."""
+"""The commands of the command line: each takes messages and options and returns an exit code."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from physrecon.cli.options import values_of
+from physrecon.cli.problems import complain
 from physrecon.errors import ArgumentError, PhysreconError
 from physrecon.jobs.image_job import ImageJob
 from physrecon.jobs.model import Job
@@ -18,21 +18,21 @@ from physrecon.pipeline.messages import Messages
 Kind = TypeVar("Kind", bound=Job)
 
 
-def recon(**options: Any) -> int:
+def recon(messages: Messages, **options: Any) -> int:
     _refuse_toml("a scan", options["input"])
-    return _run(_built(ScanJob, "recon", _with_output(ScanJob, options)))
+    return _run(messages, _built(ScanJob, "recon", _with_output(ScanJob, options)))
 
 
-def deconvolve(**options: Any) -> int:
+def deconvolve(messages: Messages, **options: Any) -> int:
     _refuse_toml("an image", options["input"])
-    return _run(_built(ImageJob, "deconvolve", _with_output(ImageJob, options)))
+    return _run(messages, _built(ImageJob, "deconvolve", _with_output(ImageJob, options)))
 
 
-def run(job: str, **options: Any) -> int:
-    return _run(read_job(job, values_of(options)))
+def run(messages: Messages, job: str, **options: Any) -> int:
+    return _run(messages, read_job(job, values_of(options)))
 
 
-def plan(input: str, **options: Any) -> int:
+def plan(messages: Messages, input: str, **options: Any) -> int:
     if input.endswith(".toml"):
         job = read_job(input, values_of(options))
     else:
@@ -42,36 +42,42 @@ def plan(input: str, **options: Any) -> int:
         job = _built(kind, "plan", _with_output(kind, {"input": input, **options}))
     from physrecon.pipeline.run import plan as plan_of
 
-    messages = Messages()
     planned = plan_of(job, messages)
-    messages.result("\n".join(planned.lines()))
+    if not messages.json:
+        messages.result("\n".join(planned.lines()))
     for warning in planned.warnings():
         messages.warn(warning)
+    messages.record("plan", planned.record() | {"warnings": messages.warned})
     return 0
 
 
-def info(files: Sequence[str], **options: Any) -> int:
-    from physrecon.io import describe
+def info(messages: Messages, files: Sequence[str], **options: Any) -> int:
+    from physrecon.io.describe import description
 
     code = 0
     job = _built(ScanJob, "info", {"input": "-", "output": "-", **options})
     given = {name: getattr(job, name) for name in SUPPLIED}
     for path in files:  # a file that cannot be read does not stop the others
         try:
-            print("\n".join(describe(path, job.angle_unit, **given)), flush=True)
+            found = description(path, job.angle_unit, **given)
         except PhysreconError as problem:
-            print(f"error: {problem}", file=sys.stderr)
-            code = problem.exit_code
+            code = complain(problem, messages.json)
+            continue
+        if not messages.json:
+            messages.result("\n".join(found.lines))
+        messages.record(found.kind, {"file": path, **found.facts})
     return code
 
 
-def find_center(input: str, plot: str | None = None, **options: Any) -> int:
+def find_center(messages: Messages, input: str, plot: str | None = None, **options: Any) -> int:
     job = _built(ScanJob, "find-center", {"input": input, "output": "-", **options})
+    from physrecon.cli.view import check_picture
     from physrecon.pipeline.preflight import require_machine
     from physrecon.pipeline.scan.resolve import draw_axis, find_axis, say_axis
     from physrecon.pipeline.scan.task import ScanTask
 
-    messages = Messages()
+    if plot:
+        check_picture(Path(plot), job.input, job.overwrite)
     require_machine(job, messages)
     with ScanTask.open(job) as task:
         messages.introduce((), (), task.warnings())
@@ -82,31 +88,42 @@ def find_center(input: str, plot: str | None = None, **options: Any) -> int:
         if plot:
             draw_axis(Path(plot), job, task.scan, found)
             messages.result(f"{plot}: scores of columns, and the slice at the best five")
+        facts = {
+            "input": job.input,
+            "center": found.column,
+            "uncertainty": found.uncertainty,
+            "methods": found.methods,
+            "dropped": found.dropped,
+            "plot": plot,
+        }
+        messages.record("center", facts | {"warnings": messages.warned})
     return 0
 
 
-def try_(input: str, vary: Sequence[str], output: str | None = None, **options: Any) -> int:
+def try_(
+    messages: Messages, input: str, vary: Sequence[str], output: str | None = None, **options: Any
+) -> int:
     from physrecon.cli.tries import draw_tries
 
     _refuse_toml("a scan", input)
-    draw_tries(input, vary, output, values_of(options), Messages())
+    draw_tries(input, vary, output, values_of(options), messages)
     return 0
 
 
-def simulate(output: str, **options: Any) -> int:
+def simulate(messages: Messages, output: str, **options: Any) -> int:
     from physrecon.datasets import simulate_scan
 
     made = simulate_scan(output, **options)
-    print(f"{output}: {made.phantom} {made.shape}, {made.views} views, axis at {made.center:.2f}")
+    axis = f"axis at {made.center:.2f}"
+    messages.result(f"{output}: {made.phantom} {made.shape}, {made.views} views, {axis}")
     return 0
 
 
-def convert(input: str, output: str, **options: Any) -> int:
+def convert(messages: Messages, input: str, output: str, **options: Any) -> int:
     from physrecon.io import convert_scan, open_scan
 
     job = _built(ScanJob, "convert", {"input": input, "output": output, **options})
     given = {name: getattr(job, name) for name in SUPPLIED}
-    messages = Messages()
     with open_scan(job.input, job.angle_unit, **given) as scan:
         messages.introduce([scan.summary()], scan.notes, ())
         for lost in convert_scan(job.output, scan, job.overwrite):
@@ -115,21 +132,23 @@ def convert(input: str, output: str, **options: Any) -> int:
     return 0
 
 
-def pack(volume: str, output: str, overwrite: bool = False) -> int:
+def pack(messages: Messages, volume: str, output: str, overwrite: bool = False) -> int:
     from physrecon.io import pack as pack_volume
 
-    print(f"{pack_volume(volume, output, overwrite)}: one file of {volume}")
+    messages.result(f"{pack_volume(volume, output, overwrite)}: one file of {volume}")
     return 0
 
 
-def view(input: str, **options: Any) -> int:
+def view(messages: Messages, input: str, **options: Any) -> int:
     from physrecon.cli.view import view as draw
 
-    print(draw(input, **options))
+    messages.result(str(draw(input, **options)))
     return 0
 
 
-def report(input: str, output: str | None = None, overwrite: bool = False) -> int:
+def report(
+    messages: Messages, input: str, output: str | None = None, overwrite: bool = False
+) -> int:
     from physrecon.cli.view import check_picture, refuse_scan
     from physrecon.io.atomic_file import replacing
     from physrecon.report.page import report_page
@@ -140,23 +159,23 @@ def report(input: str, output: str | None = None, overwrite: bool = False) -> in
     page = report_page(input)
     with replacing(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
-    print(path)
+    messages.result(str(path))
     return 0
 
 
-def demo(subject: str, output: str, **options: Any) -> int:
+def demo(messages: Messages, subject: str, output: str, **options: Any) -> int:
     from importlib import import_module
 
     from physrecon.demos.demo import show
 
-    show(import_module(f"physrecon.demos.{subject}").DEMO, Path(output), Messages(), **options)
+    show(import_module(f"physrecon.demos.{subject}").DEMO, Path(output), messages, **options)
     return 0
 
 
-def _run(job: Job) -> int:
+def _run(messages: Messages, job: Job) -> int:
     from physrecon.pipeline.run import run
 
-    run(job, Messages())
+    run(job, messages)
     return 0
 
 

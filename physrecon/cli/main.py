@@ -16,7 +16,7 @@ from typing import Any
 from physrecon.cancellation import cancel_on_signals
 from physrecon.catalog import COMMANDS
 from physrecon.cli.parser import Parser
-from physrecon.errors import Interrupted, PhysreconError
+from physrecon.cli.problems import Log, complain
 
 LIBRARIES = (
     "numpy",
@@ -50,29 +50,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
     _print_any_character()
-    try:
-        with cancel_on_signals(at_end=argv is None), _warnings_to_log(debug):
-            return _command(arguments)
-    except SystemExit as leaving:  # --help
-        return int(leaving.code or 0)
-    except PhysreconError as problem:
-        return _complain(str(problem), problem.exit_code, debug)
-    except BrokenPipeError:  # `| head` is no error
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except KeyboardInterrupt:  # before the first piece was finished
-        return _complain(
-            "stopped with nothing finished; run it again", Interrupted.exit_code, debug
-        )
-    except MemoryError:
-        return _complain("out of memory; give a smaller --memory or --slab-rows", 70, debug)
-    except Exception as problem:
-        text = f"{type(problem).__name__}: {problem}\nthis is a fault of ours; --debug shows where"
-        return _complain(text, 70, debug)
+    with Log() as log:
+        try:
+            with cancel_on_signals(at_end=argv is None), _warnings_to_log(debug):
+                return _command(arguments, log)
+        except SystemExit as leaving:  # --help
+            return int(leaving.code or 0)
+        except BrokenPipeError:  # `| head` is no error
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        except BaseException as problem:
+            if debug:
+                import traceback
+
+                traceback.print_exc()
+            return complain(problem, "--json" in arguments)
 
 
-def parser() -> Parser:
-    """The whole command line; the options of a command are added when it is called."""
+def parser(filled: str = "") -> Parser:
+    """The whole command line; the options of a command are added when it is called.
+
+    filled: a command whose options are there at once."""
     top = Parser(prog="physrecon", description=SUMMARY, epilog=EXAMPLES)
     top.add_argument(
         "--version",
@@ -84,21 +82,41 @@ def parser() -> Parser:
     for name, text in COMMANDS.items():
         sub = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
         sub.fill = partial(_fill, name)
+        if name == filled:
+            sub.add_own_options()
     return top
 
 
 def _fill(name: str, command: Parser) -> None:
     from physrecon.cli import options
 
-    _add_debug(command)
     getattr(options, _function(name))(command)
+    _add_messages(command)
 
 
 def _add_debug(into: Parser) -> None:
     into.add_argument("--debug", action="store_true", help="show tracebacks")
 
 
-def _command(arguments: list[str]) -> int:
+def _add_messages(into: Parser) -> None:
+    """The options of all commands about what they print."""
+    group = into.add_argument_group("messages")
+    levels = group.add_mutually_exclusive_group()
+    levels.add_argument(
+        "-q", "--quiet", action="store_true", help="print results, warnings and errors alone"
+    )
+    levels.add_argument(
+        "-v", "--verbose", action="store_true", help="print the plan, and how far work is, too"
+    )
+    group.add_argument(
+        "--log", metavar="FILE", help="append all messages, with date and time, to a file"
+    )
+    _add_debug(group)
+
+
+def _command(arguments: list[str], log: Log) -> int:
+    if "_ARGCOMPLETE" in os.environ:
+        _complete()
     top = parser()
     if arguments[:1] == ["help"]:  # `help recon` is `recon --help`
         arguments = [*arguments[1:2], "--help"]
@@ -112,8 +130,23 @@ def _command(arguments: list[str]) -> int:
         top.print_help()
         return 0
     from physrecon.cli import commands
+    from physrecon.pipeline.messages import Messages
 
-    return getattr(commands, _function(name))(**options)
+    if path := options.pop("log", None):
+        log.append_to(path, options.get("verbose", False), arguments)
+    how = {key: options.pop(key) for key in ("quiet", "verbose", "json") if key in options}
+    return getattr(commands, _function(name))(Messages(**how), **options)
+
+
+def _complete() -> None:
+    """Print what may follow the words in COMP_LINE, and end the program.
+
+    A shell asks for it once `register-python-argcomplete physrecon` has told it to."""
+    with suppress(ImportError):  # an extra: `pip install 'physrecon[completion]'`
+        import argcomplete
+
+        words = os.environ.get("COMP_LINE", "").split()
+        argcomplete.autocomplete(parser(next(filter(COMMANDS.__contains__, words), "")))
 
 
 def _function(command: str) -> str:
@@ -136,15 +169,6 @@ def _versions() -> str:
     return f"physrecon {__version__}\n" + "\n".join(f"  {line}" for line in found)
 
 
-def _complain(text: str, code: int, debug: bool) -> int:
-    if debug:
-        import traceback
-
-        traceback.print_exc()
-    print(f"error: {text}", file=sys.stderr)
-    return code
-
-
 @contextmanager
 def _warnings_to_log(debug: bool) -> Iterator[None]:
     """Print our warnings in one line; those of libraries go to the log, which `debug` prints."""
@@ -154,11 +178,13 @@ def _warnings_to_log(debug: bool) -> Iterator[None]:
     def show(message: Any, category: Any, filename: str, lineno: int, *_: Any, **__: Any) -> None:
         if category.__module__.startswith("physrecon."):
             print(f"warning: {message}", file=sys.stderr)
+            logging.getLogger("physrecon").warning("%s", message)
         else:
             text = warnings.formatwarning(message, category, filename, lineno)
             logging.getLogger("py.warnings").warning("%s", text.rstrip())
 
     handler = logging.StreamHandler(sys.stderr) if debug else logging.NullHandler()
+    handler.addFilter(lambda record: record.name != "physrecon")  # printed already
     logging.getLogger().addHandler(handler)
     try:
         with warnings.catch_warnings():

@@ -37,7 +37,14 @@ def add_options(parser: Parser, fields: Iterable[Option], group: Any = None) -> 
         if alone := field.extra.get("alone"):
             settings |= {"nargs": "?", "const": alone}
         names = field.flags if "dest" in settings else (field.key,)
-        parser.later[(group or parser).add_argument(*names, **settings)] = field.help
+        action = (group or parser).add_argument(*names, **settings)
+        action.completer = _completer(field)
+        parser.later[action] = field.help
+
+
+def _completer(field: Option) -> Callable[..., Any] | None:
+    """Gives a shell the names that an option takes; None for files, which shells complete."""
+    return (lambda **_: field.names()) if field.names() else None
 
 
 def values_of(given: dict[str, Any]) -> dict[str, Any]:
@@ -61,6 +68,7 @@ def plan(parser: Parser) -> None:
     scan = [field for field in options(ScanJob) if field.key != "input"]
     add_options(parser, scan)
     _set(parser)
+    _records(parser)
     group = parser.add_argument_group("images")
     known = {"input", *(field.key for field in scan)}
     add_options(parser, (f for f in options(ImageJob) if f.key not in known), group)
@@ -70,13 +78,15 @@ def plan(parser: Parser) -> None:
 def run(parser: Parser) -> None:
     parser.add_argument("job", metavar="JOB.toml")
     parser.add_argument("-o", "--output", metavar="OUT", help="instead of that of the job")
-    add_options(parser, _some("overwrite", "device", "threads", "memory", "slab_rows"))
+    add_options(parser, _some("overwrite", "device", "threads", "memory", "slab_rows", "history"))
     _set(parser)
+    _records(parser)
 
 
 def info(parser: Parser) -> None:
     parser.add_argument("files", metavar="FILE", nargs="+")
     add_options(parser, _some("angle_unit", *SUPPLIED))
+    _records(parser)
 
 
 def find_center(parser: Parser) -> None:
@@ -84,9 +94,11 @@ def find_center(parser: Parser) -> None:
     add_options(parser, _some(*names))
     parser.add_argument(
         "--plot",
-        metavar="FILE",
-        help="PNG of the search: scores of columns, slices at the best five",
+        metavar="PNG",
+        help="draw the search: scores of columns, slices at the best five",
     )
+    add_options(parser, _some("overwrite"))
+    _records(parser)
 
 
 def demo(parser: Parser) -> None:
@@ -165,7 +177,7 @@ def try_(parser: Parser) -> None:
     parser.add_argument(
         "-o", "--output", metavar="PNG", help="the contact sheet (by default SCAN_try.png)"
     )
-    left_out = {"output", "memory", "slab_rows", "residuals"}
+    left_out = {"output", "memory", "slab_rows", "residuals", "history"}
     add_options(parser, (field for field in options(ScanJob) if field.key not in left_out))
     _set(parser)
 
@@ -173,11 +185,18 @@ def try_(parser: Parser) -> None:
 def _job(parser: Parser, model: type[Job]) -> None:
     add_options(parser, options(model))
     _set(parser)
+    _records(parser)
 
 
 def _some(*names: str) -> list[Option]:
     """The named options of a scan."""
     return [field for field in options(ScanJob) if field.key in names]
+
+
+def _records(parser: Any) -> None:
+    parser.add_argument(
+        "--json", action="store_true", help="print records as JSON, one a line, and nothing else"
+    )
 
 
 def _set(parser: Parser) -> None:

@@ -53,11 +53,15 @@ class Parser(argparse.ArgumentParser):
             message = "\n  ".join(f"{where} {name}: {MISSING}" for name in given)
         raise ArgumentError(f"{message}\n`{self.prog} --help` shows how it is used")
 
+    def add_own_options(self) -> None:
+        """Call `fill`, once."""
+        fill, self.fill = self.fill, None
+        if fill:
+            fill(self)
+
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Report unknown options by their command, which suggests its own."""
-        if fill := self.fill:
-            self.fill = None
-            fill(self)
+        self.add_own_options()
         parsed, unknown = super().parse_known_args(args, namespace)
         if unknown:
             self.error(f"unrecognized arguments: {' '.join(unknown)}")

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from physrecon.errors import ArgumentError, DataError, OutputError
+from physrecon.io.atomic_file import check_new_file
 from physrecon.io.viewed import AXES, Viewed, cut, middle, open_viewed
 from physrecon.pictures.panels import Panel, panels_figure
 from physrecon.pictures.slices import save
@@ -95,7 +96,9 @@ def refuse_scan(path: str | Path) -> None:
 
 
 def check_picture(path: Path, volume: Path, overwrite: bool, ending: str = ".png") -> None:
-    """Raise ArgumentError or OutputError unless a file with this ending may be written."""
+    """Raise ArgumentError or OutputError unless a file with this ending may be written.
+
+    The rule for every picture and page: nothing is replaced without --overwrite."""
     if path.suffix.lower() != ending:
         raise ArgumentError(
             f"{path}: expected a name that ends in {ending}, got {path.suffix or 'none'}; "
@@ -105,5 +108,9 @@ def check_picture(path: Path, volume: Path, overwrite: bool, ending: str = ".png
         raise OutputError(
             f"{path}: expected another file than the input, got the same; choose a new name"
         )
-    if path.exists() and not overwrite:
-        raise OutputError(f"{path}: expected a new file, got one that exists; add --overwrite")
+    check_new_file(path, overwrite)
+    if not path.parent.is_dir():
+        raise OutputError(
+            f"{path}: expected a folder to write to, got no folder {path.parent}; create it or "
+            "choose another"
+        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
@@ -16,6 +16,7 @@ from physrecon.io.images.hdf5 import arrays_in, layout_axes
 from physrecon.io.images.image import Image, open_image
 from physrecon.io.images.saturation import defects
 from physrecon.io.images.stored_image import FORMATS
+from physrecon.io.made import expanded, how_made, made_facts, parsed
 from physrecon.io.output.piece_folder import unfinished_reported
 from physrecon.io.scans.scan import Scan, open_scan
 from physrecon.io.units import printed
@@ -24,13 +25,31 @@ from physrecon.io.volumes.volume import Volume, open_volume
 LOOKED_AT = 1 << 30  # bytes; a larger first frame is not searched for saturation
 
 
+class Description(NamedTuple):
+    """A file in lines and as plain values.  kind: "scan", "volume", "image" or "arrays"."""
+
+    kind: str
+    lines: list[str]
+    facts: dict[str, Any]
+
+
 def describe(
     path: str | Path,
     angle_unit: str | None = None,
     allow_root: str | Path | None = None,
     **supplied: Any,
 ) -> list[str]:
-    """Describe a file in lines: a scan, a volume, an image, or another known kind of HDF5 file.
+    """Describe a file in lines, as `description` does."""
+    return description(path, angle_unit, allow_root, **supplied).lines
+
+
+def description(
+    path: str | Path,
+    angle_unit: str | None = None,
+    allow_root: str | Path | None = None,
+    **supplied: Any,
+) -> Description:
+    """Describe a file: a scan, a volume, an image, or another known kind of HDF5 file.
 
     `FILE.h5::/group/data` names one dataset, read as an image unless it is a scan, and
     `FILE.nx::/entry0001` one of several scans.  angle_unit, allow_root, supplied: as for
@@ -48,16 +67,17 @@ def describe(
                     is_array = group is not None and isinstance(h5.find(group), h5py.Dataset)
             if axes == "ZYX":
                 with open_volume(path) as opened:
-                    return _volume_lines(opened)
+                    return _of_volume(opened)
             if axes:
                 with open_image(path) as image:
-                    return _image_lines(image)
+                    return _of_image(image)
             if is_array and supplied.get("angles") is None:
                 return _array_lines(path, angle_unit, allow_root, supplied)
             with open_scan(path, angle_unit, allow_root=allow_root, **supplied) as scan:
-                return _scan_lines(scan)
+                return _of_scan(scan)
     except ArraysAlone as error:
-        return [*_listed(file), f"no scan: {error}"]
+        listed = _listed(file)
+        return listed._replace(lines=[*listed.lines, f"no scan: {error}"])
     except NotAScan as error:
         raise NotAScan("\n  ".join(str(error).split("; "))) from error
 
@@ -67,11 +87,11 @@ def _array_lines(
     angle_unit: str | None,
     allow_root: str | Path | None,
     supplied: dict[str, Any],
-) -> list[str]:
+) -> Description:
     """A scan, if the file or the files beside it state the angles; else an image."""
     try:
         with open_scan(path, angle_unit, allow_root=allow_root, **supplied) as scan:
-            return _scan_lines(scan)
+            return _of_scan(scan)
     except DataError as no_scan:
         try:
             image = open_image(path)
@@ -79,18 +99,73 @@ def _array_lines(
             is_folder = content_of(file_and_group(path)[0]).kind == FOLDER
             raise (no_scan if is_folder else no_image) from None
     with image:
-        return _image_lines(image)
+        return _of_image(image)
 
 
-def _listed(file: Path) -> list[str]:
+def _listed(file: Path) -> Description:
     """The arrays of an HDF5 file, each by the name that opens it."""
     with SafeHDF5(file) as h5, damage_reported(file):
         arrays = [*arrays_in(h5)]
     if len(arrays) == 1:
         named = f"{file}::{arrays[0].split(' ')[0]}"
         with open_image(named) as image:
-            return [*_image_lines(image), f"array: {named}"]
-    return [f"{file.name}: HDF5, {len(arrays)} arrays", *(f"  {file}::{line}" for line in arrays)]
+            found = _of_image(image)
+            return found._replace(lines=[*found.lines, f"array: {named}"])
+    names = [f"{file}::{line}" for line in arrays]
+    lines = [f"{file.name}: HDF5, {len(arrays)} arrays", *(f"  {name}" for name in names)]
+    return Description("arrays", lines, {"arrays": [name.split(" ")[0] for name in names]})
+
+
+def _of_scan(scan: Scan) -> Description:
+    facts = {
+        "format": scan.kind,
+        "shape": scan.shape,
+        "dtype": str(scan.dtype),
+        "bytes": scan.projections.nbytes,
+        "angles": [scan.angles[0], scan.angles[-1]],
+        "angle_unit": scan.angle_unit,
+        "flats": len(scan.flats),
+        "darks": len(scan.darks),
+        "pixel_size": scan.pixel_size,
+        "length_unit": scan.length_unit,
+        "center": scan.center,
+        "notes": scan.notes,
+    }
+    return Description("scan", _scan_lines(scan), facts)
+
+
+def _of_volume(volume: Volume) -> Description:
+    texts = expanded(volume.configuration)
+    facts = {
+        "shape": volume.shape,
+        "dtype": str(volume.dtype),
+        "bytes": volume.nbytes,
+        "voxel_size": volume.voxel_size,
+        "length_unit": volume.length_unit,
+        "slabs": volume.sources or 1,
+        "made": made_facts(texts, volume.path) if "physrecon" in texts else None,
+    }
+    rows = [f"{name}: {value}" for name, value in how_made(texts, volume.path)]
+    *lines, last = _volume_lines(volume)
+    return Description("volume", [*lines, *rows, last], facts)
+
+
+def _of_image(image: Image) -> Description:
+    texts = parsed(image.description)
+    facts = {
+        "format": FORMATS[image.format],
+        "axes": image.axes,
+        "shape": image.shape,
+        "dtype": str(image.dtype),
+        "bytes": image.nbytes,
+        "voxel_size": image.voxel_size,
+        "length_unit": image.length_unit,
+        "frames": len(image.frames),
+        "notes": image.notes,
+        "made": made_facts(texts, image.path) if texts else None,
+    }
+    rows = [f"{name}: {value}" for name, value in how_made(texts, image.path)]
+    return Description("image", [*_image_lines(image), *rows], facts)
 
 
 def _scan_lines(scan: Scan) -> list[str]:
@@ -136,9 +211,6 @@ def _volume_lines(volume: Volume) -> list[str]:
         lines.append(
             f"stored in {volume.sources} slab files beside it, all present: move them together"
         )
-    method = volume.configuration.get("method")
-    if method:
-        lines.append(f"method: {method}")
     return [*lines, f"open with `physrecon view {volume.path.name}`"]
 
 

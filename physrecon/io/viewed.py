@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from physrecon.errors import DataError
 from physrecon.io.content import HDF5, content_of
 from physrecon.io.images.image import Image, open_image
+from physrecon.io.made import parsed
 from physrecon.io.units import printed
 from physrecon.io.volumes.volume import Volume, open_volume
 
@@ -80,9 +81,10 @@ def _of_volume(v: Volume) -> Viewed:
 def _of_image(image: Image) -> Viewed:
     """The first frame of an image, 2-D or 3-D."""
     first, unit = image.frames[0], printed(image.length_unit)
+    texts = parsed(image.description)
     if len(image.frame_shape) == 3:
         return Viewed(
-            image, first, image.frame_shape, image.voxel_size, unit, "grey value", True, {}
+            image, first, image.frame_shape, image.voxel_size, unit, "grey value", True, texts
         )
     plane, pitch = image.read(first)[None], (1.0, *image.voxel_size)
-    return Viewed(plane, (), plane.shape, pitch, unit, "grey value", True)
+    return Viewed(plane, (), plane.shape, pitch, unit, "grey value", True, texts)

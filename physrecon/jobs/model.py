@@ -71,6 +71,10 @@ class Job(Table):
         False, "draw the residual that the check of the model looks at, OUT.residuals.png",
         execution=True,
     )  # fmt: skip
+    history: Path | None = option(
+        None, "convergence of every piece: f(x) and change of x by iteration, as a table FILE.csv, "
+        "or as a picture FILE.png with the table beside it", metavar="FILE", execution=True,
+    )  # fmt: skip
     solver: dict[str, Setting] = option({}, "settings of the method", flag="")
 
     @classmethod
@@ -170,6 +174,20 @@ class Job(Table):
         return Path(f"{self.output}.residuals.png")
 
     @property
+    def history_files(self) -> list[Path]:
+        """The table of the history, and its picture if there is to be one."""
+        if self.history is None:
+            return []
+        return list(dict.fromkeys((self.history.with_suffix(".csv"), self.history)))
+
+    @property
+    def beside(self) -> dict[Path, str]:
+        """The files that are written beside the result, each with its content in words."""
+        files = [*self.history_files, *[self.residual_picture] * self.residuals]
+        words = ["f(x) and change of x by iteration"] * len(self.history_files)
+        return dict(zip(files, [*words, "the residual that was checked"], strict=False))
+
+    @property
     def solvers(self) -> dict[str, str]:
         """The table of solvers for the iterative methods of this job."""
         return SOLVERS
@@ -211,6 +229,10 @@ class Job(Table):
         for name, value in self:
             if isinstance(value, Path):
                 _check_path(name, value)
+        if self.history is not None and self.history.suffix.lower() not in (".csv", ".png"):
+            raise ValueError(
+                f"history: expected a name that ends in .csv or .png, got {self.history.name}"
+            )
         self.__dict__.update(self._what_follows())
         self._check_kind()
         self._refuse_name_of_method()
@@ -257,6 +279,7 @@ class Job(Table):
             "prior": self.prior is not None,
             "likelihood": self.likelihood != "least-squares",
             "nonnegative": self.nonnegative,
+            "history": self.history is not None,
             **{key: value != StopSettings.model_fields[key].default for key, value in self.stop},
             **dict.fromkeys(() if known else self.solver, True),
         }

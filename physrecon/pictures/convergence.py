@@ -1,14 +1,15 @@
-"""A result as a picture: its middle plane, and its value and change over the iterations."""
+"""Convergence as a picture: value and change over the iterations, of a result or of pieces."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from physrecon.pictures.slices import grey_window, new_figure, shown
+from physrecon.pictures.slices import grey_window, new_figure, save, shown
 
 
 def draw_convergence(
@@ -42,3 +43,30 @@ def draw_convergence(
         panel.set_xlabel("iteration")
         panel.set_title(label, fontsize=8)
     return shown(figure, path)
+
+
+NAMED = 8  # pieces with a colour and a name each; more are grey, and the last one is black
+
+
+def draw_history(pieces: Mapping[str, NDArray[Any]], title: str, path: Path) -> None:
+    """Draw the convergence of every piece of a job as PNG.
+
+    pieces: iteration, value, change: one row each, NaN where unknown, by name.  A value that is not
+    known of any iteration has no panel."""
+    labels = {1: "f(x)", 2: "relative change of x"}
+    rows = [i for i in labels if any(np.isfinite(one[i]).any() for one in pieces.values())]
+    figure = new_figure(5.2 * max(len(rows), 1), 3.8, 0)
+    figure.suptitle(title, fontsize=9)
+    panels = figure.subplots(1, len(rows), squeeze=False)[0] if rows else []
+    many, last = len(pieces) > NAMED, [*pieces][-1]
+    for panel, i in zip(panels, rows, strict=True):
+        for k, (name, one) in enumerate(pieces.items()):
+            seen = np.isfinite(one[i]) & (one[i] > 0)
+            color = ("black" if name == last else "#bbbbbb") if many else f"C{k}"
+            named = name if not many or name == last else None
+            panel.plot(one[0][seen], one[i][seen], ".-", color=color, lw=1, ms=3, label=named)
+        panel.set(xlabel="iteration", yscale="log", title=labels[i])
+        panel.grid(alpha=0.3)
+    if rows and len(pieces) > 1:
+        panels[-1].legend(fontsize=8)
+    save(figure, path)

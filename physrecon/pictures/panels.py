@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from io import BytesIO
 from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
@@ -52,10 +51,3 @@ def panels_figure(
         bar = figure.colorbar(shown, ax=axes, fraction=0.046, pad=0.03, extend="both")
         bar.set_label(f"difference of {quantity}" if panel.difference else quantity)
     return figure
-
-
-def as_png(figure: Any) -> bytes:
-    """The bytes of a figure as PNG, for a page that holds its pictures."""
-    picture = BytesIO()
-    figure.savefig(picture, format="png")
-    return picture.getvalue()

@@ -52,6 +52,11 @@ def state_path(output: Path) -> Path:
     return Path(f"{output}.state")
 
 
+def is_ours(path: Path) -> bool:
+    """Whether a file holds the work in hand of a run that was stopped."""
+    return _label(path) is not None
+
+
 def refusal(path: Path) -> str | None:
     """The error for a file at the place of the work in hand that is not ours, else None."""
     if not (path.is_symlink() or path.exists()) or _label(path):

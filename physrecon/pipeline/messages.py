@@ -1,17 +1,22 @@
 """Messages of a run to its user: results on stdout, progress and problems on stderr.
 
 On a terminal progress is a bar with a clock that also ticks while kernels are compiled, followed by
-the reasons why the solver stopped.  In a log it is one line a piece, and at most one a minute
-besides.  Work that takes longer than a few seconds is announced with the time that it will take.
-`NoMessages` prints nothing."""
+the reasons why the solver stopped.  Without a terminal it is a line with the time of day for every
+piece, and at most one in 30 s besides.  Work that takes longer than a few seconds is announced with
+the time that it will take.  `NoMessages` prints nothing.
+
+All of it, whatever is printed, also goes to the logger "physrecon" of Python's logging."""
 
 from __future__ import annotations
 
+import json
+import logging
+import math
 import shutil
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import Any
@@ -24,16 +29,33 @@ _BAR = "{desc} {bar:BAR} {percentage:3.0f} %{postfix}"
 WIDTHS = 12, 20  # of the bar, in a terminal of less than 100 columns, and in others
 TICK = 1.0  # seconds between two looks at the clock
 OFTEN = 0.1  # seconds between two pictures of the bar
-SELDOM = 60.0  # seconds between two lines in a log
+SELDOM = 30.0  # seconds between two lines without a terminal
+VERBOSE = 1.0  # the same, where more is wanted
 ANNOUNCED = 5.0  # seconds of work that are announced
 FORESEEN = 5.0  # seconds until a bound is stated where it is not foreseen when iterations end
 
 
-class Messages:
-    """Prints to the current sys.stdout and sys.stderr, so that a redirection is honoured."""
+LOG = logging.getLogger("physrecon")
+LOG.addHandler(logging.NullHandler())  # a program that wants the lines adds its own
 
+
+class Messages:
+    """Prints to the current sys.stdout and sys.stderr, so that a redirection is honoured.
+
+    quiet: results and warnings alone.  verbose: the plan, and a line a second, besides.  json:
+    stdout holds nothing but records, one JSON object a line; results go to stderr."""
+
+    quiet = verbose = json = False
     _shown: Progress | None = None  # what is under way
     _compiled = _clock = False
+
+    def __init__(self, quiet: bool = False, verbose: bool = False, json: bool = False) -> None:
+        self.quiet, self.verbose, self.json = quiet, verbose, json
+
+    @cached_property
+    def warned(self) -> list[str]:
+        """All warnings so far."""
+        return []
 
     @cached_property
     def compiler(self) -> Compiler:
@@ -46,14 +68,39 @@ class Messages:
 
     def result(self, text: str) -> None:
         """Print a line of the result, which may be piped onwards."""
-        self._print(text, sys.stdout)
+        LOG.info("%s", text)
+        if not self.json:
+            self._print(text, sys.stdout)
+        elif not self.quiet:
+            self._print(text, sys.stderr)
+
+    def record(self, kind: str, values: Mapping[str, Any]) -> None:
+        """Print a record if records are wanted.  kind: of `cli.records`."""
+        if self.json:
+            self._print(as_json({"record": kind, **values}), sys.stdout)
 
     def note(self, text: str) -> None:
         """Print an explanation."""
-        self._print(text, sys.stderr)
+        LOG.info("%s", text)
+        if not self.quiet:
+            self._print(text, sys.stderr)
+
+    def detail(self, text: str) -> None:
+        """Print what is of interest where more is wanted."""
+        LOG.debug("%s", text)
+        if self.verbose:
+            self._print(text, sys.stderr)
+
+    def state_pace(self, text: str, shown: bool) -> None:
+        """State how far work has come, with the time of day.  shown: a bar shows it already."""
+        LOG.info("%s", text)
+        if not (self.quiet or shown):
+            self._print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}", sys.stderr)
 
     def warn(self, text: str) -> None:
         """Print a warning."""
+        LOG.warning("%s", text)
+        self.warned.append(text)
         mark = "\033[1;33mwarning:\033[0m" if sys.stderr.isatty() else "warning:"
         self._print(f"{mark} {text}", sys.stderr)
 
@@ -74,7 +121,7 @@ class Messages:
         progress = Progress(self, verb, total, unit, done)
         outer = self._shown
         try:
-            if outer is None and sys.stderr.isatty():
+            if outer is None and sys.stderr.isatty() and not self.quiet:
                 progress.open_bar()
             self._shown = progress
             yield progress
@@ -111,7 +158,7 @@ class Messages:
             self.note("compiling kernels for this method and size; later runs find them ready")
         if self._shown is not None:
             self._shown.show()
-        elif self.compiler.busy and sys.stderr.isatty():
+        elif self.compiler.busy and sys.stderr.isatty() and not self.quiet:
             seconds = format_duration(self.compiler.seconds)
             print(f"\rcompiling kernels, {seconds}\033[K", end="", file=sys.stderr, flush=True)
             self._clock = True
@@ -205,24 +252,23 @@ class Progress:
         self._done, self._text = self._done + units, ""
         if text:
             self.texts[text] = self.texts.get(text, 0) + units
-        if self.bar is None:
-            self._line = time.perf_counter()
-            seconds = f"{self.pace.seconds:.1f} s"
-            line = f"{self._verb} {self._done}/{self._total} {self._unit}  {seconds}"
-            self._messages.note(line + (f", {text}" if text else ""))
+        self._line = time.perf_counter()
+        seconds = f"{self.pace.seconds:.1f} s"
+        line = f"{self._verb} {self._done}/{self._total} {self._unit}  {seconds}"
+        self._messages.state_pace(line + (f", {text}" if text else ""), self.bar is not None)
         self.show()
 
     def show(self) -> None:
-        """Draw the bar; in a log write a line once a minute."""
+        """Draw the bar; without one write a line now and then."""
         self._last = time.perf_counter()
         if self.bar is not None:
             with self._messages.lock:
                 self.bar.n = self.pace.part
                 self.bar.set_postfix_str(", ".join(self._facts()), refresh=True)
-        elif self._last - self._line >= SELDOM:
+        if self._last - self._line >= (VERBOSE if self._messages.verbose else SELDOM):
             self._line = self._last
             facts = ", ".join([f"{100 * self.pace.part:.0f} %", *self._facts()])
-            self._messages.note(f"{self._verb} {facts}")
+            self._messages.state_pace(f"{self._verb} {facts}", self.bar is not None)
 
     def _facts(self) -> list[str]:
         """Where the work is: piece, iteration, time, time left."""
@@ -258,8 +304,30 @@ class Progress:
         self._messages.note(f"{self._what}: {times}")
 
 
+def as_json(values: Any) -> str:
+    """Values as JSON: plain numbers, null for those that are not finite, paths as text."""
+    return json.dumps(_plain(values), allow_nan=False)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if value is None or isinstance(value, bool | str):
+        return value
+    if hasattr(value, "tolist"):  # of NumPy
+        return _plain(value.tolist())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Sequence | set | frozenset):
+        return [_plain(one) for one in value]
+    return value if isinstance(value, int) else str(value)
+
+
 class NoMessages(Messages):
     """Prints nothing: for programs that call `run` themselves."""
+
+    def __init__(self) -> None:
+        super().__init__(quiet=True)
 
     def _print(self, text: str, stream: Any) -> None:
         pass

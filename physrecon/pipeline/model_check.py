@@ -8,10 +8,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from physrecon.io.made import CHECK
 from physrecon.jobs.model import Job
 from physrecon.model_check.check import ModelCheck
-
-FACT = "model_check"  # name of the figures in the file of a result
 
 # A check, the residual that was tested, and the steps of its last axis but one and its last
 Checked = tuple[ModelCheck, NDArray[Any], tuple[int, int]] | None
@@ -22,6 +21,8 @@ def facts_of(job: Job, checked: Checked, place: str) -> dict[str, str]:
 
     place: the part of the data that was checked, in words."""
     if checked is None:
+        if job.residuals:  # to be replaced, and there is none
+            job.residual_picture.unlink(missing_ok=True)
         return {}
     check, residual, steps = checked
     if job.residuals:
@@ -31,10 +32,10 @@ def facts_of(job: Job, checked: Checked, place: str) -> dict[str, str]:
         draw_residual(job.residual_picture, residual, title, steps)
     figures = {"checked": place, **check.figures()}
     figures |= {"sentence": check.sentence} if not check.fits else {}
-    return {FACT: json.dumps(figures)}
+    return {CHECK: json.dumps(figures)}
 
 
 def doubts(facts: Mapping[str, str]) -> list[str]:
     """The sentence of a model that does not fit."""
-    sentence = json.loads(facts.get(FACT, "{}")).get("sentence")
+    sentence = json.loads(facts.get(CHECK, "{}")).get("sentence")
     return [sentence] if sentence else []

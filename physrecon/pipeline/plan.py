@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from physrecon import arrays
 from physrecon.jobs.model import Job
@@ -85,6 +86,29 @@ class Plan:
                 f"output: needs {format_bytes(needed)}{kept}, and {format_bytes(free)} are free"
             )
         return found
+
+    def record(self) -> dict[str, Any]:
+        """The plan as plain values, sizes in bytes."""
+        need, job = self.footprint, self.job
+        return {
+            "input": job.input,
+            "output": job.output,
+            "method": job.method,
+            "likelihood": job.likelihood,
+            "iterations": None if job.method in type(job).DIRECT else job.stop.iterations,
+            "device": job.device,
+            "shape": need.shape,
+            "unit": need.unit,
+            "piece": self.words.piece,
+            "pieces": len(self.pieces),
+            "pieces_done": need.found if need.usable else 0,
+            "memory_bytes": need.peak,
+            "budget_bytes": self.budget,
+            "output_bytes": need.output_bytes,
+            "scratch_bytes": need.scratch,
+            "state_bytes": need.state,
+            "free_bytes": self._free(),
+        }
 
     def _kept(self) -> list[str]:
         """The file that a run which is stopped goes on from, while it is there."""

@@ -78,8 +78,9 @@ class Outputs:
         """Yield a sentence for each path that must not be written.
 
         An input is always refused.  Other existing files need `overwrite`, except files beside the
-        result if a folder of parts bears the mark of the run that wrote them."""
-        resumed = any(owner(folder) for folder in self.folders)
+        result if a folder of parts, or a state, bears the mark of the run that wrote them."""
+        state = kept_work.state_path(self.files[0])
+        resumed = any(owner(folder) for folder in self.folders) or kept_work.is_ours(state)
         inputs = [path for path in self.inputs if path.exists()]
         for path in self.files:
             if path.exists() and any(path.samefile(given) for given in inputs):
@@ -96,7 +97,7 @@ class Outputs:
                     "choose another name or pass --overwrite"
                 )
         yield from filter(None, map(refusal, self.folders))
-        yield from filter(None, [kept_work.refusal(kept_work.state_path(self.files[0]))])
+        yield from filter(None, [kept_work.refusal(state)])
         for folder in (folder for path in self.files for folder in part_folders(path)):
             for given in inputs if folder.is_dir() else ():
                 if any(folder.samefile(parent) for parent in given.resolve().parents):

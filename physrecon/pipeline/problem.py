@@ -91,6 +91,13 @@ def with_weight(
     return job.model_copy(update={"prior": prior})
 
 
+def words_of_weight(asked: Any, job: Any) -> dict[str, str]:
+    """How the weight of a job was found, if it was not given with the job that was asked for."""
+    if asked.prior is None or asked.prior.factor is None:
+        return {}
+    return {"found_weight": f"{job.prior.weight} ({asked.prior.weight}, by {job.prior.rule})"}
+
+
 def _chosen(
     job: Any,
     factor: float,

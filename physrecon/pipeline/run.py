@@ -4,22 +4,28 @@ open → plan → preflight → survey → resolve → pieces, one after the oth
 
 from __future__ import annotations
 
+import os
 import shlex
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
+from typing import NamedTuple
 
 from physrecon.cancellation import cancellation_point
 from physrecon.errors import ArgumentError, ConfigError, DataError, Interrupted, ReadError
+from physrecon.io.made import with_stop
 from physrecon.io.opened import UnchangedFiles
 from physrecon.jobs.model import Job
+from physrecon.pipeline.history import History
 from physrecon.pipeline.kept_work import KeptWork, digest
-from physrecon.pipeline.messages import Messages, NoMessages
+from physrecon.pipeline.messages import Messages, NoMessages, PieceProgress
 from physrecon.pipeline.model_check import doubts
 from physrecon.pipeline.plan import Plan, make_plan, may_end, work_in_words
 from physrecon.pipeline.preflight import check_method, check_output, require_machine
-from physrecon.pipeline.task import Sink, Task
+from physrecon.pipeline.provenance import facts_of_run, is_done, result_record
+from physrecon.pipeline.task import Outcome, Piece, Sink, Task
 from physrecon.pipeline.work import PieceWork
 from physrecon.preprocess.defects import Repairs
 
@@ -30,29 +36,49 @@ TASKS = {"reconstruct": "scan.task:ScanTask", "deconvolve": "image.task:ImageTas
 def run(job: Job, messages: Messages | None = None) -> Path:
     """Carry out a job and return the path of its result.
 
-    Finished pieces of an earlier run of the same job on the same input are kept as they are.
-    Raises the errors of `physrecon.errors`; Interrupted if stopped with finished pieces."""
-    messages = messages or NoMessages()
-    kept = KeptWork(job.output, messages)
+    Finished pieces of an earlier run of the same job on the same input are kept as they are, and so
+    is its finished result, unless the job overwrites it.  Raises the errors of `physrecon.errors`;
+    Interrupted if stopped with finished pieces."""
+    messages, began = messages or NoMessages(), time.perf_counter()
     with open_task(job, messages) as task, messages.watched():
-        warnings = task.warnings()
-        messages.introduce(task.summary(), task.notes, warnings)
-        plan = make_plan(task)
-        inputs = UnchangedFiles(filter(Path.is_file, plan.footprint.outputs.inputs))
-        check_output(job, plan.footprint.outputs, plan.words.output)
-        check_method(task.job, task.trial(), task.methods)
-        for sentence in task.survey():
-            messages.warn(sentence)
-        with _useless_if_wrong(kept):
-            task = task.resolved(messages, kept)
-            with task.open_sink(plan.footprint) as sink:
-                try:
-                    mended = _make_pieces(task, plan, sink, inputs, messages, kept)
-                    inputs.require()
-                    sink.finish_if_complete()
-                    kept.remove()
-                except KeyboardInterrupt:
-                    raise _stopped(plan, sink, kept) from None
+        there = not job.overwrite and os.path.lexists(job.output)
+        done = there and is_done(job, task.identity())
+        if done:
+            say = "done already, of this very job and input; --overwrite does it again"
+            messages.result(f"{job.output}: {say}")
+        else:
+            _carry_out(task, messages)
+    if messages.json:
+        record = result_record(job, done, time.perf_counter() - began)
+        messages.record("result", record | {"warnings": messages.warned})
+    return job.output
+
+
+def _carry_out(task: Task, messages: Messages) -> None:
+    job, kept = task.job, KeptWork(task.job.output, messages)
+    warnings = task.warnings()
+    messages.introduce(task.summary(), task.notes, warnings)
+    plan = make_plan(task)
+    for line in plan.lines()[len(plan.summary) :]:
+        messages.detail(line)
+    need = plan.footprint
+    inputs = UnchangedFiles(filter(Path.is_file, need.outputs.inputs))
+    check_output(job, need.outputs, plan.words.output)
+    check_method(job, task.trial(), task.methods)
+    for sentence in task.survey():
+        messages.warn(sentence)
+    facts = facts_of_run(task.identity())
+    with _useless_if_wrong(kept):
+        task = task.resolved(messages, kept)
+        with task.open_sink(need) as sink:
+            try:
+                work = Work(plan, sink, inputs, messages, kept, facts | task.found)
+                mended = _make_pieces(task, work)
+                inputs.require()
+                sink.finish_if_complete()
+                kept.remove()
+            except KeyboardInterrupt:
+                raise _stopped(plan, sink, kept) from None
     for sentence in mended.sentences():
         messages.note(sentence)
     for sentence in doubts(sink.facts):
@@ -61,12 +87,11 @@ def run(job: Job, messages: Messages | None = None) -> Path:
         messages.note(f"stored as {stored}")
     if clipped := sink.facts.get("clipped"):
         messages.warn(f"out_range: {clipped}, are clipped; give a wider range, or none for all")
-    output, need = job.output, plan.footprint
-    for path in filter(Path.exists, need.outputs.files[1:2]):
-        messages.result(f"{path}: {need.beside}")
-    view = f"physrecon view {shlex.quote(str(output))}"
-    messages.result(f"{output}: {need.result} — open with `{view}`")
-    return output
+    for path, content in need.beside.items():
+        if path.exists():
+            messages.result(f"{path}: {content}")
+    view = f"physrecon view {shlex.quote(str(job.output))}"
+    messages.result(f"{job.output}: {need.result} — open with `{view}`")
 
 
 def plan(job: Job, messages: Messages | None = None) -> Plan:
@@ -100,39 +125,60 @@ def _useless_if_wrong(kept: KeptWork) -> Iterator[None]:
         raise
 
 
-def _make_pieces(
-    task: Task, plan: Plan, sink: Sink, inputs: UnchangedFiles, messages: Messages, kept: KeptWork
-) -> Repairs:
+class Work(NamedTuple):
+    """All that the pieces of a run share.  facts: texts by name, stored with each of them."""
+
+    plan: Plan
+    sink: Sink
+    inputs: UnchangedFiles
+    messages: Messages
+    kept: KeptWork
+    facts: dict[str, str]
+
+
+def _make_pieces(task: Task, work: Work) -> Repairs:
     """Make and write the pieces that are not on the disk yet; return the repairs of their data.
 
     Raises ReadError, before a piece is written, if an input has changed since the run began."""
+    plan, sink, kept = work.plan, work.sink, work.kept
     words, mended = plan.words, Repairs()
     todo = [piece for piece in plan.pieces if not sink.done(piece.index)]
     total = sum(piece.units for piece in plan.pieces)
     done = total - sum(piece.units for piece in todo)
     if done:
-        messages.note(f"{done} of {total} {words.unit} are finished already")
+        work.messages.note(f"{done} of {total} {words.unit} are finished already")
     identity = task.identity()
     names = {piece.index: digest(identity, str(piece.place)) for piece in todo}
     kept.expect(names.values())
-    with messages.progress(words.verb, total, words.unit, done) as progress:
+    history = History(task.job, words.piece, len(plan.pieces))
+    with work.messages.progress(words.verb, total, words.unit, done) as progress:
         progress.describe(
             work_in_words(task.job, words, todo), words.piece, len(plan.pieces), may_end(task.job)
         )
         for piece in todo:
             cancellation_point()
             kept.begin(names[piece.index])
-            step = progress.within(piece.units, piece.index)
-            with PieceWork(step, kept, task.job.device) as work:
-                outcome = task.make(plan.footprint, piece, work)
-                inputs.require()  # again: a network share may show a change seconds after a read
-                sink.write(piece.index, outcome.values, outcome.facts, **outcome.extras)
+            outcome = _made(task, work, piece, history, progress.within(piece.units, piece.index))
             kept.drop_state()
             mended += outcome.repairs
-            reason = outcome.reason
-            del outcome  # before the next piece needs its memory
-            progress.advance(piece.units, reason)
+            progress.advance(piece.units, outcome.reason)
+    history.draw()
     return mended
+
+
+def _made(task: Task, work: Work, piece: Piece, history: History, step: PieceProgress) -> Outcome:
+    """Make a piece and write it; returns its outcome without the values, which need memory."""
+    sink, facts = work.sink, work.facts
+    with PieceWork(step, work.kept, task.job.device) as solving:
+        try:
+            outcome = task.make(work.plan.footprint, piece, solving)
+        finally:
+            history.add(piece.index, solving.history)
+        work.inputs.require()  # again: a network share may show a change seconds after a read
+        if solving.iterations:
+            facts = facts | with_stop(sink.facts, piece.index, solving.iterations, outcome.reason)
+        sink.write(piece.index, outcome.values, facts | outcome.facts, **outcome.extras)
+    return outcome._replace(values=None, extras={})
 
 
 def _stopped(plan: Plan, sink: Sink, work: KeptWork) -> Interrupted:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 from numpy.typing import NDArray
@@ -38,8 +39,9 @@ class Piece:
 class Footprint:
     """The resources that a job needs, and the files that it writes.
 
-    shape, output_bytes, result: shape, size and description of OUT.  outputs: all files that are
-    read or written; beside: description of those beside OUT.  peak: bytes of memory in use at most.
+    shape, unit, output_bytes, result: shape, unit of the values, size and description of OUT.
+    outputs: all files that are read or written; beside: those beside OUT, each with its content in
+    words.  peak: bytes of memory in use at most.
     found: number of pieces of an earlier run on the disk; usable: they are cut like these.
     lines: the cut, in sentences for the user.
     work: bytes that the operator may use, None for no limit.  scratch: bytes of temporary arrays
@@ -52,7 +54,8 @@ class Footprint:
     result: str
     outputs: Outputs
     peak: int
-    beside: str = ""
+    unit: str = ""
+    beside: Mapping[Path, str] = field(default_factory=dict)
     found: int = 0
     usable: bool = False
     lines: tuple[str, ...] = ()
@@ -110,12 +113,13 @@ class Task(Protocol):
     """An opened job: its input can be read, and nothing expensive has been done.
 
     job: with its number of iterations.  notes: on the input.  methods: iterative methods to propose
-    in place of the job's."""
+    in place of the job's.  found: texts by name on what was found in the data, and how."""
 
     words: ClassVar[Words]
     job: Any
     notes: tuple[str, ...]
     methods: tuple[str, ...]
+    found: dict[str, str]
 
     @classmethod
     def open(cls, job: Any) -> AbstractContextManager[Self]:

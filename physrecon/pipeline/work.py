@@ -11,6 +11,7 @@ from physrecon.pipeline.forecast import Forecast
 from physrecon.pipeline.kept_work import KeptWork
 from physrecon.problem import Problem
 from physrecon.solvers import Result, Solver, Stop, solve
+from physrecon.solvers.result import Record
 from physrecon.solvers.state import State
 
 
@@ -25,6 +26,8 @@ class PieceWork(ExitStack):
     def __init__(self, progress: Callable[..., Any], kept: KeptWork, device: str) -> None:
         super().__init__()
         self.progress, self.kept, self.device = progress, kept, device
+        self.history: list[Record] = []  # of this run
+        self.iterations = 0  # in all, those before a stop included
 
     def solve(self, problem: Problem, solver: Solver, stop: Stop, x0: Callable[[], Any]) -> Result:
         """The problem solved, from where a run that was stopped left it, or from x0().
@@ -35,6 +38,7 @@ class PieceWork(ExitStack):
         forecast = Forecast(problem, stop)
 
         def follow(state: State) -> bool:
+            self.iterations = state.iteration
             end = forecast.after(state)
             most = max(stop.iterations, 1)
             self.progress(state.iteration / most, forecast.text(state), end and end / most)
@@ -43,6 +47,7 @@ class PieceWork(ExitStack):
         self.enter_context(postponed())
         first = None if state else x0()
         result = solve(problem, solver, first, stop, callback=follow, state=state)
+        self.history, self.iterations = result.history, result.iterations
         if self.kept.asked:
             self.close()
             cancellation_point()

@@ -7,7 +7,6 @@ from __future__ import annotations
 import base64
 import html
 import json
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from physrecon.io.made import expanded, how_made
 from physrecon.io.viewed import AXES, Viewed, cut, middle, open_viewed
 from physrecon.pictures.histogram import histogram_figure
-from physrecon.pictures.panels import Panel, as_png, panels_figure
+from physrecon.pictures.panels import Panel, panels_figure
+from physrecon.pictures.slices import as_png
 
 MOST_SAMPLES = 1 << 22  # voxels in the histogram
-OF_JOB = ("method", "filter", "likelihood", "center", "rings", "padding", "width", "nonnegative")
 STYLE = """\
 body { font: 15px/1.45 system-ui, sans-serif; max-width: 1180px; margin: 2em auto; padding: 0 1em;
   color: #222; background: #fff }
@@ -37,17 +37,16 @@ def report_page(path: str | Path) -> str:
 
     Raises DataError for another kind of file, MissingInputError if it is absent."""
     with open_viewed(path) as viewed:
-        facts, data = viewed.configuration, _sampled(viewed)
+        facts, data = expanded(viewed.configuration), _sampled(viewed)
         places = {axis: middle(viewed, axis) for axis in AXES if viewed.shape[0] > 1 or axis == "z"}
         panels = [Panel(*cut(viewed, axis, i), f"{axis} = {i}") for axis, i in places.items()]
     unit = viewed.unit or "pixel"
     slices = panels_figure(panels, unit, viewed.quantity, row_0_on_top=viewed.row_0_on_top)
-    job = _job(facts)
     parts = [
         _section("Slices", _picture(slices, "middle slices across all axes")),
         _section("Values", _values(data, viewed.quantity)),
         _section("Does the model fit?", _model_check(facts)),
-        _section("How it was made", _table(_made(job, facts))),
+        _section("How it was made", _table(how_made(facts, path))),
         _section("Job", f"<pre>{html.escape(facts['job'])}</pre>" if "job" in facts else ""),
         _section("Versions and input", _table(_origin(facts))),
     ]
@@ -124,28 +123,6 @@ def _model_check(facts: Mapping[str, str]) -> str:
     for cause, size in check.get("causes", {}).items():
         rows.append((f"explained by {cause}", str(size)))
     return f'<p class="{kind}">{html.escape(sentence)}</p>\n{_table(rows)}'
-
-
-def _job(facts: Mapping[str, str]) -> dict[str, Any]:
-    try:
-        return tomllib.loads(facts.get("job", ""))
-    except tomllib.TOMLDecodeError:
-        return {}
-
-
-def _made(job: Mapping[str, Any], facts: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    if "input" in job:
-        yield "input", str(job["input"])
-    for name in OF_JOB:
-        if name in job and job[name] not in (False, "none", "auto"):
-            yield name, str(job[name])
-    if prior := job.get("prior"):
-        yield "prior", f"{prior.get('name')}, weight {prior.get('weight')}"
-    if iterations := job.get("stop", {}).get("iterations"):
-        yield "iterations", f"{iterations} at most"
-    for name in ("stopped", "seconds", "finished"):
-        if name in facts:
-            yield name, facts[name]
 
 
 def _origin(facts: Mapping[str, str]) -> Iterator[tuple[str, str]]:

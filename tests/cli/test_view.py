@@ -102,3 +102,50 @@ def test_what_cannot_be_compared_is_refused(argv, words, volume, here, capsys):
     assert main(["recon", "scan.h5", "-o", "w.h5", "--center", "22.3", "--slices", "0:2"]) == 0
     assert main(["view", "v.h5", *argv]) == 64
     assert all(word in capsys.readouterr().err for word in words)
+
+
+PICTURES = {
+    "view": ["view", "v.h5", "-o", "p.png"],
+    "report": ["report", "v.h5", "-o", "p.html"],
+    "find-center": ["find-center", "scan.h5", "--plot", "p.png"],
+    "try": ["try", "scan.h5", "--vary", "center=22,23", "-o", "p.png"],
+    "residuals": ["recon", "scan.h5", "-o", "p.h5", "--center", "22.3", "--residuals"],
+}
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_no_picture_is_replaced_unless_it_is_asked_for(name, volume, here, capsys):
+    argv = PICTURES[name]
+    picture = here / {"report": "p.html", "residuals": "p.h5.residuals.png"}.get(name, "p.png")
+    picture.write_text("mine")
+    assert main(argv) == 73
+    said = capsys.readouterr().err
+    assert "expected a new file, got one that exists" in said and "--overwrite" in said
+    assert picture.read_text() == "mine"
+    assert main([*argv, "--overwrite"]) == 0
+    # a scan this small is not checked, so it has no residual
+    assert not picture.exists() or picture.read_bytes()[:4] in (b"\x89PNG", b"<!do")
+
+
+def test_a_picture_in_no_folder_is_refused_before_the_search(scan, capsys, monkeypatch):
+    from physrecon.pipeline.scan import resolve
+
+    def refuse(*_):
+        raise AssertionError("computed")
+
+    monkeypatch.setattr(resolve, "find_axis", refuse)
+    assert main(["find-center", "scan.h5", "--plot", "nowhere/p.png"]) == 73
+    assert "no folder nowhere" in capsys.readouterr().err
+
+
+def test_a_picture_is_drawn_once(volume, here, monkeypatch):
+    """Its pixels are: the pass that lays it out renders nothing."""
+    from matplotlib.backends.backend_agg import RendererAgg
+
+    drawn, draw = [], RendererAgg.draw_image
+    monkeypatch.setattr(RendererAgg, "draw_image", lambda *a: (drawn.append(1), draw(*a)))
+    made, image = [], __import__("matplotlib.image").image.AxesImage
+    make = image.make_image
+    monkeypatch.setattr(image, "make_image", lambda *a, **k: (made.append(1), make(*a, **k))[1])
+    assert main(["view", "v.h5"]) == 0
+    assert len(drawn) == 1 and len(made) == 2

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 from discs import CENTER, write_scan
+from interruption import Steps
 
 from physrecon.cancellation import cancel_on_signals
 from physrecon.errors import DataError, Interrupted, OutputError
@@ -57,34 +57,6 @@ CASES = [
     pytest.param(make, id=name, marks=[] if name in DAILY else pytest.mark.thorough)
     for name, make in JOBS.items()
 ]
-
-
-class Steps(NoMessages):
-    """Counts iterations, and sends SIGTERM to this process after some of them."""
-
-    def __init__(self, signal_after=None):
-        super().__init__()
-        self.signal_after, self.steps, self.notes = signal_after, [], []
-
-    def note(self, text):
-        self.notes.append(text)
-
-    warn = note
-
-    @contextmanager
-    def progress(self, *args):
-        with super().progress(*args) as progress:
-            partial = progress.partial
-
-            def counted(part, text="", end=1.0):
-                partial(part, text, end)
-                if "iteration" in text or "weight" in text:
-                    self.steps.append(text)
-                    if len(self.steps) == self.signal_after:
-                        os.kill(os.getpid(), signal.SIGTERM)
-
-            progress.partial = counted
-            yield progress
 
 
 def all_bytes(folder: Path) -> dict[str, bytes]:

@@ -42,21 +42,31 @@ def read(path: Path, content: Content, dataset: str | None) -> StoredImage | Non
         files=frozenset(stack.files),
         part=True,
     ).with_named_axes()
-    lengths = _of_volume(path, image.axes)
+    stated = _stated(path)
+    description = stated.get("description")
+    image = image.with_description(description if isinstance(description, str) else "")
+    lengths = _of_volume(stated, image.axes)
     if not lengths and stack.length_unit:
         sizes = zip("YX", stack.voxel_size, strict=True)
         lengths = {name: (size, stack.length_unit) for name, size in sizes}
     return image.with_lengths(lengths)
 
 
-def _of_volume(folder: Path, axes: str) -> dict[str, tuple[float, str]]:
-    """(size of the voxels, unit) by axis in the mark of a volume in slices; {} without one."""
-    mark = folder / VOLUME_MARK
+def _stated(folder: Path) -> dict[str, Any]:
+    """What the mark of a volume in slices states; {} without one."""
     try:
-        with mark.open("rb") as file:
+        with (folder / VOLUME_MARK).open("rb") as file:
             stated = json.loads(file.read(MOST_MARK))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return stated if isinstance(stated, dict) else {}
+
+
+def _of_volume(stated: dict[str, Any], axes: str) -> dict[str, tuple[float, str]]:
+    """(size of the voxels, unit) by axis; {} unless both are stated."""
+    try:
         sizes, unit = [float(size) for size in stated["voxel_size"]], stated["length_unit"]
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError):
         return {}
     if axes != "ZYX" or len(sizes) != 3 or not isinstance(unit, str):
         return {}

@@ -22,7 +22,7 @@ from physrecon.io.images.labels import CHANNELS, TIMES, Labels
 from physrecon.io.images.stored_image import UNNAMED, Key, StoredImage
 from physrecon.io.nxdata import axis_names, steps
 from physrecon.io.opened import read_errors, undone_by
-from physrecon.io.volumes.slabs import whole_volume
+from physrecon.io.volumes.slabs import configuration, whole_volume
 
 
 def read(path: Path, content: Content, dataset: str | None) -> StoredImage | None:
@@ -48,6 +48,8 @@ def read(path: Path, content: Content, dataset: str | None) -> StoredImage | Non
             .as_part()
             .with_named_axes()
         )
+        if data.name == VOLUME:
+            image = image.with_description(configuration(h5).get("description", ""))
         sizes = _stated_lengths(data, path, [name for name in image.axes if name in "ZYX"])
         if not sizes:
             along = {i: name for i, name in enumerate(image.axes) if name in "ZYX"}

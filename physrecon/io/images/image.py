@@ -55,7 +55,8 @@ class Image(Closing, LazyArray):
     are none.  voxel_size: along `frame_axes`, in `length_unit` (None: pixels).
     saturation: the largest value of an integer dtype, None for floats.
     format: a key of `FORMATS`, such as "ome".  notes: sentences for the user.
-    labels: channels, times and the unit of values, as far as the file states them."""
+    labels: channels, times and the unit of values, as far as the file states them.
+    description: text that the file holds."""
 
     def __init__(self, image: StoredImage) -> None:
         self._image = image
@@ -75,6 +76,7 @@ class Image(Closing, LazyArray):
         self.length_unit = image.length_unit
         self.notes = list(image.notes)
         self.labels = image.labels
+        self.description = image.description
 
     def __repr__(self) -> str:
         size, unit = " × ".join(f"{v:g}" for v in self.voxel_size), printed(self.length_unit)

@@ -20,6 +20,7 @@ from physrecon.io.images.stored_image import StoredImage
 HEADER = 1024  # bytes
 MODES = {0: "i1", 1: "i2", 2: "f4", 6: "u2", 12: "f2"}
 IMOD = 1146047817  # its mark at byte 152; bit 0 of the next number tells whether mode 0 is signed
+LABELS = range(224, HEADER, 80)  # where texts of 80 bytes begin
 UNSIGNED_NOTE = "values: 8 bits, taken as unsigned, as IMOD says"
 
 
@@ -52,4 +53,13 @@ def read(path: Path, content: Content, _dataset: str | None) -> StoredImage | No
         if count > 0 and length > 0 and np.isfinite(length)
     }
     image = StoredImage.of_plain("mrc", letters, array).with_notes(*notes).with_named_axes()
+    image = image.with_description(_labels(path))
     return image.with_lengths(sizes) if set(letters) <= sizes.keys() else image
+
+
+def _labels(path: Path) -> str:
+    """The labels of a file, a line each."""
+    with path.open("rb") as file:
+        head = file.read(HEADER)
+    texts = (head[at : at + 80].decode("ascii", "replace").strip(" \0") for at in LABELS)
+    return "\n".join(filter(None, texts))

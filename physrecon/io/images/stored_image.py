@@ -48,7 +48,8 @@ class StoredImage:
     file without compression and scale.
     voxel_size: by letter, in `length_unit` (None: pixels); empty if the file does not state it.
     files: further files that the image is read from.  part: it is one of several in its file.
-    labels: channels, times and the unit of values, as far as the file states them."""
+    labels: channels, times and the unit of values, as far as the file states them.
+    description: text that the file holds."""
 
     path: Path
     format: str
@@ -64,6 +65,7 @@ class StoredImage:
     plain: FileArray | None = None
     part: bool = False
     labels: Labels = field(default_factory=Labels)
+    description: str = ""
 
     @classmethod
     def of_plain(cls, format: str, axes: str, array: FileArray) -> StoredImage:
@@ -85,6 +87,9 @@ class StoredImage:
     def as_part(self) -> StoredImage:
         """The image, as one of several in its file."""
         return replace(self, part=True)
+
+    def with_description(self, text: str) -> StoredImage:
+        return replace(self, description=text)
 
     def with_notes(self, *notes: str) -> StoredImage:
         return replace(self, notes=(*self.notes, *notes))

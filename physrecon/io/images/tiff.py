@@ -5,6 +5,7 @@ are read directly from the file; others are decoded one at a time."""
 
 from __future__ import annotations
 
+import html
 import logging
 import math
 import re
@@ -56,6 +57,7 @@ def read(path: Path, content: Content, _dataset: str | None) -> StoredImage | No
             )  # fmt: skip
             sizes = lengths(file, series.keyframe, notes)
             image = _without_alpha(image.with_notes(*notes), series.keyframe)
+            image = image.with_description(_description(file))
             image = image.with_named_axes().with_lengths(sizes)
             return replace(image, labels=_labels(file, image))
 
@@ -68,6 +70,14 @@ def _labels(file: Any, image: StoredImage) -> Labels:
     if image.format == "imagej":
         return of_imagej(file.imagej_metadata or {}, image.axes, counts)
     return Labels()
+
+
+def _description(file: Any) -> str:
+    """The text in the metadata of ImageJ or OME, or "" """
+    if file.is_imagej:
+        return str((file.imagej_metadata or {}).get("Info", ""))
+    found = re.search(r"<Description>(.*?)</Description>", file.ome_metadata or "", re.DOTALL)
+    return html.unescape(found[1]) if found else ""
 
 
 @dataclass(frozen=True)

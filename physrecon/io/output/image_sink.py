@@ -69,6 +69,8 @@ class ImageSink(Closing):
         with undone_by(self._out.close):
             job = hashlib.sha256(description.encode()).hexdigest()
             self._kept = KeptFrames(path, job, len(places), self._out.layout.frame_axes, overwrite)
+            if self._kept.resumed:
+                self.facts = remembered(self._kept.folder)
 
     def close(self) -> None:
         """Close OUT; finished frames of a series are kept."""
@@ -100,10 +102,11 @@ class ImageSink(Closing):
                 self._kept.claim()  # mark the folder before writing a file beside OUT
             overwrite = self._overwrite or self._kept.resumed
             write_image(self._beside[piece], array, axes, *lengths, overwrite=overwrite)
+        self.facts |= facts or {}
         if several:
             self._kept.keep(piece, values, facts or {})
         else:
-            self._describe(facts or {})
+            self._describe(self.facts)
             write_planes_of(self._out, self._places[piece], slice(0, len(values)), values)
         self._finished.add(piece)
 

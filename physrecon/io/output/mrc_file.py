@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 
 from physrecon.errors import ArgumentError
 from physrecon.io.atomic_file import write_all
-from physrecon.io.images.mrc import HEADER, MODES
+from physrecon.io.images.mrc import HEADER, LABELS, MODES
 from physrecon.io.output.image_layout import ImageLayout
 from physrecon.io.units import LENGTHS
 
 LABEL = b"physrecon"
+FIRST = (b"physrecon ", b"asked ", b"method ")  # of the labels
 
 
 class MrcSink:
@@ -55,13 +56,6 @@ def check_mrc(path: Path, image: ImageLayout) -> None:
         )
 
 
-def _labels(image: ImageLayout) -> list[bytes]:
-    """Texts of 80 bytes at most: the program, and what stored numbers mean."""
-    slope, offset = image.scale
-    scaled = f"value = {slope:.9g} * stored + {offset:.9g} {image.value_unit}".strip()
-    return [LABEL] + [scaled.encode("ascii", "replace")[:80]] * (image.scale != (1, 0))
-
-
 def _header(image: ImageLayout) -> bytes:
     head = bytearray(HEADER)
     mode = next(number for number, kind in MODES.items() if kind == image.dtype.str[1:])
@@ -75,8 +69,21 @@ def _header(image: ImageLayout) -> bytes:
     struct.pack_into("<i", head, 88, 1)  # space group of a volume
     struct.pack_into("<i", head, 108, 20141)  # version of the format
     head[208:216] = b"MAP \x44\x44\0\0"
-    struct.pack_into("<fi", head, 216, -1.0, 1)
-    for number, label in enumerate(_labels(image)):
-        head[224 + 80 * number : 224 + 80 * number + len(label)] = label
-    struct.pack_into("<i", head, 220, len(_labels(image)))
+    labels = _labels(image)
+    struct.pack_into("<fi", head, 216, -1.0, len(labels))
+    for at, label in zip(LABELS, labels, strict=False):
+        head[at : at + len(label)] = label
     return bytes(head)
+
+
+def _labels(image: ImageLayout) -> list[bytes]:
+    """What stored numbers mean, then the lines about a result that fit a label, those that
+    identify it first."""
+    slope, offset = image.scale
+    scaled = f"value = {slope:.9g} * stored + {offset:.9g} {image.value_unit}".strip()
+    lines = image.description.partition("\n\n")[0].replace("±", "+-").splitlines()
+    texts = [line.encode("ascii", "replace") for line in lines]
+    fit = [text for text in texts if 0 < len(text) <= 80]
+    fit.sort(key=lambda text: not text.startswith(FIRST))
+    stored = [scaled.encode("ascii", "replace")[:80]] * (image.scale != (1, 0))
+    return [*stored, *(fit or [LABEL])][: len(LABELS)]

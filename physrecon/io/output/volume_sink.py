@@ -100,6 +100,8 @@ class VolumeWriter:
             self._keeps_old = os.path.lexists(self.path)
             self._work = work_folder(self.path)
             self._check_target()
+            if len(self.slabs) > 1 and owner(self._work) == self._job:
+                self.facts = remembered(self._work)
 
     def __enter__(self) -> VolumeWriter:
         return self

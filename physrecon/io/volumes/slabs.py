@@ -61,3 +61,17 @@ def whole_volume(h5: SafeHDF5, place: str) -> h5py.Dataset | None:
                     f"another; copy the folder {Path(name).parent} that belongs to it."
                 )
     return data
+
+
+def configuration(h5: SafeHDF5) -> dict[str, str]:
+    """The texts in a result of ours, by name; {} in other files."""
+    group = h5.find("/entry/reconstruction/configuration")
+    if not isinstance(group, h5py.Group):
+        return {}
+    members = {name: h5.child(group, name) for name in group}
+    strings = {
+        name: h5.sound(node, name)
+        for name, node in members.items()
+        if isinstance(node, h5py.Dataset) and h5py.check_string_dtype(node.dtype) and node.size == 1
+    }
+    return {name: str(node.asstr()[()]) for name, node in strings.items()}

@@ -16,7 +16,7 @@ from physrecon.io.hdf5_safety import SafeHDF5, damage_reported, text
 from physrecon.io.nxdata import steps
 from physrecon.io.opened import Closing, LazyArray, UnchangedFiles, undone_by
 from physrecon.io.units import LENGTHS, length_unit, printed
-from physrecon.io.volumes.slabs import whole_volume
+from physrecon.io.volumes.slabs import configuration, whole_volume
 
 
 class Volume(Closing, LazyArray):
@@ -42,7 +42,7 @@ class Volume(Closing, LazyArray):
             )
         self.voxel_size: tuple[float, float, float] = tuple(map(float, pitch))  # type: ignore[assignment]
         self.length_unit: str | None = unit or None
-        self.configuration = _configuration(h5)
+        self.configuration = configuration(h5)
 
     def __repr__(self) -> str:
         size, unit = " × ".join(f"{v:g}" for v in self.voxel_size), printed(self.length_unit)
@@ -124,16 +124,3 @@ def _voxel_size(h5: SafeHDF5, data: h5py.Dataset) -> tuple[NDArray[Any], str]:
     if len(along) < 3 or len(found) != 1 or not found <= LENGTHS.keys():
         return np.ones(3), ""
     return np.array([along[axis][0] for axis in range(3)]), found.pop()
-
-
-def _configuration(h5: SafeHDF5) -> dict[str, str]:
-    group = h5.find("/entry/reconstruction/configuration")
-    if not isinstance(group, h5py.Group):
-        return {}
-    members = {name: h5.child(group, name) for name in group}
-    strings = {
-        name: h5.sound(node, name)
-        for name, node in members.items()
-        if isinstance(node, h5py.Dataset) and h5py.check_string_dtype(node.dtype) and node.size == 1
-    }
-    return {name: str(node.asstr()[()]) for name, node in strings.items()}

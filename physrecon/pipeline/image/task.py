@@ -48,7 +48,7 @@ from physrecon.pipeline.messages import Messages
 from physrecon.pipeline.model_check import facts_of
 from physrecon.pipeline.pieces import F4
 from physrecon.pipeline.preflight import Outputs
-from physrecon.pipeline.problem import with_iterations, with_weight
+from physrecon.pipeline.problem import with_iterations, with_weight, words_of_weight
 from physrecon.pipeline.provenance import as_text, provenance
 from physrecon.pipeline.task import Footprint, Outcome, Piece, Words
 from physrecon.pipeline.work import PieceWork
@@ -69,6 +69,7 @@ class ImageTask:
         self.voxel_size, self.length_unit = voxel_size_of(job, image)
         self._blurs: dict[int | None, Blur] = {}  # by their memory limit
         self._digests: dict[str, str] = {}  # of image and PSF, once they are read
+        self.found: dict[str, str] = {}
 
     @classmethod
     @contextmanager
@@ -82,7 +83,10 @@ class ImageTask:
             job, found = with_found_psf(job, image, voxel_size_of(job, image)[0])
             psf = read_psf(job, image)
             psf.lines[:0] = found
-            yield cls(with_iterations(job), image, psf)
+            task = cls(with_iterations(job), image, psf)
+            if found:
+                task.found["found_psf"] = found[0].removeprefix("psf: ")
+            yield task
 
     def summary(self) -> list[str]:
         image, unit = self.image, self.length_unit
@@ -109,17 +113,18 @@ class ImageTask:
         leading = (len({i[axis] for i in self.frames}) for axis in range(len(self.frames[0])))
         shape = (*leading, *self.image.frame_shape)
         folder, first = frame_folder(job.output), self.frames[0]
+        outputs = self._outputs()
+        psf = dict.fromkeys(outputs.files[1:2], "the PSF that was found along with it")
         places = [(i[0] - first[0], *i[1:]) if i else () for i in self.frames]
         return Footprint(
             tuple(Piece(i, place) for i, place in enumerate(places)),
             shape,
             F4 * math.prod(shape),
             f"{self.image.axes} {shape} float32",
-            self._outputs(),
+            outputs,
             needs.peak,
-            beside="the PSF that was found along with it"
-            if job.blind
-            else "the residual that was checked",
+            unit="grey value",
+            beside={**(psf if job.blind else {}), **job.beside},
             found=len(slab_files(folder)) if count > 1 else 0,
             usable=True,
             lines=needs.lines(job),
@@ -164,14 +169,17 @@ class ImageTask:
             levels = self._statistics.backgrounds
             several = f" … {max(levels):.4g}" if len(levels) > 1 else ""
             messages.result(f"background: {min(levels):.4g}{several} (found)")
+            self.found["found_background"] = f"{min(levels):.4g}{several} (found)"
             level = levels[0] if len(levels) == 1 else tuple(levels)
             job = job.model_copy(update={"background": level})
         found = self._with(job)
-        return self._with(with_weight(job, found._middle_problem, messages, kept, found.identity))
+        job = with_weight(job, found._middle_problem, messages, kept, found.identity)
+        self.found.update(words_of_weight(self.job, job))
+        return self._with(job)
 
     def _with(self, job: ImageJob) -> Self:
         task = type(self)(job, self.image, self.psf)
-        task._blurs, task._digests = self._blurs, self._digests
+        task._blurs, task._digests, task.found = self._blurs, self._digests, self.found
         return task
 
     def _middle_problem(self) -> tuple[Problem, str]:
@@ -255,6 +263,6 @@ class ImageTask:
             )
         numbers = [f"{i:05d}" if count > 1 else "" for i in range(count)]
         psfs = [job.output.with_suffix(f".psf{n}.tif") for n in numbers] if job.blind else []
-        psfs += [job.residual_picture] * job.residuals
+        psfs += job.beside
         folders = [frame_folder(job.output)] if count > 1 else []
         return Outputs([job.output, *psfs], folders, {*self.image.files, *self.psf.files})

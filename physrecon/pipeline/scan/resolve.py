@@ -29,13 +29,22 @@ SAMPLE_BYTES = 128 << 20  # bytes of these rows read at a time
 
 
 def with_center(
-    job: ScanJob, scan: Scan, messages: Messages, found: Center | None = None
+    job: ScanJob,
+    scan: Scan,
+    messages: Messages,
+    found: Center | None = None,
+    facts: dict[str, str] | None = None,
 ) -> ScanJob:
-    """The job with the column of the rotation axis.  found: the axis, if it is known already."""
+    """The job with the column of the rotation axis.  found: the axis, if it is known already.
+
+    facts: takes the axis in words, if it is found."""
     if job.center != "auto":
         messages.result(f"center: {job.center} (given)")
         return job
-    column = say_axis(found or find_axis(job, scan), messages)
+    found = found or find_axis(job, scan)
+    column = say_axis(found, messages)
+    if facts is not None:
+        facts["found_center"] = axis_in_words(found)
     if scan.center is not None and abs(scan.center - column) > 1:
         messages.warn(f"center: the file states {scan.center:g}; give it with --center to use it")
     return job.model_copy(update={"center": column})
@@ -59,18 +68,22 @@ def with_settings(job: ScanJob, scan: Scan, rows: slice, messages: Messages) -> 
     return job.model_copy(update=values)
 
 
-def say_axis(found: Center, messages: Messages) -> float:
-    """Print the axis, its ± and the reason; return its column, to two decimals.
-
-    Two decimals are finer than any method, and the same on every machine."""
-    column = round(found.column, 2)
+def axis_in_words(found: Center) -> str:
+    """The column of the axis, its ± and the reason."""
     kept = [name for name in found.methods if name not in found.dropped]
     names = " and ".join(", ".join(kept).rsplit(", ", 1))
     columns = [found.methods[name] for name in kept]
     within = f" within {max(columns) - min(columns):.2g} columns"
     why = [f"found by {names}{within}" if kept[1:] else f"found by {names} alone"]
     why += [f"{name}, {found.methods[name]:.2f}, makes a worse slice" for name in found.dropped]
-    messages.result(f"center: {column} ± {found.uncertainty:.2g} ({'; '.join(why)})")
+    return f"{round(found.column, 2)} ± {found.uncertainty:.2g} ({'; '.join(why)})"
+
+
+def say_axis(found: Center, messages: Messages) -> float:
+    """Print the axis, its ± and the reason; return its column, to two decimals.
+
+    Two decimals are finer than any method, and the same on every machine."""
+    messages.result(f"center: {axis_in_words(found)}")
     for note in found.notes:
         messages.warn(f"center: {note}")
     if found.uncertainty > DOUBTFUL:
@@ -79,7 +92,7 @@ def say_axis(found: Center, messages: Messages) -> float:
             f"center: the axis is known to ± {found.uncertainty:.2g} columns only ({told}); look "
             "at the slices that `find-center --plot FILE` draws, and give the column with --center"
         )
-    return column
+    return round(found.column, 2)
 
 
 def draw_axis(path: Path, job: ScanJob, scan: Scan, found: Center) -> None:

@@ -35,7 +35,7 @@ from physrecon.pipeline.messages import Messages
 from physrecon.pipeline.model_check import facts_of
 from physrecon.pipeline.pieces import largest, split_rows
 from physrecon.pipeline.preflight import Outputs
-from physrecon.pipeline.problem import with_iterations, with_weight
+from physrecon.pipeline.problem import with_iterations, with_weight, words_of_weight
 from physrecon.pipeline.provenance import provenance
 from physrecon.pipeline.scan.checks import scan_warnings
 from physrecon.pipeline.scan.coverage import Coverage, coverage_warnings, look, width
@@ -69,6 +69,7 @@ class ScanTask:
         self.rows = chosen_rows(job, scan.shape[1])
         self.geometry = scan.geometry.part(self.rows)
         self._fingerprint: list[str] = []  # of the input, once it is read
+        self.found: dict[str, str] = {}
 
     @cached_property
     def coverage(self) -> Coverage | None:
@@ -124,7 +125,8 @@ class ScanTask:
             f"{self.grid.shape} {job.out_dtype}, 1/{unit}",
             self._outputs(len(slabs)),
             peak_bytes(job, self.scan, self.grid, largest(slabs)),
-            beside="the residual that was checked",
+            unit=f"1/{unit}",
+            beside=job.beside,
             state=state_bytes(job, self.scan, self.grid, largest(slabs)),
             found=slabs_done(job.output) if cut else 0,
             usable=cut == slabs,
@@ -155,7 +157,7 @@ class ScanTask:
             )
         check_stored(output, self._format, np.dtype(self.job.out_dtype))
         folders = {slab_folder(output), work_folder(output)} if slabs > 1 else set()
-        files = [output, *[self.job.residual_picture] * self.job.residuals]
+        files = [output, *self.job.beside]
         inputs = {self.job.input, *self.scan.files}
         return Outputs(files, sorted(folders), inputs, self._format == "slices")
 
@@ -188,12 +190,12 @@ class ScanTask:
 
     def _with(self, job: ScanJob) -> Self:
         task = type(self)(job, self.scan)
-        task._fingerprint = self._fingerprint
+        task._fingerprint, task.found = self._fingerprint, self.found
         return task
 
     def resolved(self, messages: Messages, kept: KeptWork) -> Self:
         axis = self.coverage.axis if self.job.center == "auto" and self.coverage else None
-        job = with_center(self.job, self.scan, messages, axis)
+        job = with_center(self.job, self.scan, messages, axis, self.found)
         job = job.model_copy(update={"width": self.width})
         if job.mask == "circle":
             radius = field_of_view(self.geometry.with_center(float(job.center)))
@@ -203,7 +205,9 @@ class ScanTask:
             )
         job = with_settings(job, self.scan, self._middle_rows(), messages)
         found = self._with(job)
-        return self._with(with_weight(job, found._middle_problem, messages, kept, found.identity))
+        job = with_weight(job, found._middle_problem, messages, kept, found.identity)
+        self.found.update(words_of_weight(self.job, job))
+        return self._with(job)
 
     def _middle_rows(self) -> slice:
         """The middle one of the chosen rows, or all of them if the prior couples them."""

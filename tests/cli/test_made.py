@@ -1,0 +1,71 @@
+"""`info OUT` tells how a result was made, whatever its format."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from discs import write_scan
+from interruption import Steps
+
+from physrecon.cancellation import cancel_on_signals
+from physrecon.cli.main import main
+from physrecon.errors import Interrupted
+from physrecon.io import write_image
+from physrecon.io.made import parsed, texts_of
+from physrecon.jobs.scan_job import ScanJob
+from physrecon.pipeline.run import run
+
+
+def info(capsys, path):
+    capsys.readouterr()
+    assert main(["info", path]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    return {name: value for name, _, value in (line.partition(": ") for line in lines)}
+
+
+@pytest.mark.parametrize("output", ["v.h5", "v.tif", "v.ome.tif", "v"])
+def test_a_volume_tells_its_axis_method_and_end(output, here, capsys):
+    write_scan("scan.h5")
+    argv = ["recon", "scan.h5", "-o", output, "--method", "sirt", "--iterations", "3"]
+    assert main([*argv, *["--format", "tiff"] * (output == "v"), "--slab-rows", "2"]) == 0
+    told = info(capsys, output)
+    assert told["made from"].endswith("scan.h5") and told["method"] == "sirt"
+    assert told["center"].startswith("22.") and "± " in told["center"]
+    assert told["ended"].startswith("stopped at the limit of 3 iterations")
+    assert "by physrecon 0.1.0" in told["written"] and " on " in told["written"]
+
+
+def test_mrc_has_room_for_labels_alone(here, capsys):
+    write_scan("scan.h5")
+    assert main(["recon", "scan.h5", "-o", "v.mrc", "--filter", "hann"]) == 0
+    told = info(capsys, "v.mrc")
+    assert told["method"] == "fbp" and "by physrecon 0.1.0" in told["written"]
+    head = (here / "v.mrc").read_bytes()[:1024]
+    count = int.from_bytes(head[220:224], "little")
+    assert 3 <= count <= 10 and head[224:].startswith((b"asked", b"physrecon", b"method"))
+
+
+def test_the_weight_and_how_it_was_found(here, capsys):
+    y = np.random.default_rng(0).poisson(np.full((24, 24), 50.0)).astype("u2")
+    write_image("i.tif", y, "YX")
+    argv = ["deconvolve", "i.tif", "--psf", "gaussian:sigma=1", "-o", "o.tif", "--iterations", "2"]
+    assert main([*argv, "--prior", "tikhonov", "--weight", "auto", "--background", "auto"]) == 0
+    told = info(capsys, "o.tif")
+    weight, _, how = told["weight"].partition(" ")
+    assert float(weight) > 0 and how == "(auto, by held-out)"
+    assert "(found)" in told["background"] and told["psf"] == "gaussian:sigma=1 (given)"
+
+
+def test_slabs_of_two_runs_tell_both_ends(here, capsys):
+    write_scan("scan.h5")
+    values = {"input": "scan.h5", "output": "v.h5", "center": 22.3, "method": "cgls"}
+    job = ScanJob.build({**values, "stop": {"iterations": 4}, "slab_rows": 1}, "test")
+    with cancel_on_signals(), pytest.raises(Interrupted):
+        run(job, Steps(6))
+    run(job)
+    assert texts_of("v.h5")["stopped"].count("limit of 4 iterations") == 3
+
+
+def test_a_description_of_another_program_is_none_of_ours():
+    assert parsed("ImageJ=1.53\nunit=um") == {} and parsed("") == {}
+    assert parsed("method fbp\nphysrecon 1\n\nkind = 'x'\n")["job"] == "kind = 'x'\n"
