@@ -42,7 +42,8 @@ def parse_crop(text: str) -> tuple[slice, slice]:
     """(rows, columns) of `200:1800` (columns) or `50:150,200:1800`.  Raises ArgumentError."""
     runs = [re.fullmatch(r"\s*(\d*)\s*:\s*(\d*)\s*", part) for part in text.split(",")]
     found = [slice(int(run[1] or 0), int(run[2]) if run[2] else None) for run in runs if run]
-    if len(found) < len(runs) or len(runs) > 2:
+    empty = any(part.stop is not None and part.start >= part.stop for part in found)
+    if len(found) < len(runs) or len(runs) > 2 or empty:
         raise ArgumentError(
             f"crop: expected columns a:b, or rows and columns a:b,c:d, got {text!r}"
         )

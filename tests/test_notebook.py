@@ -65,7 +65,7 @@ def test_texts_say_what_matters(tmp_path):
     scan, _, volume, image = stored(tmp_path)
     assert "12 views over 180°" in repr(scan) and "pixels of 0.01 × 0.01 mm" in repr(scan)
     assert repr(volume) == "Volume volume.h5: (2, 16, 16) float32, voxels of 1 × 1 × 1 pixel"
-    assert "ZYX (2, 16, 16)" in repr(image) and "0.3 × 0.1 × 0.1 um" in repr(image)
+    assert "ZYX (2, 16, 16)" in repr(image) and "0.3 × 0.1 × 0.1 µm" in repr(image)
 
 
 def picture_of(thing):

@@ -41,8 +41,8 @@ def _simulate(folder: Path, messages: Messages) -> None:
         kept = image.astype(np.uint16) if path is blurred else image
         write_image(path, kept, "ZYX", VOXEL, UNIT, overwrite=True)
     messages.result(
-        f"{blurred}: a specimen {SHAPE} in a widefield microscope of NA {NA}, "
-        f"{counts.max():.0f} photons at most, {BACKGROUND:g} of them background"
+        f"{blurred}: a specimen {SHAPE} in a microscope\n"
+        f"  widefield, NA {NA}, {counts.max():.0f} photons at most, {BACKGROUND:g} are background"
     )
 
 

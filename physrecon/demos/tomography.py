@@ -27,8 +27,8 @@ def _simulate(folder: Path, messages: Messages) -> None:
     scan = folder / SCAN
     made = simulate_scan(scan, SHAPE, VIEWS, counts=COUNTS, overwrite=True)
     messages.result(
-        f"{scan}: {VIEWS} views of a Shepp–Logan phantom {SHAPE}, {COUNTS:g} photons a pixel, "
-        f"axis at {made.center:.2f}"
+        f"{scan}: {VIEWS} views of a Shepp–Logan phantom {SHAPE}\n"
+        f"  {COUNTS:g} photons a pixel, axis at {made.center:.2f}"
     )
 
 

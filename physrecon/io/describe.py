@@ -18,6 +18,7 @@ from physrecon.io.images.saturation import defects
 from physrecon.io.images.stored_image import FORMATS
 from physrecon.io.output.piece_folder import unfinished_reported
 from physrecon.io.scans.scan import Scan, open_scan
+from physrecon.io.units import printed
 from physrecon.io.volumes.volume import Volume, open_volume
 
 LOOKED_AT = 1 << 30  # bytes; a larger first frame is not searched for saturation
@@ -102,7 +103,9 @@ def _scan_lines(scan: Scan) -> list[str]:
     )
     if scan.pixel_size:
         row, column = scan.pixel_size
-        lines.append(f"pixel size: {row:.6g} × {column:.6g} {scan.length_unit} (row × column)")
+        lines.append(
+            f"pixel size: {row:.6g} × {column:.6g} {printed(scan.length_unit)} (row × column)"
+        )
     else:
         lines.append(f"pixel size: {_absent(scan, 'pixel size')}, lengths are in pixels")
     absent = _absent(scan, "rotation axis")
@@ -127,7 +130,7 @@ def _volume_lines(volume: Volume) -> list[str]:
     lines = [
         f"{volume.path.name}: reconstructed volume {volume.shape} {volume.dtype}, "
         f"{volume.nbytes / 1e6:.4g} MB",
-        f"voxel size: {size} {volume.length_unit or 'pixel'} (z × y × x)",
+        f"voxel size: {size} {printed(volume.length_unit)} (z × y × x)",
     ]
     if volume.sources:
         lines.append(
@@ -147,7 +150,7 @@ def _image_lines(image: Image) -> list[str]:
     if image.length_unit or set(image.voxel_size) != {1.0}:
         size = " × ".join(f"{pitch:.6g}" for pitch in image.voxel_size)
         axes = " × ".join(image.frame_axes.lower())
-        lines.append(f"voxel size: {size} {image.length_unit or 'pixel'} ({axes})")
+        lines.append(f"voxel size: {size} {printed(image.length_unit)} ({axes})")
     else:
         lines.append("voxel size: not stated, lengths are in pixels")
     if len(image.frames) > 1:

@@ -29,9 +29,15 @@ LENGTH_NAMES = {
     "picometres": "pm", "angstroms": "angstrom", "ångström": "angstrom",
     "inches": "inch", "in": "inch",
 }  # fmt: skip
+PRINTED = {None: "pixel", "": "pixel", "um": "µm", "angstrom": "Å"}  # where people read
 BRACKETS = " []()<>."
 PER_PIXEL = ("/pixel", "/px", "per pixel")
 MOST_RADIANS = 7.0  # rad; a larger span exceeds a full turn
+
+
+def printed(unit: str | None) -> str:
+    """A unit of length as it is written on a screen or in a picture."""
+    return PRINTED.get(unit, unit or "")
 
 
 def angle_unit(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from physrecon.errors import DataError
 from physrecon.io.content import HDF5, content_of
 from physrecon.io.images.image import Image, open_image
+from physrecon.io.units import printed
 from physrecon.io.volumes.volume import Volume, open_volume
 
 AXES = "zyx"
@@ -70,13 +71,15 @@ def open_viewed(path: str | Path) -> Iterator[Viewed]:
 
 def _of_volume(v: Volume) -> Viewed:
     of_image = "description" in v.configuration  # as deconvolve writes it
-    quantity = "grey value" if of_image else f"attenuation [1/{v.length_unit or 'pixel'}]"
-    return Viewed(v, (), v.shape, v.voxel_size, v.length_unit, quantity, of_image, v.configuration)
+    quantity = "grey value" if of_image else f"attenuation [1/{printed(v.length_unit)}]"
+    return Viewed(
+        v, (), v.shape, v.voxel_size, printed(v.length_unit), quantity, of_image, v.configuration
+    )
 
 
 def _of_image(image: Image) -> Viewed:
     """The first frame of an image, 2-D or 3-D."""
-    first, unit = image.frames[0], image.length_unit
+    first, unit = image.frames[0], printed(image.length_unit)
     if len(image.frame_shape) == 3:
         return Viewed(
             image, first, image.frame_shape, image.voxel_size, unit, "grey value", True, {}

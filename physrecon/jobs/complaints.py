@@ -18,6 +18,11 @@ KINDS = {
     "bool": "true or false", "int": "a whole number", "float": "a number", "finite": "a number",
     "string": "text", "path": "a path", "dict": "a table", "model": "a table",
 }  # fmt: skip
+# keys that jobs lack on purpose → why, and what to do
+LACKING = {
+    "stop.seconds": "; the result would depend on the machine: give iterations, or end the run "
+    "with SIGTERM, and start it again to go on",
+}
 SIGNS = {
     "greater_than": ("gt", ">"), "greater_than_equal": ("ge", ">="),
     "less_than": ("lt", "<"), "less_than_equal": ("le", "<="),
@@ -70,7 +75,7 @@ def _sentence(job: type[Table], place: str, problem: Any) -> str:
     if kind == "extra_forbidden":
         key, table = problem["loc"][-1], _table(job, problem)[1]
         near = _home(job, key) if table is job else ""
-        near = near or nearest(key, tuple(table.model_fields))
+        near = near or LACKING.get(place) or nearest(key, tuple(table.model_fields))
         return f"expected a key that is known, got {place!r}{near}"
     if place == "prior.name" and kind == "missing":
         some = ", ".join(problem["input"]) or "an empty [prior]"

@@ -168,7 +168,7 @@ class ScanJob(Job):
         None, "a further folder in which linked files may lie", metavar="DIR", execution=True
     )
     slab_rows: Whole | None = option(
-        None, "rows in one go (default: by memory)", metavar="N", execution=True
+        None, "detector rows of a slab (default: by memory)", metavar="N", execution=True
     )
 
     @classmethod

@@ -177,7 +177,7 @@ def test_info_takes_what_the_user_knows_of_a_scan(here, capsys):
     ]
     assert main(["info", "a.h5", *given]) == 0
     said = capsys.readouterr().out
-    assert "90 given" in said and "pixel size: 2 × 2 um" in said and "1 of 90 left out" in said
+    assert "90 given" in said and "pixel size: 2 × 2 µm" in said and "1 of 90 left out" in said
 
 
 def test_more_threads_than_there_are_cores_are_clipped_and_told(scan, here, capsys):

@@ -36,6 +36,7 @@ from physrecon.io.opened import (
     key_for_each,
     undone_by,
 )
+from physrecon.io.units import printed
 
 WANTED = "an image (TIFF, PNG, JPEG, HDF5, FITS, MRC, NumPy, MATLAB)"
 # Modules of `io.images`, each with `read(path, content, dataset) -> StoredImage | None`.
@@ -76,7 +77,7 @@ class Image(Closing, LazyArray):
         self.labels = image.labels
 
     def __repr__(self) -> str:
-        size, unit = " × ".join(f"{v:g}" for v in self.voxel_size), self.length_unit or "pixel"
+        size, unit = " × ".join(f"{v:g}" for v in self.voxel_size), printed(self.length_unit)
         kind = f"{self.axes} {self.shape} {self.dtype}"
         return f"Image {self.path.name}: {self.format}, {kind}, voxels of {size} {unit}"
 

@@ -62,7 +62,7 @@ class BinnedFrames(Frames):
         if pixels is None:
             return None
         mask: NDArray[np.bool_] = np.any(self._in_bins(pixels), axis=(-3, -1))
-        return mask[(..., *(0 if is_one(k) else slice(None) for k in part))]
+        return mask[(..., *(0 if is_one(k) else slice(None, None, k.step) for k in part))]
 
     def _pixels(self, axis: int, run: slice) -> tuple[int, int]:
         """(first, end) of the pixels in a run of bins along rows (0) or columns (1)."""
@@ -97,9 +97,10 @@ class BinnedFrames(Frames):
         parts = self._in_bins(pixels)
         if not self._add:
             return parts.mean(axis=(-3, -1), dtype=np.float64).astype(self.dtype)
-        total = parts.sum(axis=(-3, -1), dtype=_type_of_sum(pixels.dtype, wide=True))
-        if pixels.dtype.kind in "iu":
-            largest = np.iinfo(pixels.dtype).max
+        total: Any = parts.sum(axis=(-3, -1), dtype=_type_of_sum(pixels.dtype, wide=True))
+        stored = self._stack.dtype  # that of masked frames too, which are floats
+        if stored.kind in "iu":
+            largest = np.iinfo(stored).max
             total[(parts == largest).any(axis=(-3, -1))] = math.prod(self._bins) * largest
         return total.astype(self.dtype)
 

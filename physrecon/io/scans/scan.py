@@ -84,7 +84,11 @@ class Scan(Closing):
 
     def __repr__(self) -> str:
         size = " × ".join(f"{v:g}" for v in self.pixel_size or ())
-        pixels = f"pixels of {size} {self.length_unit}" if size else "pixel size not stated"
+        pixels = (
+            f"pixels of {size} {units.printed(self.length_unit)}"
+            if size
+            else "pixel size not stated"
+        )
         axis = "not stated" if self.center is None else f"column {self.center:g}"
         kind = "line integrals" if self.line_integrals else "counts"
         kind = "transmissions" if self.transmission else kind

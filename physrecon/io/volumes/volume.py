@@ -15,7 +15,7 @@ from physrecon.io.hdf5_kind import VOLUME
 from physrecon.io.hdf5_safety import SafeHDF5, damage_reported, text
 from physrecon.io.nxdata import steps
 from physrecon.io.opened import Closing, LazyArray, UnchangedFiles, undone_by
-from physrecon.io.units import LENGTHS, length_unit
+from physrecon.io.units import LENGTHS, length_unit, printed
 from physrecon.io.volumes.slabs import whole_volume
 
 
@@ -45,7 +45,7 @@ class Volume(Closing, LazyArray):
         self.configuration = _configuration(h5)
 
     def __repr__(self) -> str:
-        size, unit = " × ".join(f"{v:g}" for v in self.voxel_size), self.length_unit or "pixel"
+        size, unit = " × ".join(f"{v:g}" for v in self.voxel_size), printed(self.length_unit)
         return f"Volume {self.path.name}: {self.shape} {self.dtype}, voxels of {size} {unit}"
 
     def close(self) -> None:

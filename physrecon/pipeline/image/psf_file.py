@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from physrecon.catalog import PSF_MODELS, expected
 from physrecon.errors import ArgumentError, DataError
 from physrecon.io.images.image import Image, open_image
-from physrecon.io.units import LENGTHS
+from physrecon.io.units import LENGTHS, printed
 from physrecon.jobs.image_job import ImageJob
 
 Array = NDArray[np.float64]
@@ -103,7 +103,7 @@ def _check_voxel_size(
 
 
 def _size(pitch: Sequence[float], unit: str | None) -> str:
-    return f"{' × '.join(f'{p:.4g}' for p in pitch)} {unit or 'pixel'}"
+    return f"{' × '.join(f'{p:.4g}' for p in pitch)} {printed(unit)}"
 
 
 def per_axis(name: str, pitch: Sequence[float], count: int) -> tuple[float, ...]:

@@ -22,6 +22,7 @@ from physrecon.io.images.labels import Labels
 from physrecon.io.output.image_sink import ImageSink
 from physrecon.io.output.image_writer import HDF5, TIFF
 from physrecon.io.output.piece_folder import frame_folder, slab_files
+from physrecon.io.units import printed
 from physrecon.jobs.image_job import ImageJob
 from physrecon.operators.blur.blur import Blur
 from physrecon.pipeline.image.footprint import frame_needs, make_blur
@@ -86,7 +87,7 @@ class ImageTask:
     def summary(self) -> list[str]:
         image, unit = self.image, self.length_unit
         size = " × ".join(f"{length:.4g}" for length in self.voxel_size)
-        voxels = f"voxels of {size} {unit}" if unit else "no voxel size"
+        voxels = f"voxels of {size} {printed(unit)}" if unit else "no voxel size"
         count = len(image.frames)
         several = f", {count} frames of {image.frame_axes}" if count > 1 else ""
         line = f"{image.path}: {image.axes} {image.shape} {image.dtype}, {voxels}{several}"

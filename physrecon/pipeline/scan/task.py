@@ -27,6 +27,7 @@ from physrecon.io import (
 from physrecon.io.output.piece_folder import slab_folder, work_folder
 from physrecon.io.output.stored_type import StoredType, check_stored
 from physrecon.io.output.volume_file import VolumeFile, format_of, volume_bytes
+from physrecon.io.units import printed
 from physrecon.jobs.scan_job import SUPPLIED, ScanJob
 from physrecon.operators.projection.projector import Projector
 from physrecon.pipeline.kept_work import KeptWork, digest
@@ -114,7 +115,7 @@ class ScanTask:
         if cut and cut[-1].stop == count and not job.slab_rows:
             # Finished slabs stay usable, although more or less memory may be free now.
             slabs = cut if largest(cut) <= size or job.memory is None else slabs
-        unit = self.scan.length_unit or "pixel"
+        unit = printed(self.scan.length_unit)
         number = f"in {len(slabs)} slabs of {largest(slabs)}" if slabs[1:] else "in one slab"
         return Footprint(
             tuple(Piece(i, part, part.stop - part.start) for i, part in enumerate(slabs)),
@@ -196,7 +197,7 @@ class ScanTask:
         job = job.model_copy(update={"width": self.width})
         if job.mask == "circle":
             radius = field_of_view(self.geometry.with_center(float(job.center)))
-            unit = self.scan.length_unit or "pixels"
+            unit = printed(self.scan.length_unit)
             messages.note(
                 f"mask: 0 beyond {radius:.4g} {unit} from the axis, not seen by all views"
             )

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from physrecon.catalog import LIKELIHOODS, find
 from physrecon.errors import ArgumentError
 from physrecon.io import Scan
+from physrecon.io.units import printed
 from physrecon.jobs.scan_job import SUPPLIED, ScanJob
 from physrecon.pipeline.kept_work import NothingKept
 from physrecon.pipeline.messages import Messages, NoMessages
@@ -93,7 +94,7 @@ def try_settings(
             found["prior.weight"] = base.job.prior.weight
         tries = list(_tried(choices, make_job, found, scan, row, messages))
         pitch = base.grid.pitch[1:]
-        return Tries(row, (pitch[0], pitch[1]), scan.length_unit or "pixel", tries)
+        return Tries(row, (pitch[0], pitch[1]), printed(scan.length_unit), tries)
 
 
 def _tried(

@@ -46,7 +46,7 @@ def test_info_of_an_image(tmp_path):
                 metadata={"axes": "TZYX", "unit": "um", "spacing": 0.3})  # fmt: skip
     first, size, frames, saturated = describe(path)
     assert first == "i.tif: ImageJ TIFF image TZYX (2, 4, 5, 6) uint8, 0.00024 MB"
-    assert size == "voxel size: 0.3 × 0.1 × 0.1 um (z × y × x)"
+    assert size == "voxel size: 0.3 × 0.1 × 0.1 µm (z × y × x)"
     assert frames == "frames: 2, each ZYX (4, 5, 6)"
     assert saturated == "8-bit saturation: 2 of 120 values are 255 (first frame)"
     path = hdf5(tmp_path / "i.h5", a=data)

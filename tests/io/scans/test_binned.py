@@ -88,13 +88,15 @@ def test_a_bin_with_a_saturated_or_a_masked_pixel_is_one(here):
         np.testing.assert_array_equal(mask, [[[False] * 3, [True, False, False]]])
         assert np.isnan(scan.projections[1, 1, 0]) and scan.projections[1, 1, 1] == 4000
         assert scan.projections.masked((2, 1, slice(None))).tolist() == [True, False, False]
+        assert scan.projections.masked(np.s_[:, :, ::2]).shape == (1, 2, 2)
+        assert scan.projections[2, 0, 1] == 4 * 65535
 
 
 @pytest.mark.parametrize(
     "given, words",
     [
         ({"crop": "5:99"}, "columns a:b within 0:12"),
-        ({"crop": "3:3"}, "columns a:b within"),
+        ({"crop": "3:3"}, "columns a:b, or"),
         ({"crop": "0:8,0:12"}, "rows a:b within 0:7"),
         ({"crop": "1,2,3"}, "a:b,c:d"),
         ({"bin": 0}, "N or ROWS,COLUMNS"),

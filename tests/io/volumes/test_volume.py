@@ -25,7 +25,7 @@ def test_open_volume_gives_back_what_was_written(tmp_path, slabs):
         np.testing.assert_array_equal(volume[2:5, 1], DATA[2:5, 1])
         np.testing.assert_array_equal(np.asarray(volume), DATA)
     text = "\n".join(describe(tmp_path / "v.h5"))
-    assert "reconstructed volume (7, 4, 5) float32" in text and "2 × 1 × 1.5 um" in text
+    assert "reconstructed volume (7, 4, 5) float32" in text and "2 × 1 × 1.5 µm" in text
     with pytest.raises(DataError, match="reconstructed volume"):
         open_scan(tmp_path / "v.h5")
 

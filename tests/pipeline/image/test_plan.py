@@ -57,7 +57,7 @@ def test_plan_explains_and_computes_nothing(image, here, capsys):
     assert main(["plan", "i.tif", "--psf", "p.tif", "--memory", "1GB", "--prior", "tv"]) == 0
     out = capsys.readouterr().out
     words = ["(38, 38)", "unknown", "rl, at most 100 iterations", "of the padded size", "1.00 GB"]
-    for word in [*words, "prior tv", "i_deconvolved.tif", "0.1 × 0.1 um"]:
+    for word in [*words, "prior tv", "i_deconvolved.tif", "0.1 × 0.1 µm"]:
         assert word in out
     assert files(here) == before
     assert main(["plan", "i.tif", "--psf", "p.tif", "--memory", "1MB"]) == 64
