@@ -27,6 +27,7 @@ OFTEN = 0.1  # seconds between two pictures of the bar
 SELDOM = 60.0  # seconds between two lines in a log
 ANNOUNCED = 5.0  # seconds of work that are announced
 FORESEEN = 5.0  # seconds until a bound is stated where it is not foreseen when iterations end
+LESS = "less where it converges or fits, which is told once it is foreseen"
 
 
 class Messages:
@@ -232,8 +233,14 @@ class Progress:
             return [*facts, f"compiling kernels {format_duration(compiler.seconds)}"]
         facts.append(format_duration(pace.seconds))
         if pace.is_known and pace.part < 1:
-            facts.append(f"{format_duration(pace.remaining())} left")
+            bound = "" if self._foreseen else "at most "
+            facts.append(f"{bound}{format_duration(pace.remaining())} left")
         return facts
+
+    @property
+    def _foreseen(self) -> bool:
+        """Whether the end is expected where it is computed, and not at the limit of iterations."""
+        return not self._open or self.pace.foreseen
 
     def _announce(self) -> None:
         """State the work and its time, unless it is little.
@@ -243,7 +250,7 @@ class Progress:
         pace = self.pace
         if not pace.is_known or self._announced == "about" or not self._what:
             return
-        foreseen = not self._open or pace.foreseen
+        foreseen = self._foreseen
         if not foreseen and (self._announced or pace.seconds < FORESEEN):
             return
         expected, most = pace.seconds + pace.left(), pace.seconds + pace.left(at_most=True)
@@ -255,6 +262,8 @@ class Progress:
         if foreseen:
             bound = f", {times}" if self._open else ""
             times = f"about {format_duration(expected)}{bound}"
+        else:
+            times += f", {LESS}"
         self._messages.note(f"{self._what}: {times}")
 
 

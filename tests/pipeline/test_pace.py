@@ -162,7 +162,8 @@ def test_a_log_has_a_line_a_slab_and_one_a_minute(clock, monkeypatch):
 
 def test_a_time_that_is_a_bound_says_so(clock, monkeypatch):
     bound = shown(clock, monkeypatch, False, end=None, may_end=True)
-    assert "40 slices in 2 slabs: at most 6.5 min" in bound
+    assert "40 slices in 2 slabs: at most 6.5 min, less where it converges" in bound
+    assert "iteration 40/200, 40 s, at most 6 min left" in bound
     expected = shown(clock, monkeypatch, False, end=0.5, may_end=True)
     assert "40 slices in 2 slabs: about 3.5 min, at most 6.5 min" in expected
 
