@@ -61,6 +61,11 @@ class State:
             f"  x: {one_line(self.x)}"
         )
 
+    @property
+    def prior_field(self) -> Vector:
+        """v of a prior min_v g(K (x, v)) whose solver holds one, else ()."""
+        return ()
+
     def scratch(self, name: str, shape: Shape) -> Vector:
         """Uninitialised memory like x, reused in every iteration.
 
