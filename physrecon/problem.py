@@ -123,6 +123,15 @@ class Problem:
 
     # Values -----------------------------------------------------------------------------------
 
+    @cached_property
+    def least_values(self) -> Numbers | None:
+        """f of each slice, below which f has no minimum; None if prior or constraint provide one.
+
+        The deviance of counts is >= 0, but its formula falls without end for A x + b < 0 = y."""
+        if not hasattr(self.f, "least_values") or self.prior or is_nonnegative(self.constraint):
+            return None
+        return self.gather(self.f.least_values())
+
     @property
     def smooth_prior(self) -> Any:
         """The prior if it has a gradient, else None."""

@@ -142,12 +142,17 @@ class PeriodicImage:
         residual = lacking(whole)
         direction = residual.copy()
         size = first = dot(residual, residual)
+        rounding = float(np.finfo(whole.dtype).eps)
         for _ in range(ROUNDS):
             cancellation_point()
             if not size > ENOUGH * first:
                 break
             step = lacking(direction)
-            length = -size / dot(direction, step)
+            curvature = -dot(direction, step)
+            # Φ is 1 where r is 0, as for data without noise: every margin along it solves the rest.
+            if not curvature > rounding * dot(direction, direction):
+                break
+            length = size / curvature
             whole += length * direction
             residual += length * step
             last, size = size, dot(residual, residual)

@@ -196,7 +196,7 @@ class Likelihood:
 
     def residual_norms(self, values: Numbers) -> Numbers:
         """√(2 f); for least squares this is ‖W^½ (A x − y)‖."""
-        return np.sqrt(2 * values)
+        return np.sqrt(2 * np.maximum(values, 0))
 
     def expected_norms(self) -> Numbers:
         """√(2 f) expected from noise alone, per slice: √m for m data."""

@@ -19,6 +19,8 @@ from physrecon.likelihoods.parameters import restricted_to_views
 from physrecon.operators.adopted import OperatorLike
 from physrecon.operators.base import LinearOperator
 
+ROUNDING = 1e-3  # of the counts, by which a sum of deviances >= 0 falls below 0 at most
+
 
 class CountLikelihood(Likelihood):
     """Base class for counts: y >= 0, and the deviance of low counts does not follow χ²."""
@@ -122,6 +124,10 @@ class PoissonLikelihood(CountLikelihood):
         mean = vectors.copy(p)
         vectors.add(mean, self.background)
         return mean
+
+    def least_values(self) -> Numbers:
+        """The least f of each slice for expectations >= 0, less what rounding may take."""
+        return -ROUNDING * vectors.sums(self.expected_data(self.y), self.data_axis)
 
     def _untouched(self) -> Vector:
         masks = super()._untouched()

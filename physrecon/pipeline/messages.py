@@ -33,6 +33,8 @@ SELDOM = 30.0  # seconds between two lines without a terminal
 VERBOSE = 1.0  # the same, where more is wanted
 ANNOUNCED = 5.0  # seconds of work that are announced
 FORESEEN = 5.0  # seconds until a bound is stated where it is not foreseen when iterations end
+AGAIN = 1.5  # factor by which the expected time has changed when it is stated again
+LESS = "less where it converges or fits, which is told once it is foreseen"
 
 
 LOG = logging.getLogger("physrecon")
@@ -191,7 +193,7 @@ class Progress:
         self.pace = Pace(total, done, messages.compiler)
         self.texts: dict[str, int] = {}  # how pieces ended → units of work that ended so
         self._what, self._pieces, self._open = "", ("", 1), False
-        self._text, self._at, self._announced = "", "", ""
+        self._text, self._at, self._announced, self._stated = "", "", "", 0.0
         self._last = self._line = time.perf_counter()
 
     def describe(self, what: str, piece: str = "", pieces: int = 1, may_end: bool = False) -> None:
@@ -278,29 +280,46 @@ class Progress:
             return [*facts, f"compiling kernels {format_duration(compiler.seconds)}"]
         facts.append(format_duration(pace.seconds))
         if pace.is_known and pace.part < 1:
-            facts.append(f"{format_duration(pace.remaining())} left")
+            bound = "" if self._foreseen else "at most "
+            facts.append(f"{bound}{format_duration(pace.remaining())} left")
         return facts
+
+    def _has_changed(self) -> bool:
+        """Whether the time that was stated is far from that expected now, and much is left."""
+        left = self.pace.left()
+        ratio = (self.pace.seconds + left) / self._stated if self._stated else 1.0
+        return left > ANNOUNCED and not 1 / AGAIN <= ratio <= AGAIN
+
+    @property
+    def _foreseen(self) -> bool:
+        """Whether the end is expected where it is computed, and not at the limit of iterations."""
+        return not self._open or self.pace.foreseen
 
     def _announce(self) -> None:
         """State the work and its time, unless it is little.
 
         Where a rule may end the iterations, it is waited for a few seconds until it is foreseen
-        when; a bound is stated otherwise, and the time later."""
+        when; a bound is stated otherwise, and the time later.  It is stated again where it has
+        changed: later iterations may take longer than the first."""
         pace = self.pace
-        if not pace.is_known or self._announced == "about" or not self._what:
+        if not pace.is_known or not self._what:
             return
-        foreseen = not self._open or pace.foreseen
+        foreseen = self._foreseen
+        if self._announced == "about" and not (foreseen and self._has_changed()):
+            return
         if not foreseen and (self._announced or pace.seconds < FORESEEN):
             return
         expected, most = pace.seconds + pace.left(), pace.seconds + pace.left(at_most=True)
         short = most < ANNOUNCED and not self._announced
-        self._announced = "about" if foreseen or short else "at most"
+        self._announced, self._stated = "about" if foreseen or short else "at most", expected
         if short:
             return
         times = f"at most {format_duration(most)}"
         if foreseen:
             bound = f", {times}" if self._open else ""
             times = f"about {format_duration(expected)}{bound}"
+        else:
+            times += f", {LESS}"
         self._messages.note(f"{self._what}: {times}")
 
 

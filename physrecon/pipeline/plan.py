@@ -120,11 +120,12 @@ class Plan:
         ]
 
     def _when(self) -> str:
-        """Where the time is told: rates of this machine are known from iterations alone."""
+        """Where the time is told: it depends on machine, load and data, and a trial of iterations
+        needs all that a run reads, compiles and allocates."""
         return (
             ""
             if self.job.method in type(self.job).DIRECT
-            else "; the run states the time after the first"
+            else "; the run states the time after its first ones"
         )
 
     def _free(self) -> int:

@@ -41,7 +41,8 @@ class Near:
         for field, values in zip(self.fields, found, strict=True):
             inverse = self._of_each(1 / radii, field)
             for i in problems:
-                field[:, i] = values.reshape(field.shape)[:, i] * inverse[:, i]
+                one = values.reshape(field.shape)[:, i]
+                arrays.namespace(field).multiply(one, inverse[:, i], out=field[:, i])
 
     def allowed(self, u: Any) -> Numbers:
         """½ σ² ‖u − y‖² of each problem."""

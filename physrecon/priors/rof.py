@@ -60,14 +60,16 @@ class Denoiser:
         data = self.at.flat(f)
         field = (len(self.at.axes) * data.shape[0], *data.shape[1:])
         u, u_next = arrays.like(data), arrays.like(data)
-        p, p_next = arrays.zeros_like(data, field), arrays.like(data, field)
-        u[...] = data
+        p_next = arrays.like(data, field)
         radius = beside(radii.astype(f.dtype), f)
         running = np.ones(f.shape[0], bool)
         head = (self.at.scales_in(f.dtype), self.at.layout)
         bounds = tuple(number(b) for b in self.bounds)
         following = next_check if near is None else near.next_check
-        if near is not None:
+        if near is None:
+            p = arrays.zeros_like(data, field)
+            u[...] = data
+        else:
             (p,) = near.starts(radii, self.at.flat)
             stencils.adjoint(*head, p, u)
             arrays.namespace(f).clip(data - u, *bounds, out=u)

@@ -81,6 +81,18 @@ class TGV(IteratedVariation):
         each *= unit * self.weight / min(steps.values())
         return slice_sums(each.reshape(u.shape[: len(free)]), free, axis)
 
+    def composed_values(self, image: Vector, axes: Axis) -> Numbers:
+        """g of an image (∇x − v, E v) per slice, which is at least the value of x.
+
+        axes: of the slices in the two parts, or None."""
+        smallest = min(self.steps(image[0].shape[1:]).values())
+        radii = self.weight / smallest * np.array([1, self.ratio / smallest])
+        total = np.zeros(1)
+        for radius, part, axis in zip(radii, image, vectors.leaf_axes(axes, image), strict=True):
+            sizes = arrays.namespace(part).sqrt((part * part).sum(axis=0))
+            total = total + radius * vectors.sums(sizes, None if axis is None else axis - 1)
+        return total
+
     def operator(self, shape: Shape) -> LinearOperator:
         """(x, v) ↦ (∇x − v, E v) with the shortest spacing as the unit of length."""
         steps = self.steps(shape)

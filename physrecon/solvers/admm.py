@@ -78,6 +78,11 @@ class ADMMState(State):
     rho: Numbers
     iterations_in_slice: Numbers
 
+    @property
+    def prior_field(self) -> Vector:
+        infimal = isinstance(self.w, tuple) and not isinstance(self.x, tuple)
+        return self.w[1] if infimal else ()
+
 
 @dataclass(frozen=True)
 class ADMM(Solver):

@@ -26,6 +26,7 @@ class ArmijoState(State):
     """gradient: ∇F(x).  Of each slice, step: t of the next iteration; recent (slices, memory): the
     last objectives, the newest first."""
 
+    descends = True
     gradient: Vector = field(metadata=VECTOR)
     step: Numbers
     recent: Numbers

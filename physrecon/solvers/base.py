@@ -32,7 +32,7 @@ from physrecon.solvers.result import Record, Result
 from physrecon.solvers.state import Solver, State
 from physrecon.solvers.units import Units, in_units
 
-MOVING, CONVERGED, FITTED, DIVERGED, MINIMAL = range(5)
+MOVING, CONVERGED, FITTED, DIVERGED, MINIMAL, UNBOUNDED = range(6)
 
 # In standard deviations of the deviance of counts, for their automatic stop:
 SETTLED = 2.0  # a gain of the last half of the iterations that may be noise
@@ -256,7 +256,7 @@ def _advance(problem: Problem, solver: Solver, state: State) -> State:
 def _judge(
     problem: Problem, state: State, stop: Stop, norms: Numbers | None, spread: Numbers | None
 ) -> Any:
-    """The verdict on each slice: MOVING, CONVERGED, FITTED or DIVERGED.
+    """The verdict on each slice, MOVING or why it stops.
 
     It depends on the state alone.  A resumed run therefore judges as an uninterrupted one, and
     under a stricter rule the stopped slices continue exactly where they stopped."""
@@ -277,6 +277,8 @@ def _judge(
         verdict[~np.isfinite(state.change)] = DIVERGED
     if state.value is not None:  # f = ∞ is legal: counts where none are expected
         verdict[np.isnan(state.value)] = DIVERGED
+        if state.descends and problem.least_values is not None:
+            verdict[state.value < problem.least_values] = UNBOUNDED
     return verdict
 
 
@@ -354,6 +356,8 @@ def _reason(state: State, stop: Stop, verdict: Any, ending: str) -> str:
         MINIMAL: f"converged {after}: the last half of them lowered f + prior by no more than "
         f"gain = {stop.gain:g} of it",
         DIVERGED: f"diverged {after}: x or f(x) is no longer finite; check the data and the scale",
+        UNBOUNDED: f"unbounded {after}: f falls without end, for A x + background < 0 where there "
+        "are no counts; add constraint=pr.NonNegative()",
     }
     counts = {kind: int((verdict == kind).sum()) for kind in sentences}
     total = len(verdict)
@@ -367,6 +371,7 @@ def _reason(state: State, stop: Stop, verdict: Any, ending: str) -> str:
         FITTED: "fitted",
         MINIMAL: "converged",
         DIVERGED: "diverged",
+        UNBOUNDED: "unbounded",
     }
     tally = ", ".join(f"{counts[k]} {word}" for k, word in words.items() if counts[k])
     moving = verdict == MOVING

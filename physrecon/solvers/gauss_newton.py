@@ -33,6 +33,7 @@ LEAST = 1e-3  # least λ after it, in units of the curvature along the step
 class GaussNewtonState(State):
     """gradient: ∇F(x).  Of each slice, objective: F(x); damping: λ of the next iteration."""
 
+    descends = True
     gradient: Vector = field(metadata=VECTOR)
     objective: Numbers
     damping: Numbers

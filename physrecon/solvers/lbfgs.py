@@ -30,6 +30,7 @@ class LBFGSState(State):
     Of each slice, objective: F(x); scale: factor of the identity from which the pairs build H;
     inverses (slices, memory): 1 / ⟨s, y⟩, or 0 for a skipped pair; taken: number of steps done."""
 
+    descends = True
     gradient: Vector = field(metadata=VECTOR)
     s: tuple[Vector, ...] = field(metadata=VECTOR)
     y: tuple[Vector, ...] = field(metadata=VECTOR)

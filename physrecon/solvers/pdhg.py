@@ -100,6 +100,10 @@ class PDHGState(State):
     natural: Numbers
     iterations_in_slice: Numbers
 
+    @property
+    def prior_field(self) -> Vector:
+        return self.v
+
 
 @dataclass(frozen=True)
 class PDHG(Solver):

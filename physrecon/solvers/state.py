@@ -36,8 +36,10 @@ class State:
     active: the slices that the next iteration moves.  data_shape: A.out_shape of the problem.
     marks: value at the last three of the iterations 1, 2, 3, 4, 6, 8, 12, 16, 24 …, (3, slices);
     None before the first.  objectives: f + prior, see `solvers.convergence`.
-    data_unit: unit of all arrays but x, see `solvers.units`."""
+    data_unit: unit of all arrays but x, see `solvers.units`.
+    descends: whether the objective falls from each iteration to the next."""
 
+    descends: ClassVar[bool] = False
     x: Vector = field(metadata=VECTOR)
     iteration: int
     change: Numbers
@@ -58,6 +60,11 @@ class State:
             f"{type(self).__name__}: iteration {self.iteration}, change {change:.2g}\n"
             f"  x: {one_line(self.x)}"
         )
+
+    @property
+    def prior_field(self) -> Vector:
+        """v of a prior min_v g(K (x, v)) whose solver holds one, else ()."""
+        return ()
 
     def scratch(self, name: str, shape: Shape) -> Vector:
         """Uninitialised memory like x, reused in every iteration.

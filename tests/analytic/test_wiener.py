@@ -245,6 +245,18 @@ def test_nothing_comes_of_nothing(function):
     np.testing.assert_allclose(flat, 2.5, rtol=1e-6)
 
 
+@pytest.mark.parametrize("value", [1.0, 5.0, 1e-30, 1e30])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("boundary", ["unknown", "reflect", "periodic"])
+@pytest.mark.parametrize(("shape", "length"), [((3, 3), 2), ((3, 3), 1), ((5,), 3), ((2, 3, 4), 2)])
+def test_a_constant_is_divided_by_the_sum_of_the_psf(shape, length, boundary, dtype, value):
+    """However small the frame: without noise every margin that the blur explains will do."""
+    psf = np.ones((1,) * (len(shape) - 1) + (length,))
+    for function in FILTERS:
+        sharp = function(np.full(shape, value, dtype), psf, boundary=boundary)
+        np.testing.assert_allclose(sharp, value / length, rtol=1e-4)
+
+
 @pytest.mark.parametrize("function", FILTERS)
 @pytest.mark.parametrize(
     ("y", "psf", "options", "words"),

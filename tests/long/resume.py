@@ -80,9 +80,12 @@ def make_inputs(folder: Path, size: int) -> None:
 
 def start(folder: Path, job: str, every: float) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-c", PROGRAM, str(every), *JOBS[job].split()]
-    return subprocess.Popen(
-        command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    with (folder / "log").open("ab") as log:
+        return subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=log)
+
+
+def failure(folder: Path, job: str, code: int) -> SystemExit:
+    return SystemExit(f"{job}: exit {code}\n{(folder / 'log').read_text()}")
 
 
 def iterations(folder: Path) -> list[tuple[float, int]]:
@@ -100,7 +103,7 @@ def undisturbed(inputs: Path, job: str, every: float) -> tuple[float, str]:
             began = time.monotonic()
             code = start(folder, job, every).wait()
             if code:
-                raise SystemExit(f"{job}: exit {code}")
+                raise failure(folder, job, code)
             seconds = time.monotonic() - began
             found = hashlib.sha256((folder / "o.h5").read_bytes()).hexdigest()
     return seconds, found
@@ -109,7 +112,7 @@ def undisturbed(inputs: Path, job: str, every: float) -> tuple[float, str]:
 def disturbed(
     folder: Path, job: str, every: float, seconds: float, rng: random.Random
 ) -> Iterator[Kill]:
-    """Yield the kills, but none before the first iteration, until the job ends by itself."""
+    """Yield the kills, but none before the first iteration, until OUT is there."""
     last: Stop | None = None
     number = rng.choice([*MOST])
     while True:
@@ -127,8 +130,11 @@ def disturbed(
             last = Stop(number, process.returncode, done, lag)
         if process.returncode == 0:
             return
+        if (folder / "o.h5").exists():  # killed between the rename of OUT and the end
+            (folder / "o.h5.state").unlink(missing_ok=True)
+            return
         if process.returncode not in (75, -signal.SIGKILL):
-            raise SystemExit(f"{job}: exit {process.returncode}")
+            raise failure(folder, job, process.returncode)
         number = next(other for other in MOST if other is not number)
 
 

@@ -168,9 +168,38 @@ def test_without_a_terminal_there_is_a_line_a_slab_and_one_in_half_a_minute(cloc
 
 def test_a_time_that_is_a_bound_says_so(clock, monkeypatch):
     bound = shown(clock, monkeypatch, False, end=None, may_end=True)
-    assert "40 slices in 2 slabs: at most 6.5 min" in bound
+    assert "40 slices in 2 slabs: at most 6.5 min, less where it converges" in bound
+    assert "iteration 40/200, 40 s, at most 6 min left" in bound
     expected = shown(clock, monkeypatch, False, end=0.5, may_end=True)
     assert "40 slices in 2 slabs: about 3.5 min, at most 6.5 min" in expected
+
+
+def test_a_time_that_has_changed_is_stated_again(clock, monkeypatch):
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    with Messages().progress("recon", 1, "slices") as progress:
+        progress.describe("1 slice")
+        step = progress.within(1)
+        for k in range(1, 101):
+            clock.now += 1 if k <= 20 else 3  # 260 s in all
+            step(k / 100)
+        progress.advance(1)
+    stated = [line for line in stream.getvalue().splitlines() if "about" in line]
+    assert stated[0] == "1 slice: about 1.5 min" and 2 <= len(stated) <= 3
+    assert stated[-1] in ("1 slice: about 4 min", "1 slice: about 4.5 min")
+
+
+def test_work_that_turns_out_longer_is_announced_late(clock, monkeypatch):
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    with Messages().progress("recon", 1, "slices") as progress:
+        progress.describe("1 slice")
+        step = progress.within(1)
+        for k in range(1, 101):
+            clock.now += 0.04 if k <= 40 else 1
+            step(k / 100)
+        progress.advance(1)
+    assert "1 slice: about" in stream.getvalue()
 
 
 @pytest.mark.parametrize(

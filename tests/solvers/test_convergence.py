@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import physrecon as pr
+from physrecon.jobs.settings import CONVERGED
 from physrecon.solvers.convergence import is_mark, next_mark
 
 D = np.array([1.0, 0.6, 0.3, 0.2])
@@ -96,3 +97,17 @@ def test_the_marks_are_four_an_octave():
     marks = [k for k in range(1, 200) if is_mark(k)]
     assert marks[:11] == [8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48]
     assert all(next_mark(k) == min(m for m in marks if m >= k) for k in range(1, 190))
+
+
+@pytest.mark.parametrize("solver", [pr.FISTA(), pr.PDHG(), pr.ADMM()], ids=lambda s: s.name)
+@pytest.mark.parametrize("prior", [pr.TotalVariation(0.02), pr.WaveletL1(0.02)], ids=str)
+def test_the_gain_of_jobs_ends_within_a_thousandth_of_the_least_objective(prior, solver):
+    x = np.zeros((16, 16))
+    x[4:11, 5:13] = 1
+    A = pr.Blur(np.ones((3, 3)) / 9, x.shape, "reflect")
+    y = A @ x + 0.05 * np.random.default_rng(0).standard_normal(x.shape)
+    made = pr.Problem(pr.LeastSquares(A, y), prior)
+    result = pr.solve(made, solver, stop=pr.Stop(iterations=1000, gain=CONVERGED))
+    least = made.objective(pr.solve(made, pr.FISTA(), stop=pr.Stop(iterations=1500)).x)[0]
+    assert result.iterations < 1000
+    assert made.objective(result.x)[0] <= least * (1 + 1e-3)

@@ -98,3 +98,20 @@ def test_slices_without_any_count_are_zero():
         result = pr.solve(pr.Problem(pr.PoissonLikelihood(A, A @ x)), solver)
         assert (result.x[1] == 0).all()
         assert result.x[0].sum() > 40
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("y", [[5, 0, 3], [0, 0, 0]])
+@pytest.mark.parametrize("solver", [pr.LBFGS(), pr.GradientDescent(rule="armijo")])
+def test_expectations_below_0_are_no_convergence(y, dtype, solver):
+    """φ(p) = p + b for y = 0 has no minimum; a constraint and a prior provide one."""
+    f = pr.PoissonLikelihood(pr.Identity(3), np.array(y, dtype), background=0.5)
+    result = pr.solve(pr.Problem(f), solver, stop=pr.Stop(iterations=100))
+    assert result.reason.startswith("unbounded after") and "NonNegative()" in result.reason
+    bounded = pr.solve(pr.Problem(f, constraint=pr.NonNegative()), solver)
+    assert "unbounded" not in bounded.reason
+    np.testing.assert_allclose(bounded.x, np.maximum(np.array(y) - 0.5, 0), atol=1e-3)
+    smooth = pr.solve(pr.Problem(f, pr.Tikhonov(1.0)), solver)
+    assert "unbounded" not in smooth.reason
+    dual = pr.solve(pr.Problem(f), pr.PDHG(), stop=pr.Stop(iterations=50, discrepancy=1e-9))
+    assert "unbounded" not in dual.reason  # its φ* is that of p + b >= 0

@@ -73,3 +73,20 @@ def test_a_state_with_a_second_variable_resumes_bit_for_bit(solver, tmp_path):
     pr.save_state(tmp_path / "state.h5", half.state)
     state = pr.load_state(tmp_path / "state.h5")
     np.testing.assert_array_equal(pr.solve(problem, solver, stop=pr.Stop(20), state=state).x, whole)
+
+
+@splittings
+@pytest.mark.parametrize("axes", [None, (1, 2)])
+def test_convergence_is_judged_without_an_inner_iteration(solver, axes, monkeypatch):
+    """By the objective of (x, v), which is the least one in the end."""
+    y = np.stack([step_and_ramp((9, 7)), 3 * step_and_ramp((9, 7))])
+    problem = pr.Problem(pr.LeastSquares(pr.Identity(y.shape), y), pr.TGV(0.15, axes=axes))
+    with monkeypatch.context() as only:
+        only.delattr(generalised_variation, "primal")
+        result = pr.solve(problem, solver, stop=pr.Stop(600, gain=1e-3))
+    assert result.reason.startswith("converged") and result.iterations > 16
+    values = result.state.objectives[-1]
+    exact = problem.objective(result.x)
+    assert len(values) == len(exact) == (1 if axes is None else 2)
+    np.testing.assert_allclose(values, exact, rtol=5e-3)
+    assert (values >= exact * (1 - 1e-4)).all()  # the tolerance of the value
