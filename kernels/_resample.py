@@ -144,32 +144,16 @@ def real(typingctx: Any, whole: Any) -> Any:
     return numbers(whole), generate
 
 
-def _compared(sign: str, kind: Any) -> Any:
-    """What keeps the one of two numbers that is `sign` the other."""
-    name = "icmp_signed" if isinstance(kind.element, types.Integer) else "fcmp_ordered"
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.select(getattr(builder, name)(sign, *args), *args)
-
-    return generate
-
-
 @intrinsic
 def larger(typingctx: Any, a: Any, b: Any) -> Any:
     """The larger one of two numbers, lane by lane."""
-    return a(a, b), _compared(">", a)
+    whole = isinstance(a.element, types.Integer)
 
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        above = (builder.icmp_signed if whole else builder.fcmp_ordered)(">", *args)
+        return builder.select(above, *args)
 
-@intrinsic
-def smaller(typingctx: Any, a: Any, b: Any) -> Any:
-    """The smaller one of two numbers, lane by lane."""
-    return a(a, b), _compared("<", a)
-
-
-@intrinsic
-def negative(typingctx: Any, a: Any) -> Any:
-    """−a, of real numbers."""
-    return a(a), lambda context, builder, signature, args: builder.fneg(args[0])
+    return a(a, b), generate
 
 
 @intrinsic

@@ -28,12 +28,10 @@ from physrecon.kernels._resample import (
     element,
     fused,
     larger,
-    negative,
     pick,
     real,
     shifted,
     size,
-    smaller,
     spread,
     vector,
     where_above,
@@ -76,7 +74,7 @@ def _add_hats(total, j, n, rung, line, hats, places, image, sino):
     q = rung + spread(sino, element(places[1], n, j))
     one, none = spread(sino, f4(ONE)), spread(sino, f4(0))
     first = q + one if len(hats) == 5 else q
-    total = fused(negative(smaller(first, none)), vector(sino, image, at), total)
+    total = fused(larger(first, none) - first, vector(sino, image, at), total)
     near = one - size(first)
     if len(hats) > 3:
         near = larger(near, none)
