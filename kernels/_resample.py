@@ -12,8 +12,9 @@ memory.
   part of the start, as long as the step is at most 5/3, of three up to 3; one permutation of the
   window brings the left ones into their lanes, and one the right ones.
 
-Places are whole multiples of `ONE`, 2⁻²⁴ of an element.  They and the weights that follow from
-them, ONE − fraction and fraction, are exact in int32 and in float32.  So a sum is the same, bit for
+Places are whole multiples of 2⁻²³ of an element, the inverse of `ONE`.  Within two elements, they
+and the weights that follow from them, ONE − fraction and fraction, are exact in int32 and in
+float32.  So a sum is the same, bit for
 bit, with registers of 16 lanes (AVX-512) and of 8 (AVX2), and in a loop over single numbers.
 
 The vectors of a kernel have as many lanes as the rows of its output (`_lanes`), so that every
@@ -34,7 +35,7 @@ from numba.extending import intrinsic, overload
 
 from physrecon.kernels._lanes import Vector
 
-BITS = 24  # of the fraction of a place: what float32 holds of a number below 1
+BITS = 23  # of the fraction of a place: what float32 holds of a number below 2
 ONE = 1 << BITS
 
 
@@ -145,12 +146,24 @@ def real(typingctx: Any, whole: Any) -> Any:
 
 @intrinsic
 def larger(typingctx: Any, a: Any, b: Any) -> Any:
-    """The larger one of two whole numbers, lane by lane."""
+    """The larger one of two numbers, lane by lane."""
+    whole = isinstance(a.element, types.Integer)
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.select(builder.icmp_signed(">", *args), *args)
+        above = (builder.icmp_signed if whole else builder.fcmp_ordered)(">", *args)
+        return builder.select(above, *args)
 
     return a(a, b), generate
+
+
+@intrinsic
+def size(typingctx: Any, a: Any) -> Any:
+    """|a|, of real numbers."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _call(builder, f"llvm.fabs.v{a.count}f32", args[0].type, args)
+
+    return a(a), generate
 
 
 @intrinsic

@@ -13,11 +13,11 @@ from physrecon.errors import ArgumentError
 from physrecon.geometry.grid import Grid
 from physrecon.geometry.parallel_beam import ParallelBeam
 
-# log2 of the steps of a place in one unit.  What lies within a unit is exact in the dtype.
-FRACTION_BITS = {np.dtype(np.float32): 24, np.dtype(np.float64): 48}
-FEWEST_BITS = 24
+# log2 of the steps of a place in one unit.  What lies within two units is exact in the dtype.
+FRACTION_BITS = {np.dtype(np.float32): 23, np.dtype(np.float64): 48}
+FEWEST_BITS = 23
 SPARE_BITS = 3  # of int64, for sums of places
-NARROW = 60  # units; distances within twice of that fit into int32 with 24 bits for the fraction
+NARROW = 60  # units; distances within four times of that fit into int32 with those bits
 
 
 @dataclass(frozen=True, eq=False)

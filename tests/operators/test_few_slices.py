@@ -11,7 +11,8 @@ from geometries import GEOMETRIES, geometry
 import physrecon as pr
 from physrecon.geometry.view_tables import view_table
 from physrecon.kernels import _resample
-from physrecon.operators.projection import few_slices
+from physrecon.kernels.parallel_slices import TAPS
+from physrecon.operators.projection import few_slices, slice_plans
 
 LANES = [
     pytest.param(8, id="AVX2"),
@@ -43,6 +44,24 @@ def both(scan, grid):
 def test_every_variant_is_the_scalar_kernel(scan, grid, lanes, monkeypatch):
     scalar = with_lanes(monkeypatch, 0, lambda: both(scan, grid))
     registers = with_lanes(monkeypatch, lanes, lambda: both(scan, grid))
+    for one, other in zip(scalar, registers, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@needs_fused
+@pytest.mark.parametrize(
+    ("angle", "forward", "back"), [(0, 3, 3), (10, 3, 3), (35, 4, 4), (40, 5, 4), (44, 5, 0)]
+)
+def test_a_ray_takes_the_voxels_of_a_window_and_a_voxel_the_rays(angle, forward, back, monkeypatch):
+    """As many as the pitches ask for; on both sides of the axis, both ways round."""
+    angles = [angle, 90 - angle, 90 + angle, 180 - angle, 180 + angle, -angle]
+    scan = pr.ParallelBeam(angles, (1, 70), angle_unit="deg", center=31.4)
+    grid = pr.Grid((1, 61, 67))
+    steps, origins, _ = view_table(scan, grid).lowered(np.float32)
+    assert (slice_plans.forward_plan(steps, origins, 70, 8)[0][:, TAPS] == forward).all()
+    assert (slice_plans.back_plan(steps, origins, 8, 2)[0][:, TAPS] == back).all()
+    scalar = with_lanes(monkeypatch, 0, lambda: both(scan, grid))
+    registers = with_lanes(monkeypatch, 8, lambda: both(scan, grid))
     for one, other in zip(scalar, registers, strict=True):
         np.testing.assert_array_equal(one, other)
 

@@ -14,17 +14,18 @@ from numpy.typing import NDArray
 
 from physrecon import arrays
 from physrecon.geometry.view_tables import FEWEST_BITS, ViewTable
-from physrecon.kernels import _resample, parallel_slices
+from physrecon.kernels import _resample, parallel_slices, parallel_slices_back, slice_blocks
 from physrecon.kernels._lanes import lanes
-from physrecon.kernels.parallel_slices import BLOCK, PAD
+from physrecon.kernels.slice_blocks import BLOCK, PAD
 from physrecon.operators.projection.slice_plans import Plan, back_plan, forward_plan
 
 Pieces = Callable[[int, int], Iterator[slice]]
 
 FEW = 8  # slices; more share their weights in `kernels.parallel_beam`
-# Weights of the kernels are whole numbers: this factor, on the way in and on the way out, is their
-# unit.  Divided so, it costs neither large data nor small ones their range.
-ROOT = np.float32(2.0 ** (-FEWEST_BITS / 2))
+# Weights of the kernels are whole numbers: these factors, of voxels and of rays, are their unit.
+# Divided so, it costs neither large data nor small ones their range.
+VOXEL = np.float32(0.5 ** (FEWEST_BITS // 2))
+RAY = np.float32(2.0**-FEWEST_BITS / VOXEL)
 CLOSEST, FURTHEST = 0.5, 2.9  # units between rays: at most four in a voxel
 ONE, TWO, THREE = (0,), (0, 1), (0, 1, 2)  # registers of a window
 DENSE = 1.6  # units between rays of a register that a window of two registers holds
@@ -52,7 +53,7 @@ class FewSlices:
     def __init__(self, table: ViewTable, shape: tuple[int, int, int], free: list[Any]) -> None:
         self.table, self.shape, self._free = table, shape, free
         self._steps, self._origins, _ = table.lowered(np.float32)
-        self._lengths = table.rows[:, 4].astype(np.float32) * ROOT
+        self._lengths = table.rows[:, 4].astype(np.float32) * RAY
         self._turned = table.rows[:, 1] < 0
         self._plans: dict[tuple[str, int, bool], Plan] = {}
 
@@ -61,7 +62,7 @@ class FewSlices:
         ny, nx, columns = self.shape
         lines = [(-(-ny // BLOCK) * BLOCK, nx), (-(-nx // BLOCK) * BLOCK, ny)]
         lines.append((len(self.table.order), columns))
-        return [(n, parallel_slices.padded(length)) for n, length in lines]
+        return [(n, slice_blocks.padded(length)) for n, length in lines]
 
     def project(self, x: NDArray[Any], out: NDArray[Any], pieces: Pieces) -> None:
         """out (views, columns) ← A x, x (ny, nx).
@@ -70,8 +71,8 @@ class FewSlices:
         parts = TWO if self.table.rows[:, 3].max(initial=0.0) <= DENSE else THREE
         ny, nx, columns = self.shape
         blocks, upright, turned, sino = self._blocks()
-        np.multiply(x, ROOT, out=_inside(upright, ny, nx))
-        parallel_slices.transpose(x, ROOT, _inside(turned, nx, ny))
+        np.multiply(x, VOXEL, out=_inside(upright, ny, nx))
+        slice_blocks.transpose(x, VOXEL, _inside(turned, nx, ny))
         for half, image, (minors, majors) in ((False, upright, (nx, ny)), (True, turned, (ny, nx))):
             (plan, rungs), rays = self._plan("forward", half), sino[self._half(half)]
             chunk, lanes = parallel_slices.views_per_chunk(len(plan)), _resample.LANES
@@ -80,7 +81,7 @@ class FewSlices:
                 shape, voxels = (minors, majors, columns), image.reshape(-1)
                 here = _registers(rays[views])
                 parallel_slices.project(plan[views], some, shape, chunk, parts, voxels, here)
-        parallel_slices.give(sino, self.table.order, self._turned, self._lengths, out)
+        slice_blocks.give(sino, self.table.order, self._turned, self._lengths, out)
         self._free.append(blocks)
 
     def backproject(self, y: NDArray[Any], out: NDArray[Any], pieces: Pieces) -> None:
@@ -88,17 +89,17 @@ class FewSlices:
         parts = ONE if self.table.taps <= 2 else THREE
         ny, nx, columns = self.shape
         blocks, upright, turned, sino = self._blocks()
-        parallel_slices.take(y, self.table.order, self._turned, self._lengths, sino)
+        slice_blocks.take(y, self.table.order, self._turned, self._lengths, sino)
         for half, image, (minors, majors) in ((False, upright, (nx, ny)), (True, turned, (ny, nx))):
             if half:
                 inside = upright[:ny, PAD : PAD + nx]
-                parallel_slices.transpose(inside, np.float32(1), turned[:nx, PAD : PAD + ny])
+                slice_blocks.transpose(inside, np.float32(1), turned[:nx, PAD : PAD + ny])
             (plan, rungs), rays = self._plan("back", half), sino[self._half(half)].reshape(-1)
             for lines in pieces(-(-majors // BLOCK), len(plan) * minors * BLOCK):
                 here, voxels = (lines.start, lines.stop), _registers(image)
                 some = plan, rungs, (minors, columns), here, half, parts
-                parallel_slices.backproject(*some, rays, voxels)
-        parallel_slices.transpose(turned[:nx, PAD : PAD + ny], ROOT, out)
+                parallel_slices_back.backproject(*some, rays, voxels)
+        slice_blocks.transpose(turned[:nx, PAD : PAD + ny], VOXEL, out)
         self._free.append(blocks)
 
     def _half(self, half: bool) -> slice:
