@@ -46,7 +46,7 @@ from physrecon.pipeline.messages import Messages
 from physrecon.pipeline.model_check import facts_of
 from physrecon.pipeline.pieces import F4
 from physrecon.pipeline.preflight import Outputs
-from physrecon.pipeline.problem import with_iterations, with_weight
+from physrecon.pipeline.problem import with_choices, with_iterations
 from physrecon.pipeline.provenance import as_text, provenance
 from physrecon.pipeline.task import Footprint, Outcome, Piece, Words
 from physrecon.pipeline.work import PieceWork
@@ -163,7 +163,7 @@ class ImageTask:
             level = levels[0] if len(levels) == 1 else tuple(levels)
             job = job.model_copy(update={"background": level})
         found = self._with(job)
-        return self._with(with_weight(job, found._middle_problem, messages, kept, found.identity))
+        return self._with(with_choices(job, found._middle_problem, messages, kept, found.identity))
 
     def _with(self, job: ImageJob) -> Self:
         task = type(self)(job, self.image, self.psf)

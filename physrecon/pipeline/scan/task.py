@@ -33,7 +33,7 @@ from physrecon.pipeline.messages import Messages
 from physrecon.pipeline.model_check import facts_of
 from physrecon.pipeline.pieces import largest, split_rows
 from physrecon.pipeline.preflight import Outputs
-from physrecon.pipeline.problem import with_iterations, with_weight
+from physrecon.pipeline.problem import with_choices, with_iterations
 from physrecon.pipeline.provenance import provenance
 from physrecon.pipeline.scan.checks import scan_warnings
 from physrecon.pipeline.scan.coverage import Coverage, coverage_warnings, look, width
@@ -192,7 +192,7 @@ class ScanTask:
         job = job.model_copy(update={"width": self.width})
         job = with_settings(job, self.scan, self._middle_rows(), messages)
         found = self._with(job)
-        return self._with(with_weight(job, found._middle_problem, messages, kept, found.identity))
+        return self._with(with_choices(job, found._middle_problem, messages, kept, found.identity))
 
     def _middle_rows(self) -> slice:
         """The middle one of the chosen rows, or all of them if the prior couples them."""
