@@ -11,7 +11,7 @@ mean error.  So each block has a noise level of its own: the logarithms of the e
 are averaged, the likelihood of Gaussian errors of unknown variance.
 
 The data are foretold best by an x with more noise than the best x has, since A takes off noise.  So
-of all fits that the data do not tell apart the smoothest is taken, the rule of one standard error
+of all fits that the data do not tell apart the smoothest is taken, the rule of a standard error
 (Breiman, Friedman, Olshen and Stone, Classification and Regression Trees, 1984, section 3.4).
 
 Errors of a model (pixels, axis, PSF) reach further than noise.  So a second draw has wider blocks,
@@ -38,9 +38,7 @@ FEWEST = 40  # blocks along all axes together, where there are as many data
 CORRELATED = 0.1  # autocorrelation from which neighbours share noise
 CHANCE = 3.0  # standard deviations of the autocorrelation of white noise
 FLOOR = 0.3  # added to the loss of a block, in units of the median block; less is chance
-ERRORS = (
-    1.25  # standard errors of the difference of two scores that are chance; two draws share data
-)
+ERRORS = 2.0  # standard errors of the difference of two scores that are chance
 WIDER = 2.5  # sizes of blocks of the second draw, in units of those of the first
 SEED = 1974
 

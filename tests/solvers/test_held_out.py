@@ -82,7 +82,7 @@ def test_a_fit_that_is_worse_by_chance_is_as_good():
 
 def test_blocks_without_loss_are_no_matter():
     losses = Losses()
-    losses.means = {0: np.array([0.0, 0, 0, 1, 1]), 2: np.array([0.0, 0, 0, 4, 4])}
+    losses.means = {k: np.array([0.0] * 3 + [loss] * 4) for k, loss in ((0, 1.0), (2, 4.0))}
     assert losses.score(2) > losses.score(0) > 0 and losses.alike(0, [2]) < 2
 
 
