@@ -313,6 +313,11 @@ class Job(Table):
         """Raise ValueError for unknown or wrong settings of the solver, or if it cannot take the
         prior or the constraint."""
         solver = find(self.solvers, self.method)
+        if self.stop.iterations == "auto" and (self.prior is not None or self.stop != ONLY_AUTO):
+            raise ValueError(
+                "stop.iterations: expected auto without a prior or another rule of [stop], "
+                "got both; give a number, or drop the other"
+            )
         known = tuple(field.name for field in fields(solver))
         for name in self.solver:
             if name not in known:
@@ -346,6 +351,9 @@ class Job(Table):
     @field_serializer("input", "output")
     def _plain_path(self, path: Path) -> str:
         return str(path)
+
+
+ONLY_AUTO = StopSettings(iterations="auto")
 
 
 def _check_path(name: str, path: Path) -> None:

@@ -11,7 +11,7 @@ from physrecon.catalog import PRIORS, WEIGHT_RULES, find, nearest
 from physrecon.errors import ArgumentError
 from physrecon.jobs.complaints import complaint
 from physrecon.jobs.options import Table, option
-from physrecon.jobs.types import PriorWeight, Tolerance, Weight, Whole, auto_factor, one_of
+from physrecon.jobs.types import Iterations, PriorWeight, Tolerance, Weight, auto_factor, one_of
 
 # `gain` at which a solution with a prior has converged.  Measured by benchmarks/convergence.py: f +
 # prior is then 1e-5 to 9e-4 above its least value, in tomography, deconvolution and denoising with
@@ -26,9 +26,12 @@ class StopSettings(Table):
 
     There is no limit in seconds: the volume would depend on the machine."""
 
-    iterations: Whole | None = option(
-        None, "iterations at most (default: as suits the method)", flag="--iterations", metavar="N"
-    )
+    iterations: Iterations | None = option(
+        None,
+        "iterations at most (default: as suits the method); auto finds from the data where noise "
+        "begins, without a prior",
+        flag="--iterations", metavar="N",
+    )  # fmt: skip
     rtol: Tolerance = option(0.0, "relative change of x in one iteration at which a slice stops")
     gain: Tolerance = option(
         0.0,

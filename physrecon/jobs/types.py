@@ -196,6 +196,9 @@ def _checked(check: Check) -> BeforeValidator:
 
 Setting = Annotated[bool | int | float | str, _checked(_setting)]
 Whole = Annotated[int, _checked(whole)]
+Iterations = Annotated[int | Literal["auto"], _checked(number(
+    "a whole number >= 1, or auto", "auto", holds=positive, kind=int
+))]  # fmt: skip
 Column = Annotated[float | Literal["auto"], _checked(number(
     "a column such as 296.0, or auto", "auto"
 ))]  # fmt: skip

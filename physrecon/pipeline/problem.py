@@ -17,6 +17,7 @@ from physrecon.pipeline.work import PieceWork
 from physrecon.priors import NonNegative, Prior
 from physrecon.problem import Problem
 from physrecon.solvers import Result, Stop
+from physrecon.solvers.choose_iterations import choose_iterations
 from physrecon.solvers.choose_weight import WeightChoice, choose_weight
 
 
@@ -63,6 +64,48 @@ def with_iterations(job: Any) -> Any:
         return job
     settings = job.usual_stop(find(job.solvers, job.method).iterations)
     return job.model_copy(update={"stop": job.stop.model_copy(update=settings)})
+
+
+def with_choices(
+    job: Any,
+    part: Callable[[], tuple[Problem, str]],
+    messages: Messages,
+    kept: KeptWork,
+    identity: Callable[[], str],
+) -> Any:
+    """The job with the weight of its prior, or the number of its iterations, if they are auto.
+
+    part(): the problem of a part of its data, on which they are chosen, and its place in words.
+    kept: may know the weight, if a run of this identity was stopped after the choice."""
+    if job.stop.iterations == "auto":
+        iterations = _chosen_iterations(job, part, messages)
+        return job.model_copy(
+            update={"stop": job.stop.model_copy(update={"iterations": iterations})}
+        )
+    return with_weight(job, part, messages, kept, identity)
+
+
+def _chosen_iterations(
+    job: Any, part: Callable[[], tuple[Problem, str]], messages: Messages
+) -> int:
+    """The number of iterations before the data of a part show that noise is being fitted."""
+    problem, where = part()
+    with messages.progress("iterations", 1, "choice") as progress:
+        progress.describe(f"iterations of {job.method}, by fits of {where}", may_end=True)
+        step = progress.within(1)
+        choice = choose_iterations(
+            problem, make_solver(job), progress=lambda part, text: step(part, text, None)
+        )
+    messages.result(
+        f"iterations: {choice.iterations} (auto, held-out, {where}; "
+        f"{choice.low} to {choice.high} fit as well)"
+    )
+    if not choice.ended:
+        messages.warn(
+            f"iterations: the data left out are foretold ever better up to {choice.high}: they "
+            "show no noise, or the method is slow; give --iterations, or a faster --method"
+        )
+    return choice.iterations
 
 
 def with_weight(

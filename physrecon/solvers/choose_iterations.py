@@ -23,6 +23,7 @@ from physrecon.solvers.state import Solver, State
 
 MOST = 10  # iterations at most, in units of the usual ones of the solver
 ROUGH = 10  # iterations whose residual tells the correlation of the noise
+FEW = 5  # blocks; what fewer tell is chance
 BEYOND = 4  # numbers of iterations beyond the best one, after which the search ends
 
 
@@ -48,7 +49,8 @@ def choose_iterations(
 
     Costs about four times as many iterations as it finds: pass few slices of a large x.  solver:
     None takes `choose_solver(problem)`.  most: iterations that are tried; None means ten times the
-    usual ones of the solver.  progress(fraction, text): called after each iteration.
+    usual ones of the solver.  progress(fraction, text): called after each iteration.  Data without
+    noise may get no worse: `ended` is false then.  Raises ArgumentError for too few data.
 
     >>> x = np.tile(np.repeat([10.0, 90.0], 60), 25)
     >>> A = pr.Blur(pr.psf.gaussian((15,), sigma=2.5), x.shape, "reflect")
@@ -65,6 +67,11 @@ def choose_iterations(
     f = problem.f
     rough = solve(problem, solver, stop=Stop(min(ROUGH, limit))).x
     blocks = Blocks(f.y, widths(residual(f, rough)))
+    if blocks.count < FEW:
+        raise ArgumentError(
+            f"choose_iterations: expected data of {FEW} blocks that can be left out, got "
+            f"{blocks.count}; give the number of iterations"
+        )
     tried: list[int] = []
     losses = Losses()
 

@@ -15,7 +15,7 @@ df, the degrees of freedom of the solution, is the trace of the map from W^½ y 
 measured by one perturbation of the data with random signs (Girard 1989; for solutions that are not
 linear in the data Ramani, Blu and Unser 2008).
 
-The search costs as many products with A as two solutions (`solvers.weight_search`)."""
+Search and solution cost as many products with A as three solutions (`solvers.weight_search`)."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def choose_weight(
 ) -> WeightChoice:
     """Choose the weight of problem.prior from the data; the weight that it has is ignored.
 
-    All of x gets one weight.  The search costs two solutions: pass few slices of a large x.
+    All of x gets one weight.  The search costs about two solutions: pass few slices of a large x.
 
     Args:
         problem: with a prior.

@@ -11,8 +11,11 @@ mean error.  So each block has a noise level of its own: the logarithms of the e
 are averaged, the likelihood of Gaussian errors of unknown variance.
 
 The data are foretold best by an x with more noise than the best x has, since A takes off noise.  So
-of all fits that the data do not tell apart the smoothest is taken, the rule of one standard error
-(Breiman, Friedman, Olshen and Stone, Classification and Regression Trees, 1984, section 3.4)."""
+of all fits that the data do not tell apart the smoothest is taken, the rule of a standard error
+(Breiman, Friedman, Olshen and Stone, Classification and Regression Trees, 1984, section 3.4).
+
+Errors of a model (pixels, axis, PSF) reach further than noise.  So a second draw has wider blocks,
+where there are enough."""
 
 from __future__ import annotations
 
@@ -35,7 +38,8 @@ FEWEST = 40  # blocks along all axes together, where there are as many data
 CORRELATED = 0.1  # autocorrelation from which neighbours share noise
 CHANCE = 3.0  # standard deviations of the autocorrelation of white noise
 FLOOR = 0.3  # added to the loss of a block, in units of the median block; less is chance
-ERRORS = 1.0  # standard errors of the difference of two scores that are chance
+ERRORS = 2.0  # standard errors of the difference of two scores that are chance
+WIDER = 2.5  # sizes of blocks of the second draw, in units of those of the first
 SEED = 1974
 
 
@@ -43,13 +47,15 @@ class Blocks:
     """Blocks of data, some of which are left out.
 
     sizes: of the blocks along the axes of each array of y.  keep: 1 for a datum that is fitted,
-    0 for one that is left out, like y.  The choice is the same for the same shape and sizes."""
+    0 for one that is left out, like y.  The choice is the same for the same shape and sizes.
+    draw: below SHARE; draws of the same sizes have no block in common."""
 
-    def __init__(self, y: Vector, sizes: list[Sizes]) -> None:
+    def __init__(self, y: Vector, sizes: list[Sizes], draw: int = 0) -> None:
         self.sizes = sizes
         rng = np.random.default_rng(SEED)
         parts = [
-            _left_out(leaf.shape, s, rng) for leaf, s in zip(vectors.leaves(y), sizes, strict=True)
+            _left_out(leaf.shape, s, rng, draw)
+            for leaf, s in zip(vectors.leaves(y), sizes, strict=True)
         ]
         self._left_out = [mask for mask, _ in parts]
         first, self._labels = 0, []
@@ -108,7 +114,7 @@ class Losses:
 
 
 def _left_out(
-    shape: tuple[int, ...], sizes: Sizes, rng: np.random.Generator
+    shape: tuple[int, ...], sizes: Sizes, rng: np.random.Generator, draw: int
 ) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
     """The mask of the data that are left out, and the number of the block of each datum.
 
@@ -124,7 +130,8 @@ def _left_out(
         count *= cells
     drawn = np.zeros(count, bool)
     for begin in range(0, count, SHARE):
-        drawn[min(begin + int(rng.integers(SHARE)), count - 1)] = True
+        place = (int(rng.integers(SHARE)) + draw) % SHARE
+        drawn[min(begin + place, count - 1)] = True
     return drawn[numbers], numbers
 
 
@@ -164,19 +171,29 @@ def widths(residual: Vector) -> list[Sizes]:
     ]
 
 
+def wider(y: Vector, sizes: list[Sizes]) -> list[Sizes]:
+    """Sizes for another draw: wider, for errors of a model, where enough blocks are left."""
+    return [_wider(leaf.shape, size) for leaf, size in zip(vectors.leaves(y), sizes, strict=True)]
+
+
+def _wider(shape: tuple[int, ...], sizes: Sizes) -> Sizes:
+    found = fitting(shape, [math.ceil(WIDER * n) if n > 1 else 1 for n in sizes])
+    return found if _count(shape, found) >= SHARE * FEWEST else sizes
+
+
 def fitting(shape: tuple[int, ...], sizes: list[int]) -> Sizes:
     """The sizes, cut to the shape, and made smaller where there would be too few blocks.
 
     A size of more than a third of an axis is all of it."""
     sizes = [n if 3 * size > n else size for n, size in zip(shape, sizes, strict=True)]
-
-    def count() -> int:
-        return math.prod(max(1, round(n / size)) for n, size in zip(shape, sizes, strict=True))
-
-    while count() < FEWEST and max(sizes, default=1) > 1:
+    while _count(shape, tuple(sizes)) < FEWEST and max(sizes, default=1) > 1:
         largest = max(range(len(sizes)), key=lambda axis: sizes[axis])
         sizes[largest] = -(-sizes[largest] // 2)
     return tuple(sizes)
+
+
+def _count(shape: tuple[int, ...], sizes: Sizes) -> int:
+    return math.prod(max(1, round(n / size)) for n, size in zip(shape, sizes, strict=True))
 
 
 def noise_ratio(y: Vector, sizes: list[Sizes]) -> float:

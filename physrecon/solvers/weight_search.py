@@ -4,7 +4,7 @@ No weight is tried twice, and the search has no rounding.  Fits go from large to
 from the fit of the next larger one: a small weight leaves noise in x, which a larger weight would
 need many iterations to take off.  Where the solver allows it, its state goes on: fits that begin
 without momentum stay behind, and hide what a small weight does to x.  All fits together cost as
-many products with A as two solutions, or four by the rule gcv, which fits twice."""
+many products with A as two to three solutions, or four by the rule gcv."""
 
 from __future__ import annotations
 
@@ -23,7 +23,15 @@ from physrecon.likelihoods.least_squares import Weighted
 from physrecon.problem import Problem
 from physrecon.solvers.base import Stop, solve
 from physrecon.solvers.choose_solver import choose_solver
-from physrecon.solvers.held_out import Blocks, Losses, losses_of, noise_ratio, residual, widths
+from physrecon.solvers.held_out import (
+    Blocks,
+    Losses,
+    losses_of,
+    noise_ratio,
+    residual,
+    wider,
+    widths,
+)
 from physrecon.solvers.state import Solver, State
 
 Progress = Callable[[float, str], Any]  # called with (fraction done, text)
@@ -32,11 +40,12 @@ COARSE = 4  # steps of √2 between weights of the first scan
 MOST = 14  # weights of the first scan
 ABOVE = 16.0  # prior at the first weight, in units of f of the rough solution
 PARTS = 8  # fits that take as many iterations as one solution; the first takes twice as many
-LEAST = 14  # iterations of a fit
-COST = 1.8  # solutions that the fits may cost; bounds of the norm of A take the rest of two
+LEAST = 12  # iterations of a fit
+COST = {"held-out": 1.6, "gcv": 3.6, "discrepancy": 1.8}  # solutions that the fits may cost at most
 USUAL = 100  # least iterations of a solution unless they are given
 SHARE = 4  # a fit takes at most one of so many iterations that are left
 ROUGH = 40  # most iterations of the rough solution
+SHARPER = 1.5  # steps of √2 that data are foretold best below the best x, at least
 FLAT = 0.01  # relative change of a score that is none
 FARTHEST = 40.0  # steps of √2 beyond the fits for the weight of the discrepancy
 SHAKE = 0.1  # perturbation of the data for df, in units of the noise
@@ -54,6 +63,14 @@ class Point(NamedTuple):
     prior: float
     freedom: float
     score: float
+
+
+class Draw(NamedTuple):
+    """Blocks that are left out, f of the others, and its fits by place."""
+
+    blocks: Blocks
+    f: Any
+    fits: dict[int, State]
 
 
 class Search:
@@ -77,13 +94,12 @@ class Search:
         self.perturbed: dict[int, State] = {}  # fits of the perturbed data
         self.losses = Losses()
         f = problem.f
-        self.f: Any = f
-        self.blocks: Any = None
+        self.draws: list[Draw] = []  # of the rule held-out
         self.count = int(f.counted().sum())
         self.expected = math.sqrt(float((f.expected_norms() ** 2).sum()))
         solution = max(stop.iterations, USUAL)
         self.each = max(LEAST, solution // PARTS)
-        self.budget = self.left = int((2 if rule == "gcv" else 1) * COST * solution)
+        self.budget = self.left = int(COST[rule] * solution)
         self.rough = self._roughly(solution)
         self.unit = self._first_weight()
         if rule == "discrepancy" and not self.expected > 0:
@@ -107,7 +123,7 @@ class Search:
         return self.unit * 2.0 ** (place / 2)
 
     def score(self, place: int) -> float:
-        return self.losses.score(place) if self.blocks else self.points[place].score
+        return self.losses.score(place) if self.draws else self.points[place].score
 
     def curve(self) -> list[Point]:
         """The points by increasing weight."""
@@ -119,14 +135,16 @@ class Search:
         """(place, low, high): the largest weight that the data do not tell from the best one."""
         f = self.problem.f
         sizes = widths(residual(f, self.rough))
-        self.blocks = Blocks(f.y, sizes)
-        self.f = f.masked(self.blocks.keep)
+        for number, blocked in enumerate((sizes, wider(f.y, sizes))):
+            blocks = Blocks(f.y, blocked, number)
+            known = {} if number else self.fits
+            self.draws.append(Draw(blocks, f.masked(blocks.keep), known))
         if isinstance(f, Weighted) and not getattr(f, "inverse_variance", False):
             self.expected *= noise_ratio(f.y, sizes)
         best = self._finest(self._scan(), (COARSE // 2,))
         low = self.losses.alike(best, sorted((k for k in self.points if k < best), reverse=True))
         high = self.losses.alike(best, sorted(k for k in self.points if k > best))
-        place = max(self._vertex(best), high)
+        place = max(self._vertex(best) + SHARPER, high)
         return place, min(low, place - 1), max(high, place)
 
     def _lowest(self) -> tuple[float, float, float]:
@@ -188,9 +206,9 @@ class Search:
             places.append(places[-1] - COARSE)
             self.at(places[-1])
         best = self._least(places)
-        if self.blocks is None and self._is_flat(places):
+        if not self.draws and self._is_flat(places):
             best = max(k for k in places if self._near(k, best))
-        if best == places[0] or (best == places[-1] and not (self.blocks and ended)):
+        if best == places[0] or (best == places[-1] and not (self.draws and ended)):
             self._refuse_end(best, best == places[0])
         return best
 
@@ -198,7 +216,7 @@ class Search:
         """Whether the last two weights brought nothing, after others that did.
 
         Among fits to a part of the data: nothing beyond chance."""
-        if self.blocks is None:
+        if not self.draws:
             return self._has_risen(places) or self._is_flat(places)
         best, last = self._least(places), min(places[-2:], key=self.score)
         gained = self.losses.alike(best, [places[0]]) < places[0]
@@ -253,8 +271,7 @@ class Search:
     def at(self, place: int) -> Point:
         """The point of a place; its fit starts from that of the next larger weight."""
         if place not in self.points:
-            x = self._fit(self.f, place, self.fits)
-            self.points[place] = self._point(place, x)
+            self.points[place] = self._foretold(place) if self.draws else self._point(place)
         return self.points[place]
 
     def _scored(self, place: int) -> float:
@@ -305,24 +322,32 @@ class Search:
 
         return follow
 
-    def _point(self, place: int, x: Vector) -> Point:
+    def _point(self, place: int) -> Point:
         f, weight = self.problem.f, self.weight(place)
-        prior, freedom = float(self.prior(1.0).values(x).sum()), math.nan
-        if self.blocks is None:
-            size = math.sqrt(2 * float(f.values(x).sum()))
-            if self.rule == "discrepancy":
-                score = math.log(max(size, 1e-300) / self.expected)
-                return Point(weight, size, prior, freedom, score)
-            freedom = self._freedom(x, place)
-            score = size**2 / self.count / max(1 - freedom, 1e-3) ** 2
-            return Point(weight, size, prior, freedom, score)
-        each, value = losses_of(f, x)
-        self.losses.means[place] = value * self.blocks.means(each)
-        vectors.multiply(each, self.blocks.keep)
-        fitted = value * sum(float(leaf.sum(dtype=np.float64)) for leaf in vectors.leaves(each))
-        total = vectors.size(f.A.out_shape)
-        size = math.sqrt(2 * fitted * total / max(total - self.blocks.data, 1))
-        return Point(weight, size, prior, freedom, math.nan)
+        x = self._fit(f, place, self.fits)
+        prior = float(self.prior(1.0).values(x).sum())
+        size = math.sqrt(2 * float(f.values(x).sum()))
+        if self.rule == "discrepancy":
+            score = math.log(max(size, 1e-300) / self.expected)
+            return Point(weight, size, prior, math.nan, score)
+        freedom = self._freedom(x, place)
+        score = size**2 / self.count / max(1 - freedom, 1e-3) ** 2
+        return Point(weight, size, prior, freedom, score)
+
+    def _foretold(self, place: int) -> Point:
+        """The point of fits to parts of the data; the losses of the other parts are kept."""
+        f, prior, size = self.problem.f, 0.0, 0.0
+        means, total = [], vectors.size(f.A.out_shape)
+        for blocks, part, known in self.draws:
+            x = self._fit(part, place, known)
+            each, value = losses_of(f, x)
+            means.append(value * blocks.means(each))
+            vectors.multiply(each, blocks.keep)
+            fitted = value * sum(float(leaf.sum(dtype=np.float64)) for leaf in vectors.leaves(each))
+            size += 2 * fitted * total / max(total - blocks.data, 1) / len(self.draws)
+            prior += float(self.prior(1.0).values(x).sum()) / len(self.draws)
+        self.losses.means[place] = np.concatenate(means)
+        return Point(self.weight(place), math.sqrt(size), prior, math.nan, math.nan)
 
     def _freedom(self, x: Vector, place: int) -> float:
         """df/m, from the response of the predicted data to the perturbation."""

@@ -45,3 +45,9 @@ def test_a_search_that_ends_too_early_is_told():
     assert not choice.ended and choice.high == 2
     with pytest.raises(ArgumentError, match="choose_iterations: expected most >= 1"):
         pr.choose_iterations(problem, pr.RichardsonLucy(), most=0)
+
+
+def test_too_few_data_are_refused():
+    few = pr.Problem(pr.PoissonLikelihood(pr.Identity(6), np.ones(6)))
+    with pytest.raises(ArgumentError, match="that can be left out, got .*give the number"):
+        pr.choose_iterations(few, pr.RichardsonLucy())

@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter
 import physrecon as pr
 from physrecon.arrays import vectors
 from physrecon.errors import ArgumentError
-from physrecon.solvers.held_out import FLOOR, Blocks, Losses, fitting, reach, widths
+from physrecon.solvers.held_out import ERRORS, FLOOR, Blocks, Losses, fitting, reach, wider, widths
 from physrecon.solvers.weight_search import Search
 
 SMOOTH = pr.Tikhonov(1.0, pr.Gradient)
@@ -51,6 +51,14 @@ def test_one_block_of_four_is_left_out_whole():
     assert blocks.means(losses).mean() == pytest.approx(losses[blocks.keep == 0].mean())
 
 
+def test_draws_of_the_same_sizes_have_no_block_in_common():
+    y = np.zeros((60, 64), np.float32)
+    first, second = (Blocks(y, [(6, 4)], draw).keep == 0 for draw in (0, 1))
+    assert first.sum() == second.sum() and not (first & second).any()
+    square = np.zeros((64, 64))
+    assert wider(square, [(2, 2)]) == [(5, 5)] and wider(square, [(6, 9)]) == [(6, 9)]
+
+
 def test_a_tuple_of_data_has_blocks_in_each():
     y = (np.zeros((40, 40)), np.zeros(50))
     blocks = Blocks(y, [(4, 4), (5,)])
@@ -62,7 +70,8 @@ def test_a_fit_that_is_worse_by_chance_is_as_good():
     """Differences of mean m and deviation s in n blocks are m √n / s standard errors apart."""
     losses, n = Losses(), 100
     sign = np.where(np.arange(n) % 2, 1.0, -1.0)
-    for place, errors in ((0, 0.0), (2, 0.5), (4, 2.5), (-2, 0.9)):  # in standard errors
+    for place, errors in ((0, 0.0), (2, 0.5), (4, 2.5), (-2, 0.9)):  # in units of ERRORS
+        errors *= ERRORS
         logs = 0.1 * (errors / np.sqrt(n) + sign) if place else np.zeros(n)
         losses.means[place] = (1 + FLOOR) * np.exp(logs) - FLOOR
     assert losses.score(0) == pytest.approx(1 + FLOOR)
@@ -73,7 +82,7 @@ def test_a_fit_that_is_worse_by_chance_is_as_good():
 
 def test_blocks_without_loss_are_no_matter():
     losses = Losses()
-    losses.means = {0: np.array([0.0, 0, 0, 1, 1]), 2: np.array([0.0, 0, 0, 4, 4])}
+    losses.means = {k: np.array([0.0] * 3 + [loss] * 4) for k, loss in ((0, 1.0), (2, 4.0))}
     assert losses.score(2) > losses.score(0) > 0 and losses.alike(0, [2]) < 2
 
 
@@ -142,7 +151,7 @@ def test_every_likelihood_finds_nearly_the_best_weight(kind, dtype):
     assert np.linalg.norm(choice.result.x - x) < (1.8 if flat else 1.35) * best
 
 
-def test_the_search_costs_two_solutions_and_the_result_one():
+def test_search_and_result_cost_three_solutions():
     class Counted(zoo.Dense):
         products = 0
 

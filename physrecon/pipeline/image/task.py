@@ -48,7 +48,7 @@ from physrecon.pipeline.messages import Messages
 from physrecon.pipeline.model_check import facts_of
 from physrecon.pipeline.pieces import F4
 from physrecon.pipeline.preflight import Outputs
-from physrecon.pipeline.problem import with_iterations, with_weight, words_of_weight
+from physrecon.pipeline.problem import with_choices, with_iterations, words_of_weight
 from physrecon.pipeline.provenance import as_text, provenance
 from physrecon.pipeline.task import Footprint, Outcome, Piece, Words
 from physrecon.pipeline.work import PieceWork
@@ -173,7 +173,7 @@ class ImageTask:
             level = levels[0] if len(levels) == 1 else tuple(levels)
             job = job.model_copy(update={"background": level})
         found = self._with(job)
-        job = with_weight(job, found._middle_problem, messages, kept, found.identity)
+        job = with_choices(job, found._middle_problem, messages, kept, found.identity)
         self.found.update(words_of_weight(self.job, job))
         return self._with(job)
 

@@ -35,7 +35,7 @@ from physrecon.pipeline.messages import Messages
 from physrecon.pipeline.model_check import facts_of
 from physrecon.pipeline.pieces import largest, split_rows
 from physrecon.pipeline.preflight import Outputs
-from physrecon.pipeline.problem import with_iterations, with_weight, words_of_weight
+from physrecon.pipeline.problem import with_choices, with_iterations, words_of_weight
 from physrecon.pipeline.provenance import provenance
 from physrecon.pipeline.scan.checks import scan_warnings
 from physrecon.pipeline.scan.coverage import Coverage, coverage_warnings, look, width
@@ -205,7 +205,7 @@ class ScanTask:
             )
         job = with_settings(job, self.scan, self._middle_rows(), messages)
         found = self._with(job)
-        job = with_weight(job, found._middle_problem, messages, kept, found.identity)
+        job = with_choices(job, found._middle_problem, messages, kept, found.identity)
         self.found.update(words_of_weight(self.job, job))
         return self._with(job)
 

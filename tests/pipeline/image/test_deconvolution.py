@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 import numpy as np
 import pytest
@@ -228,3 +229,19 @@ def test_the_measured_grid(shared_data, here):
         return float(profile[left:right].min() / min(profile[left], profile[right]))
 
     assert valley_to_peak(read("o.tif")) < 0.6 < valley_to_peak(read(grid))
+
+
+def test_the_iterations_are_found_from_the_data(image, capsys):
+    plain = ("--method", "rl", "--no-acceleration", "--iterations")
+    assert command(*plain, "auto") == 0
+    said = "".join(capsys.readouterr())
+    found = re.search(r"iterations: (\d+) \(auto, held-out, .* fit as well\)", said)
+    assert found and command(*plain, found[1], "-o", "given.tif") == 0
+    assert (read("o.tif") == read("given.tif")).all()
+    assert error(read("o.tif"), image) < 0.95 * error(read("i.tif"), image)
+
+
+def test_iterations_of_auto_and_another_rule_are_refused(image, capsys):
+    for other in (("--prior", "tv"), ("--set", "stop.discrepancy=auto")):
+        assert command("--iterations", "auto", *other) == 64
+        assert "expected auto without a prior" in capsys.readouterr().err
