@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 from discs import write_scan
 from interruption import Steps
@@ -10,9 +9,10 @@ from interruption import Steps
 from physrecon.cancellation import cancel_on_signals
 from physrecon.cli.main import main
 from physrecon.errors import Interrupted
-from physrecon.io import write_image
-from physrecon.io.made import parsed, texts_of
+from physrecon.io.made import how_made, parsed, texts_of
+from physrecon.jobs.image_job import ImageJob
 from physrecon.jobs.scan_job import ScanJob
+from physrecon.pipeline.problem import words_of_weight
 from physrecon.pipeline.run import run
 
 
@@ -45,15 +45,17 @@ def test_mrc_has_room_for_labels_alone(here, capsys):
     assert 3 <= count <= 10 and head[224:].startswith((b"asked", b"physrecon", b"method"))
 
 
-def test_the_weight_and_how_it_was_found(here, capsys):
-    y = np.random.default_rng(0).poisson(np.full((24, 24), 50.0)).astype("u2")
-    write_image("i.tif", y, "YX")
-    argv = ["deconvolve", "i.tif", "--psf", "gaussian:sigma=1", "-o", "o.tif", "--iterations", "2"]
-    assert main([*argv, "--prior", "tikhonov", "--weight", "auto", "--background", "auto"]) == 0
-    told = info(capsys, "o.tif")
-    weight, _, how = told["weight"].partition(" ")
-    assert float(weight) > 0 and how == "(auto, by held-out)"
-    assert "(found)" in told["background"] and told["psf"] == "gaussian:sigma=1 (given)"
+def test_the_weight_and_how_it_was_found(here):
+    values = {"input": "i.tif", "psf": "gaussian:sigma=1", "output": "o.tif", "prior": "tikhonov"}
+    asked = ImageJob.build(values, "test")
+    found = ImageJob.build({**values, "prior": {"name": "tikhonov", "weight": 0.1}}, "test")
+    assert words_of_weight(found, found) == {}
+    (here / "o.tif").touch()
+    texts = {"physrecon": "0.1.0", "job": found.to_toml(), "host": "node7"}
+    rows = dict(how_made(texts | words_of_weight(asked, found), "o.tif"))
+    assert rows["weight"] == "0.1 (auto, by held-out)"
+    assert rows["psf"] == "gaussian:sigma=1 (given)"
+    assert rows["written"].endswith(" on node7, by physrecon 0.1.0")
 
 
 def test_slabs_of_two_runs_tell_both_ends(here, capsys):

@@ -176,7 +176,7 @@ from physrecon import __main__
 from physrecon.cancellation import cancellation_point
 from physrecon.cli import commands
 
-def info(**_):
+def info(*_, **options):
     cancellation_point()
     print("begun")
     os.kill(os.getpid(), {int(number)})
@@ -193,7 +193,7 @@ __main__.program()
 
 
 def test_warnings_of_libraries_stay_off_the_terminal(monkeypatch, capsys):
-    def info(files, **options):
+    def info(messages, files, **options):
         np.log(np.zeros(1))
         warnings.warn("old", DeprecationWarning, stacklevel=1)
         logging.getLogger("tifffile").warning("odd tag")
@@ -210,7 +210,7 @@ def test_warnings_of_libraries_stay_off_the_terminal(monkeypatch, capsys):
 def test_our_warnings_are_one_line(monkeypatch, capsys):
     from physrecon.kernels._cache import CacheWarning
 
-    def info(files, **options):
+    def info(messages, files, **options):
         warnings.warn("compiled kernels are not kept", CacheWarning, stacklevel=1)
         return 0
 
