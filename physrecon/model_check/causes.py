@@ -49,8 +49,8 @@ CAUSES = {
         "image"
     ),
     "lines": (
-        "single rows or columns of the sensor are off; mend them, by the mean of their neighbours "
-        "say"
+        "single rows or columns of the sensor are off{}; mend them, by the mean of their "
+        "neighbours say"
     ),
 }
 UNKNOWN = "no known cause has this pattern; look at --residuals"

@@ -4,8 +4,9 @@ A sharp scene has the power a (f² + f₀²)^(−b/2) at the spatial frequency f
 (Field, J. Opt. Soc. Am. A 4 (1987) 2379).  Blurred by a PSF of transfer function H, with noise that
 neighbours may share, its image has the power
 
-    P(f) = a (f² + f₀²)^(−b/2) e^(−s f²) |H(f)|² + n e^(−c f²)
+    P(f) = a (f² + f₀²)^(−b/2) e^(−s f² + w(θ)) |H(f)|² + n e^(−c f²)
 
+with w(θ) of two angular waves for a scene that has directions of its own, as text has.
 The logarithm of the likelihood is −Σ log P + I / P over half of the frequencies, I the periodogram
 (Whittle, Ark. Mat. 2 (1953) 423).  With s > 0 the scene itself is soft, which no image can tell
 from a wider smooth PSF; a narrower one is told all the same, and so is a PSF with zeros in H."""
@@ -23,14 +24,16 @@ from physrecon.errors import ArgumentError
 Array = NDArray[np.float64]
 
 LOWEST = 3.0  # periods across the image; slower changes are shading
-FALL = (1.0, 4.5)  # of b
+FALL = (2.0, 4.5)  # of b; flatter scenes are too sharp to be true
 NEAR_AXES = 1.5  # periods; edges of the frame and single lines of the sensor are there
 MOST = 256  # pixels along each axis, in the middle of the image
 ANGULAR = (2 * np.pi) ** 2
 CELL = 2  # adjacent frequencies along each axis that are compared by their mean
-# Bounds of log a, b, log n, c, log f₀ and s
-LOW = np.array([-60.0, FALL[0], -60.0, 0.0, np.log(1e-3), 0.0])
-HIGH = np.array([60.0, FALL[1], 60.0, 1.5, np.log(0.1), 20.0])
+ANGULAR_WAVES = (2, 4)  # k of cos kθ and sin kθ
+WAVES, SOFT = 2 * len(ANGULAR_WAVES), 5
+# Bounds of log a, b, log n, c, log f₀, s, and of the waves
+LOW = np.array([-60.0, FALL[0], -60.0, 0.0, np.log(1e-3), 0.0, *[-1.5] * WAVES])
+HIGH = np.array([60.0, FALL[1], 60.0, 1.5, np.log(0.02), 20.0, *[1.5] * WAVES])
 ROUNDS, ENOUGH = 40, 0.01  # of Fisher scoring, at most; gain of the log likelihood that ends it
 MOST_STEP, MOST_DAMPING = 2.0, 1e6
 TINY = 1e-30
@@ -62,6 +65,10 @@ class Spectrum:
         self._counts = np.bincount(self._cell)
         self.count = int(self._counts.sum())
         self._f2 = self._means(f[self._used] ** 2)
+        turns = np.arctan2(fy, fx)[self._used]
+        self._waves = np.stack(
+            [self._means(wave(k * turns)) for k in ANGULAR_WAVES for wave in (np.cos, np.sin)]
+        )
         power = self._means(power[self._used])
         self.level = float(np.median(power))
         self._power = power / (self.level or 1.0)
@@ -89,11 +96,12 @@ class Spectrum:
         low = low if low.any() else self._f2 <= np.median(self._f2)
         bright = np.log(self._power[low].mean() / gain[low].mean() + TINY) + 2.5 * np.log(0.03)
         faint = np.log(np.median(self._power[high]) + TINY) if high.any() else 0.0
-        return np.array([bright, 2.5, faint, 0.1, np.log(0.01), 0.0])
+        return np.array([bright, 2.5, faint, 0.1, np.log(0.01), 0.0, *[0.0] * WAVES])
 
     def _fitted(self, gain: Array, p: Array) -> tuple[float, Array]:
         """(mean of log P + I / P, parameters), by Fisher scoring with Levenberg's damping."""
-        low, high = LOW, HIGH if self.soft else np.append(HIGH[:-1], 0.0)
+        low, high = LOW, HIGH.copy()
+        high[SOFT] *= self.soft
         damping, (value, slope, fisher) = 1e-3, self._score(gain, p)
         for _ in range(ROUNDS):
             free = ~(((p <= low) & (slope > 0)) | ((p >= high) & (slope < 0)))
@@ -116,15 +124,15 @@ class Spectrum:
 
     def _score(self, gain: Array, p: Array) -> tuple[float, Array, Array]:
         """(value, gradient, Fisher information) at parameters."""
-        a, b, log_n, c, log_f0, s = p
+        (a, b, log_n, c, log_f0, s), turned = p[:-WAVES], p[-WAVES:] @ self._waves
         wave, corner = ANGULAR * self._f2, self._f2 + np.exp(2 * log_f0)
         log_corner = np.log(corner)
-        scene = np.exp(a - 0.5 * b * log_corner - s * wave) * gain
+        scene = np.exp(a - 0.5 * b * log_corner - s * wave + turned) * gain
         noise = np.exp(log_n - c * wave)
         total, share = scene + noise, self._counts / self.count
         u, v, ratio = scene / total, noise / total, self._power / total
         J = np.stack([u, -0.5 * log_corner * u, v, -wave * v, -b * np.exp(2 * log_f0) / corner * u,
-                      -wave * u])  # fmt: skip
+                      -wave * u, *(self._waves * u)])  # fmt: skip
         weighed = J * share
         return float(share @ (np.log(total) + ratio)), weighed @ (1 - ratio), weighed @ J.T
 

@@ -17,6 +17,7 @@ from physrecon.jobs.image_job import ImageJob
 from physrecon.likelihoods.noise_level import DIFFERENCE, noise_level
 from physrecon.model_check.check import check_model
 from physrecon.operators.blur.blur import Blur
+from physrecon.pipeline.image.odd_lines import odd_lines
 from physrecon.pipeline.image.psf import JobPSF
 from physrecon.pipeline.image.psf_doubt import better_psf
 from physrecon.pipeline.image.survey import grey_values_per_count
@@ -29,7 +30,7 @@ MOST_VOXELS = 1 << 18
 LAMBDA = 1e-3  # relative to the largest |H|²
 TAPER = 16  # pixels over which the residual fades at the edges
 DARK = 0.05  # of the mean; darker expected data count as so bright
-SRGB = 0.08  # of χ²; a wrong PSF explains less of what sRGB values leave
+SRGB = 0.045  # of χ²; a wrong PSF explains less of what sRGB values leave
 MIN_LENGTH = 32  # of the part that is tested, in pixels
 
 
@@ -69,6 +70,7 @@ class FrameCheck:
         # a spectrum needs no object around it, and tells the more, the larger it is
         middle = (slice((n - min(n, MOST)) // 2, (n + min(n, MOST)) // 2) for n in y.shape[-rank:])
         self.whole = np.array(arrays.to_host(y[(*leading, *middle)]), np.float64)
+        self.corner = [(n - min(n, MOST)) // 2 for n in y.shape[-2:]]
 
     def check(self, x: Any, psf: Array | None = None) -> Checked:
         """The check of the frame x, and the residual that was tested, in standard deviations.
@@ -94,6 +96,9 @@ class FrameCheck:
         unexplained = _Unexplained(h, shape)
         axes = ("plane", "row", "column")[-rank:]
         left = unexplained(residual)
+        lines, named = self._lines()
+        if lines:  # they look like many a cause, and are mended first
+            return check_model(left, axes, None, lines, chi2, named), left, (1, 1)
         patterns = {"srgb": unexplained(curved / deviation)}
         better = better_psf(self.whole.reshape(self.whole.shape[-rank:]), h)
         shares = {cause: share for cause, (share, _) in better.items()}
@@ -102,6 +107,19 @@ class FrameCheck:
         if dict(check.causes).get("srgb", 1.0) < SRGB:
             check = check_model(left, axes, None, shares, chi2, amounts)
         return check, left, (1, 1)
+
+    def _lines(self) -> tuple[dict[str, float], dict[str, str]]:
+        """The share of χ² of single rows and columns that are off, and which these are."""
+        plane = self.whole.reshape(-1, *self.whole.shape[-2:]).sum(0)
+        found = odd_lines(plane) if np.isfinite(plane).all() else {}
+        squares = sum(size**2 for lines in found.values() for size in lines.values())
+        words = [
+            f"{name} {', '.join(str(start + i) for i in sorted(found[axis]))}"
+            for axis, (name, start) in enumerate(zip(("row", "column"), self.corner, strict=True))
+            if axis in found
+        ]
+        share = squares / (squares + plane.size)
+        return {"lines": share} if found else {}, {"lines": ", ".join(words)}
 
     def _deviation(self, y: Array, p: Array) -> Any:
         """The standard deviation of the data; None if no noise is seen."""

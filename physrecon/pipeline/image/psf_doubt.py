@@ -15,13 +15,11 @@ from physrecon.psf.spectrum import Spectrum, dilated
 Array = NDArray[np.float64]
 
 # Widths in that of the PSF, each list from near to far; nearer ones are as good as its own
-WIDTHS = ((0.88, 0.8, 0.7, 0.58, 0.45), (1.13, 1.25, 1.42, 1.7))
-TURNS = ((-8, -16, -30, -50), (8, 16, 30, 50), (90,))  # degrees
+WIDTHS = ((0.88, 0.8, 0.7, 0.58, 0.45), (1.13, 1.25, 1.42, 1.7, 2.2, 3.2))
+TURNS = (-8, 8, -16, 16, -30, 30, -50, 50, 90)  # degrees
 LIKELIER = 10.0  # difference of log likelihoods that is no chance
 NEARLY = 0.8  # of the largest difference
-# Shares of χ² that scenes with a direction of their own, such as text, do not reach
-LEAST_SHARE = {"psf-wide": 0.01, "psf-narrow": 0.01, "psf-angle": 0.04}
-FURTHER = 2.0  # the same, worth a look further
+LEAST_SHARE = {"psf-wide": 0.012, "psf-narrow": 0.01, "psf-angle": 0.015}  # sound images have less
 LONG = 1.3  # times as long as wide; a rounder PSF has no direction
 LEAST = 24  # planes whose spectrum tells a width
 
@@ -47,20 +45,17 @@ def _better(y: Array, psf: Array) -> dict[str, tuple[float, str]]:
     own = spectrum.misfit(dilated(psf, 1.0))
 
     def best(values: tuple[float, ...], changed: Callable[[float], Array]) -> tuple[float, float]:
-        """(gain, value) of the nearest that gains nearly most; one without gain ends the search."""
-        gains = [0.0]
-        for value in values:
-            gains.append(own - spectrum.misfit(changed(value)))
-            if gains[-1] < max(FURTHER, gains[-2]):
-                break
-        nearest = next(i for i, gain in enumerate(gains) if gain >= NEARLY * max(gains))
-        return max(gains), (1.0, *values)[nearest]
+        """(gain, value) of the nearest that gains nearly most."""
+        gains = [own - spectrum.misfit(changed(value)) for value in values]
+        most = max(gains)
+        nearly = min(most, NEARLY * most)
+        return most, next(v for v, gain in zip(values, gains, strict=True) if gain >= nearly)
 
     gains = {}
     for cause, widths in zip(("psf-wide", "psf-narrow"), WIDTHS, strict=True):
         gains[cause] = best(widths, lambda width: dilated(psf, width))
     if _length(psf) > LONG:
-        gains["psf-angle"] = max(best(turns, lambda by: _turned(psf, by)) for turns in TURNS)
+        gains["psf-angle"] = best(TURNS, lambda by: _turned(psf, by))
     cause, (gain, value) = max(gains.items(), key=lambda one: one[1])
     share = 1 - float(np.exp(-2 * gain / spectrum.count))
     if gain < LIKELIER or share < LEAST_SHARE[cause]:
