@@ -175,6 +175,7 @@ def main() -> int:
                 wrong = kill.number is signal.SIGTERM and kill.code not in (75, 0)
                 bad += kill.lost > MOST[kill.number] or wrong
             print(f"{job}: {seconds:.1f} s undisturbed, {options.count} runs, {len(kills)} kills")
+            print(f"  bad so far: {bad}", flush=True)
             for number in MOST:
                 of = [kill for kill in kills if kill.number is number]
                 if of:
