@@ -37,7 +37,7 @@ def add_options(parser: Parser, fields: Iterable[Option], group: Any = None) -> 
         if alone := field.extra.get("alone"):
             settings |= {"nargs": "?", "const": alone}
         names = field.flags if "dest" in settings else (field.key,)
-        action = (group or parser).add_argument(*names, **settings)
+        action: Any = (group or parser).add_argument(*names, **settings)
         action.completer = _completer(field)
         parser.later[action] = field.help
 

@@ -75,7 +75,7 @@ def _read(path: Path) -> dict[int, list[Record]]:
         if tuple(next(rows, ())[1:]) != COLUMNS:
             return {}
         for number, iteration, value, change, active, seconds in rows:
-            numbers = (float(text or "nan") for text in (value, change))
-            row = Record(int(iteration), *numbers, int(active), float(seconds))
+            f, rate = (float(text or "nan") for text in (value, change))
+            row = Record(int(iteration), f, rate, int(active), float(seconds))
             found.setdefault(int(number), []).append(row)
     return found
