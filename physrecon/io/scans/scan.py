@@ -173,20 +173,19 @@ def open_scan(
     """Open a scan: HDF5, a stack or a folder of images; what the file lacks can be given.
 
     Args:
-        path: the file; `FILE.nx::/entry0001` chooses one of several scans, else the file's default
-            is read, or the first.  `FILE.h5::/data`, `FILE.npz::/data` and `FOLDER::view_#.tif`
-            name one array or series.
+        path: the file; `FILE.nx::/entry0001` names one of several scans, else the default or first
+            is read; `FILE.h5::/data` and `FOLDER::view_#.tif` name one array or series.
         angle_unit: "deg" or "rad", if the file does not state it.
-        line_integrals: the data are −log(transmission) already; by default they are counts.
+        line_integrals, transmission: the data are −log(transmission), or transmissions, already;
+            by default they are counts.
         allow_root: a further folder in which linked files are accepted; by default none.
-        transmission: the data are transmissions already; by default they are counts.
         angles: an array, "0..180/721" with both ends, or a file with one angle per view.
         flats, darks: images.
         data_mask: an image of the detector, or one per view, not 0 where data are left out.
         pixel_size: "0.65um", or "0.65,0.7um" for rows and columns.
         exclude_views: "100:110,150", counted from 0, ends not included.
         axes: the order of an array whose file states none; by default "theta:y:x".
-        crop: columns of the detector, "200:1800", or rows and columns, "50:150,200:1800".
+        crop: columns "200:1800", or rows and columns "50:150,200:1800", of the detector.
         bin: pixels taken together, 2 or "1,2" of rows and columns; counts are summed.
     Returns:
         Scan: its arrays are read when they are indexed; a context manager.
