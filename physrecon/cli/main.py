@@ -94,7 +94,7 @@ def _fill(name: str, command: Parser) -> None:
     _add_messages(command)
 
 
-def _add_debug(into: Parser) -> None:
+def _add_debug(into: Any) -> None:
     into.add_argument("--debug", action="store_true", help="show tracebacks")
 
 

@@ -177,7 +177,7 @@ def _made(task: Task, work: Work, piece: Piece, history: History, step: PiecePro
         work.inputs.require()  # again: a network share may show a change seconds after a read
         if solving.iterations:
             facts = facts | with_stop(sink.facts, piece.index, solving.iterations, outcome.reason)
-        sink.write(piece.index, outcome.values, facts | outcome.facts, **outcome.extras)
+        sink.write(piece.index, outcome.values, {**facts, **outcome.facts}, **outcome.extras)
     return outcome._replace(values=None, extras={})
 
 
