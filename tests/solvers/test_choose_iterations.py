@@ -49,5 +49,5 @@ def test_a_search_that_ends_too_early_is_told():
 
 def test_too_few_data_are_refused():
     few = pr.Problem(pr.PoissonLikelihood(pr.Identity(6), np.ones(6)))
-    with pytest.raises(ArgumentError, match="that can be left out, got .*give the number"):
+    with pytest.raises(ArgumentError, match=r"that can be left out, got .*give the number"):
         pr.choose_iterations(few, pr.RichardsonLucy())
