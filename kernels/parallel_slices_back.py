@@ -261,6 +261,6 @@ backproject = Twin(_backproject_cpu, None)
 """(plan, rungs, shape, blocks, more, parts, rays, volume): the transpose, for one minor axis.
 
 plan, rungs: `slice_plans.back_plan` · shape (minors, columns) · blocks (begin, end) of BLOCK
-lines · more: add to what the volume holds · parts: a tuple of 1 where rays are at least a unit
-apart, of 3 down to half a unit · rays, flat · volume, flat rows of lanes, of which the lines of
-these blocks are written, in 1/ONE."""
+lines · more: add to what the volume holds; else there is a view, which writes it · parts: a tuple
+of 1 where rays are at least a unit apart, of 3 down to half a unit · rays, flat · volume, flat rows
+of lanes, of which the lines of these blocks are written, in 1/ONE."""

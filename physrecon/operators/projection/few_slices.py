@@ -95,6 +95,8 @@ class FewSlices:
                 inside = upright[:ny, PAD : PAD + nx]
                 slice_blocks.transpose(inside, np.float32(1), turned[:nx, PAD : PAD + ny])
             (plan, rungs), rays = self._plan("back", half), sino[self._half(half)].reshape(-1)
+            if not half and len(plan) == 0:
+                image[:] = 0  # no view writes what the other half begins with
             for lines in pieces(-(-majors // BLOCK), len(plan) * minors * BLOCK):
                 here, voxels = (lines.start, lines.stop), _registers(image)
                 some = plan, rungs, (minors, columns), here, half, parts
