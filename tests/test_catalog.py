@@ -145,6 +145,7 @@ def test_the_tables_of_the_pages_are_those_of_the_catalog_and_of_jobs():
     spec = spec_from_file_location("write_methods", path)
     script = module_from_spec(spec)
     spec.loader.exec_module(script)
-    methods, jobs = (path.read_text(encoding="utf-8") for path in script.PAGES)
+    methods, jobs, records = (path.read_text(encoding="utf-8") for path in script.PAGES)
     assert methods.count("| `pr.") > len(SOLVERS) and script.page(methods) == methods
     assert jobs.count("\n| `center` |") == 1 and script.page(jobs) == jobs
+    assert records.count("<!-- json ") > 8 and script.page(records) == records

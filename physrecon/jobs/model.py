@@ -92,6 +92,9 @@ class Job(Table):
             return cls.model_validate(values)
         except ValidationError as problem:
             raise error(complaint(cls, where, problem, flags)) from None
+        except UnicodeEncodeError as problem:  # pydantic takes no sentence with bytes of a name
+            said = problem.object.encode(errors="backslashreplace").decode()
+            raise error(f"{where}: {said}") from None
 
     @classmethod
     def from_toml(cls, path: str | Path, changes: dict[str, Any] | None = None) -> Self:

@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import affine_transform
 
 from physrecon.errors import ArgumentError
 
@@ -139,8 +138,14 @@ class Spectrum:
 
 def dilated(psf: Array, factor: float) -> Array:
     """A PSF (ny, nx) stretched about its centre n // 2, of sum 1; larger where it needs room."""
-    sizes = [int(np.ceil(n * max(factor, 1.0) / 2)) * 2 + 1 for n in psf.shape]
-    offset = [n // 2 - (m // 2) / factor for n, m in zip(psf.shape, sizes, strict=True)]
-    matrix = np.full(psf.ndim, 1 / factor)
-    wide = affine_transform(psf, matrix, offset, tuple(sizes), order=1, mode="grid-constant")
-    return np.maximum(wide, 0) / max(float(np.maximum(wide, 0).sum()), np.finfo(float).tiny)
+    along_y, along_x = (_stretch(n, factor) for n in psf.shape)
+    wide = along_y @ psf @ along_x.T
+    return wide / wide.sum()
+
+
+def _stretch(n: int, factor: float) -> Array:
+    """Weights (m, n) that stretch a line of n values: linear interpolation; if it shrinks, every
+    value is shared by the two places next to its own, so none falls between two samples."""
+    m = int(np.ceil(n * max(factor, 1.0) / 2)) * 2 + 1
+    away = (np.arange(m) - m // 2)[:, None] - factor * (np.arange(n) - n // 2)
+    return np.maximum(1 - np.abs(away) / max(factor, 1.0), 0)

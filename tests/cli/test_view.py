@@ -142,8 +142,14 @@ def test_a_picture_is_drawn_once(volume, here, monkeypatch):
     """Its pixels are: the pass that lays it out renders nothing."""
     from matplotlib.backends.backend_agg import RendererAgg
 
-    drawn, draw = [], RendererAgg.draw_image
-    monkeypatch.setattr(RendererAgg, "draw_image", lambda *a: (drawn.append(1), draw(*a)))
+    drawn, update = [], RendererAgg._update_methods
+
+    def counted(renderer):
+        update(renderer)
+        draw = renderer.draw_image
+        renderer.draw_image = lambda *a: (drawn.append(1), draw(*a))
+
+    monkeypatch.setattr(RendererAgg, "_update_methods", counted)
     made, image = [], __import__("matplotlib.image").image.AxesImage
     make = image.make_image
     monkeypatch.setattr(image, "make_image", lambda *a, **k: (made.append(1), make(*a, **k))[1])

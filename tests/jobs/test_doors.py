@@ -47,6 +47,7 @@ BOTH = [
     ("--memory 512", "memory = 512"),
     ("--overwrite", "overwrite = true"),
     ("--residuals", "residuals = true"),
+    ("--method sirt --history c.png", 'method = "sirt"\nhistory = "c.png"'),
     ("--method gd --set solver.step=0.5", 'method = "gd"\nsolver.step = 0.5'),
 ]  # fmt: skip
 SCAN = [

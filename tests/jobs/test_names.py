@@ -33,7 +33,15 @@ def paths():
 def test_a_name_that_no_file_has(kind, key, name):
     with pytest.raises(ArgumentError, match=f"{key}: expected the name of a file"):
         kind.build({**JOBS[kind], key: BAD[name]}, "job")
-    kind.build({**JOBS[kind], key: "é\udcff"}, "job")  # bytes that are no text are a name
+    more = {"method": "cgls"} if key == "history" else {}
+    name = "é\udcff.csv" if key == "history" else "é\udcff"  # bytes that are no text are a name
+    kind.build({**JOBS[kind], **more, key: name}, "job")
+
+
+@pytest.mark.parametrize("kind", JOBS)
+def test_a_name_that_is_no_text_is_shown_where_it_is_refused(kind):
+    with pytest.raises(ArgumentError, match=r"history: .*csv or .png, got \\udcff.jpg"):
+        kind.build({**JOBS[kind], "history": "\udcff.jpg"}, "job")
 
 
 @pytest.mark.parametrize("name", ["a\\u0000b", "x" * 300])

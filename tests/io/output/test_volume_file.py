@@ -186,7 +186,15 @@ def test_recon_writes_what_it_writes_to_hdf5(tmp_path, output, capsys):
     with open_volume(tmp_path / "v.h5") as volume, open_image(made) as image:
         np.testing.assert_array_equal(image[...], volume[:])
     assert main(["view", str(made), "-o", str(tmp_path / "v.png")]) == 0
-    assert main(words) == 73
+    before = contents(made)
+    assert main(words) == 0 and contents(made) == before  # done already
+    assert main([*words, "--slices", "0:2"]) == 73 and contents(made) == before
+
+
+def contents(made) -> dict:
+    """Name → bytes of the files of a result."""
+    files = sorted(made.iterdir()) if made.is_dir() else [made]
+    return {file.name: file.read_bytes() for file in files}
 
 
 def test_outputs_in_folders_by_every_door(tmp_path):

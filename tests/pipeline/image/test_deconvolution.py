@@ -184,7 +184,7 @@ def test_voxel_sizes_that_disagree_are_named(image, capsys):
     write_image("fine.tif", PSF, "YX", 0.05, "um")
     assert command(psf="fine.tif") == 65
     err = capsys.readouterr().err
-    for word in ("0.05", "0.1", "um", "i.tif", "fine.tif", "resample", "--psf-voxel-size"):
+    for word in ("0.05", "0.1", "µm", "i.tif", "fine.tif", "resample", "--psf-voxel-size"):
         assert word in err
     assert command("--psf-voxel-size", "0.1", "--voxel-size", "0.1", "--length-unit", "um",
                    psf="fine.tif") == 0  # fmt: skip

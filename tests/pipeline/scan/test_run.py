@@ -223,9 +223,12 @@ def test_a_terminated_program_says_how_to_go_on(scan, monkeypatch, capsys):
 
 
 def test_a_finished_volume_is_left_alone_unless_asked(scan):
-    reconstruct(scan, center=CENTER)
+    first, made = reconstruct(scan, center=CENTER), scan.with_name("v.h5")
+    before = made.read_bytes()
+    assert np.array_equal(reconstruct(scan, center=CENTER), first)  # done already
     with pytest.raises(OutputError, match="exists"):
-        reconstruct(scan, center=CENTER)
+        reconstruct(scan, center=CENTER + 1)
+    assert made.read_bytes() == before
     again = reconstruct(scan, center=CENTER, overwrite=True, slab_rows=2)
     assert np.array_equal(again, reconstruct(scan, "w.h5", center=CENTER))
 
