@@ -8,11 +8,11 @@ import json
 import h5py
 import numpy as np
 import pytest
-import tifffile
 
 import physrecon as pr
 from physrecon.errors import Interrupted
 from physrecon.io import VolumeWriter
+from physrecon.io.made import CHECK, texts_of
 from physrecon.jobs.image_job import ImageJob
 from physrecon.jobs.scan_job import ScanJob
 from physrecon.pipeline.messages import Messages
@@ -90,13 +90,7 @@ def test_a_psf_of_another_width_is_said(radius, cause, output, here, capsys):
     write_photo(4.0)
     values = {"input": "photo.tif", "output": output, "psf": f"defocus:radius={radius}"}
     run(ImageJob.build(values, "test"), Messages())
-    if output.endswith("tif"):
-        with tifffile.TiffFile(output) as file:
-            text = file.imagej_metadata["Info"]
-    else:
-        with h5py.File(output) as file:
-            text = file["/entry/reconstruction/configuration/description"].asstr()[()]
-    found = json.loads(text.splitlines()[0].removeprefix("model_check "))
+    found = json.loads(texts_of(output)[CHECK])
     assert found["fits"] == (cause is None)
     assert next(iter(found["causes"]), None) == cause
     assert ("the PSF may be too" in capsys.readouterr().err) == (cause is not None)
