@@ -98,15 +98,24 @@ def iterations(folder: Path) -> list[tuple[float, int]]:
 def undisturbed(inputs: Path, job: str, every: float) -> tuple[float, str]:
     """Seconds, and the digest of OUT; the first of two runs compiles."""
     for _ in range(2):
-        with tempfile.TemporaryDirectory() as place:
-            folder = Path(shutil.copytree(inputs, place, dirs_exist_ok=True))
-            began = time.monotonic()
-            code = start(folder, job, every).wait()
-            if code:
-                raise failure(folder, job, code)
-            seconds = time.monotonic() - began
-            found = hashlib.sha256((folder / "o.h5").read_bytes()).hexdigest()
-    return seconds, found
+        folder = fresh(inputs)
+        began = time.monotonic()
+        code = start(folder, job, every).wait()
+        if code:
+            raise failure(folder, job, code)
+        seconds = time.monotonic() - began
+    return seconds, digest(folder)
+
+
+def fresh(inputs: Path) -> Path:
+    """A folder that holds the inputs alone.  Its name is the same: OUT states it."""
+    folder = inputs.parent / "run"
+    shutil.rmtree(folder, ignore_errors=True)
+    return Path(shutil.copytree(inputs, folder))
+
+
+def digest(folder: Path) -> str:
+    return hashlib.sha256((folder / "o.h5").read_bytes()).hexdigest()
 
 
 def disturbed(
@@ -158,19 +167,18 @@ def main() -> int:
     print(f"seed {options.seed}", flush=True)
     rng, bad = random.Random(options.seed), 0
     with tempfile.TemporaryDirectory() as place:
-        make_inputs(Path(place), options.size)
+        inputs = Path(place) / "inputs"
+        inputs.mkdir()
+        make_inputs(inputs, options.size)
         for job in options.jobs.split(","):
-            seconds, wanted = undisturbed(Path(place), job, options.every)
+            seconds, wanted = undisturbed(inputs, job, options.every)
             kills: list[Kill] = []
             for _ in range(options.count):
-                with tempfile.TemporaryDirectory() as other:
-                    folder = Path(shutil.copytree(place, other, dirs_exist_ok=True))
-                    for kill in disturbed(folder, job, options.every, seconds, rng):
-                        kills.append(kill)
-                        print(f"  {job}: {kill}", flush=True)
-                    found = hashlib.sha256((folder / "o.h5").read_bytes()).hexdigest()
-                    left = (folder / "o.h5.state").exists()
-                bad += found != wanted or left
+                folder = fresh(inputs)
+                for kill in disturbed(folder, job, options.every, seconds, rng):
+                    kills.append(kill)
+                    print(f"  {job}: {kill}", flush=True)
+                bad += digest(folder) != wanted or (folder / "o.h5.state").exists()
             for kill in kills:
                 wrong = kill.number is signal.SIGTERM and kill.code not in (75, 0)
                 bad += kill.lost > MOST[kill.number] or wrong
