@@ -16,7 +16,7 @@ from physrecon.io.images.hdf5 import arrays_in, layout_axes
 from physrecon.io.images.image import Image, open_image
 from physrecon.io.images.saturation import defects
 from physrecon.io.images.stored_image import FORMATS
-from physrecon.io.made import expanded, how_made, made_facts, parsed
+from physrecon.io.made import STORED, expanded, how_made, made_facts, parsed
 from physrecon.io.output.piece_folder import unfinished_reported
 from physrecon.io.scans.scan import Scan, open_scan
 from physrecon.io.units import printed
@@ -227,7 +227,8 @@ def _image_lines(image: Image) -> list[str]:
         lines.append("voxel size: not stated, lengths are in pixels")
     if len(image.frames) > 1:
         lines.append(f"frames: {len(image.frames)}, each {image.frame_axes} {image.frame_shape}")
-    if image.nbytes // len(image.frames) <= LOOKED_AT:
+    scaled = STORED in parsed(image.description)  # to its own range: the largest value is the top
+    if image.nbytes // len(image.frames) <= LOOKED_AT and not scaled:
         first = defects(image.read(image.frames[0])).lines()
         where = " (first frame)" if len(image.frames) > 1 else ""
         lines += [line + where for line in first]

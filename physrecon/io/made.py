@@ -20,7 +20,11 @@ from physrecon.io.volumes.volume import open_volume
 ASKED = "asked"  # name of the digest of the job that was asked for
 STOPPED = "stopped"  # JSON: number of the piece → iterations and the reason
 CHECK = "model_check"  # JSON: figures of the check of the model
-OF_JOB = ("method", "filter", "likelihood", "rings", "padding", "width", "nonnegative")
+OF_JOB = (
+    "method", "filter", "likelihood", "rings", "padding", "width", "nonnegative",
+    "slices", "crop", "bin", "mask",
+)  # fmt: skip
+STORED = "stored"  # what numbers of fewer bits mean
 # name of a text → name of a row
 FOUND = {
     "found_center": "center",
@@ -28,7 +32,8 @@ FOUND = {
     "found_psf": "psf",
     "found_background": "background",
 }
-STATED = ("center", "background", "psf")  # of the job, where nothing was found
+# of the job, where nothing was found → value that says nothing
+STATED: dict[str, Any] = {"center": None, "background": 0.0, "psf": None}
 
 
 def texts_of(path: str | Path) -> dict[str, str]:
@@ -114,11 +119,14 @@ def _rows(texts: Mapping[str, str], path: str | Path) -> Iterator[tuple[str, str
         if name == "filter" and job.get("method") != "fbp":
             continue
         if job.get(name) not in (None, False, "none", "auto", ""):
-            yield name, str(job[name])
+            yield name, "yes" if job[name] is True else str(job[name])
+    for name in (STORED, "clipped"):
+        if name in texts:
+            yield name, texts[name]
     for name, row in FOUND.items():
         if name in texts:
             yield row, texts[name]
-        elif row in STATED and job.get(row) not in (None, "auto"):
+        elif row in STATED and job.get(row, "auto") not in ("auto", STATED[row]):
             yield row, f"{job[row]} (given)"
     if prior := job.get("prior"):
         yield "prior", f"{prior.get('name')}, weight {prior.get('weight')}"

@@ -66,6 +66,7 @@ def draw_history(pieces: Mapping[str, NDArray[Any]], title: str, path: Path) -> 
             named = name if not many or name == last else None
             panel.plot(one[0][seen], one[i][seen], ".-", color=color, lw=1, ms=3, label=named)
         panel.set(xlabel="iteration", yscale="log", title=labels[i])
+        panel.locator_params(axis="x", integer=True)
         panel.grid(alpha=0.3)
     if rows and len(pieces) > 1:
         panels[-1].legend(fontsize=8)

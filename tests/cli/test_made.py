@@ -45,6 +45,17 @@ def test_mrc_has_room_for_labels_alone(here, capsys):
     assert 3 <= count <= 10 and head[224:].startswith((b"asked", b"physrecon", b"method"))
 
 
+@pytest.mark.parametrize("output", ["v.h5", "v.tif"])
+def test_what_stored_numbers_mean_and_what_part_it_is(output, here, capsys):
+    write_scan("scan.h5")
+    more = ["--center", "22.3", "--out-dtype", "uint16", "--mask", "--slices", "0:2"]
+    assert main(["recon", "scan.h5", "-o", output, *more]) == 0
+    told = info(capsys, output)
+    assert told["stored"].startswith("uint16, value = ") and told["stored"].endswith("1/pixel")
+    assert told["mask"] == "circle" and told["slices"] == "0:2"
+    assert "16-bit saturation" not in told  # the largest value is the largest number
+
+
 def test_the_weight_and_how_it_was_found(here):
     values = {"input": "i.tif", "psf": "gaussian:sigma=1", "output": "o.tif", "prior": "tikhonov"}
     asked = ImageJob.build(values, "test")
@@ -54,7 +65,7 @@ def test_the_weight_and_how_it_was_found(here):
     texts = {"physrecon": "0.1.0", "job": found.to_toml(), "host": "node7"}
     rows = dict(how_made(texts | words_of_weight(asked, found), "o.tif"))
     assert rows["weight"] == "0.1 (auto, by held-out)"
-    assert rows["psf"] == "gaussian:sigma=1 (given)"
+    assert rows["psf"] == "gaussian:sigma=1 (given)" and "background" not in rows
     assert rows["written"].endswith(" on node7, by physrecon 0.1.0")
 
 
