@@ -29,16 +29,20 @@ REACH = 8  # neighbours of a pixel that may share its noise
 # Thresholds: above the most of sound runs, see benchmarks/mismatch.py
 VIEWS = 0.25  # correlation of views one to three apart, of means of
 SMOOTH = 4  # columns, which single details of the object do not reach
+# Beyond these a cause is worth a search, and no more: what a fit learns of noise makes views unlike
+DOUBT_VIEWS = -0.02  # such a correlation
+DOUBT = 0.02  # a share of χ²
 OFFSETS = 3.0  # mean square of a view's mean, in units of that of noise
 OUTLIER = 10.0  # spreads by which the mean of a single column of a scan is off
 LINE = 20.0  # the same, of a single row or column of an image
-SHARE = 0.03  # of χ² that a cause explains
-SURER = 5.0  # factor on the share of a fit with the parameter free, to be compared with a pattern's
-MORE = 0.012  # for every further pattern of a cause its share counts less, to be compared
+SHARE = 0.045  # of χ² that a cause explains
+FEWER = (1.0, 0.88, 0.8)  # by the number of patterns: shares are multiplied by this to be compared
+EDGES = 2.0  # factor on the share of truncation, whose patterns are given for dark edges only
 SHARE_OF_ONE, SCORE = 0.01, 5.0  # of χ², and in standard deviations, of one pattern of one sign
 BLOCKS = 8  # along each axis, to find the standard deviation of a score
 SAID = 2  # causes in a sentence
 WIDTH = 5  # columns whose median a single column is compared with
+BRIGHT = 2.0  # times the mean square of neighbours; a single column may have more
 ALIKE = 1e-5  # of a pattern; less is left of one that others of the cause make up
 
 
@@ -50,7 +54,8 @@ class ModelCheck:
     unexplained: that of the part which was tested, less where x has learned noise.
     correlation: of neighbours, by axis.  maps: mean square of the residual for every index of an
     axis.  causes: (name, share of χ² explained), the likeliest first; empty if it fits, or if no
-    known cause has the pattern.  amounts: cause → how much, in words."""
+    known cause has the pattern.  doubtful: whether patterns of causes are worth a search.
+    amounts: cause → how much, in words."""
 
     fits: bool
     chi2: float
@@ -58,6 +63,7 @@ class ModelCheck:
     correlation: Mapping[str, float]
     maps: Mapping[str, Array] = field(repr=False)
     causes: tuple[tuple[str, float], ...] = ()
+    doubtful: bool = False
     amounts: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -122,14 +128,14 @@ def check_model(
     count, total = max(int(known.sum()), 1), float((r * r).sum())
     maps = {axis: _means(r * r, known, i) for i, axis in enumerate(axes) if r.shape[i] > 1}
     found = dict(shares or {})
-    odd = False
+    odd, doubtful = False, False
     if total > 0:
         for cause, pattern in (patterns or {}).items():
             share, score = _explained(r, np.asarray(pattern, np.float64))
             if share > SHARE or (share > SHARE_OF_ONE and score > SCORE):
-                found[cause] = max(share, found.get(cause, 0.0))
+                found[cause] = share
         tests = _scan_tests if "view" in axes else _image_tests
-        odd, more = tests(r, known, tuple(axes))
+        odd, doubtful, more = tests(r, known, tuple(axes))
         if patterns:  # those of columns are surer than their means
             more.pop("columns", None)
         found = found or more
@@ -137,22 +143,21 @@ def check_model(
     value = left if chi2 is None else chi2
     fits = not (odd or found)
     return ModelCheck(
-        fits, value, left, _correlations(r, axes), maps,
-        _ranked(found, patterns or {}, shares or {}, r.ndim), dict(amounts or {}),
+        fits, value, left, _correlations(r, axes), maps, _ranked(found, patterns or {}, r.ndim),
+        doubtful or not fits, dict(amounts or {}),
     )  # fmt: skip
 
 
 def _ranked(
-    found: dict[str, float], patterns: Mapping[str, Any], fitted: Mapping[str, float], rank: int
+    found: dict[str, float], patterns: Mapping[str, Any], rank: int
 ) -> tuple[tuple[str, float], ...]:
     """The causes, the likeliest first: many patterns explain a part of what is another's."""
 
     def key(one: tuple[str, float]) -> float:
-        if one[0] == "truncation":  # an object at the edges of the detector is a fact
-            return -1.0 - one[1]
+        if one[0] == "truncation":  # the edges of the detector speak for it too
+            return -EDGES * one[1]
         shape = np.shape(patterns.get(one[0], 0.0))
-        fewer = 1 - MORE * (shape[0] - 1 if len(shape) > rank else 0)
-        return -one[1] * (SURER if one[0] in fitted else fewer)
+        return -one[1] * FEWER[min(shape[0], len(FEWER)) - 1 if len(shape) > rank else 0]
 
     return tuple(sorted(found.items(), key=key))
 
@@ -175,9 +180,9 @@ def _checked(residual: Any, axes: Sequence[str]) -> Array:
 
 def _scan_tests(
     r: Array, known: NDArray[Any], axes: tuple[str, ...]
-) -> tuple[bool, dict[str, float]]:
-    """(whether noise alone is unlikely, cause → share of χ²), by what noise has none of: means of a
-    view or a column, and correlation between views."""
+) -> tuple[bool, bool, dict[str, float]]:
+    """(whether noise alone is unlikely, whether there is doubt, cause → share of χ²), by what noise
+    has none of: means of a view or a column, and correlation between views."""
     view, last = axes.index("view"), r.ndim - 1
     views, columns = r.shape[view], r.shape[last]
     total, found = float((r * r).sum()), {}
@@ -185,7 +190,7 @@ def _scan_tests(
     q = np.where(known, r - per_view - per_column, 0.0)
     rest = float((q * q).sum()) / max(known.sum(), 1)
     if not rest or views < 3:
-        return False, {}
+        return False, False, {}
     together = max(1 + 2 * sum(_lag(q, last, k) for k in range(1, min(REACH, columns - 1))), 0.3)
     excess = float((per_view**2).mean()) * columns / (rest * together)
     drift = (1 - 1 / excess) * float((per_view**2).sum()) * columns / total if excess else 0.0
@@ -193,16 +198,18 @@ def _scan_tests(
         found["drift"] = float(drift)
     off = _single(per_column, last, OUTLIER)
     single = float((per_column[off] ** 2).sum()) * views / total
-    if single > SHARE:
+    if single > DOUBT:
         found["columns"] = single
     smooth = _block_means(r, last, SMOOTH)
     alike = float(np.mean([_lag(smooth, view, k) for k in (1, 2, 3) if k < views]))
-    return alike > VIEWS, found
+    uneven = _uneven(r, last)
+    doubtful = alike > DOUBT_VIEWS or drift > DOUBT or uneven > DOUBT
+    return alike > VIEWS, doubtful or bool(found), found
 
 
 def _image_tests(
     r: Array, known: NDArray[Any], axes: tuple[str, ...]
-) -> tuple[bool, dict[str, float]]:
+) -> tuple[bool, bool, dict[str, float]]:
     """The same of an image, by single rows and columns."""
     found: dict[str, float] = {}
     for axis in range(max(r.ndim - 2, 0), r.ndim):
@@ -214,7 +221,7 @@ def _image_tests(
         if off.any():
             share = float((means[off] ** 2).sum()) * r.shape[across] / float((r * r).sum())
             found["lines"] = found.get("lines", 0.0) + share
-    return False, found
+    return False, bool(found), found
 
 
 def _block_means(r: Array, axis: int, size: int) -> Array:
@@ -222,6 +229,14 @@ def _block_means(r: Array, axis: int, size: int) -> Array:
     blocks = max(r.shape[axis] // size, 1)
     size = r.shape[axis] // blocks
     return r[..., : blocks * size].reshape(*r.shape[:-1], blocks, size).mean(-1)
+
+
+def _uneven(r: Array, axis: int) -> float:
+    """The share of χ² of single indices of an axis above that of their neighbours."""
+    energy = (r * r).sum(tuple(i for i in range(r.ndim) if i != axis))
+    usual = median_filter(energy, WIDTH, mode="nearest")
+    above = np.where(energy > BRIGHT * usual, energy - usual, 0.0)
+    return float(above.sum() / energy.sum())
 
 
 def _single(means: Array, axis: int, most: float) -> NDArray[np.bool_]:

@@ -22,14 +22,7 @@ from physrecon.model_check.check import ModelCheck, check_model
 from physrecon.operators.projection.projector import Projector
 from physrecon.pipeline.model_check import Checked
 from physrecon.pipeline.scan.measure import SlabData
-from physrecon.pipeline.scan.patterns import (
-    ONE_SIGN,
-    STRENGTHS,
-    amounts,
-    axis_shift,
-    odd_columns,
-    scan_patterns,
-)
+from physrecon.pipeline.scan.patterns import amounts, axis_shift, odd_columns, scan_patterns
 from physrecon.pipeline.scan.row_fit import RowFit
 
 AXES = ("view", "row", "column")
@@ -39,7 +32,6 @@ RANGES = (2.0, 0.5)  # factors on the angles: half a turn taken for a whole one,
 BETTER = 0.5  # of the residual; a range of angles that leaves less is likelier
 DARKEST = 1e-4  # transmission below which a datum tells nothing
 AIR = {"drift": "air"}  # what the cause is called where columns of air normalise the views
-ALIKE = 1e-5  # relative; patterns of one cause that differ less are one
 MIN_COLUMNS, MIN_VIEWS = 16, 12  # fewer tell nothing
 
 Array = NDArray[np.floating[Any]]
@@ -93,8 +85,11 @@ class _Row:
         self.fit, self.r = self._fitted(self.scan)
 
     def check(self, chi2: float) -> ModelCheck:
-        """The check of the residual."""
+        """The check of the residual, with causes if there is doubt."""
         r = self.standard(self.r)
+        check = check_model(r, AXES, chi2=chi2)
+        if not check.doubtful:
+            return check
         patterns, words = self._patterns(np.nan_to_num(r))
         ranges, range_words = self._ranges()
         return check_model(r, AXES, patterns, ranges, chi2, {**words, **range_words})
@@ -118,16 +113,13 @@ class _Row:
         left = self.fit.unexplained(stacked.astype(np.float32))
         left = np.nan_to_num(self.standard(left)).transpose(1, 0, 2)[:, :, None]
         cuts = np.cumsum([len(several) for several in patterns.values()])[:-1]
-        parts = zip(patterns, np.split(left, cuts), np.split(norms, cuts), strict=True)
-        found, sizes = {}, {}
-        for cause, several, units in parts:
-            if cause in STRENGTHS:
-                scores = _scores(several, r)
-                best = [int(np.argmax(scores if cause in ONE_SIGN else np.abs(scores)))]
-                several, units = several[best], units[best]
-            flat = several.reshape(len(several), -1).T
-            sizes[cause] = np.linalg.lstsq(flat, r.ravel(), rcond=ALIKE)[0] / units
-            found[cause] = several[0] if cause in ONE_SIGN else several
+        found = dict(zip(patterns, np.split(left, cuts), strict=True))
+        units = dict(zip(patterns, np.split(norms, cuts), strict=True))
+        sizes = {
+            cause: np.linalg.lstsq(several.reshape(len(several), -1).T, r.ravel(), rcond=1e-5)[0]
+            / units[cause]
+            for cause, several in found.items()
+        }
         places = [u * self.together + self.together // 2 for u in columns]
         center = float(self.scan.center or 0)
         words = amounts(sizes, places)
@@ -136,7 +128,7 @@ class _Row:
 
     def _cut_off(self) -> bool:
         """Whether views see the object at the edges of the detector."""
-        edges = self.y[:, 0, [0, 1, -2, -1]].reshape(-1, 2, 2).mean(2)
+        edges = np.abs(self.y[:, 0, [0, 1, -2, -1]]).reshape(-1, 2, 2).mean(2)
         return bool(np.percentile(edges, 97, axis=0).max() > EDGE * self.y.max())
 
     def _ranges(self) -> tuple[dict[str, float], dict[str, str]]:
@@ -158,12 +150,6 @@ class _Row:
 
     def _square(self, r: Array) -> float:
         return float(np.nansum(self.standard(r) ** 2))
-
-
-def _scores(several: Array, r: Array) -> Array:
-    """How alike each of several patterns is to a residual: their squares are the χ² explained."""
-    flat = several.reshape(len(several), -1)
-    return flat @ r.ravel() / np.sqrt(np.maximum((flat**2).sum(1), np.finfo(float).tiny))
 
 
 def _with_weights(data: SlabData) -> tuple[Array, Array]:

@@ -15,19 +15,13 @@ from physrecon.geometry.parallel_beam import ParallelBeam
 
 Array = NDArray[np.float64]
 
-STRENGTHS = ("hardening", "scatter")  # causes whose pattern changes with how much there is
-ONE_SIGN = ("hardening",)  # causes that never act the other way
 SHIFTS = (1, 2)  # columns by which a projection is moved to see a displaced axis
-STRETCHES = (0.01, 0.03)  # of the range of the angles, to see a wrong one
 PATHS = 6  # waves over the views of the path of an object that moves
 WAVES = 8  # waves over the views of the beam
 COLUMNS = 5  # columns that stand out, at most
 ODD = 8.0  # times the median of how much a column stands out
 TINY = 1e-30
-SPREADS = (0.2, 0.5, 0.8)  # relative, of the two energies of a beam that hardens
-STRAYS = (0.0, 0.4, 0.8)  # of the faintest light, stray light
-POINTS = 1000  # of a curve of hardening
-FAINTEST = 99.9  # percentile of the line integrals that are the longest; more are noise
+SPREAD = 0.25  # relative, of two energies; −log of their mean transmission is p − log cosh(s p)
 VIEWS_SHOWN = 100  # points of a path whose size is stated
 DARKEST = 8.0  # line integral beyond which light that strays is not followed
 SOURCES = 14  # discs outside the slice that may cast a shadow
@@ -37,18 +31,24 @@ REACH = 1.2  # their distance from the axis, in half widths of the slice
 def scan_patterns(
     p: Array, columns: list[int], scan: ParallelBeam, width: int, cut_off: bool
 ) -> dict[str, Array]:
-    """cause → patterns (k, views, columns); those of STRENGTHS are alternatives, not a sum.
+    """cause → patterns (k, views, columns).
 
     columns: candidates for bad ones.
     width: of the slice.  cut_off: whether the edges of the detector are in the dark."""
     t = np.linspace(0, 1, len(p))[:, None]
     moved = [_moved(p, k) - _moved(p, -k) for k in SHIFTS]
     slope = (8 * moved[0] - moved[1]) / 12  # −∂p/∂u to fourth order
+    radians = scan.radians
+    order = np.argsort(radians, kind="stable")
+    steps = np.gradient(radians[order])
+    turned = np.empty_like(p)
+    slopes = np.gradient(p[order], axis=0)
+    turned[order] = slopes / np.where(steps == 0, np.inf, steps)[:, None]
     found = {
         "axis": moved,
-        "hardening": [_hardened(p, spread) for spread in SPREADS],
-        "scatter": _scattered(p),
-        "angles": [_turned(p, scan.radians, by) for by in STRETCHES],
+        "hardening": [np.log(np.cosh(SPREAD * p))],
+        "scatter": [np.exp(np.minimum(p, DARKEST))],
+        "angles": [(radians - radians.mean())[:, None] * turned],
         "moved": [np.cos(np.pi * k * t) * slope for k in range(PATHS + 1)],
         "drift": [np.cos(np.pi * k * t) + 0 * p for k in range(1, WAVES + 1)],
         "columns": _columns(p, columns),
@@ -57,44 +57,10 @@ def scan_patterns(
     return {**patterns, "truncation": shadows(scan, width)} if cut_off else patterns
 
 
-def _hardened(p: Array, spread: float) -> Array:
-    """The change of p by hardening: a beam of two energies measures g(q) = q − log cosh(s q)."""
-    longest = float(np.percentile(p, FAINTEST))
-    q = np.linspace(0, (longest + 1) / (1 - spread), POINTS)
-    return np.clip(p, 0, longest) - np.interp(np.clip(p, 0, longest), q - _logcosh(spread * q), q)
-
-
-def _logcosh(q: Array) -> Array:
-    return q + np.log1p(np.exp(-2 * q)) - np.log(2)
-
-
-def _scattered(p: Array) -> list[Array]:
-    """The change of p by stray light s, log(1 − s eᵖ) / s, for every s of STRAYS."""
-    light = np.exp(np.minimum(p, min(float(np.percentile(p, FAINTEST)), DARKEST)))
-    parts = [part / float(light.max()) for part in STRAYS]
-    return [np.log1p(-s * light) / s if s else -light for s in parts]
-
-
 def _moved(p: Array, by: int) -> Array:
     """The projections by some columns to the right; edges are repeated."""
     at = np.clip(np.arange(p.shape[1]) - by, 0, p.shape[1] - 1)
     return p[:, at]
-
-
-def _turned(p: Array, radians: Array, by: float) -> Array:
-    """The difference of the projections at angles in a range wider and narrower by a part."""
-    order = np.argsort(radians, kind="stable")
-    middle = (radians.min() + radians.max()) / 2
-
-    def seen(factor: float) -> Array:
-        at = np.interp(
-            middle + factor * (radians - middle), radians[order], np.arange(len(p), dtype=float)
-        )
-        below = np.minimum(at.astype(int), len(p) - 2)
-        part = (at - below)[:, None]
-        return (1 - part) * p[order[below]] + part * p[order[below + 1]]
-
-    return seen(1 + by) - seen(1 - by)
 
 
 def odd_columns(p: Array, r: Array, roots: Array) -> list[int]:
@@ -143,12 +109,11 @@ def amounts(sizes: Mapping[str, Array], columns: list[int]) -> dict[str, str]:
     t = np.linspace(0, 1, VIEWS_SHOWN)[:, None]
     path = (sizes["moved"] * np.cos(np.pi * np.arange(PATHS + 1) * t)).sum(1)
     beam = (sizes["drift"] * np.cos(np.pi * np.arange(1, WAVES + 1) * t)).sum(1)
-    range_ = 2 * float(sizes["angles"] @ STRETCHES)
     found = np.abs(sizes.get("columns", np.zeros(0)).reshape(-1, 2)).sum(1)
     off = sorted(u for u, size in zip(columns, found, strict=True) if size > found.max() / 4)
     return {
-        "scatter": f"{100 * sizes['scatter'][0]:+.2g} % of the open beam",
-        "angles": f"their range about {1 + range_:.3f} times as large",
+        "scatter": f"{-100 * sizes['scatter'][0]:+.2g} % of the open beam",
+        "angles": f"their range about {1 + sizes['angles'][0]:.3f} times as large",
         "moved": f"by about {path.std():.2g} columns",
         "drift": f"by about {100 * beam.std():.2g} %",
         "columns": f"near {', '.join(map(str, off))}",
