@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from skimage import data
 
 import physrecon as pr
 from physrecon.jobs.image_job import ImageJob
+from physrecon.pipeline.image.psf_search import found_parameters
 from physrecon.pipeline.messages import Messages
 from physrecon.pipeline.run import open_task, run
 
@@ -69,3 +71,26 @@ def test_what_cannot_be_found_is_refused(here):
     for psf in ("airy:wavelength=auto,na=1", "moffat:fwhm=auto,beta=3"):
         with pytest.raises(pr.ArgumentError, match="expected auto for gaussian"):
             found(psf)
+
+
+def blurred(photo: np.ndarray, corner: int, psf: np.ndarray) -> np.ndarray:
+    """A part of a photograph at half its size, 128 pixels wide when blurred, with 600 counts."""
+    high, wide = (n // 2 for n in photo.shape)
+    x = photo[: 2 * high, : 2 * wide].astype(float).reshape(high, 2, wide, 2).mean((1, 3))
+    n = 128 + len(psf) - 1
+    x = np.ascontiguousarray(x[corner : corner + n, corner : corner + n])
+    y = pr.Blur(psf, (128, 128), "unknown") @ (x - x.min() + 1)
+    return np.random.default_rng(1).poisson(600 * y / y.mean()).astype(float)
+
+
+def test_a_scene_is_not_taken_for_soft_because_noise_hides_the_zeros_of_a_disc():
+    y = blurred(data.moon(), 0, pr.psf.defocus((15, 15), 5.5))
+    assert found_parameters("defocus", y, ["radius"], {})[0]["radius"] == pytest.approx(
+        5.5, rel=0.1
+    )
+
+
+def test_directions_of_a_scene_do_not_turn_a_motion():
+    y = blurred(data.cell(), 50, pr.psf.motion((17, 17), 13.0, 38.0, angle_unit="deg"))
+    found, _ = found_parameters("motion", y, ["angle"], {"length": 13.0})
+    assert found["angle"] == pytest.approx(38, abs=3)
