@@ -79,8 +79,8 @@ def complain(problem: BaseException, as_record: bool) -> int:
 def _sentence(problem: BaseException) -> tuple[str, int]:
     if isinstance(problem, PhysreconError):
         return str(problem), problem.exit_code
-    if isinstance(problem, KeyboardInterrupt):  # before the first piece was finished
-        return "stopped with nothing finished; run it again", Interrupted.exit_code
+    if isinstance(problem, KeyboardInterrupt):  # not within a piece of a run
+        return "stopped; run it again, files that are finished stay", Interrupted.exit_code
     if isinstance(problem, MemoryError):
         return "out of memory; give a smaller --memory or --slab-rows", OUR_FAULT
     text = f"{type(problem).__name__}: {problem}"
