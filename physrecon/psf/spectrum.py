@@ -48,9 +48,10 @@ TINY = 1e-30
 class Spectrum:
     """The periodogram of an image (ny, nx), of its middle if it is large.
 
-    soft: allow for a scene that is soft itself.  Raises ArgumentError for an image too small."""
+    soft: allow for a scene that is soft itself.  likely: with the prior of the scene; else any
+    scene that explains the image will do.  Raises ArgumentError for an image too small."""
 
-    def __init__(self, image: Any, soft: bool = False) -> None:
+    def __init__(self, image: Any, soft: bool = False, likely: bool = True) -> None:
         y = np.asarray(image, np.float64)
         if y.ndim != 2 or min(y.shape) < 4 * LOWEST:
             raise ArgumentError(
@@ -58,7 +59,7 @@ class Spectrum:
                 f"got {y.shape}"
             )
         y = y[tuple(slice((n - min(n, MOST)) // 2, (n + min(n, MOST)) // 2) for n in y.shape)]
-        self.shape, self.soft = y.shape, soft
+        self.shape, self.soft, self.likely = y.shape, soft, likely
         taper = np.outer(*(np.hanning(n + 2)[1:-1] for n in y.shape))
         y = (y - (y * taper).sum() / taper.sum()) * taper
         power = np.abs(np.fft.rfft2(y)) ** 2
@@ -141,10 +142,11 @@ class Spectrum:
                       -wave * u, *(self._waves * u)])  # fmt: skip
         weighed, off = J * share, p - EXPECTED
         # of the prior, in the unit of the value
-        slope = 2 / self.count * (PRECISION * off + SHARPNESS)
-        known = (0.5 * PRECISION * off + SHARPNESS) @ off * 2 / self.count
+        unit = 2 * self.likely / self.count
+        slope = unit * (PRECISION * off + SHARPNESS)
+        known = unit * (0.5 * PRECISION * off + SHARPNESS) @ off
         value = float(share @ (np.log(total) + ratio) + known)
-        curvature = np.diag(2 / self.count * PRECISION)
+        curvature = np.diag(unit * PRECISION)
         return value, weighed @ (1 - ratio) + slope, weighed @ J.T + curvature
 
 

@@ -41,7 +41,8 @@ def better_psf(y: Array, psf: Array) -> dict[str, tuple[float, str]]:
 
 
 def _better(y: Array, psf: Array) -> dict[str, tuple[float, str]]:
-    spectrum, psf = Spectrum(y, soft=True), psf.astype(np.float64)
+    # a PSF is doubted only where no scene explains the image, an unlikely one included
+    spectrum, psf = Spectrum(y, soft=True, likely=False), psf.astype(np.float64)
     own = spectrum.misfit(dilated(psf, 1.0))
 
     def best(values: tuple[float, ...], changed: Callable[[float], Array]) -> tuple[float, float]:
