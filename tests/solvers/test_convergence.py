@@ -99,6 +99,7 @@ def test_the_marks_are_four_an_octave():
     assert all(next_mark(k) == min(m for m in marks if m >= k) for k in range(1, 190))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("solver", [pr.FISTA(), pr.PDHG(), pr.ADMM()], ids=lambda s: s.name)
 @pytest.mark.parametrize("prior", [pr.TotalVariation(0.02), pr.WaveletL1(0.02)], ids=str)
 def test_the_gain_of_jobs_ends_within_a_thousandth_of_the_least_objective(prior, solver):

@@ -65,6 +65,7 @@ def test_of_bars_the_more_is_known_the_nearer_to_the_truth(bars, plain):
     assert max(plain) < max(bars.scores(along))
 
 
+@pytest.mark.thorough
 def test_bars_stop_by_themselves_where_they_are_best(bars, plain):
     stop = pr.Stop(iterations=100, discrepancy="auto")
     result = pr.solve(pr.Problem(bars.f), pr.RichardsonLucy(), stop=stop)
