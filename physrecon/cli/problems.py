@@ -11,6 +11,7 @@ from typing import Self
 from physrecon.errors import Interrupted, OutputError, PhysreconError
 
 LOG = logging.getLogger("physrecon")
+LOG.addHandler(logging.NullHandler())  # errors are printed here, and not by logging as well
 FORMAT = "%(asctime)s %(levelname)s %(message)s"
 OUR_FAULT = 70
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 
 import pytest
@@ -31,6 +32,13 @@ def test_quiet_leaves_results_and_warnings(scan, here, capsys):
     assert out.splitlines()[-1].startswith("v.h5: (3, 48, 48)") and err == ""
     assert main(["recon", "nothing.h5", "-q"]) == 66
     assert capsys.readouterr().err.startswith("error: nothing.h5")
+
+
+def test_an_error_is_printed_once():
+    command = [sys.executable, "-m", "physrecon", "info", "x.h5", "--wrong"]
+    said = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert said.returncode == 64 and said.stdout == ""
+    assert said.stderr.count("--wrong") == 1 and said.stderr.startswith("error: info: expected")
 
 
 def test_quiet_draws_no_bar(scan, capsys, monkeypatch):

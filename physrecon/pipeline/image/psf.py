@@ -32,6 +32,7 @@ ALIKE = 0.7  # of the median of the border; every part of a background is as bri
 HAZE = 0.05  # of the light; more of it in a background is seen in the result
 NARROW = 0.76  # of the light in one line: full width at half maximum of a voxel
 OFF_CENTER = 0.5  # voxels
+SHARP_EDGED = ("defocus", "motion")  # models without tails
 
 
 @dataclass(frozen=True)
@@ -147,6 +148,8 @@ def _without_background(
         level = background_level(values) if job.psf_background == "auto" else job.psf_background
         lines.append(f"psf: background of {level:.4g} taken off")
         return without_background(values, float(level))
+    if job.model in SHARP_EDGED:
+        return values  # all of it: a smaller shape is refused
     level, constant = border_level(values)
     total, peak = float(values.sum()), float(values.max(initial=0))
     haze = level * values.size / total if constant and not job.model and total > 0 else 0.0

@@ -96,6 +96,11 @@ def test_saturation_is_counted(here, capsys):
     assert f"{(y == 255).sum()} of 1600 pixels are saturated, at 255" in err
 
 
+def test_a_disc_has_no_tails(image, capsys):
+    assert command("--iterations", "2", psf="defocus:radius=0.15") == 0  # 3 pixels
+    assert "cut off" not in capsys.readouterr().err
+
+
 def test_a_background_left_in_the_psf_is_doubted_and_taken_off(image, capsys):
     write_image("p.tif", PSF + 0.1 * PSF.max(), "YX", overwrite=True)
     assert command("--iterations", "20", output="a.tif") == 0
