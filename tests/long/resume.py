@@ -142,7 +142,8 @@ def disturbed(
         if (folder / "o.h5").exists():  # killed between the rename of OUT and the end
             (folder / "o.h5.state").unlink(missing_ok=True)
             return
-        if process.returncode not in (75, -signal.SIGKILL):
+        early = process.returncode == -signal.SIGTERM and not done  # Python was still loading
+        if process.returncode not in (75, -signal.SIGKILL) and not early:
             raise failure(folder, job, process.returncode)
         number = next(other for other in MOST if other is not number)
 
