@@ -135,7 +135,8 @@ OPTIONS_ELSEWHERE = {
     "reg": "--prior", "regularisation": "--prior", "regularization": "--prior",
     "remove-stripe": "--rings", "ring-removal": "--rings", "ringremoval": "--rings",
     "rotation-axis": "--center", "sinogram": "--slices", "stripe-removal": "--rings",
-    "theta": "--angles", "tv": "--prior tv", "solver": "--method", "logfile": "--log",
+    "size": "--shape", "theta": "--angles",
+    "tv": "--prior tv", "solver": "--method", "logfile": "--log",
     "silent": "--quiet",
 }  # fmt: skip
 

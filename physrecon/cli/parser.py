@@ -60,9 +60,22 @@ class Parser(argparse.ArgumentParser):
             fill(self)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Report unknown options by their command, which suggests its own."""
+        """Report unknown options by their command, which suggests its own, then missing ones: an
+        option may be missing because it is spelt wrongly."""
         self.add_own_options()
-        parsed, unknown = super().parse_known_args(args, namespace)
+        required = [action for action in self._actions if action.required]
+        try:
+            for action in required:
+                action.required = False
+            parsed, unknown = super().parse_known_args(args, namespace)
+        finally:
+            for action in required:
+                action.required = True
         if unknown:
-            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+            first = next((word for word in unknown if word.startswith("-")), unknown[0])
+            self.error(f"unrecognized arguments: {first}")
+        missing = [action for action in required if not hasattr(parsed, action.dest)]
+        if missing:
+            names = ("/".join(a.option_strings) or a.metavar or a.dest for a in missing)
+            self.error(f"the following arguments are required: {', '.join(map(str, names))}")
         return parsed, unknown

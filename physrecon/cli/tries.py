@@ -49,8 +49,9 @@ def draw_tries(
         columns,
     )
     _write_table(table, tried)
+    seconds = sum(one.seconds for one in tried.tries)
     messages.result(f"{table}: figures of every slice")
-    messages.result(f"{picture}: {len(tried.tries)} slices of row {tried.row}")
+    messages.result(f"{picture}: {len(tried.tries)} slices of row {tried.row} in {seconds:.1f} s")
 
 
 def label(chosen: Mapping[str, Any]) -> str:

@@ -65,7 +65,8 @@ class ImageJob(Job):
     psf: PSF = option(
         ...,
         f"the blur of a point: a file, or a model ({', '.join(PSF_MODELS)}) with its parameters in "
-        "the unit of the voxels, such as gaussian:sigma=0.2",
+        "the unit of the voxels, such as gaussian:sigma=0.2; `--psf list` shows models, parameters "
+        "and units",
         metavar="PSF",
     )
     boundary: Annotated[str, one_of(BOUNDARIES)] = option(

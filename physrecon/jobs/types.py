@@ -142,7 +142,9 @@ def check_path(value: str | Path, longest: int = LONGEST_NAME) -> None:
 def _psf(value: Any) -> str:
     """A path or the name of a model with its parameters, as text."""
     if not (value and isinstance(value, str | Path)):
-        raise ValueError(f"expected a file or a model such as gaussian:sigma=2, got {shown(value)}")
+        raise ValueError(
+            f"expected a file or a model such as gaussian:sigma=2 (--psf list), got {shown(value)}"
+        )
     if str(value).partition(":")[0] not in PSF_MODELS:
         check_path(value)
     return str(value)

@@ -118,9 +118,14 @@ class Messages:
             self.warn(line)
 
     @contextmanager
-    def progress(self, verb: str, total: int, unit: str, done: int = 0) -> Iterator[Progress]:
-        """Show progress over `total` units of work, of which `done` are finished already."""
+    def progress(
+        self, verb: str, total: int, unit: str, done: int = 0, every: bool = True
+    ) -> Iterator[Progress]:
+        """Show progress over `total` units of work, of which `done` are finished already.
+
+        every: write a line for every piece where there is no terminal, else one in 30 s."""
         progress = Progress(self, verb, total, unit, done)
+        progress.every = every or self.verbose
         outer = self._shown
         try:
             if outer is None and sys.stderr.isatty() and not self.quiet:
@@ -191,6 +196,7 @@ class Progress:
         self._total, self._done = total, done
         self.bar: Any = None
         self.pace = Pace(total, done, messages.compiler)
+        self.every = True  # piece is worth a line
         self.texts: dict[str, int] = {}  # how pieces ended → units of work that ended so
         self._what, self._pieces, self._open = "", ("", 1), False
         self._text, self._at, self._announced, self._stated = "", "", "", 0.0
@@ -254,6 +260,9 @@ class Progress:
         self._done, self._text = self._done + units, ""
         if text:
             self.texts[text] = self.texts.get(text, 0) + units
+        if not self.every:
+            self.show()
+            return
         self._line = time.perf_counter()
         seconds = f"{self.pace.seconds:.1f} s"
         line = f"{self._verb} {self._done}/{self._total} {self._unit}  {seconds}"
@@ -352,7 +361,9 @@ class NoMessages(Messages):
         pass
 
     @contextmanager
-    def progress(self, verb: str, total: int, unit: str, done: int = 0) -> Iterator[Progress]:
+    def progress(
+        self, verb: str, total: int, unit: str, done: int = 0, every: bool = True
+    ) -> Iterator[Progress]:
         yield Progress(self, verb, total, unit, done)
 
     @contextmanager

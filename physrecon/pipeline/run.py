@@ -14,7 +14,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from physrecon.cancellation import cancellation_point
-from physrecon.errors import ArgumentError, ConfigError, DataError, Interrupted, ReadError
+from physrecon.errors import (
+    ArgumentError,
+    ConfigError,
+    DataError,
+    Interrupted,
+    OutputError,
+    ReadError,
+)
 from physrecon.io.made import with_stop
 from physrecon.io.opened import UnchangedFiles
 from physrecon.jobs.model import Job
@@ -24,7 +31,7 @@ from physrecon.pipeline.messages import Messages, NoMessages, PieceProgress
 from physrecon.pipeline.model_check import doubts
 from physrecon.pipeline.plan import Plan, make_plan, may_end, work_in_words
 from physrecon.pipeline.preflight import check_method, check_output, require_machine
-from physrecon.pipeline.provenance import facts_of_run, is_done, result_record
+from physrecon.pipeline.provenance import facts_of_run, in_the_way, is_done, result_record
 from physrecon.pipeline.task import Outcome, Piece, Sink, Task
 from physrecon.pipeline.work import PieceWork
 from physrecon.preprocess.defects import Repairs
@@ -47,6 +54,11 @@ def run(job: Job, messages: Messages | None = None) -> Path:
             say = "done already, of this very job and input; --overwrite does it again"
             messages.result(f"{job.output}: {say}")
         else:
+            if there and (other := _of_another_job(task)):
+                raise OutputError(
+                    f"{job.output}: expected a new file, got {other}; choose another name or pass "
+                    "--overwrite"
+                )
             _carry_out(task, messages)
     if messages.json:
         record = result_record(job, done, time.perf_counter() - began)
@@ -92,6 +104,15 @@ def _carry_out(task: Task, messages: Messages) -> None:
             messages.result(f"{path}: {content}")
     view = f"physrecon view {shlex.quote(str(job.output))}"
     messages.result(f"{job.output}: {need.result} — open with `{view}`")
+
+
+def _of_another_job(task: Task) -> str:
+    """In words, how the result in OUT differs from that of the task; "" if it is none of ours."""
+    job = task.job
+    inputs = make_plan(task).footprint.outputs.inputs
+    if any(path.exists() and path.samefile(job.output) for path in inputs):
+        return ""
+    return in_the_way(job, task.inputs(), task.identity())
 
 
 def plan(job: Job, messages: Messages | None = None) -> Plan:

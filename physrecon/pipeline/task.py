@@ -143,6 +143,9 @@ class Task(Protocol):
     def identity(self) -> str:
         """Digest of the job, its input and the versions; the input is read."""
 
+    def inputs(self) -> dict[str, str]:
+        """Digests of the data of the job, by name."""
+
     def resolved(self, messages: Messages, kept: KeptWork) -> Self:
         """The task with all automatic settings replaced by values found in the data.
 

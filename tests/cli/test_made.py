@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from discs import write_scan
 from interruption import Steps
+from listing import files
 
+import physrecon as pr
 from physrecon.cancellation import cancel_on_signals
 from physrecon.cli.main import main
 from physrecon.errors import Interrupted
@@ -82,3 +85,39 @@ def test_slabs_of_two_runs_tell_both_ends(here, capsys):
 def test_a_description_of_another_program_is_none_of_ours():
     assert parsed("ImageJ=1.53\nunit=um") == {} and parsed("") == {}
     assert parsed("method fbp\nphysrecon 1\n\nkind = 'x'\n")["job"] == "kind = 'x'\n"
+
+
+@pytest.mark.parametrize("name", ["v.h5", "v.tif"])
+def test_an_output_of_another_job_says_in_what_it_differs(name, scan, here, capsys):
+    job = ["recon", "scan.h5", "-o", name]
+    assert main([*job, "--center", "22.3"]) == 0
+    before = files(here)
+    capsys.readouterr()
+    assert main([*job, "--center", "22.5", "--rings", "sort", "--slices", "0:2"]) == 73
+    said = capsys.readouterr().err
+    assert f"{name}: expected a new file, got the result of another job (" in said
+    for words in ("center 22.3 there, 22.5 wanted", "rings none there, sort wanted", "slices"):
+        assert words in said
+    assert "width" not in said and "--overwrite" in said
+    assert main(job) == 73  # a given axis, where it is to be found
+    assert "center 22.3 there, auto wanted" in capsys.readouterr().err
+    scan.touch()
+    assert main([*job, "--center", "22.3"]) == 73
+    assert "(the input has changed since)" in capsys.readouterr().err
+    assert files(here) == before
+
+
+def test_an_axis_that_was_found_is_no_difference(scan, here, capsys):
+    assert main(["recon", "scan.h5", "-o", "v.h5"]) == 0
+    assert main(["recon", "scan.h5", "-o", "v.h5", "--filter", "hann"]) == 73
+    assert "(filter ram-lak there, hann wanted)" in capsys.readouterr().err
+
+
+def test_an_image_of_another_job_says_in_what_it_differs(here, capsys):
+    pr.write_image("i.tif", 1 + np.eye(32, dtype=np.float32), "YX")
+    job = ["deconvolve", "i.tif", "-o", "o.tif", "--psf"]
+    assert main([*job, "gaussian:sigma=1", "--iterations", "2"]) == 0
+    assert main([*job, "gaussian:sigma=2", "--iterations", "3"]) == 73
+    said = capsys.readouterr().err
+    assert "psf gaussian:sigma=1 there, gaussian:sigma=2 wanted" in said
+    assert "stop.iterations 2 there, 3 wanted" in said and "PSF has changed" not in said

@@ -56,6 +56,14 @@ HEAVY = ("numpy", "numba", "h5py", "scipy", "matplotlib", "pydantic", "tqdm")
         (["recon", "s", "-o", "v", "--method", "gd", "--set", "solver.stp=1"], ["step"]),
         (["recon", "s", "-o", "v", "--method", "gd", "--set", "solver.step=9"], ["step < 2"]),
         (["recon", "s", "t", "-o", "v"], ["no further argument", "'t'"]),
+        (
+            ["simulate", "x.h5", "--size", "64"],
+            ["known option, got '--size'; did you mean --shape?"],
+        ),
+        (["simulate", "--sape", "3,4,5"], ["did you mean --shape"]),
+        (["simulate", "-o", "s", "--views", "9"], ["simulate --shape: expected a value, got none"]),
+        (["try", "s.h5"], ["try --vary: expected a value, got none"]),
+        (["info"], ["info FILE: expected a value, got none"]),
         (["view", "v", "--window", "2:1"], ["lo < hi"]),
         (["simulate", "-o", "s", "--shape", "3,4", "--views", "9"], ["z,y,x"]),
     ],
@@ -67,6 +75,25 @@ def test_a_wrong_word_is_answered_with_the_right_one(argv, words, here, capsys):
     for word in words:
         assert word in err
     assert not files(here)
+
+
+@pytest.mark.parametrize(
+    "psf, code",
+    [
+        *(("gausian", 64), ("gausian:sigma=2", 64), ("gaussian:sgma=2", 64), ("gaussian", 64)),
+        *(("gaussian:2", 64), ("psf.tif", 66)),
+    ],
+)
+def test_a_wrong_psf_is_answered_with_the_way_to_the_list(psf, code, here, capsys):
+    pr.write_image("i.tif", np.ones((9, 9)), "YX")
+    assert main(["deconvolve", "i.tif", "--psf", psf]) == code
+    assert "`physrecon deconvolve --psf list` shows models" in capsys.readouterr().err
+    assert files(here) == {"i.tif"}
+
+
+def test_the_help_of_psf_names_the_list(capsys):
+    assert main(["deconvolve", "--help"]) == 0
+    assert "`--psf list` shows models" in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize(

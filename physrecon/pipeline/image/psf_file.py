@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physrecon.catalog import PSF_MODELS, expected
-from physrecon.errors import ArgumentError, DataError
+from physrecon.errors import ArgumentError, DataError, MissingInputError
 from physrecon.io.images.image import Image, open_image
 from physrecon.io.units import LENGTHS, printed
 from physrecon.jobs.image_job import ImageJob
+from physrecon.pipeline.image.psf_model import SEE_LIST
 
 Array = NDArray[np.float64]
 SAME = 0.01  # relative; voxel sizes that differ by less are the same
@@ -26,8 +27,15 @@ def psf_of_file(
 
     wanted: voxel size and unit of the image.  Raises DataError if those of the PSF differ."""
     name = job.psf.partition(":")[0]
-    if ":" in job.psf and "::" not in job.psf and not os.path.exists(job.psf):
-        raise ArgumentError(f"psf: no such file, and of models {expected(name, PSF_MODELS)}")
+    named = (":" in job.psf and "::" not in job.psf) or Path(job.psf).name.isidentifier()
+    if named and not os.path.exists(job.psf):
+        raise ArgumentError(
+            f"psf: no such file, and of models {expected(name, PSF_MODELS)}\n{SEE_LIST}"
+        )
+    if not os.path.exists(job.psf.partition("::")[0]):
+        raise MissingInputError(
+            f"psf: expected a file or a model, got no file {job.psf}; check the name\n{SEE_LIST}"
+        )
     with open_image(job.psf) as file:
         values = _one_frame(job, image, file)
         lines = [f"psf: {job.psf}, {values.shape} {file.dtype}"]

@@ -23,6 +23,7 @@ MOST_PIXELS = 127  # along an axis, if no shape is given
 LEFT_OUT = 1e-3  # of the light along each axis, if no shape is given
 POINT = 0.98  # of the light in one line of voxels along every axis: no blur
 DIMENSIONS = {"gaussian": (2, 3), "born-wolf": (3,), "gibson-lanni": (3,)}  # others: 2
+SEE_LIST = "`physrecon deconvolve --psf list` shows models, parameters and units"
 FARTHEST = 4  # frames; light from farther away is nothing that an image shows
 
 
@@ -99,7 +100,9 @@ def _parameters(text: str) -> dict[str, Any]:
                 raise ArgumentError(f"psf: expected every parameter once, got {key} twice")
             values = found.setdefault(key, [])
         elif not found:
-            raise ArgumentError(f"psf: expected parameters such as sigma=2, got {text!r}")
+            raise ArgumentError(
+                f"psf: expected parameters such as sigma=2, got {text!r}\n{SEE_LIST}"
+            )
         values.append(_value(value.strip()))
     return {key: v[0] if len(v) == 1 else tuple(v) for key, v in found.items()}
 
@@ -176,13 +179,15 @@ def _called(
     known = tuple(p for p in signature.parameters if p not in ("shape", size))
     for parameter in given:
         if parameter not in known:
-            raise ArgumentError(f"psf: {name}: {expected(parameter, (*known, 'shape'))}")
+            named = expected(parameter, (*known, "shape"))
+            raise ArgumentError(f"psf: {name}: {named}\n{SEE_LIST}")
     needed = [p for p in known if signature.parameters[p].default is inspect.Parameter.empty]
     missing = [p for p in needed if p not in given]
     if missing:
         example = ",".join(f"{p}=…" for p in needed)
         raise ArgumentError(
-            f"psf: {name}: expected {', '.join(missing)}, got none; write {name}:{example}"
+            f"psf: {name}: expected {', '.join(missing)}, got none; write {name}:{example}\n"
+            f"{SEE_LIST}"
         )
     try:
         with np.errstate(all="ignore"):

@@ -152,9 +152,9 @@ class ImageTask:
         return image_warnings(self.job, self._statistics)
 
     def identity(self) -> str:
-        return digest(provenance(self.job, self._inputs()))
+        return digest(provenance(self.job, self.inputs()))
 
-    def _inputs(self) -> dict[str, str]:
+    def inputs(self) -> dict[str, str]:
         """Digests of image and PSF, by name."""
         if not self._digests:
             psf = hashlib.sha256(np.ascontiguousarray(self.psf.values).tobytes())
@@ -221,7 +221,7 @@ class ImageTask:
                 [piece.place for piece in footprint.pieces],
                 self.voxel_size,
                 self.length_unit,
-                as_text(provenance(job, self._inputs())),
+                as_text(provenance(job, self.inputs())),
                 job.overwrite,
                 footprint.outputs.files[1:],
                 self._labels(),

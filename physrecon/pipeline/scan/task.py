@@ -180,9 +180,9 @@ class ScanTask:
         return []
 
     def identity(self) -> str:
-        return digest(provenance(self.job, self._inputs()))
+        return digest(provenance(self.job, self.inputs()))
 
-    def _inputs(self) -> dict[str, str]:
+    def inputs(self) -> dict[str, str]:
         """Digests of the data, by name."""
         if not self._fingerprint:
             self._fingerprint[:] = [self.scan.fingerprint()]
@@ -260,7 +260,7 @@ class ScanTask:
             np.float32,
             [piece.place for piece in footprint.pieces],
             self.scan.length_unit,
-            provenance(job, self._inputs()),
+            provenance(job, self.inputs()),
             job.overwrite,
         ) as sink:
             yield sink

@@ -107,7 +107,7 @@ def _tried(
 ) -> Iterator[Try]:
     measured: dict[Any, SlabData] = {}
     kept = NothingKept(NoMessages())
-    with messages.progress("try", len(choices), "slices") as progress:
+    with messages.progress("try", len(choices), "slices", every=False) as progress:
         for chosen in choices:
             began = time.perf_counter()
             job = _one_row(make_job(found | chosen), row)
