@@ -149,14 +149,14 @@ def view(messages: Messages, input: str, **options: Any) -> int:
 def report(
     messages: Messages, input: str, output: str | None = None, overwrite: bool = False
 ) -> int:
-    from physrecon.cli.view import check_picture, refuse_scan
+    from physrecon.cli.view import beside, check_picture, open_result
     from physrecon.io.atomic_file import replacing
     from physrecon.report.page import report_page
 
-    path = Path(output or Path(input).with_suffix(".html"))
-    refuse_scan(input)
-    check_picture(path, Path(input), overwrite, ".html")
-    page = report_page(input)
+    path = Path(output) if output else beside(input, ".html")
+    with open_result(input) as viewed:
+        check_picture(path, Path(input), overwrite, ".html")
+        page = report_page(input, viewed)
     with replacing(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
     messages.result(str(path))

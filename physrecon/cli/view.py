@@ -4,17 +4,22 @@ Volumes have y pointing up, as on paper; images have row 0 on top, as on a scree
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
 
 from physrecon.errors import ArgumentError, DataError, OutputError
 from physrecon.io.atomic_file import check_new_file
+from physrecon.io.content import FOLDER, HDF5, MRC, content_of, file_and_group
 from physrecon.io.viewed import AXES, Viewed, cut, middle, open_viewed
 from physrecon.pictures.panels import Panel, panels_figure
 from physrecon.pictures.slices import save
 
 ALL = "all"
+LONGEST_NAME = 44  # characters above a panel
 
 
 def view(
@@ -33,18 +38,18 @@ def view(
     same shape, drawn beside it on the same scale, and the difference.  Of an image with times or
     channels the first frame is shown.  Raises ArgumentError for a slice that does not exist and for
     volumes of unlike shape, DataError for a scan, OutputError for a PNG that exists."""
-    refuse_scan(volume)
     if index is not None and axis == ALL:
         raise ArgumentError("--slice: expected one axis for it, got all; choose --axis z, y or x")
-    with open_viewed(volume) as v:
+    with open_result(volume) as v:
         across = AXES if axis == ALL else axis
         at = {name: _index(v, name, index) for name in across}
         name = ALL if axis == ALL else f"{axis}{at[axis]}"
-        path = Path(output or Path(volume).with_suffix(f".{name}.png"))
+        path = Path(output) if output else beside(volume, f".{name}.png")
         check_picture(path, Path(volume), overwrite)
-        panels = [_panel(v, name, place, Path(volume).name) for name, place in at.items()]
+        named, other = _told_apart(volume, compare)
+        panels = [_panel(v, name, place, named) for name, place in at.items()]
     if compare is not None:
-        panels = _compared(panels, v, Path(compare), at)
+        panels = _compared(panels, v, Path(compare), other, at)
     unit = v.unit or "pixel"
     figure = panels_figure(panels, unit, v.quantity, window, v.row_0_on_top)
     save(figure, path)
@@ -59,13 +64,30 @@ def _index(v: Viewed, axis: str, index: int | None) -> int:
 
 
 def _panel(v: Viewed, axis: str, index: int, name: str) -> Panel:
-    return Panel(*cut(v, axis, index), f"{name}   {axis} = {index}")
+    return Panel(*cut(v, axis, index), f"{name}\n{axis} = {index}")
 
 
-def _compared(panels: list[Panel], v: Viewed, other: Path, at: dict[str, int]) -> list[Panel]:
+def _told_apart(volume: str | Path, other: str | Path | None) -> tuple[str, str]:
+    """The names of two files, with the folders that tell files of one name apart."""
+    names = [Path(os.path.abspath(path)).parts for path in (volume, other or "")]
+    last = 1
+    while names[0][-last:] == names[1][-last:] and last < max(map(len, names)):
+        last += 1
+    first, second = (_shortened("/".join(parts[-last:])) for parts in names)
+    return first, second
+
+
+def _shortened(name: str) -> str:
+    """A name that fits above a panel."""
+    half = LONGEST_NAME // 2
+    return name if len(name) <= LONGEST_NAME else f"{name[: half - 1]} … {name[-half + 2 :]}"
+
+
+def _compared(
+    panels: list[Panel], v: Viewed, other: Path, name: str, at: dict[str, int]
+) -> list[Panel]:
     """Each panel, that of another volume, and their difference."""
-    refuse_scan(other)
-    with open_viewed(other) as w:
+    with open_result(other) as w:
         if w.shape != v.shape:
             raise ArgumentError(
                 f"--compare: expected a volume of {v.shape}, got {w.shape} in {other}; compare "
@@ -73,22 +95,46 @@ def _compared(panels: list[Panel], v: Viewed, other: Path, at: dict[str, int]) -
             )
         found = []
         for panel, (axis, index) in zip(panels, at.items(), strict=True):
-            second = _panel(w, axis, index, other.name)
+            second = _panel(w, axis, index, name)
             values = second.image.astype(np.float64) - panel.image
-            title = f"{other.name} - {panel.title}"
+            title = f"{name}\n− {panel.title}"  # a line for each of the two names
             found += [panel, second, panel._replace(image=values, title=title, difference=True)]
     return found
 
 
-def refuse_scan(path: str | Path) -> None:
-    """Raise DataError for a raw scan: its counts are no attenuation and its views no slices."""
-    from physrecon.io import open_scan
+def beside(path: str | Path, ending: str) -> Path:
+    """The path of a file, or of a folder such as ".", with another ending."""
+    name = Path(path) if Path(path).name not in ("", "..") else Path(os.path.abspath(path))
+    return name.with_suffix(ending)
+
+
+@contextmanager
+def open_result(path: str | Path) -> Iterator[Viewed]:
+    """A volume or an image to look at.
+
+    Raises DataError for another file and for a raw scan, MissingInputError."""
     from physrecon.io.output.piece_folder import unfinished_reported
 
+    with unfinished_reported(path):
+        kind = content_of(file_and_group(path)[0], "a result (a volume or an image)").kind
+    with ExitStack() as opened:
+        try:
+            viewed = opened.enter_context(open_viewed(path))
+        except DataError:
+            _refuse_scan(path)
+            raise
+        if kind in (HDF5, FOLDER, MRC) and not viewed.configuration:
+            _refuse_scan(path)
+        yield viewed
+
+
+def _refuse_scan(path: str | Path) -> None:
+    """Raise DataError for a raw scan: its counts are no attenuation and its views no slices."""
+    from physrecon.io import open_scan
+
     try:
-        with unfinished_reported(path):
-            open_scan(path, angle_unit="deg").close()
-    except DataError:  # no scan; `open_viewed` checks whether it is a volume
+        open_scan(path, angle_unit="deg").close()
+    except DataError:
         return
     raise DataError(
         f"{path}: expected a volume, got a raw scan; make the volume with `physrecon recon` first"

@@ -6,6 +6,7 @@ has room for little, as labels."""
 from __future__ import annotations
 
 import json
+import re
 import time
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -14,6 +15,7 @@ from typing import Any
 
 from physrecon.errors import PhysreconError
 from physrecon.io.content import HDF5, content_of
+from physrecon.io.description import as_map, divided, joined
 from physrecon.io.images.image import open_image
 from physrecon.io.volumes.volume import open_volume
 
@@ -24,6 +26,11 @@ OF_JOB = (
     "method", "filter", "likelihood", "rings", "padding", "width", "nonnegative",
     "slices", "crop", "bin", "mask",
 )  # fmt: skip
+# rows of the summary of a result
+SHOWN = (
+    "method", "iterations", "filter", "likelihood", "prior", "weight", "center", "psf",
+    "background", "mask", "stored",
+)  # fmt: skip
 STORED = "stored"  # what numbers of fewer bits mean
 # name of a text → name of a row
 FOUND = {
@@ -33,6 +40,8 @@ FOUND = {
     "found_background": "background",
 }
 # of the job, where nothing was found → value that says nothing
+# value = 0.5 × stored - 1 in 1/mm
+_SCALE = re.compile(r"value = (?:(\S+) [×*] )?stored(?: ([+-]) (\S+))? in (.*)")
 STATED: dict[str, Any] = {"center": None, "background": 0.0, "psf": None}
 
 
@@ -58,14 +67,38 @@ def expanded(texts: Mapping[str, str]) -> dict[str, str]:
 
 
 def parsed(description: str) -> dict[str, str]:
-    """The texts in the description of an image: a line each, an empty line, the job.
+    """The texts in the description of an image; {} unless it is of ours."""
+    texts = as_map(divided(description)[1] or description)
+    return texts if "physrecon" in texts else {}
 
-    {} unless it is of ours."""
-    head, _, job = description.replace("\r", "").partition("\n\n")
-    texts = dict(line.partition(" ")[::2] for line in head.splitlines())
-    if "physrecon" not in texts:
-        return {}
-    return texts | ({"job": job} if job else {})
+
+def with_summary(texts: str) -> str:
+    """A description of texts, by name, with what a person wants to know of the result first."""
+    known = as_map(texts)
+    job = _job(known)
+    if "physrecon" not in known or not job:
+        return texts
+    done = "Deconvolved" if job.get("kind") == "deconvolve" else "Reconstructed"
+    source = Path(str(job.get("input", "?"))).name
+    rows = dict(_settings(known, job))  # of several rows of one name the last
+    if "iterations" not in rows:
+        rows.pop("likelihood", None)  # of no use to a direct method
+    if rows.pop("ended", "") and (reasons := endings(known)):
+        rows["iterations"] = f"{max(count for count, _ in _stops(known))}, {'; '.join(reasons[:3])}"
+    lines = [f"{name}: {rows[name]}" for name in SHOWN if name in rows]
+    if "values" in known and STORED not in rows:
+        lines.append(f"values: {known['values']}")
+    first = f"{done} from {source} by physrecon {known['physrecon']}"
+    return joined("\n".join([first, *lines]), texts)
+
+
+def scale_of(texts: Mapping[str, str]) -> tuple[float, float, str]:
+    """(slope, offset, unit) of value = slope · stored + offset; (1, 0, unit) without a scale."""
+    found = _SCALE.search(texts.get(STORED, ""))
+    if not found:
+        return 1.0, 0.0, texts.get("values", "")
+    offset = float(found[3] or 0) * (-1 if found[2] == "-" else 1)
+    return float(found[1] or 1), offset, found[4]
 
 
 def how_made(texts: Mapping[str, str], path: str | Path) -> list[tuple[str, str]]:
@@ -115,6 +148,13 @@ def _rows(texts: Mapping[str, str], path: str | Path) -> Iterator[tuple[str, str
     job = _job(texts) or {"method": texts.get("method", "")}
     if "input" in job:
         yield "made from", str(job["input"])
+    yield from _settings(texts, job)
+    where = f" on {texts['host']}" if texts.get("host") else ""
+    yield "written", f"{_written(path)}{where}, by physrecon {texts['physrecon']}"
+
+
+def _settings(texts: Mapping[str, str], job: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """(name, value) of the method, of what was found in the data, and of how it ended."""
     for name in OF_JOB:
         if name == "filter" and job.get("method") != "fbp":
             continue
@@ -140,8 +180,6 @@ def _rows(texts: Mapping[str, str], path: str | Path) -> Iterator[tuple[str, str
     if check := _json(texts.get(CHECK, "{}")):
         fits = "fits: the residual is what noise alone would leave"
         yield "model", str(check.get("sentence") or fits)
-    where = f" on {texts['host']}" if texts.get("host") else ""
-    yield "written", f"{_written(path)}{where}, by physrecon {texts['physrecon']}"
 
 
 def _written(path: str | Path) -> str:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from physrecon.errors import DataError
 from physrecon.io.content import HDF5, content_of
 from physrecon.io.images.image import Image, open_image
-from physrecon.io.made import parsed
+from physrecon.io.made import parsed, scale_of
 from physrecon.io.units import printed
 from physrecon.io.volumes.volume import Volume, open_volume
 
@@ -82,9 +82,23 @@ def _of_image(image: Image) -> Viewed:
     """The first frame of an image, 2-D or 3-D."""
     first, unit = image.frames[0], printed(image.length_unit)
     texts = parsed(image.description)
+    slope, offset, value_unit = scale_of(texts)
+    data: Any = image if (slope, offset) == (1, 0) else Scaled(image, slope, offset)
+    quantity = f"attenuation [{value_unit}]" if value_unit.startswith("1/") else "grey value"
     if len(image.frame_shape) == 3:
-        return Viewed(
-            image, first, image.frame_shape, image.voxel_size, unit, "grey value", True, texts
-        )
-    plane, pitch = image.read(first)[None], (1.0, *image.voxel_size)
-    return Viewed(plane, (), plane.shape, pitch, unit, "grey value", True, texts)
+        shape, pitch = image.frame_shape, image.voxel_size
+        return Viewed(data, first, shape, pitch, unit, quantity, True, texts)
+    plane, pitch = np.asarray(data[first])[None], (1.0, *image.voxel_size)
+    return Viewed(plane, (), plane.shape, pitch, unit, quantity, True, texts)
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """The values slope · stored + offset, float32, of an array that is read when it is indexed."""
+
+    stored: Any
+    slope: float
+    offset: float
+
+    def __getitem__(self, key: Any) -> NDArray[Any]:
+        return np.asarray(self.stored[key] * self.slope + self.offset, np.float32)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physrecon.io.made import expanded, how_made
-from physrecon.io.viewed import AXES, Viewed, cut, middle, open_viewed
+from physrecon.io.viewed import AXES, Viewed, cut, middle
 from physrecon.pictures.histogram import histogram_figure
 from physrecon.pictures.panels import Panel, panels_figure
 from physrecon.pictures.slices import as_png
@@ -32,14 +32,11 @@ img { max-width: 100%; height: auto } pre { background: #f5f5f5; padding: 1em; o
 """
 
 
-def report_page(path: str | Path) -> str:
-    """The page of a volume or an image.
-
-    Raises DataError for another kind of file, MissingInputError if it is absent."""
-    with open_viewed(path) as viewed:
-        facts, data = expanded(viewed.configuration), _sampled(viewed)
-        places = {axis: middle(viewed, axis) for axis in AXES if viewed.shape[0] > 1 or axis == "z"}
-        panels = [Panel(*cut(viewed, axis, i), f"{axis} = {i}") for axis, i in places.items()]
+def report_page(path: str | Path, viewed: Viewed) -> str:
+    """The page of a volume or an image.  path: of its file."""
+    facts, data = expanded(viewed.configuration), _sampled(viewed)
+    places = {axis: middle(viewed, axis) for axis in AXES if viewed.shape[0] > 1 or axis == "z"}
+    panels = [Panel(*cut(viewed, axis, i), f"{axis} = {i}") for axis, i in places.items()]
     unit = viewed.unit or "pixel"
     slices = panels_figure(panels, unit, viewed.quantity, row_0_on_top=viewed.row_0_on_top)
     parts = [

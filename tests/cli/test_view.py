@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shutil import rmtree
+from shutil import copyfile, rmtree
 
 import h5py
 import numpy as np
@@ -12,6 +12,9 @@ from listing import files
 from volume_files import write
 
 from physrecon.cli.main import main
+from physrecon.cli.view import _shortened
+from physrecon.io.viewed import cut, open_viewed
+from physrecon.pictures.panels import panels_figure
 
 
 def test_a_negative_window_is_a_value(scan, here, capsys):
@@ -155,3 +158,45 @@ def test_a_picture_is_drawn_once(volume, here, monkeypatch):
     monkeypatch.setattr(image, "make_image", lambda *a, **k: (made.append(1), make(*a, **k))[1])
     assert main(["view", "v.h5"]) == 0
     assert len(drawn) == 1 and len(made) == 2
+
+
+def stored(capsys, *output):
+    """The title of the picture of a volume that is stored in 16 bits."""
+    argv = ["recon", "scan.h5", "--center", "22.3", "--out-dtype", "uint16", "--overwrite", "-o"]
+    assert main([*argv, *output]) == 0
+
+
+@pytest.mark.parametrize(
+    "output", [["v.tif"], ["v.ome.tif"], ["v.mrc"], ["v", "--format", "tiff"], ["v2.h5"]]
+)
+def test_a_picture_shows_values_and_not_the_numbers_that_store_them(output, volume, here, capsys):
+    stored(capsys, *output)
+    with open_viewed("v.h5") as exact, open_viewed(output[0]) as found:
+        assert found.quantity.startswith("attenuation [1/")
+        expected, got = (np.asarray(cut(v, "z", 1)[0]) for v in (exact, found))
+    step = np.ptp(expected) / 30000
+    assert np.allclose(got, expected, atol=step)
+
+
+def test_compared_panels_say_which_file_is_which(volume, here, monkeypatch):
+    (here / "other").mkdir()
+    copyfile("v.h5", "other/v.h5")
+    copyfile("v.h5", "w.h5")
+    drawn = []
+    real = panels_figure
+    monkeypatch.setattr(
+        "physrecon.cli.view.panels_figure", lambda p, *a: drawn.append(p) or real(p, *a)
+    )
+    for other, names in (("w.h5", ("v.h5", "w.h5")), ("other/v.h5", (f"{here.name}/v.h5", None))):
+        assert main(["view", "v.h5", "--compare", other, "-o", "c.png", "--overwrite"]) == 0
+        titles = [panel.title for panel in drawn.pop()]
+        first, second = names[0], names[1] or "other/v.h5"
+        first = _shortened(first)
+        assert titles == [
+            f"{first}\nz = 1", f"{second}\nz = 1", f"{second}\n− {first}\nz = 1",
+        ]  # fmt: skip
+
+
+def test_long_names_are_shortened_in_the_middle():
+    name = _shortened("a" * 40 + "b" * 40)
+    assert len(name) <= 44 and name.startswith("aaaa") and name.endswith("bbbb") and "…" in name

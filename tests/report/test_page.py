@@ -12,7 +12,13 @@ from listing import files
 
 from physrecon.cli.main import main
 from physrecon.io import write_image
+from physrecon.io.viewed import open_viewed
 from physrecon.report.page import report_page
+
+
+def page_of(path):
+    with open_viewed(path) as viewed:
+        return report_page(path, viewed)
 
 
 class Page(HTMLParser):
@@ -59,7 +65,7 @@ def test_a_foreign_image_has_slices_and_values_alone(here):
     values = np.linspace(0, 1, 30 * 20, dtype=np.float32).reshape(30, 20)
     values[0, 0] = np.nan
     write_image(here / "i.tif", values, "YX")
-    page = Page(report_page(here / "i.tif"))
+    page = Page(page_of(here / "i.tif"))
     said = " ".join(page.words)
     assert "1 of 600" in said and "Job" not in said and len(page.pictures) == 2
 
@@ -83,7 +89,21 @@ def test_text_from_files_is_no_markup(here):
         group["versions"] = "<b>"
         check = {"checked": "row 1", "fits": False, "chi2": 9.5, "sentence": "axis <i>off</i>"}
         group["model_check"] = json.dumps(check | {"causes": {"axis": 0.4}})
-    page = report_page(here / "v.h5")
+    page = page_of(here / "v.h5")
     assert "<script>" not in page and "<b>" not in page and "&lt;script&gt;" in page
     said = " ".join(Page(page).words)
     assert "axis <i>off</i>" in said and "row 1" in said and "explained by axis 0.4" in said
+
+
+@pytest.mark.parametrize("command", ["report", "view"])
+def test_a_result_that_is_absent_is_asked_for_by_what_it_is(command, here, capsys):
+    assert main([command, "nothing.h5"]) == 66
+    said = capsys.readouterr().err
+    assert said.startswith("error: nothing.h5: expected a result (a volume or an image), got none;")
+
+
+def test_the_folder_one_is_in_can_be_named_by_a_dot(here, capsys):
+    write_image("slice_1.tif", np.ones((9, 9), "f4"), "YX")
+    write_image("slice_2.tif", np.ones((9, 9), "f4"), "YX")
+    assert main(["view", "."]) == 0
+    assert capsys.readouterr().out.strip() == f"{here}.z1.png"

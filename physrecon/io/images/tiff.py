@@ -5,7 +5,6 @@ are read directly from the file; others are decoded one at a time."""
 
 from __future__ import annotations
 
-import html
 import logging
 import math
 import re
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 
 from physrecon.errors import DataError
 from physrecon.io.content import TIFF, Content
+from physrecon.io.description import of_ome as of_ome_text
 from physrecon.io.file_array import FileArray
 from physrecon.io.images.labels import Labels, of_imagej, of_ome
 from physrecon.io.images.stored_image import UNNAMED, Key, StoredImage, parsing
@@ -76,8 +76,7 @@ def _description(file: Any) -> str:
     """The text in the metadata of ImageJ or OME, or "" """
     if file.is_imagej:
         return str((file.imagej_metadata or {}).get("Info", ""))
-    found = re.search(r"<Description>(.*?)</Description>", file.ome_metadata or "", re.DOTALL)
-    return html.unescape(found[1]) if found else ""
+    return of_ome_text(file.ome_metadata) if file.is_ome else ""
 
 
 @dataclass(frozen=True)

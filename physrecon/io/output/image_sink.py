@@ -18,6 +18,7 @@ from physrecon.errors import OutputError, PhysreconError
 from physrecon.io.atomic_file import write_errors
 from physrecon.io.images.image import open_image
 from physrecon.io.images.labels import Labels
+from physrecon.io.made import with_summary
 from physrecon.io.opened import Closing, undone_by
 from physrecon.io.output.image_writer import ImageWriter, write_image
 from physrecon.io.output.piece_folder import (
@@ -132,7 +133,7 @@ class ImageSink(Closing):
         lines = [f"{name} {text}" for name, text in facts.items()]
         unit = self._out.layout.labels.value_unit
         lines += [f"values {unit}"] * bool(unit)
-        self._out.describe("\n".join([*lines, self._description]))
+        self._out.describe(with_summary("\n".join([*lines, self._description])))
 
 
 class KeptFrames:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from physrecon.errors import ArgumentError
 from physrecon.io.atomic_file import write_all
+from physrecon.io.description import divided
 from physrecon.io.images.mrc import HEADER, LABELS, MODES
 from physrecon.io.output.image_layout import ImageLayout
 from physrecon.io.units import LENGTHS
@@ -81,7 +82,8 @@ def _labels(image: ImageLayout) -> list[bytes]:
     identify it first."""
     slope, offset = image.scale
     scaled = f"value = {slope:.9g} * stored + {offset:.9g} {image.value_unit}".strip()
-    lines = image.description.partition("\n\n")[0].replace("±", "+-").splitlines()
+    texts = divided(image.description)[1] or image.description
+    lines = texts.partition("\n\n")[0].replace("±", "+-").replace("×", "*").splitlines()
     texts = [line.encode("ascii", "replace") for line in lines]
     fit = [text for text in texts if 0 < len(text) <= 80]
     fit.sort(key=lambda text: not text.startswith(FIRST))

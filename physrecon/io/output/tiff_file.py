@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from physrecon.errors import ArgumentError
 from physrecon.io.atomic_file import write_all
+from physrecon.io.description import divided, ome_annotation
 from physrecon.io.images.labels import Labels
 from physrecon.io.output.image_layout import ImageLayout
 from physrecon.io.units import LENGTHS
@@ -157,11 +158,11 @@ def _ome_metadata(
     layout: TiffLayout, pitch: dict[str, float], image: ImageLayout
 ) -> dict[str, Any]:
     """Lengths are in µm: several readers of OME drop the unit."""
-    unit, description = image.length_unit, image.description
-    metadata: dict[str, Any] = {"axes": layout.axes}
+    unit, (summary, texts) = image.length_unit, divided(image.description)
+    metadata: dict[str, Any] = {"axes": layout.axes, **ome_annotation(texts)}
     scale = LENGTHS[unit] / LENGTHS["um"] if unit else 1.0
     for axis, size in pitch.items():
         metadata[f"PhysicalSize{axis}"] = float(f"{size * scale:.15g}")
         metadata[f"PhysicalSize{axis}Unit"] = "µm" if unit else "pixel"
     metadata |= _ome_labels(layout, image.labels)
-    return metadata | ({"Description": description} if description else {})
+    return metadata | ({"Description": summary} if summary else {})

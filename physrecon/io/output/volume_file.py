@@ -18,6 +18,7 @@ from numpy.typing import DTypeLike, NDArray
 from physrecon.errors import ArgumentError
 from physrecon.io import atomic_file
 from physrecon.io.hdf5_safety import SafeHDF5
+from physrecon.io.made import with_summary
 from physrecon.io.opened import undone_by
 from physrecon.io.output.image_layout import ImageLayout
 from physrecon.io.output.image_writer import Sink, image_bytes
@@ -122,7 +123,7 @@ class VolumeFile(VolumeWriter):
         description = "\n".join([*(f"{name} {text}" for name, text in texts.items()), "", job])
         pitch = (self.grid.pitch, self.length_unit)
         layout = ImageLayout.checked(
-            self.path, self.shape, coding.dtype, "ZYX", *pitch, description
+            self.path, self.shape, coding.dtype, "ZYX", *pitch, with_summary(description)
         )
         return replace(layout, scale=(coding.slope, coding.offset), value_unit=unit)
 

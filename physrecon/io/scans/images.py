@@ -6,14 +6,16 @@ the subfolders that they are in."""
 
 from __future__ import annotations
 
+import os
 import re
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from physrecon.errors import DataError
+from physrecon.errors import DataError, MissingInputError
 from physrecon.io.content import FITS, FOLDER, JPEG, MATLAB, MRC, NUMPY, PNG, TIFF, ZIP, Content
 from physrecon.io.images import raw
 from physrecon.io.images.folder import VOLUME_MARK
@@ -75,6 +77,7 @@ def _stack(path: Path, content: Content, options: ReadOptions) -> ScanReading:
                 *image.notes,
             ),
             no_angles=_no_angles(path, path.parent, views),
+            beside=_beside(path),
             files=tuple(sorted(image.files)),
             close=image.close,
         )
@@ -114,6 +117,7 @@ def _folder(path: Path, options: ReadOptions) -> ScanReading | None:
         notes=(*notes, *stack.notes),
         unused=tuple(f"images {name} ({len(found[name])})" for name in left),
         no_angles=_no_angles(path, path, len(projections)),
+        beside=_beside(path),
         files=tuple(chain.from_iterable(found[name] for name in used)),
     )
 
@@ -127,6 +131,22 @@ def _all_series(folder: Path) -> dict[str, list[Path]]:
         if inner.is_dir() and not (inner / VOLUME_MARK).exists():
             found |= {f"{inner.name}/{name}": files for name, files in series_in(inner).items()}
     return found
+
+
+def _beside(path: Path) -> tuple[tuple[str, str], ...]:
+    """(kind, path) of flats and darks, by their names, in the folder that a scan lies in."""
+    folder = path.parent if path.name else Path(os.path.abspath(path)).parent
+    found: list[tuple[str, str]] = []
+    with suppress(MissingInputError):  # a folder that cannot be read
+        for name, files in series_in(folder).items():
+            where = str(files[0]) if len(files) == 1 else f"{folder}::{name}"
+            found += [(_kind(name), where)] * (path not in files)
+        for inner in members(folder):  # folders of other names may be large: they are not listed
+            if inner.is_dir() and inner != path and _kind(f"{inner.name}/") != "views":
+                series = series_in(inner)
+                where = str(inner) if len(series) == 1 else f"{inner}::{next(iter(series), '')}"
+                found += [(_kind(f"{inner.name}/"), where)] * bool(series)
+    return tuple(one for one in found if one[0] != "views")
 
 
 def _kind(name: str) -> str:

@@ -52,6 +52,7 @@ class ScanReading:
     flat_positions: (flats,) in 0..1 or None.  beam: counts of the open beam in the views (views,)
     and in the flats (flats,), in any unit, by a monitor and the counting times; NaN for the few
     that have none; or None.
+    beside: (kind, path as `open_image` takes it) of flats and darks near the scan, not part of it.
     notes: choices made in reading.  unused: facts in the file that the result does not rest on.
     files: all files that hold the scan, in a fixed order.  close: closes them."""
 
@@ -67,6 +68,7 @@ class ScanReading:
     bins: tuple[int, int] = (1, 1)
     flat_positions: NDArray[np.float64] | None = None
     beam: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
+    beside: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
     no_angles: str = ""

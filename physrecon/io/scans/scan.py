@@ -5,9 +5,10 @@ read by blocks of rows when they are indexed."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -57,7 +58,8 @@ class Scan(Closing):
     line_integrals: the data are −log(transmission) already, not counts.  transmission: they are
     transmissions already.
     notes: sentences for the user, the unused facts among them.  unused: facts that the file states
-    and that the result does not rest on.  close: closes the files.
+    and that the result does not rest on.  close: closes the files.  beside: options that add flats
+    and darks which lie near it.
     files: all files that hold the scan, in a fixed order; a read raises ReadError if one of them
     has changed since it was opened."""
 
@@ -81,6 +83,7 @@ class Scan(Closing):
     unused: list[str]
     files: tuple[Path, ...] = field(repr=False)
     close: Callable[[], None] = field(repr=False)
+    beside: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         size = " × ".join(f"{v:g}" for v in self.pixel_size or ())
@@ -123,9 +126,14 @@ class Scan(Closing):
         if not (self.line_integrals or self.transmission or len(self.flats)):
             raise DataError(
                 f"{self.path.name}: expected flat fields to turn counts into transmission, "
-                "got none; add them, pass --air a:b for columns of air, --transmission if the data "
-                "are transmissions, or --line-integrals if they are already −log."
+                f"got none; add them{self._flats_beside()}, pass --air a:b for columns of air, "
+                "--transmission if the data are transmissions, or --line-integrals if they are "
+                "already −log."
             )
+
+    def _flats_beside(self) -> str:
+        ways = (option for option in self.beside if option.startswith("--flats"))
+        return "".join(f" ({way})" for way in islice(ways, 1))
 
     def summary(self) -> str:
         """The scan in one line."""
@@ -251,11 +259,20 @@ def _scan(path: Path, reading: ScanReading, options: ReadOptions) -> Scan:
             *reading.notes,
             *_field_notes(reading, options),
             *(f"not used: {fact}" for fact in reading.unused),
+            *(f"not used: frames beside the scan; add {option}" for option in _beside(reading)),
         ],
         unused=list(reading.unused),
         files=reading.files,
         close=reading.close,
+        beside=tuple(_beside(reading)),
     )
+
+
+def _beside(reading: ScanReading) -> Iterator[str]:
+    """`--flats ../flats`: the option for frames beside a scan that has none of their kind."""
+    for kind, path in reading.beside:
+        if not len(getattr(reading, kind)):
+            yield f"--{kind} {shlex.quote(path)}"
 
 
 def _rows_of(frames: Frames) -> Iterator[NDArray]:

@@ -289,3 +289,32 @@ def test_a_folder_is_reconstructed_as_hdf5_is(tmp_path):
         run(ScanJob.build(job, "test"))
     with open_volume(f"{path}.v.h5") as ours, open_volume(f"{path}.h5.v.h5") as hdf5:
         assert np.array_equal(ours[:], hdf5[:]) and ours[:].max() > 0
+
+
+@pytest.mark.parametrize("name", ["flats", "Flat_field", "OB", "gain", "ref"])
+def test_flats_in_a_folder_beside_the_scan_are_named_with_their_option(name, tmp_path):
+    views = folder(tmp_path / "proj", {"img_": DATA})
+    flats = folder(tmp_path / name, {"img_": DATA[:2] + 500})
+    folder(tmp_path / "dark_fields", {"img_": DATA[:2]})
+    folder(tmp_path / "other", {"img_": DATA})
+    with open_scan(views, angles=SPAN) as scan:
+        assert scan.beside == (f"--darks {tmp_path / 'dark_fields'}", f"--flats {flats}") or (
+            scan.beside == (f"--flats {flats}", f"--darks {tmp_path / 'dark_fields'}")
+        )
+        assert f"not used: frames beside the scan; add --flats {flats}" in scan.notes
+        with pytest.raises(DataError, match=r"add them \(--flats"):
+            scan.require_flats()
+    with open_scan(views, angles=SPAN, flats=str(flats)) as scan:  # as it says
+        assert len(scan.flats) == 2 and not any("--flats" in option for option in scan.beside)
+
+
+def test_flats_in_files_beside_the_scan_are_named_with_their_option(tmp_path):
+    stack = tiff(tmp_path / "proj.tif", DATA)
+    tiff(tmp_path / "dark.tif", DATA[:3])
+    folder(tmp_path, {"ob_": DATA[:2] + 500})
+    with open_scan(stack, angles=SPAN) as scan:
+        ways = dict(option.split(" ") for option in scan.beside)
+    assert ways["--darks"] == str(tmp_path / "dark.tif")
+    flats = ways["--flats"].strip("'")
+    with open_scan(stack, angles=SPAN, flats=flats, darks=ways["--darks"]) as scan:
+        assert len(scan.flats) == 2 and len(scan.darks) == 3 and scan.beside == ()
