@@ -120,9 +120,27 @@ def simulate(messages: Messages, output: str, **options: Any) -> int:
 
 
 def convert(messages: Messages, input: str, output: str, **options: Any) -> int:
+    from physrecon.cli.view import refuse_scan
     from physrecon.io import convert_scan, open_scan
+    from physrecon.io.made import CLIPPED, is_result
+    from physrecon.io.output.converted import convert_result
+    from physrecon.io.output.stored_type import stored_type
 
     job = _built(ScanJob, "convert", {"input": input, "output": output, **options})
+    asked = [name for name in ("out_dtype", "out_range") if name in options]
+    if asked or is_result(input) or job.output.suffix.lower() in (".tif", ".tiff", ".mrc"):
+        for name in set(options) - {"out_dtype", "out_range", "overwrite"}:
+            raise ArgumentError(
+                f"convert --{name.replace('_', '-')}: expected a scan for it, got a finished "
+                "result; drop it"
+            )
+        refuse_scan(input)
+        stored = stored_type(job.out_dtype, job.out_range)
+        facts = convert_result(input, job.output, stored, job.overwrite)
+        if CLIPPED in facts:
+            messages.warn(f"out_range: {facts[CLIPPED]}, are clipped; give a wider range")
+        messages.result(f"{job.output}: {facts.get('stored', job.out_dtype)}")
+        return 0
     given = {name: getattr(job, name) for name in SUPPLIED}
     with open_scan(job.input, job.angle_unit, **given) as scan:
         messages.introduce([scan.summary()], scan.notes, ())

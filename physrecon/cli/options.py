@@ -134,8 +134,17 @@ def simulate(parser: Parser) -> None:
 
 def convert(parser: Parser) -> None:
     add_options(parser, _some("input"))
-    parser.add_argument("-o", "--output", metavar="SCAN.h5", required=True)
-    add_options(parser, _some("angle_unit", "overwrite", *SUPPLIED))
+    parser.add_argument(
+        "-o", "--output", metavar="OUT", required=True,
+        help="SCAN.h5 of a scan; .tif, .mrc or .h5 of a finished volume or image",
+    )  # fmt: skip
+    add_options(parser, _some("out_dtype", "out_range"), parser.add_argument_group("results"))
+    add_options(
+        parser,
+        _some("angle_unit", *SUPPLIED),
+        parser.add_argument_group("scans"),
+    )
+    add_options(parser, _some("overwrite"))
 
 
 def pack(parser: Parser) -> None:

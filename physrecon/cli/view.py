@@ -121,14 +121,14 @@ def open_result(path: str | Path) -> Iterator[Viewed]:
         try:
             viewed = opened.enter_context(open_viewed(path))
         except DataError:
-            _refuse_scan(path)
+            refuse_scan(path)
             raise
         if kind in (HDF5, FOLDER, MRC) and not viewed.configuration:
-            _refuse_scan(path)
+            refuse_scan(path)
         yield viewed
 
 
-def _refuse_scan(path: str | Path) -> None:
+def refuse_scan(path: str | Path) -> None:
     """Raise DataError for a raw scan: its counts are no attenuation and its views no slices."""
     from physrecon.io import open_scan
 

@@ -31,6 +31,7 @@ SHOWN = (
     "method", "iterations", "filter", "likelihood", "prior", "weight", "center", "psf",
     "background", "mask", "stored",
 )  # fmt: skip
+CLIPPED = "clipped"  # how many values lie beyond the range of the stored ones
 STORED = "stored"  # what numbers of fewer bits mean
 # name of a text → name of a row
 FOUND = {
@@ -59,6 +60,14 @@ def texts_of(path: str | Path) -> dict[str, str]:
         with open_image(path) as image:  # a series of images
             return parsed(image.description)
     return expanded(texts)
+
+
+def is_result(path: str | Path) -> bool:
+    """Whether a file, if it can be read at all, is a result of ours."""
+    try:
+        return "physrecon" in texts_of(path)
+    except PhysreconError:
+        return False
 
 
 def expanded(texts: Mapping[str, str]) -> dict[str, str]:
@@ -160,7 +169,7 @@ def _settings(texts: Mapping[str, str], job: Mapping[str, Any]) -> Iterator[tupl
             continue
         if job.get(name) not in (None, False, "none", "auto", ""):
             yield name, "yes" if job[name] is True else str(job[name])
-    for name in (STORED, "clipped"):
+    for name in (STORED, CLIPPED):
         if name in texts:
             yield name, texts[name]
     for name, row in FOUND.items():

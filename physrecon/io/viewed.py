@@ -83,13 +83,18 @@ def _of_image(image: Image) -> Viewed:
     first, unit = image.frames[0], printed(image.length_unit)
     texts = parsed(image.description)
     slope, offset, value_unit = scale_of(texts)
-    data: Any = image if (slope, offset) == (1, 0) else Scaled(image, slope, offset)
+    data = scaled(image, slope, offset)
     quantity = f"attenuation [{value_unit}]" if value_unit.startswith("1/") else "grey value"
     if len(image.frame_shape) == 3:
         shape, pitch = image.frame_shape, image.voxel_size
         return Viewed(data, first, shape, pitch, unit, quantity, True, texts)
     plane, pitch = np.asarray(data[first])[None], (1.0, *image.voxel_size)
     return Viewed(plane, (), plane.shape, pitch, unit, quantity, True, texts)
+
+
+def scaled(image: Image, slope: float, offset: float) -> Any:
+    """The values that the numbers of an image stand for, as an array that is read when indexed."""
+    return image if (slope, offset) == (1, 0) else Scaled(image, slope, offset)
 
 
 @dataclass(frozen=True)

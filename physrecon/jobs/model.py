@@ -18,6 +18,7 @@ from physrecon.catalog import (
     PRIORS,
     SOLVERS,
     SOLVERS_FOR,
+    STORED_TYPES,
     expected,
     find,
     find_all,
@@ -32,7 +33,15 @@ from physrecon.jobs.settings import (
     StopSettings,
 )
 from physrecon.jobs.toml import merge, read_toml, toml_value
-from physrecon.jobs.types import LONGEST_OUTPUT, Bytes, Setting, Whole, check_path, one_of
+from physrecon.jobs.types import (
+    LONGEST_OUTPUT,
+    Bytes,
+    Setting,
+    ValueRange,
+    Whole,
+    check_path,
+    one_of,
+)
 
 
 class Job(Table):
@@ -54,6 +63,13 @@ class Job(Table):
     likelihood: str
     prior: PriorTable | None = None
     stop: StopSettings = StopSettings()
+    out_dtype: Annotated[str, one_of(STORED_TYPES)] = option(
+        "float32", "type of the voxels in OUT; integers are scaled, and the scale is stored"
+    )
+    out_range: ValueRange | None = option(
+        None, "values that integers of --out-dtype stand for (default: all from the least to the "
+        "largest)", metavar="LO:HI",
+    )  # fmt: skip
     nonnegative: bool = option(
         False,
         "keep the result at or above zero, with iterative methods; unless given, with counts",
@@ -235,6 +251,11 @@ class Job(Table):
         if self.history is not None and self.history.suffix.lower() not in (".csv", ".png"):
             raise ValueError(
                 f"history: expected a name that ends in .csv or .png, got {self.history.name}"
+            )
+        if self.out_range is not None and not self.out_dtype.startswith("uint"):
+            raise ValueError(
+                f"out_range: expected integers, got out_dtype {self.out_dtype}; add --out-dtype "
+                "uint16 or drop the range"
             )
         self.__dict__.update(self._what_follows())
         self._check_kind()

@@ -24,7 +24,6 @@ from physrecon.catalog import (
     METHODS,
     PADDINGS,
     RINGS,
-    STORED_TYPES,
     VOLUME_FORMATS,
     ZINGERS,
     find,
@@ -42,7 +41,6 @@ from physrecon.jobs.types import (
     OutlierSize,
     PixelSize,
     Rows,
-    ValueRange,
     Views,
     Whole,
     Width,
@@ -105,13 +103,6 @@ class ScanJob(Job):
     mask: Annotated[str, one_of(MASKS)] = option(
         "none", "circle sets voxels that not all views see to 0", alone="circle"
     )
-    out_dtype: Annotated[str, one_of(STORED_TYPES)] = option(
-        "float32", "type of the voxels in OUT; integers are scaled, and the scale is stored"
-    )
-    out_range: ValueRange | None = option(
-        None, "values that integers of --out-dtype stand for (default: all from the least to the "
-        "largest)", metavar="LO:HI",
-    )  # fmt: skip
     slices: Rows | None = option(
         None, "detector rows, b not included (default: all)", metavar="a:b"
     )
@@ -203,11 +194,6 @@ class ScanJob(Job):
         if self.transmission and self.line_integrals:
             raise ValueError(
                 "transmission: expected one kind of data, got line_integrals too; drop one"
-            )
-        if self.out_range is not None and not self.out_dtype.startswith("uint"):
-            raise ValueError(
-                f"out_range: expected integers, got out_dtype {self.out_dtype}; add --out-dtype "
-                "uint16 or drop the range"
             )
         likelihood = find(LIKELIHOODS, self.likelihood) if self.method not in DIRECT else None
         if not likelihood:

@@ -28,6 +28,8 @@ BASE = {
 
 # command, words of argv, TOML that says the same
 BOTH = [
+    ("--out-dtype uint8 --out-range 0:1.5", 'out_dtype = "uint8"\nout_range = "0:1.5"'),
+    ("--out-dtype float16", 'out_dtype = "float16"'),
     ("--method lsqr", 'method = "lsqr"'),
     ("--method sirt --iterations 7", 'method = "sirt"\nstop.iterations = 7'),
     ("--method sirt --set solver.iterations=7", 'method = "sirt"\nsolver.iterations = 7'),
@@ -76,8 +78,6 @@ SCAN = [
     ("--bin 2", "bin = 2"),
     ("--bin 1,2", 'bin = "1,2"'),
     ("--mask", 'mask = "circle"'),
-    ("--out-dtype float16", 'out_dtype = "float16"'),
-    ("--out-dtype uint8 --out-range 0:1.5", 'out_dtype = "uint8"\nout_range = "0:1.5"'),
     ("--line-integrals", "line_integrals = true"),
     ("--transmission", "transmission = true"),
     ("--air 3:40", 'air = "3:40"'),

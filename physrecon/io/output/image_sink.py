@@ -7,7 +7,8 @@ same input resumes where a killed run stopped."""
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from physrecon.io.output.piece_folder import (
     require_own,
     slab_name,
 )
+from physrecon.io.output.stored_type import Coding, StoredType, in_parts
 
 PIECE = 1 << 20  # bytes written at a time
 
@@ -40,8 +42,8 @@ class ImageSink(Closing):
     """The image OUT, whose frames may be made in any order; a context manager.
 
     shape, axes, voxel_size, length_unit, description, overwrite, labels, ome: as for `ImageWriter`.
-    places: index of each frame in the result.  beside: a further file for each frame, or none.
-    description: distinguishes jobs."""
+    stored: the type of the values in OUT.  places: index of each frame in the result.  beside: a
+    further file for each frame, or none.  description: distinguishes jobs."""
 
     def __init__(
         self,
@@ -56,14 +58,18 @@ class ImageSink(Closing):
         beside: Sequence[Path] = (),
         labels: Labels | None = None,
         ome: bool = False,
+        stored: StoredType | None = None,
     ) -> None:
+        self._stored = stored or StoredType()
         self._places, self._beside = list(places), list(beside)
         self._lengths = (tuple(voxel_size), length_unit)
         self._overwrite = overwrite
         self._finished: set[int] = set()
         self._description, self.facts = description, dict[str, str]()
         self._out = ImageWriter(
-            *(path, shape, np.float32, axes, voxel_size, length_unit, description, overwrite),
+            *(path, shape, self._stored.dtype, axes, voxel_size, length_unit),
+            description=description,
+            overwrite=overwrite,
             ome=ome,
             labels=labels,
         )
@@ -107,8 +113,10 @@ class ImageSink(Closing):
         if several:
             self._kept.keep(piece, values, facts or {})
         else:
-            self._describe(self.facts)
-            write_planes_of(self._out, self._places[piece], slice(0, len(values)), values)
+            coding = self._coding(block for _, block in in_parts(values))
+            self._describe(self.facts, coding)
+            whole = slice(0, len(values))
+            write_planes_of(self._out, self._places[piece], whole, values, coding)
         self._finished.add(piece)
 
     def finish_if_complete(self) -> bool:
@@ -119,21 +127,30 @@ class ImageSink(Closing):
         if not all(self.done(piece) for piece in pieces):
             return False
         if len(self._places) > 1:
-            self._describe(remembered(self._kept.folder))
-        for piece in pieces if len(self._places) > 1 else ():
-            for planes, values in self._kept.read(piece):
-                write_planes_of(self._out, self._places[piece], planes, values)
+            kept = chain.from_iterable(map(self._kept.read, pieces))
+            coding = self._coding(values for _, values in kept)
+            self._describe(remembered(self._kept.folder), coding)
+            for piece in pieces:
+                for planes, values in self._kept.read(piece):
+                    write_planes_of(self._out, self._places[piece], planes, values, coding)
         self._out.finish()
         discard(self._kept.folder)
         return True
 
-    def _describe(self, facts: Mapping[str, str]) -> None:
+    def _coding(self, blocks: Iterable[NDArray[Any]]) -> Coding:
+        """How all values are stored.  Raises DataError for NaN and infinity in fewer bits."""
+        if self._stored.plain:
+            return Coding(self._stored.dtype, 1.0, 0.0)
+        return self._stored.coded(blocks)
+
+    def _describe(self, facts: Mapping[str, str], coding: Coding) -> None:
         """State facts at the top of the description of OUT."""
-        self.facts = dict(facts)
-        lines = [f"{name} {text}" for name, text in facts.items()]
         unit = self._out.layout.labels.value_unit
+        self.facts = {**facts, **coding.facts(unit or "grey values")}
+        lines = [f"{name} {text}" for name, text in self.facts.items()]
         lines += [f"values {unit}"] * bool(unit)
-        self._out.describe(with_summary("\n".join([*lines, self._description])))
+        description = with_summary("\n".join([*lines, self._description]))
+        self._out.describe(description, (coding.slope, coding.offset), unit)
 
 
 class KeptFrames:
@@ -196,15 +213,22 @@ class KeptFrames:
         return self.folder / slab_name(frame)
 
 
-def write_planes_of(out: ImageWriter, index: tuple[int, ...], planes: slice, values: Any) -> None:
-    """Write planes, or a whole 2-D frame.
+def write_planes_of(
+    out: ImageWriter,
+    index: tuple[int, ...],
+    planes: slice,
+    values: Any,
+    coding: Coding | None = None,
+) -> None:
+    """Write planes, or a whole 2-D frame, as they are stored.
 
     Planes are written a few at a time, because `values` may be on the disk."""
+    stored = coding.stored if coding is not None and coding.dtype != np.float32 else np.asarray
     if len(out.layout.frame_axes) == 2:
-        out.write(index, values)
+        out.write(index, stored(values))
         return
     step = max(1, PIECE // max(values[:1].nbytes, 1))
     for start in range(0, len(values), step):
-        some = values[start : start + step]
+        some = stored(values[start : start + step])
         first = planes.start + start
         out.write_planes(index, slice(first, first + len(some)), some)

@@ -86,11 +86,15 @@ class ImageWriter(Closing):
             self._sink: Sink | None = None
             self._closed = False
 
-    def describe(self, description: str) -> None:
-        """Set the text stored in the file, before its first plane is written."""
+    def describe(
+        self, description: str, scale: tuple[float, float] = (1.0, 0.0), unit: str = ""
+    ) -> None:
+        """Set the text stored in the file, before its first plane is written.
+
+        scale: (slope, offset) of the values that stored numbers stand for, in `unit`."""
         if self._sink is not None:
             raise PhysreconError(f"{self.path}: expected a description before any plane, got one")
-        self.layout = replace(self.layout, description=description)
+        self.layout = replace(self.layout, description=description, scale=scale, value_unit=unit)
 
     def write(self, index: Sequence[int], frame: ArrayLike) -> None:
         """Write one frame; index: () without leading axes."""

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physrecon.errors import ArgumentError, DataError
+from physrecon.sizes import parse_range
 
 BLOCK = 1 << 22  # values converted at a time
 LEAST_PEAK = 2.0**-5  # of float16 without a slope: a thousandth of it has ten bits still
@@ -92,6 +93,11 @@ class Coding:
                 f"{self.below} values below and {self.above} above the range, of {self.count}"
             )
         return texts
+
+
+def stored_type(dtype: str, limits: str | None) -> StoredType:
+    """The type of a name and of a range LO:HI."""
+    return StoredType(np.dtype(dtype), None if limits is None else parse_range(limits))
 
 
 def check_stored(path: Path, format: str, dtype: np.dtype[Any]) -> None:

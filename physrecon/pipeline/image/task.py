@@ -22,6 +22,7 @@ from physrecon.io.images.labels import Labels
 from physrecon.io.output.image_sink import ImageSink
 from physrecon.io.output.image_writer import HDF5, TIFF
 from physrecon.io.output.piece_folder import frame_folder, slab_files
+from physrecon.io.output.stored_type import check_stored, stored_type
 from physrecon.io.units import printed
 from physrecon.jobs.image_job import ImageJob
 from physrecon.operators.blur.blur import Blur
@@ -46,7 +47,6 @@ from physrecon.pipeline.image.survey import (
 from physrecon.pipeline.kept_work import KeptWork, digest
 from physrecon.pipeline.messages import Messages
 from physrecon.pipeline.model_check import facts_of
-from physrecon.pipeline.pieces import F4
 from physrecon.pipeline.preflight import Outputs
 from physrecon.pipeline.problem import with_choices, with_iterations, words_of_weight
 from physrecon.pipeline.provenance import as_text, provenance
@@ -119,8 +119,8 @@ class ImageTask:
         return Footprint(
             tuple(Piece(i, place) for i, place in enumerate(places)),
             shape,
-            F4 * math.prod(shape),
-            f"{self.image.axes} {shape} float32",
+            np.dtype(job.out_dtype).itemsize * math.prod(shape),
+            f"{self.image.axes} {shape} {job.out_dtype}",
             outputs,
             needs.peak,
             unit="grey value",
@@ -226,6 +226,7 @@ class ImageTask:
                 footprint.outputs.files[1:],
                 self._labels(),
                 self.image.format == "ome",
+                stored_type(job.out_dtype, job.out_range),
             ) as sink,
         ):
             yield sink
@@ -261,6 +262,8 @@ class ImageTask:
                 f"{job.output}: expected a name that ends in .tif or .h5, got "
                 f"{job.output.suffix or 'none'}; choose {job.output.with_suffix('.tif').name}"
             )
+        named = "hdf5" if job.output.name.lower().endswith(HDF5) else "tiff"
+        check_stored(job.output, named, np.dtype(job.out_dtype))
         numbers = [f"{i:05d}" if count > 1 else "" for i in range(count)]
         psfs = [job.output.with_suffix(f".psf{n}.tif") for n in numbers] if job.blind else []
         psfs += job.beside

@@ -25,7 +25,7 @@ from physrecon.io import (
     slabs_done,
 )
 from physrecon.io.output.piece_folder import slab_folder, work_folder
-from physrecon.io.output.stored_type import StoredType, check_stored
+from physrecon.io.output.stored_type import check_stored, stored_type
 from physrecon.io.output.volume_file import VolumeFile, format_of, volume_bytes
 from physrecon.io.units import printed
 from physrecon.jobs.scan_job import SUPPLIED, ScanJob
@@ -48,7 +48,6 @@ from physrecon.pipeline.scan.resolve import sample, with_center, with_settings
 from physrecon.pipeline.task import Footprint, Outcome, Piece, Words
 from physrecon.pipeline.work import PieceWork
 from physrecon.problem import Problem
-from physrecon.sizes import parse_range
 
 # Endings of files that we do not write.
 OTHER_FORMATS = (
@@ -250,8 +249,7 @@ class ScanTask:
     @contextmanager
     def open_sink(self, footprint: Footprint) -> Iterator[VolumeWriter]:
         job, format = self.job, self._format
-        limits = None if job.out_range is None else parse_range(job.out_range)
-        stored = StoredType(np.dtype(job.out_dtype), limits)
+        stored = stored_type(job.out_dtype, job.out_range)
         plain = format == "hdf5" and stored.plain
         writer = VolumeWriter if plain else partial(VolumeFile, format=format, stored=stored)
         with writer(
