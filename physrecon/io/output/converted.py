@@ -133,7 +133,6 @@ def _layout(
     unit: str,
     texts: dict[str, str],
 ) -> ImageLayout:
-    image = isinstance(source, Image)
     if texts and unit:
         texts = {"values": unit, **texts}
     description = with_summary(as_lines(texts)) if texts else ""
@@ -141,7 +140,7 @@ def _layout(
         description = source.description
     pitch = (source.voxel_size, source.length_unit)
     layout = ImageLayout.checked(path, source.shape, coding.dtype, axes, *pitch, description)
-    labels = source.labels if image else Labels()
+    labels = source.labels if isinstance(source, Image) else Labels()
     scale = (coding.slope, coding.offset)
     return replace(layout, scale=scale, value_unit=unit, labels=labels)
 

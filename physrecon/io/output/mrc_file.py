@@ -82,8 +82,8 @@ def _labels(image: ImageLayout) -> list[bytes]:
     identify it first."""
     slope, offset = image.scale
     scaled = f"value = {slope:.9g} * stored + {offset:.9g} {image.value_unit}".strip()
-    texts = divided(image.description)[1] or image.description
-    lines = texts.partition("\n\n")[0].replace("±", "+-").replace("×", "*").splitlines()
+    about = divided(image.description)[1] or image.description
+    lines = about.partition("\n\n")[0].replace("±", "+-").replace("×", "*").splitlines()
     texts = [line.encode("ascii", "replace") for line in lines]
     fit = [text for text in texts if 0 < len(text) <= 80]
     fit.sort(key=lambda text: not text.startswith(FIRST))
