@@ -6,11 +6,14 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 from physrecon.catalog import COMMANDS, expected, expected_option
 from physrecon.errors import ArgumentError
+
+MISSING_ARGUMENTS = "the following arguments are required: "  # as argparse begins it
 
 
 class Parser(argparse.ArgumentParser):
@@ -22,6 +25,7 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, **settings: Any) -> None:
         self.later: dict[argparse.Action, Callable[[], str]] = {}
         self.fill: Callable[[Parser], None] | None = None
+        self._strange: str | None = None  # the first word that is no option of this parser
         settings.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(allow_abbrev=False, argument_default=argparse.SUPPRESS, **settings)
         # `--window -0.1:2` is a value, not an option
@@ -34,6 +38,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         where = self.prog.removeprefix("physrecon ")
+        if message.startswith(MISSING_ARGUMENTS) and self._strange:
+            message = f"unrecognized arguments: {self._strange}"
         stray = re.match(r"unrecognized arguments: ([^\s=]+)", message)
         command = re.match(r"argument COMMAND: invalid choice: '(.*?)'", message)
         if stray and stray[1].startswith("-"):
@@ -49,7 +55,7 @@ class Parser(argparse.ArgumentParser):
         else:
             from physrecon.jobs.complaints import MISSING
 
-            given = message.removeprefix("the following arguments are required: ").split(", ")
+            given = message.removeprefix(MISSING_ARGUMENTS).split(", ")
             message = "\n  ".join(f"{where} {name}: {MISSING}" for name in given)
         raise ArgumentError(f"{message}\n`{self.prog} --help` shows how it is used")
 
@@ -60,22 +66,18 @@ class Parser(argparse.ArgumentParser):
             fill(self)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Report unknown options by their command, which suggests its own, then missing ones: an
+        """Report unknown options by their command, which suggests its own, before missing ones: an
         option may be missing because it is spelt wrongly."""
         self.add_own_options()
-        required = [action for action in self._actions if action.required]
-        try:
-            for action in required:
-                action.required = False
-            parsed, unknown = super().parse_known_args(args, namespace)
-        finally:
-            for action in required:
-                action.required = True
+        words = sys.argv[1:] if args is None else [*args]
+        self._strange = next(filter(self._is_strange, words), None)
+        parsed, unknown = super().parse_known_args(args, namespace)
         if unknown:
-            first = next((word for word in unknown if word.startswith("-")), unknown[0])
-            self.error(f"unrecognized arguments: {first}")
-        missing = [action for action in required if not hasattr(parsed, action.dest)]
-        if missing:
-            names = ("/".join(a.option_strings) or a.metavar or a.dest for a in missing)
-            self.error(f"the following arguments are required: {', '.join(map(str, names))}")
+            self._strange = next((word for word in unknown if word.startswith("-")), unknown[0])
+            self.error(f"unrecognized arguments: {self._strange}")
         return parsed, unknown
+
+    def _is_strange(self, word: str) -> bool:
+        """Whether a word is an option that this parser lacks."""
+        name = word.partition("=")[0]
+        return name.startswith("--") and name != "--" and name not in self._option_string_actions

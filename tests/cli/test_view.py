@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from shutil import copyfile, rmtree
 
 import h5py
@@ -200,3 +202,13 @@ def test_compared_panels_say_which_file_is_which(volume, here, monkeypatch):
 def test_long_names_are_shortened_in_the_middle():
     name = _shortened("a" * 40 + "b" * 40)
     assert len(name) <= 44 and name.startswith("aaaa") and name.endswith("bbbb") and "…" in name
+
+
+def test_a_picture_is_drawn_without_kernels_and_pyplot(volume):
+    code = (
+        "import sys; from physrecon.cli.main import main; main(['view', 'v.h5']);"
+        "print([m for m in ('numba', 'scipy', 'matplotlib.pyplot', 'physrecon.io.scans.images')"
+        " if m in sys.modules])"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout.splitlines() == ["v.z1.png", "[]"]
