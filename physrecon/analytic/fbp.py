@@ -14,12 +14,11 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numba import get_num_threads
 from numpy.typing import ArrayLike, NDArray
 
 from physrecon import arrays
 from physrecon.analytic.view_weights import FULL_TURN, angle_weights, extension, ray_weights
-from physrecon.arrays import vectors
+from physrecon.arrays import transforms, vectors
 from physrecon.arrays.vectors import Array
 from physrecon.cancellation import cancellation_point
 from physrecon.errors import ArgumentError, require
@@ -133,11 +132,10 @@ def ramp_filtered(
     columns = y.shape[2]
     margin = columns // 2 if padding == "edge" else 0
     before, after = (max(margin, extra) for extra in more)
-    fft = _fft_library(y)
+    fft, threads = transforms.library(y)
     length = fft.next_fast_len(2 * (before + columns + after), real=True)
     xp = arrays.namespace(y)
     response = xp.asarray(_ramp_response(length, filter).astype(y.dtype))
-    options = {} if arrays.is_device(y) else {"workers": get_num_threads()}
     filtered = arrays.like(y, (*y.shape[:2], columns + sum(more)))
     first = before - more[0]
     chunk = max(1, CHUNK_BYTES // (y.shape[1] * length * y.dtype.itemsize))
@@ -149,9 +147,9 @@ def ramp_filtered(
             part = part * xp.asarray(share[:, None].astype(y.dtype))
         if before or after:
             part = _with_margins(part, before, after, margin)
-        spectrum = fft.rfft(part, length, axis=2, **options)
+        spectrum = fft.rfft(part, length, axis=2, **threads)
         spectrum *= response
-        smooth = fft.irfft(spectrum, length, axis=2, overwrite_x=True, **options)
+        smooth = fft.irfft(spectrum, length, axis=2, overwrite_x=True, **threads)
         filtered[start : start + chunk] = smooth[..., first : first + filtered.shape[2]]
     return filtered
 
@@ -175,11 +173,3 @@ def _ramp_response(length: int, filter: str) -> NDArray[np.float64]:
     ramp[0] = 1 / 4
     response = np.fft.rfft(ramp).real
     return response * WINDOWS[filter](2 * np.fft.rfftfreq(length))
-
-
-def _fft_library(array: Any) -> Any:
-    if arrays.is_device(array):
-        from cupyx.scipy import fft
-    else:
-        from scipy import fft
-    return fft

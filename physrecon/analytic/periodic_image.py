@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from physrecon import arrays
-from physrecon.arrays import vectors
+from physrecon.arrays import transforms, vectors
 from physrecon.cancellation import cancellation_point
 from physrecon.errors import ArgumentError
 
@@ -65,19 +65,16 @@ class PeriodicImage:
             raise ArgumentError(f"{where}: expected images of two pixels or more, got {y.shape}")
         self.lengths = self._lengths()
         self.size = math.prod(self.lengths)
-        self.fft = _fft_library(y)
 
     def _lengths(self) -> tuple[int, ...]:
-        from physrecon.operators.blur.fourier import fast_lengths
-
         if self.boundary == "periodic":
             return self.frame
         if self.boundary == "reflect":
             return tuple(2 * n for n in self.frame)
         both = zip(self.frame, self.psf.shape, strict=True)
         if self.boundary == "zero":
-            return fast_lengths([n + k - 1 for n, k in both])
-        return fast_lengths([n + min(n, MARGIN * (k - 1)) for n, k in both])
+            return transforms.fast_lengths([n + k - 1 for n, k in both])
+        return transforms.fast_lengths([n + min(n, MARGIN * (k - 1)) for n, k in both])
 
     # The filter -------------------------------------------------------------------------------
 
@@ -161,10 +158,12 @@ class PeriodicImage:
         return whole
 
     def _forward(self, image: Any) -> Any:
-        return self.fft.rfftn(image, **_workers(image))
+        fft, threads = transforms.library(image)
+        return fft.rfftn(image, **threads)
 
     def _back(self, spectrum: Any) -> Any:
-        return self.fft.irfftn(spectrum, self.lengths, overwrite_x=True, **_workers(spectrum))
+        fft, threads = transforms.library(spectrum)
+        return fft.irfftn(spectrum, self.lengths, overwrite_x=True, **threads)
 
     @property
     def _cut(self) -> tuple[slice, ...]:
@@ -237,19 +236,3 @@ def _extended(image: Any, axis: int, length: int, boundary: str) -> Any:
                 image.take(left, axis) - beyond
             )
     return xp.concatenate([image, beyond], axis)
-
-
-def _fft_library(array: Any) -> Any:
-    if arrays.is_device(array):
-        from cupyx.scipy import fft
-    else:
-        from scipy import fft
-    return fft
-
-
-def _workers(array: Any) -> dict[str, int]:
-    if arrays.is_device(array):
-        return {}
-    from numba import get_num_threads
-
-    return {"workers": get_num_threads()}

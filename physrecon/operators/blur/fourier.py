@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any
@@ -24,6 +24,8 @@ from typing import Any
 import numpy as np
 
 from physrecon import arrays
+from physrecon.arrays import transforms
+from physrecon.arrays.transforms import fast_lengths
 from physrecon.cancellation import cancellation_point
 
 PLANE_BYTES = 1 << 19  # bytes of x that one thread transforms at a time
@@ -102,7 +104,7 @@ class FourierConvolution:
             places = zip(self._psf.shape, self._shift, self.lengths, strict=True)
             np.add.at(circle, np.ix_(*((np.arange(k) - s) % n for k, s, n in places)), self._psf)
             circle = arrays.to_device(circle, "cuda" if device else "cpu")
-            fft, threads = transforms(circle)
+            fft, threads = transforms.library(circle)
             self._otfs[kind] = fft.rfftn(circle, overwrite_x=True, **threads)
         return self._otfs[kind]
 
@@ -127,25 +129,6 @@ def needed(
         cut.append(slice(begin, max(begin + 1, min(k, s + n))))
         rest.append(s - begin)
     return psf[tuple(cut)], tuple(rest)
-
-
-def transforms(like: Any) -> tuple[Any, dict[str, int]]:
-    """The FFT module for the machine of an array, and its keyword for threads."""
-    if arrays.is_device(like):
-        from cupyx.scipy import fft
-
-        return fft, {}
-    from scipy import fft
-
-    return fft, {"workers": _threads()}
-
-
-def fast_lengths(least: Iterable[int]) -> Lengths:
-    """The next lengths that transform fast; the last axis has a real transform."""
-    from scipy.fft import next_fast_len
-
-    *others, last = least
-    return (*(next_fast_len(n) for n in others), next_fast_len(last, real=True))
 
 
 def _on_host(
@@ -204,16 +187,12 @@ def _parts(count: int, bytes_each: int, most: int) -> list[slice]:
 
 
 def _all(work: Callable[[slice], None], parts: list[slice]) -> None:
-    threads = _threads()
+    from numba import get_num_threads
+
+    threads = get_num_threads()
     run = map if min(threads, len(parts)) == 1 else _pool(threads).map
     for _ in run(work, parts):
         cancellation_point()
-
-
-def _threads() -> int:
-    from numba import get_num_threads
-
-    return get_num_threads()
 
 
 @lru_cache(1)

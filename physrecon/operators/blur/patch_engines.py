@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from physrecon import arrays
-from physrecon.operators.blur.fourier import fast_lengths, transforms
+from physrecon.arrays.transforms import fast_lengths, library
 
 CHUNK_BYTES = 1 << 22  # bytes of planes that are transformed at a time
 BUFFERS = 4  # work arrays of that size: planes, spectra, mixed spectra, inverse transforms
@@ -232,10 +232,10 @@ class FourierBlur(Engine):
 
 
 def _transform(planes: Any, lengths: tuple[int, ...] | None = None) -> Any:
-    fft, threads = transforms(planes)
+    fft, threads = library(planes)
     return fft.rfft2(planes, lengths, **threads)
 
 
 def _transform_back(spectra: Any, lengths: tuple[int, ...]) -> Any:
-    fft, threads = transforms(spectra)
+    fft, threads = library(spectra)
     return fft.irfft2(spectra, lengths, overwrite_x=True, **threads)

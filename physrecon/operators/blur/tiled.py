@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from physrecon import arrays
+from physrecon.arrays.transforms import fast_lengths
 from physrecon.errors import ArgumentError
-from physrecon.operators.blur.fourier import FourierConvolution, fast_lengths, needed
+from physrecon.operators.blur.fourier import FourierConvolution, needed
 
 Lengths = tuple[int, ...]
 BUFFERS = 4  # arrays of a tile's padded size: the OTF, S, a window, and its result

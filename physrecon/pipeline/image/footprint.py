@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from numba import get_num_threads
 
 from physrecon.analytic.periodic_image import MARGIN
+from physrecon.arrays.transforms import fast_lengths
 from physrecon.catalog import IMAGE_DIRECT, PRIORS, find
 from physrecon.errors import ArgumentError
 from physrecon.jobs.image_job import ImageJob
 from physrecon.operators.blur.blur import Blur
-from physrecon.operators.blur.fourier import fast_lengths
 from physrecon.pipeline.image.psf import JobPSF
 from physrecon.pipeline.image.survey import BLOCK_BYTES
 from physrecon.pipeline.pieces import F4, PROGRAM_BYTES
