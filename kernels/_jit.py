@@ -35,6 +35,7 @@ FunctionIdentity._unique_ids = iter(lambda: secrets.randbits(64), None)  # type:
 # Never nnan or ninf: a NaN in the data must stay a NaN.
 _FLAGS: dict[str, Any] = {
     "nogil": True,
+    "no_cfunc_wrapper": True,
     "error_model": "numpy",
     "fastmath": {"nsz", "arcp", "contract", "reassoc"},
 }

@@ -278,7 +278,7 @@ def pick(typingctx: Any, registers: Any, index: Any) -> Any:
         elif lanes == 2 * QUARTER and FEATURES.get("avx", False):
             found = permuted_in_quarters(builder, low, args[1], more[0])
         else:
-            found = looked_up(builder, low, args[1], more[0])
+            found = _apart(builder, _looked_up, low, args[1], more[0])
         if len(more) == 1:
             return found
         last = pick_last(builder, lanes, args[1], more[1])
@@ -294,7 +294,7 @@ def pick_last(builder: Any, lanes: int, index: Any, last: Any) -> Any:
         return permuted(builder, last, index, last)
     if lanes == 2 * QUARTER and FEATURES.get("avx", False):
         return _call(builder, QUARTERS, last.type, (last, index))
-    return looked_up(builder, last, index, last)
+    return _apart(builder, _looked_up, last, index, last)
 
 
 @intrinsic
@@ -305,12 +305,7 @@ def permute(typingctx: Any, numbers: Any, index: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         if FEATURES.get(feature, False):
             return permuted_register(builder, *args)
-        result, word = args[0], ir.IntType(32)
-        for lane in range(numbers.count):
-            i = builder.and_(builder.extract_element(args[1], word(lane)), word(numbers.count - 1))
-            value = builder.extract_element(args[0], i)
-            result = builder.insert_element(result, value, word(lane))
-        return result
+        return _apart(builder, _picked_one_by_one, *args)
 
     return numbers(numbers, index), generate
 
@@ -342,8 +337,32 @@ def permuted_in_quarters(builder: Any, low: Any, index: Any, high: Any) -> Any:
     return builder.select(builder.icmp_signed("<", top, index.type(None)), far, near)
 
 
-def looked_up(builder: Any, low: Any, index: Any, high: Any) -> Any:
-    """Any processor, slowly: lane by lane."""
+def _apart(builder: Any, body: Callable[..., Any], *args: Any) -> Any:
+    """The call of a function that `body` writes: in the place of every call, its many instructions
+    would take minutes to compile."""
+    kind = ir.FunctionType(args[0].type, [arg.type for arg in args])
+    name = f"{body.__name__}.{args[0].type.count}"
+    function = cgutils.get_or_insert_function(builder.module, kind, name)
+    if function.is_declaration:
+        function.linkage = "internal"
+        function.attributes.add("noinline")
+        inside = ir.IRBuilder(function.append_basic_block())
+        inside.ret(body(inside, *function.args))
+    return builder.call(function, args)
+
+
+def _picked_one_by_one(builder: Any, numbers: Any, index: Any) -> Any:
+    """Any processor, slowly: the element of a register that the lowest bits name, lane by lane."""
+    result, word, lanes = numbers, ir.IntType(32), numbers.type.count
+    for lane in range(lanes):
+        i = builder.and_(builder.extract_element(index, word(lane)), word(lanes - 1))
+        value = builder.extract_element(numbers, i)
+        result = builder.insert_element(result, value, word(lane))
+    return result
+
+
+def _looked_up(builder: Any, low: Any, index: Any, high: Any) -> Any:
+    """Any processor, slowly: any element of two registers, lane by lane."""
     word, lanes = ir.IntType(32), low.type.count
     length = WHOLE if lanes == WHOLE else QUARTER
     both, result = _joined(builder, low, high), low

@@ -159,9 +159,9 @@ def _adjoint_row(k, psfs, cells, fractions, spans, shift, y, out):
 def _blur_cpu(psfs, cells, fractions, spans, shift, back, source, out):
     for k in prange(out.shape[0] * out.shape[1]):
         if back:
-            _adjoint_row(k, psfs, cells, fractions, spans, shift, source, out)
+            _adjoint_row(np.int64(k), psfs, cells, fractions, spans, shift, source, out)
         else:
-            _blur_row(k, psfs, cells, fractions, spans, shift, source, out)
+            _blur_row(np.int64(k), psfs, cells, fractions, spans, shift, source, out)
 
 
 @inner

@@ -85,7 +85,9 @@ def _gap_task(row, scales, layout, bounds, radius, active, isotropic, f, u, p, p
 @cpu
 def _gap_wide(scales, layout, bounds, radius, active, isotropic, f, u, p, partial):
     for row in prange(u.shape[0] * u.shape[1]):
-        _gap_task(row, scales, layout, bounds, radius, active, isotropic, f, u, p, partial)
+        _gap_task(
+            np.int64(row), scales, layout, bounds, radius, active, isotropic, f, u, p, partial
+        )
 
 
 @inner

@@ -102,7 +102,7 @@ def _primal_task(row, scales, layout, steps, bounds, active, f, p, q, u, w, w_ah
 def _primal_wide(scales, layout, steps, bounds, active, f, p, q, u, w, w_ahead, u_ahead):
     for row in prange(u.shape[0] * u.shape[1]):
         rest = (f, p, q, u, w, w_ahead, u_ahead)
-        _primal_task(row, scales, layout, steps, bounds, active, *rest)
+        _primal_task(np.int64(row), scales, layout, steps, bounds, active, *rest)
 
 
 @inner
@@ -139,7 +139,7 @@ def _dual_task(row, scales, layout, steps, radii, active, u_ahead, w_ahead, q, p
 @cpu
 def _dual_wide(scales, layout, steps, radii, active, u_ahead, w_ahead, q, p):
     for row in prange(u_ahead.shape[0] * u_ahead.shape[1]):
-        _dual_task(row, scales, layout, steps, radii, active, u_ahead, w_ahead, q, p)
+        _dual_task(np.int64(row), scales, layout, steps, radii, active, u_ahead, w_ahead, q, p)
 
 
 @inner

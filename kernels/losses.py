@@ -96,7 +96,7 @@ def _huber_piece(k, p, y, root, delta, what, partial):
 @cpu
 def _huber_cpu(p, y, root, delta, what, partial):
     for k in prange(partial.size):
-        _huber_piece(k, p, y, root, delta, what, partial)
+        _huber_piece(np.int64(k), p, y, root, delta, what, partial)
 
 
 @gpu
@@ -160,7 +160,7 @@ def _student_piece(k, p, y, spread, half, what, partial):
 @cpu
 def _student_cpu(p, y, spread, half, what, partial):
     for k in prange(partial.size):
-        _student_piece(k, p, y, spread, half, what, partial)
+        _student_piece(np.int64(k), p, y, spread, half, what, partial)
 
 
 @gpu
@@ -263,7 +263,7 @@ def _poisson_piece(k, p, y, background, what, partial):
 @cpu
 def _poisson_cpu(p, y, background, what, partial):
     for k in prange(partial.size):
-        _poisson_piece(k, p, y, background, what, partial)
+        _poisson_piece(np.int64(k), p, y, background, what, partial)
 
 
 @gpu
@@ -358,7 +358,7 @@ def _transmission_piece(k, p, y, blank, dark, what, partial):
 @cpu
 def _transmission_cpu(p, y, blank, dark, what, partial):
     for k in prange(partial.size):
-        _transmission_piece(k, p, y, blank, dark, what, partial)
+        _transmission_piece(np.int64(k), p, y, blank, dark, what, partial)
 
 
 @gpu

@@ -195,7 +195,7 @@ def _project_chunk(c, chunk, table, split, shape, like, volume, sino):
 @cpu
 def _project_cpu(table, split, shape, chunk, like, volume, sino):
     for c in prange(-(-split // chunk) - (split - shape[3]) // chunk):
-        _project_chunk(c, chunk, table, split, shape, like, volume, sino)
+        _project_chunk(np.int64(c), chunk, table, split, shape, like, volume, sino)
 
 
 # --------------------------------------------------------------------------------- back, CPU
@@ -304,7 +304,8 @@ def _backproject_tile(table, split, shape, taps, corner, like, sino, volume):
 def _backproject_cpu(table, split, shape, taps, lines, like, sino, volume):
     wide = -(-shape[1] // TILE)
     for t in prange(-(-(lines[1] - lines[0]) // TILE) * wide):
-        corner = (lines[0] + t // wide * TILE, t % wide * TILE)
+        tile = np.int64(t)
+        corner = (lines[0] + tile // wide * TILE, tile % wide * TILE)
         _backproject_tile(table, split, shape, taps, corner, like, sino, volume)
 
 

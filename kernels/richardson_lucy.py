@@ -113,7 +113,9 @@ def _multiply_piece(k, x, factor, column, gradient, curvature, bounds, active, p
 @cpu
 def _multiply_wide(x, factor, column, gradient, curvature, bounds, active, partial):
     for k in prange(partial.size // 2):
-        _multiply_piece(k, x, factor, column, gradient, curvature, bounds, active, partial)
+        _multiply_piece(
+            np.int64(k), x, factor, column, gradient, curvature, bounds, active, partial
+        )
 
 
 @inner
@@ -181,7 +183,9 @@ def _propose_piece(k, x, factor, column, gradient, curvature, bounds, active, la
 @cpu
 def _propose_wide(x, factor, column, gradient, curvature, bounds, active, last, partial):
     for k in prange(partial.size // 2):
-        _propose_piece(k, x, factor, column, gradient, curvature, bounds, active, last, partial)
+        _propose_piece(
+            np.int64(k), x, factor, column, gradient, curvature, bounds, active, last, partial
+        )
 
 
 @inner
@@ -238,7 +242,7 @@ def _extrapolate_piece(k, x, z, alpha, bounds, active, before, partial):
 @cpu
 def _extrapolate_wide(x, z, alpha, bounds, active, before, partial):
     for k in prange(partial.size // 2):
-        _extrapolate_piece(k, x, z, alpha, bounds, active, before, partial)
+        _extrapolate_piece(np.int64(k), x, z, alpha, bounds, active, before, partial)
 
 
 @inner

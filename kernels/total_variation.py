@@ -218,7 +218,7 @@ def _tasks(layout, u):
 def _step_wide(scales, layout, steps, bounds, radius, active, isotropic, f, u, p, p_out, u_out):
     for task in prange(_tasks(layout, u)):
         _step_task(
-            *(task, scales, layout, steps, bounds, radius, active, isotropic),
+            *(np.int64(task), scales, layout, steps, bounds, radius, active, isotropic),
             *(f, u, p, p_out, u_out),
         )
 

@@ -61,7 +61,7 @@ def _dot_piece(k, a, b, partial):
 @cpu
 def _dot_wide(a, b, partial):
     for k in prange(partial.size):
-        _dot_piece(k, a, b, partial)
+        _dot_piece(np.int64(k), a, b, partial)
 
 
 @inner
@@ -100,7 +100,7 @@ def _distance_piece(k, a, b, partial):
 @cpu
 def _distance_wide(a, b, partial):
     for k in prange(partial.size):
-        _distance_piece(k, a, b, partial)
+        _distance_piece(np.int64(k), a, b, partial)
 
 
 @inner
@@ -147,7 +147,7 @@ def _combine_piece(k, y, b, a, x, active, partial):
 @cpu
 def _combine_wide(y, b, a, x, active, partial):
     for k in prange(partial.size):
-        _combine_piece(k, y, b, a, x, active, partial)
+        _combine_piece(np.int64(k), y, b, a, x, active, partial)
 
 
 @inner
@@ -198,7 +198,7 @@ def _step_piece(k, x, t, d, bounds, active, partial):
 @cpu
 def _step_wide(x, t, d, bounds, active, partial):
     for k in prange(partial.size // 2):
-        _step_piece(k, x, t, d, bounds, active, partial)
+        _step_piece(np.int64(k), x, t, d, bounds, active, partial)
 
 
 @inner

@@ -221,7 +221,7 @@ class Problem:
     def _each(self, bounds: Any) -> Numbers:
         """Convert bounds per slice of A into bounds per slice of the problem."""
         count = vectors.slice_count(self.f.A.in_shape, self.f.axis)
-        each = np.broadcast_to(np.asarray(bounds, np.float64), count)
+        each = np.full(count, bounds, np.float64)
         return each if self.separable else each.max(keepdims=True)
 
     # Splitting: f(x) = φ(A x), prior(x) = g(K x) ----------------------------------------------
@@ -293,7 +293,7 @@ class Problem:
     def prior_operator_norms(self) -> Numbers:
         """Certified bounds of ‖K‖ of each slice."""
         norms = certified_norms(self.prior_operator)
-        return np.broadcast_to(norms if self.separable else norms.max(keepdims=True), self.count)
+        return np.full(self.count, norms if self.separable else norms.max(keepdims=True))
 
 
 def _has(value: Any, *names: str) -> bool:

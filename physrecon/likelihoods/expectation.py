@@ -118,10 +118,10 @@ class _Part:
         return arrays.to_device(host, "cuda" if arrays.is_device(self.x) else "cpu")
 
     def per_slice(self, numbers: Any) -> Any:
-        return self.table(np.broadcast_to(numbers, self.shape[1]))
+        return self.table(np.full(self.shape[1], numbers))
 
     def flags(self, active: Any) -> Any:
-        return self.table(np.broadcast_to(active, self.shape[1]), bool)
+        return self.table(np.full(self.shape[1], active), bool)
 
     def partial(self) -> Any:
         return arrays.partial_sums(self.view(self.x), 2)

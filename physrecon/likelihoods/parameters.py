@@ -38,7 +38,10 @@ def compact(values: Any, shape: tuple[int, ...], axis: int | None) -> Any:
             (shape[j:], j, len(shape), True),
         )
     ]
-    full = xp.broadcast_to(values, sum(wanted, ()))
+    # A view by broadcasting is read-only, for which all kernels would be compiled a second time
+    full, target = values.reshape(own), sum(wanted, ())
+    if own != target:
+        full = xp.broadcast_to(full, target)
     return xp.ascontiguousarray(full.reshape([math.prod(part) for part in wanted]))
 
 

@@ -134,7 +134,7 @@ def first(
         vectors.assign(x, columns)
         for leaf in vectors.leaves(x):
             arrays.namespace(leaf).greater(leaf, np.finfo(leaf.dtype).tiny, out=leaf)
-        each = np.broadcast_to(level, problem.count)
+        each = np.full(problem.count, level)
         vectors.scale_add(x, each, np.zeros_like(each), x, axis, [True] * len(each))
         if problem.constraint is not None:
             problem.constraint.project(x)

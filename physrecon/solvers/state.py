@@ -178,7 +178,7 @@ def step_vector(
     Returns ‖x − previous x‖² and ‖x‖² of each slice.  Holds one volume more during the projection
     if the constraint has no bounds."""
     axis, constraint = problem.axis, problem.constraint
-    step = np.broadcast_to(step, len(active))
+    step = np.full(len(active), step)
     if problem.bounds is not None:
         return vectors.step_within(x, step, direction, problem.bounds, axis, active)
     new = vectors.copy(x)

@@ -16,18 +16,6 @@ from physrecon.operators.projection import few_slices, slice_plans
 
 FORCED = pytest.mark.thorough if _resample.LANES == 8 else ()
 LANES = [pytest.param(8, id="AVX2"), pytest.param(16, id="AVX-512", marks=FORCED)]
-# Windows of three registers: 16 lanes by force take minutes to compile for a CPU of 8
-FINE = "fine pixels"
-VARIANTS = [
-    pytest.param(
-        *case.values,
-        *lanes.values,
-        id=f"{case.id}-{lanes.id}",
-        marks=pytest.mark.long if case.id == FINE and lanes.marks else lanes.marks,
-    )
-    for case in GEOMETRIES
-    for lanes in LANES
-]
 needs_fused = pytest.mark.skipif(
     not _resample.FEATURES.get("fma", False), reason="the scalar kernel rounds twice here"
 )
@@ -49,7 +37,8 @@ def both(scan, grid):
 
 
 @needs_fused
-@pytest.mark.parametrize(("scan", "grid", "lanes"), VARIANTS)
+@pytest.mark.parametrize("lanes", LANES)
+@pytest.mark.parametrize(("scan", "grid"), GEOMETRIES)
 def test_every_variant_is_the_scalar_kernel(scan, grid, lanes, monkeypatch):
     scalar = with_lanes(monkeypatch, 0, lambda: both(scan, grid))
     registers = with_lanes(monkeypatch, lanes, lambda: both(scan, grid))
@@ -103,7 +92,7 @@ def test_memory_of_an_earlier_call_leaves_no_trace(name):
 @needs_fused
 @pytest.mark.parametrize("lanes", LANES)
 def test_filtered_backprojection_takes_them_too(lanes, monkeypatch):
-    for name in ("plain", "off-centre", "coarse pixels", *[FINE] * (lanes <= _resample.LANES)):
+    for name in ("plain", "off-centre", "coarse pixels", "fine pixels"):
         scan, grid = geometry(name)
         y = random(scan.shape)
         scalar = with_lanes(monkeypatch, 0, lambda: pr.fbp(y, scan, grid))  # noqa: B023

@@ -9,6 +9,7 @@ import numba
 import numpy as np
 import pytest
 from geometries import FILLED, GEOMETRIES, geometry
+from tiers import thorough
 
 import physrecon as pr
 
@@ -127,7 +128,7 @@ def test_same_bits_on_any_number_of_threads(name):
     np.testing.assert_array_equal(results[0][1], results[1][1])
 
 
-@pytest.mark.parametrize("rows", [1, 3, 16, 40])
+@pytest.mark.parametrize("rows", [3, 16, thorough(1), thorough(40)])
 def test_same_bits_in_any_slab(rows):
     scan, grid = geometry("many slices")
     A, x = pr.Projector(scan, grid), random(grid.shape, np.float32)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import zoo
+from tiers import thorough
 from zoo.problems import bell
 
 import physrecon as pr
@@ -78,7 +79,7 @@ def test_what_is_no_blind_problem_is_refused():
         pr.BlindRichardsonLucy(psf_updates=0)
 
 
-@pytest.mark.parametrize("accelerate", [False, True])
+@pytest.mark.parametrize("accelerate", [thorough(False), True])
 def test_tiles_and_dtypes_do_not_part_in_an_unknown_world(accelerate):
     """Voxels that hardly any light reaches the frame from would follow the rounding of transforms,
     and through the step that all voxels share lead the others astray."""

@@ -9,6 +9,7 @@ import pytest
 import zoo
 from naive import flat, matrix
 from scipy.optimize import least_squares, minimize, nnls
+from tiers import thorough
 from zoo.problems import random_problem, rosenbrock
 
 import physrecon as pr
@@ -188,9 +189,10 @@ def test_curvature_pays():
 @pytest.mark.parametrize(
     "kind", ["least squares", "huber", "student", "transmission", "poisson", "bent"]
 )
-def test_the_objective_never_rises(kind):
+@pytest.mark.parametrize("count", [10, thorough(50)])
+def test_the_objective_never_rises(kind, count):
     rng = np.random.default_rng(11)
-    for _ in range(50):
+    for _ in range(count):
         problem = random_problem(rng, kind)
         values = [problem.objective(np.zeros(problem.f.A.in_shape, problem.f.y.dtype)).sum()]
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import zoo
 from scipy.ndimage import gaussian_filter
+from tiers import thorough
 
 import physrecon as pr
 from physrecon.arrays import vectors
@@ -119,7 +120,10 @@ def test_noise_that_neighbours_share_does_not_mislead(blur, dtype):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("kind", ["poisson", "transmission", "huber", "student", "counts, line"])
+@pytest.mark.parametrize(
+    "kind",
+    ["poisson", "huber", thorough("transmission"), thorough("student"), thorough("counts, line")],
+)
 def test_every_likelihood_finds_nearly_the_best_weight(kind, dtype):
     i = np.arange(480)
     M = np.exp(-(((i[:, None] - i) / 3) ** 2)) / 6

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import zoo
 from naive import flat
+from tiers import thorough
 from zoo import noise
 
 import physrecon as pr
@@ -35,7 +36,7 @@ def step_and_ramp(shape):
 
 
 @splittings
-@pytest.mark.parametrize("constraint", [None, pr.Box(0.2, 2.5)], ids=str)
+@pytest.mark.parametrize("constraint", [thorough(None), pr.Box(0.2, 2.5)], ids=str)
 def test_denoising_is_the_proximal_map(solver, constraint, monkeypatch):
     y, prior = step_and_ramp((9, 7)), pr.TGV(0.15, 1.5, tolerance=1e-7, iterations=20000)
     problem = pr.Problem(pr.LeastSquares(pr.Identity(y.shape), y), prior, constraint)

@@ -9,6 +9,7 @@ import pytest
 import zoo
 from naive import flat, matrix
 from scipy.optimize import nnls
+from tiers import draws
 from zoo.problems import overdetermined
 
 import physrecon as pr
@@ -128,11 +129,11 @@ def test_an_operator_of_zeros_is_solved_by_the_start(solver):
     assert result.reason.startswith("converged after 1")
 
 
-@pytest.mark.thorough
+@draws
 @every_solver
-def test_small_random_problems_never_diverge(solver):
+def test_small_random_problems_never_diverge(solver, count):
     rng = np.random.default_rng(7)
-    for _ in range(250):
+    for _ in range(count):
         m, n = rng.integers(1, 9, 2)
         scale = 10 ** rng.uniform(-3, 3)
         A = zoo.Dense(rng.uniform(0, scale, (m, n)) * (rng.uniform(size=(m, n)) < 0.7))

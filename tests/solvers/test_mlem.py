@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import zoo
 from naive import joseph_matrix
+from tiers import thorough
 
 import physrecon as pr
 from physrecon.arrays import vectors
@@ -65,9 +66,16 @@ def test_osem_is_its_formula():
     np.testing.assert_allclose(x[0], x[1], rtol=1e-13)
 
 
-@pytest.mark.parametrize("background", [0, 0.7])
-@pytest.mark.parametrize("make", [zoo.positive, zoo.unlike])
-def test_f_falls_in_every_iteration_to_the_conditions_of_the_minimum(background, make):
+@pytest.mark.parametrize(
+    ("make", "background"),
+    [
+        (zoo.positive, 0.7),
+        (zoo.unlike, 0),
+        thorough(zoo.positive, 0),
+        thorough(zoo.unlike, 0.7),
+    ],
+)
+def test_f_falls_in_every_iteration_to_the_conditions_of_the_minimum(make, background):
     A = make()
     f = pr.PoissonLikelihood(A, counts(A), background)
     result = pr.solve(pr.Problem(f), pr.MLEM(), stop=LONG)

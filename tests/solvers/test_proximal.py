@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import ClassVar
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 import zoo
 from naive import flat, matrix
 from scipy.optimize import brentq, nnls
+from tiers import thorough
 
 import physrecon as pr
 from physrecon.errors import ArgumentError
@@ -316,24 +318,29 @@ def test_fista_asks_for_gradients_inside_the_constraint_only():
     assert abs(x * slope).max() <= 1e-8
 
 
-@every_solver
-def test_a_prior_that_couples_slices_makes_one_problem(solver):
+@cache
+def coupled_slices():
+    """A problem whose prior couples slices, and what no objective is below."""
     A = zoo.unlike(4)
     f = pr.LeastSquares(A, zoo.data_for(A))
     problem = pr.Problem(f, pr.TotalVariation(0.05, **EXACT))
-    result = pr.solve(problem, solver, stop=LONG)
-    assert result.state.active.shape == (1,)
     K = matrix(problem.prior.operator(A.in_shape))
-    M, y = zoo.slice_matrix(A), flat(f.y)
     q = flat(pr.solve(problem, pr.PDHG(), stop=LONG).state.u[1])
     assert np.linalg.norm(q.reshape(3, -1), axis=0).max() <= 0.05 * (1 + 1e-12)
-    bound = least_of_linear(M, y, K.T @ q, False)
+    return problem, least_of_linear(zoo.slice_matrix(A), flat(f.y), K.T @ q, False)
+
+
+@every_solver
+def test_a_prior_that_couples_slices_makes_one_problem(solver):
+    problem, bound = coupled_slices()
+    result = pr.solve(problem, solver, stop=LONG)
+    assert result.state.active.shape == (1,)
     value = problem.objective(result.x)[0]
     assert -1e-10 <= value - bound <= 1e-8 * value
 
 
 @every_solver
-@either_sign
+@pytest.mark.parametrize("constraint", [thorough(None), pr.NonNegative()])
 def test_tuples_of_volumes_and_of_data(solver, constraint):
     """x of two arrays, data of two arrays: the L1 problem of the matrix they make."""
     A, B = zoo.positive(1), zoo.positive(5)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import zoo
+from tiers import draws
 
 import physrecon as pr
 from physrecon.errors import ArgumentError
@@ -88,14 +89,14 @@ def random_priors(rng, M, y):
     return [None, pr.L1(weight), pr.TotalVariation(weight), pr.Tikhonov(weight * curvature / slope)]
 
 
-@pytest.mark.thorough
+@draws
 @every_solver
-def test_random_problems_do_not_diverge(solver):
+def test_random_problems_do_not_diverge(solver, count):
     """In 20 iterations FISTA never ends above its start; the others, which do not go down in every
     iteration, are near or below it however ill the scales fit."""
     margin = 1e-5 if isinstance(solver, pr.FISTA) else 1
     rng = np.random.default_rng(11)
-    for i in range(250):
+    for i in range(count):
         m, n = rng.integers(1, 9), 2 * rng.integers(1, 5)
         M = rng.uniform(0, 10 ** rng.uniform(-3, 3), (m, n)) * (rng.uniform(size=(m, n)) < 0.7)
         y = (rng.standard_normal(m) * 10 ** rng.uniform(-2, 2)).astype(np.float32)

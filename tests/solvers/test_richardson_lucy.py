@@ -102,6 +102,7 @@ def test_twenty_accelerated_iterations_do_what_fifty_plain_ones_do(shape, psf, b
     assert reached(f, plain.history[-1].value) is not None
 
 
+@pytest.mark.thorough
 def test_measured_bars_in_twenty_iterations(shared_data):
     tifffile = pytest.importorskip("tifffile")
     read = (

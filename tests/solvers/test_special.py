@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import zoo
 from naive import same
+from tiers import draws
 
 import physrecon as pr
 from physrecon.arrays import vectors
@@ -179,11 +180,11 @@ def test_a_stricter_rule_sets_stopped_slices_moving_exactly_where_they_stood(sol
         np.testing.assert_array_equal(strict.x[z], direct.x[0])
 
 
-@pytest.mark.thorough
+@draws
 @every_case
-def test_small_random_problems_never_diverge(solver):
+def test_small_random_problems_never_diverge(solver, count):
     rng = np.random.default_rng(7)
-    for _ in range(250):
+    for _ in range(count):
         m, n = rng.integers(1, 9, 2)
         scale = 10 ** rng.uniform(-3, 3)
         A = zoo.Dense(rng.uniform(0, scale, (m, n)) * (rng.uniform(size=(m, n)) < 0.7))

@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from skimage import data
+from tiers import thorough
 
 import physrecon as pr
 from physrecon.jobs.image_job import ImageJob
@@ -42,7 +43,7 @@ def found(psf: str) -> dict[str, float]:
     "psf, given",
     [
         ("gaussian:sigma=auto", {"sigma": 2.5}),
-        ("defocus:radius=auto", {"radius": 5.0}),
+        thorough("defocus:radius=auto", {"radius": 5.0}),
     ],
 )
 def test_a_width_is_found(psf, given, here):

@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 import pytest
 from discs import disc
+from tiers import thorough
 
 import physrecon as pr
 from physrecon.io import open_volume
@@ -63,11 +64,18 @@ def reconstructed(path, **fields):
     return x[near < 4].mean(), x[body].mean(), len(at[0]), heard
 
 
-@pytest.mark.parametrize("method", ["fbp", "cgls"])
 @pytest.mark.parametrize(
-    ("center", "radius", "given"), [(12.0, 46, True), (15.5, 40, False), (50.0, 45, False)]
+    ("center", "radius", "given", "method"),
+    [
+        (12.0, 46, True, "fbp"),
+        (15.5, 40, False, "fbp"),
+        (50.0, 45, False, "cgls"),
+        thorough(12.0, 46, True, "cgls"),
+        thorough(15.5, 40, False, "cgls"),
+        thorough(50.0, 45, False, "fbp"),
+    ],
 )
-def test_half_acquisition(tmp_path, method, center, radius, given):
+def test_half_acquisition(tmp_path, center, radius, given, method):
     scan = write(tmp_path / "s.h5", TURN, center, radius)
     fields = {"center": center} if given else {}
     spot, body, width, heard = reconstructed(scan, method=method, **fields)
@@ -120,7 +128,7 @@ def test_slabs_and_parts_of_half_acquisition_have_the_bits_of_the_whole(tmp_path
 
 
 @pytest.mark.parametrize(
-    ("angles", "fields"), [(HALF, {"center": 31.5}), (HALF, {}), (TURN, {"center": 31.5})]
+    ("angles", "fields"), [(HALF, {"center": 31.5}), (HALF, {}), thorough(TURN, {"center": 31.5})]
 )
 def test_a_truncated_object_is_told_and_padding_edge_named(tmp_path, angles, fields):
     scan = write(tmp_path / "s.h5", angles, 31.5, 44)
@@ -134,7 +142,8 @@ def test_a_truncated_object_is_told_and_padding_edge_named(tmp_path, angles, fie
 
 
 @pytest.mark.parametrize(
-    ("method", "radius", "within"), [("cgls", 38, 0.06), ("sirt", 44, 0.06), ("cgls", 56, 0.12)]
+    ("method", "radius", "within"),
+    [("cgls", 38, 0.06), thorough("sirt", 44, 0.06), thorough("cgls", 56, 0.12)],
 )
 def test_a_truncated_object_gets_room_in_iterations(tmp_path, method, radius, within):
     """The more is cut off, the less do the data say of the mean."""
