@@ -1,4 +1,4 @@
-"""physrecon beside ASTRA and scikit-image: projection, backprojection, FBP, SIRT and total variation.
+"""physrecon beside ASTRA and scikit-image: projections, FBP, SIRT and total variation.
 
     python benchmarks/parallel_beam.py                  # everything (about ten minutes)
     python benchmarks/parallel_beam.py --only projectors --rounds 9

@@ -235,7 +235,7 @@ class ADMM(Solver):
     @staticmethod
     def _inverse(problem: Problem, state: ADMMState, terms: list[Term]) -> Circulant | None:
         """Kept with the memory of the state; a resume computes the same."""
-        if isinstance(state.w, tuple):
+        if isinstance(state.w, tuple) or isinstance(problem.axis, tuple):
             return None
         if "_inverse" not in state.__dict__:
             responses = [partial(response, term) for term in terms]
