@@ -160,7 +160,8 @@ def _ranked(
     def key(one: tuple[str, float]) -> float:
         if one[0] == "truncation":  # the edges of the detector speak for it too
             return -EDGES * one[1]
-        if one[0] == "moved" and "axis" in fitted:  # which has explained all that it can
+        # a fit has explained all that it can: an axis that does as much as movement is likelier
+        if one[0] in fitted or (one[0] == "moved" and "axis" in fitted):
             return -one[1]
         shape = np.shape(patterns.get(one[0], 0.0))
         return -one[1] * FEWER[min(shape[0], len(FEWER)) - 1 if len(shape) > rank else 0]
