@@ -8,6 +8,7 @@ takes from the pattern of each cause what a slice explains."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -41,17 +42,20 @@ HALF, DOUBT_HALF = 1.5 * np.pi, -0.065
 WORTH = 0.02  # of χ², which the pattern of a cause explains: that cause is worth a fit of its own
 MOST = {"axis": 8.0, "angles": 0.3}  # columns, and relative; a pattern is no guide to more
 DARKEST = 1e-4  # transmission below which a datum tells nothing
-AIR = {"drift": "air"}  # what the cause is called where columns of air normalise the views
+# What a cause is called where an option has mended it: columns of air, the removal of rings
+MENDED = {"air": "drift", "rings": "columns"}
 MIN_COLUMNS, MIN_VIEWS = 16, 12  # fewer tell nothing
 
 Array = NDArray[np.floating[Any]]
 
 
-def check_row(data: SlabData, x: Any, scan: ParallelBeam, grid: Grid, air: bool = False) -> Checked:
+def check_row(
+    data: SlabData, x: Any, scan: ParallelBeam, grid: Grid, mended: Collection[str] = ()
+) -> Checked:
     """The check of a slice x (1, ny, nx) of one row, and the residual that was tested.
 
-    air: whether columns of air have normalised the views.  None for data that are too few, or
-    without noise."""
+    mended: the options of `MENDED` that have corrected the data.  None for data that are too few,
+    or without noise."""
     y, weights = _with_weights(data)
     if min(y.shape[2] - MIN_COLUMNS, y.shape[0] - MIN_VIEWS) < 0:
         return None
@@ -63,10 +67,10 @@ def check_row(data: SlabData, x: Any, scan: ParallelBeam, grid: Grid, air: bool 
     chi2 = float((residual.astype(np.float64) ** 2).sum()) / max(int((weights > 0).sum()), 1)
     row = _Row(y, roots, scan, grid)
     check = row.check(chi2)
-    if air:
-        causes = tuple((AIR.get(cause, cause), share) for cause, share in check.causes)
-        named = {AIR.get(cause, cause): words for cause, words in check.amounts.items()}
-        check = replace(check, causes=causes, amounts=named)
+    names = {MENDED[option]: option for option in mended}
+    causes = tuple((names.get(cause, cause), share) for cause, share in check.causes)
+    named = {names.get(cause, cause): words for cause, words in check.amounts.items()}
+    check = replace(check, causes=causes, amounts=named)
     return check, row.standard(row.r), (row.step, row.together)
 
 
