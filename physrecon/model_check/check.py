@@ -132,11 +132,8 @@ def check_model(
     found = dict(shares or {})
     odd, doubtful = False, False
     if total > 0:
-        for cause, pattern in (patterns or {}).items():
-            share, score = explained(r, np.asarray(pattern, np.float64))
-            few = least_share(cause, count)
-            if share > few or (share > SHARE_OF_ONE * few / SHARE and score > SCORE):
-                found[cause] = max(share, found.get(cause, 0.0))
+        for cause, share in _told(r, patterns or {}, count).items():
+            found[cause] = max(share, found.get(cause, 0.0))
         tests = _scan_tests if "view" in axes else _image_tests
         odd, doubtful, more = tests(r, known, tuple(axes))
         if patterns:  # those of columns are surer than their means
@@ -150,6 +147,17 @@ def check_model(
         _ranked(found, patterns or {}, shares or {}, r.ndim),
         doubtful or not fits, dict(amounts or {}),
     )  # fmt: skip
+
+
+def _told(r: Array, patterns: Mapping[str, Any], count: int) -> dict[str, float]:
+    """cause → share of χ² that its patterns explain, where that is more than chance."""
+    found = {}
+    for cause, pattern in patterns.items():
+        share, score = explained(r, np.asarray(pattern, np.float64))
+        least = least_share(cause, count)
+        if share > least or (share > SHARE_OF_ONE * least / SHARE and score > SCORE):
+            found[cause] = share
+    return found
 
 
 def _ranked(
@@ -218,9 +226,9 @@ def least_share(cause: str, count: int) -> float:
     return SHARES.get(cause, SHARE) * (1 + (FEW / max(count, 1)) ** 2)
 
 
-def views_alike(r: Array, view: int = 0) -> float:
+def views_alike(r: NDArray[np.floating[Any]], view: int = 0) -> float:
     """The correlation of views one to three apart, of means of adjacent columns; no NaN counts."""
-    smooth = _block_means(np.nan_to_num(r), r.ndim - 1, SMOOTH)
+    smooth = _block_means(np.nan_to_num(r).astype(np.float64), r.ndim - 1, SMOOTH)
     return float(np.mean([_lag(smooth, view, k) for k in (1, 2, 3) if k < r.shape[view]]))
 
 
@@ -265,7 +273,9 @@ def _single(means: Array, axis: int, most: float) -> NDArray[np.bool_]:
     return np.abs(rough) > most * spread if spread else np.zeros(means.shape, bool)
 
 
-def explained(r: Array, patterns: Array) -> tuple[float, float]:
+def explained(
+    r: NDArray[np.floating[Any]], patterns: NDArray[np.floating[Any]]
+) -> tuple[float, float]:
     """(share of χ² that patterns explain, score of a single one in its own standard deviations).
 
     A single pattern counts with its own sign only.  The standard deviation is found from blocks of

@@ -151,7 +151,7 @@ class _Row:
             ("axis", axis_shift(self.sizes["axis"])),
             ("angles", float(self.sizes["angles"][0])),
         ):
-            if explained(r, patterns[cause])[0] < WORTH or abs(by) > MOST[cause]:
+            if explained(np.nan_to_num(r), patterns[cause])[0] < WORTH or abs(by) > MOST[cause]:
                 continue
             turned = 1 + by if cause == "angles" else 1.0
             scan = self._other(turned, by if cause == "axis" else 0.0)
