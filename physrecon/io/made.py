@@ -37,6 +37,7 @@ STORED = "stored"  # what numbers of fewer bits mean
 FOUND = {
     "found_center": "center",
     "found_weight": "weight",
+    "found_iterations": "iterations",
     "found_psf": "psf",
     "found_background": "background",
 }

@@ -122,6 +122,10 @@ class ImageJob(Job):
         return psf_model(self.psf)
 
     @property
+    def model_parts(self) -> str:
+        return "PSF, background, edges"
+
+    @property
     def solvers(self) -> dict[str, str]:
         return BLIND_SOLVERS if self.blind else SOLVERS
 

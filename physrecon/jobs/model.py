@@ -207,6 +207,11 @@ class Job(Table):
         return dict(zip(files, [*words, "the residual that was checked"], strict=False))
 
     @property
+    def model_parts(self) -> str:
+        """What of the model may not fit the data, in words."""
+        return "axis, angles, truncation"
+
+    @property
     def solvers(self) -> dict[str, str]:
         """The table of solvers for the iterative methods of this job."""
         return SOLVERS

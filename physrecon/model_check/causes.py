@@ -28,6 +28,10 @@ CAUSES = {
         "single columns of the detector may be off{}; remove rings with --rings, or leave pixels "
         "out with --data-mask"
     ),
+    "rings": (
+        "single columns of the detector are off{} although --rings removes what stays; leave "
+        "their pixels out with --data-mask, or choose another of --rings"
+    ),
     "angles": (
         "the angles may be wrong{}; look at them with `info`, and give --angles FIRST..LAST/COUNT"
     ),

@@ -36,6 +36,8 @@ OFFSETS = 3.0  # mean square of a view's mean, in units of that of noise
 OUTLIER = 10.0  # spreads by which the mean of a single column of a scan is off
 LINE = 20.0  # the same, of a single row or column of an image
 SHARE = 0.045  # of χ² that a cause explains
+SHARES = {"columns": 0.075}  # the same; every detector has a column that is worst
+FEW = 1300  # data, of which patterns explain twice as much by chance
 FEWER = (1.0, 0.88, 0.8)  # by the number of patterns: shares are multiplied by this to be compared
 EDGES = 2.0  # factor on the share of truncation, whose patterns are given for dark edges only
 SHARE_OF_ONE, SCORE = 0.01, 5.0  # of χ², and in standard deviations, of one pattern of one sign
@@ -130,10 +132,8 @@ def check_model(
     found = dict(shares or {})
     odd, doubtful = False, False
     if total > 0:
-        for cause, pattern in (patterns or {}).items():
-            share, score = _explained(r, np.asarray(pattern, np.float64))
-            if share > SHARE or (share > SHARE_OF_ONE and score > SCORE):
-                found[cause] = share
+        for cause, share in _told(r, patterns or {}, count).items():
+            found[cause] = max(share, found.get(cause, 0.0))
         tests = _scan_tests if "view" in axes else _image_tests
         odd, doubtful, more = tests(r, known, tuple(axes))
         if patterns:  # those of columns are surer than their means
@@ -143,19 +143,34 @@ def check_model(
     value = left if chi2 is None else chi2
     fits = not (odd or found)
     return ModelCheck(
-        fits, value, left, _correlations(r, axes), maps, _ranked(found, patterns or {}, r.ndim),
+        fits, value, left, _correlations(r, axes), maps,
+        _ranked(found, patterns or {}, shares or {}, r.ndim),
         doubtful or not fits, dict(amounts or {}),
     )  # fmt: skip
 
 
+def _told(r: Array, patterns: Mapping[str, Any], count: int) -> dict[str, float]:
+    """cause → share of χ² that its patterns explain, where that is more than chance."""
+    found = {}
+    for cause, pattern in patterns.items():
+        share, score = explained(r, np.asarray(pattern, np.float64))
+        least = least_share(cause, count)
+        if share > least or (share > SHARE_OF_ONE * least / SHARE and score > SCORE):
+            found[cause] = share
+    return found
+
+
 def _ranked(
-    found: dict[str, float], patterns: Mapping[str, Any], rank: int
+    found: dict[str, float], patterns: Mapping[str, Any], fitted: Mapping[str, float], rank: int
 ) -> tuple[tuple[str, float], ...]:
     """The causes, the likeliest first: many patterns explain a part of what is another's."""
 
     def key(one: tuple[str, float]) -> float:
         if one[0] == "truncation":  # the edges of the detector speak for it too
             return -EDGES * one[1]
+        # a fit has explained all that it can: an axis that does as much as movement is likelier
+        if one[0] in fitted or (one[0] == "moved" and "axis" in fitted):
+            return -one[1]
         shape = np.shape(patterns.get(one[0], 0.0))
         return -one[1] * FEWER[min(shape[0], len(FEWER)) - 1 if len(shape) > rank else 0]
 
@@ -194,17 +209,27 @@ def _scan_tests(
     together = max(1 + 2 * sum(_lag(q, last, k) for k in range(1, min(REACH, columns - 1))), 0.3)
     excess = float((per_view**2).mean()) * columns / (rest * together)
     drift = (1 - 1 / excess) * float((per_view**2).sum()) * columns / total if excess else 0.0
-    if excess > OFFSETS and drift > SHARE:
+    if excess > OFFSETS and drift > least_share("drift", int(known.sum())):
         found["drift"] = float(drift)
     off = _single(per_column, last, OUTLIER)
     single = float((per_column[off] ** 2).sum()) * views / total
     if single > DOUBT:
         found["columns"] = single
-    smooth = _block_means(r, last, SMOOTH)
-    alike = float(np.mean([_lag(smooth, view, k) for k in (1, 2, 3) if k < views]))
+    alike = views_alike(r, view)
     uneven = _uneven(r, last)
     doubtful = alike > DOUBT_VIEWS or drift > DOUBT or uneven > DOUBT
     return alike > VIEWS, doubtful or bool(found), found
+
+
+def least_share(cause: str, count: int) -> float:
+    """The share of χ² that a cause explains at least; of few data, chance explains much."""
+    return SHARES.get(cause, SHARE) * (1 + (FEW / max(count, 1)) ** 2)
+
+
+def views_alike(r: NDArray[np.floating[Any]], view: int = 0) -> float:
+    """The correlation of views one to three apart, of means of adjacent columns; no NaN counts."""
+    smooth = _block_means(np.nan_to_num(r).astype(np.float64), r.ndim - 1, SMOOTH)
+    return float(np.mean([_lag(smooth, view, k) for k in (1, 2, 3) if k < r.shape[view]]))
 
 
 def _image_tests(
@@ -248,7 +273,9 @@ def _single(means: Array, axis: int, most: float) -> NDArray[np.bool_]:
     return np.abs(rough) > most * spread if spread else np.zeros(means.shape, bool)
 
 
-def _explained(r: Array, patterns: Array) -> tuple[float, float]:
+def explained(
+    r: NDArray[np.floating[Any]], patterns: NDArray[np.floating[Any]]
+) -> tuple[float, float]:
     """(share of χ² that patterns explain, score of a single one in its own standard deviations).
 
     A single pattern counts with its own sign only.  The standard deviation is found from blocks of

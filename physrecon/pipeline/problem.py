@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
 
-from physrecon.catalog import PRIORS, find
+from physrecon.catalog import PRIORS, WEIGHT_RULES, find
 from physrecon.errors import Interrupted
 from physrecon.jobs.model import Job
 from physrecon.jobs.settings import PriorTable
@@ -134,8 +134,10 @@ def with_weight(
     return job.model_copy(update={"prior": prior})
 
 
-def words_of_weight(asked: Any, job: Any) -> dict[str, str]:
-    """How the weight of a job was found, if it was not given with the job that was asked for."""
+def words_of_choices(asked: Any, job: Any) -> dict[str, str]:
+    """How weight and iterations of a job were found, if not given with the job asked for."""
+    if asked.stop.iterations == "auto":
+        return {"found_iterations": f"{job.stop.iterations} (auto, by held-out data)"}
     if asked.prior is None or asked.prior.factor is None:
         return {}
     return {"found_weight": f"{job.prior.weight} ({asked.prior.weight}, by {job.prior.rule})"}
@@ -175,17 +177,24 @@ def _chosen(
     messages.result(_weight_line(str(job.prior.weight), weight, choice, where))
     if choice.contradicted:
         messages.warn(
-            f"weight: the noise level asks for {choice.discrepancy:.2g}, which is far from "
-            f"{choice.weight:.2g}; noise that neighbours share or a model that does not fit (PSF, "
-            "axis, background) can be the reason: look at the result"
+            f"weight: {_noise_asks(choice)}; noise that neighbours share or a model that does not "
+            f"fit ({job.model_parts}) can be the reason: look at the result"
         )
     return weight
 
 
+def _noise_asks(choice: WeightChoice) -> str:
+    if choice.discrepancy < min(point.weight for point in choice.curve):
+        return "no weight leaves as little as the noise, so it says none"
+    return f"by the noise level it is {choice.discrepancy:.2g}, far from {choice.weight:.2g}"
+
+
 def _weight_line(asked: str, weight: float, choice: WeightChoice, where: str) -> str:
+    largest = choice.rule == WEIGHT_RULES[0] and choice.weight >= choice.high
+    smoothest = ", the smoothest is taken" if largest else ""
     misfit = "" if math.isnan(choice.misfit) else f"; residual {choice.misfit:.2g} × the noise"
     return (
         f"weight: {weight} ({asked}, {choice.rule} of {len(choice.curve)} fits, {where}; "
-        f"{choice.low:.2g} to {choice.high:.2g} fit as well{misfit}; --weight auto*2 smooths more, "
-        "auto/2 less)"
+        f"{choice.low:.2g} to {choice.high:.2g} fit as well{smoothest}{misfit}; "
+        "--weight auto*2 smooths more, auto/2 less)"
     )

@@ -67,6 +67,7 @@ class Spectrum:
         f = np.hypot(fy, fx)
         off_axes = (np.abs(fy) * y.shape[0] > NEAR_AXES) & (fx * y.shape[1] > NEAR_AXES)
         self._used = (f > LOWEST / min(y.shape)) & (f < 0.5) & off_axes
+        self.fy, self.fx = (np.broadcast_to(g, f.shape)[self._used] for g in (fy, fx))
         cells = (np.arange(len(f))[:, None] // CELL) * f.shape[1] + np.arange(f.shape[1]) // CELL
         _, self._cell = np.unique(cells[self._used], return_inverse=True)
         self._counts = np.bincount(self._cell)
@@ -90,12 +91,23 @@ class Spectrum:
 
         The frequencies of a tapered image are not independent: neighbours share about half.  The
         parameters are found by Fisher scoring, from those of the PSF before."""
-        gain = self._means(np.abs(np.fft.rfft2(psf / psf.sum(), self.shape))[self._used] ** 2)
+        return self.misfit_of(np.abs(np.fft.rfft2(psf / psf.sum(), self.shape))[self._used] ** 2)
+
+    def misfit_of(self, power: Array) -> float:
+        """The same of a PSF with the power |H|² at the frequencies (fy, fx)."""
+        gain = self._means(power)
         fits = [self._fitted(gain, self._start(gain))]
         if self._last is not None:
             fits.append(self._fitted(gain, self._last))
         value, self._last = min(fits, key=lambda fit: fit[0])
         return value * self.count / 2
+
+    def clear(self, power: Array) -> float:
+        """The number of frequencies that a PSF of this power shows above the noise, by the last
+        parameters: Σ (scene / P)²."""
+        assert self._last is not None
+        scene, noise = self._parts(self._means(power), self._last)
+        return float(self._counts @ (scene / (scene + noise)) ** 2)
 
     def _start(self, gain: Array) -> Array:
         """log of the scene's power at f = 1, b, log n, c, log f₀, s."""
@@ -131,11 +143,10 @@ class Spectrum:
 
     def _score(self, gain: Array, p: Array) -> tuple[float, Array, Array]:
         """(value, gradient, Fisher information) at parameters."""
-        (a, b, log_n, c, log_f0, s), turned = p[:-WAVES], p[-WAVES:] @ self._waves
+        b, log_f0 = p[1], p[4]
         wave, corner = ANGULAR * self._f2, self._f2 + np.exp(2 * log_f0)
         log_corner = np.log(corner)
-        scene = np.exp(a - 0.5 * b * log_corner - s * wave + turned) * gain
-        noise = np.exp(log_n - c * wave)
+        scene, noise = self._parts(gain, p)
         total, share = scene + noise, self._counts / self.count
         u, v, ratio = scene / total, noise / total, self._power / total
         J = np.stack([u, -0.5 * log_corner * u, v, -wave * v, -b * np.exp(2 * log_f0) / corner * u,
@@ -149,17 +160,9 @@ class Spectrum:
         curvature = np.diag(unit * PRECISION)
         return value, weighed @ (1 - ratio) + slope, weighed @ J.T + curvature
 
-
-def dilated(psf: Array, factor: float) -> Array:
-    """A PSF (ny, nx) stretched about its centre n // 2, of sum 1; larger where it needs room."""
-    along_y, along_x = (_stretch(n, factor) for n in psf.shape)
-    wide = along_y @ psf @ along_x.T
-    return wide / wide.sum()
-
-
-def _stretch(n: int, factor: float) -> Array:
-    """Weights (m, n) that stretch a line of n values: linear interpolation; if it shrinks, every
-    value is shared by the two places next to its own, so none falls between two samples."""
-    m = int(np.ceil(n * max(factor, 1.0) / 2)) * 2 + 1
-    away = (np.arange(m) - m // 2)[:, None] - factor * (np.arange(n) - n // 2)
-    return np.maximum(1 - np.abs(away) / max(factor, 1.0), 0)
+    def _parts(self, gain: Array, p: Array) -> tuple[Array, Array]:
+        """The power of the blurred scene and that of the noise."""
+        (a, b, log_n, c, log_f0, s), turned = p[:-WAVES], p[-WAVES:] @ self._waves
+        wave, corner = ANGULAR * self._f2, self._f2 + np.exp(2 * log_f0)
+        scene = np.exp(a - 0.5 * b * np.log(corner) - s * wave + turned) * gain
+        return scene, np.exp(log_n - c * wave)

@@ -15,7 +15,7 @@ from physrecon.errors import Interrupted
 from physrecon.io.made import how_made, parsed, texts_of
 from physrecon.jobs.image_job import ImageJob
 from physrecon.jobs.scan_job import ScanJob
-from physrecon.pipeline.problem import words_of_weight
+from physrecon.pipeline.problem import words_of_choices
 from physrecon.pipeline.run import run
 
 
@@ -63,10 +63,10 @@ def test_the_weight_and_how_it_was_found(here):
     values = {"input": "i.tif", "psf": "gaussian:sigma=1", "output": "o.tif", "prior": "tikhonov"}
     asked = ImageJob.build(values, "test")
     found = ImageJob.build({**values, "prior": {"name": "tikhonov", "weight": 0.1}}, "test")
-    assert words_of_weight(found, found) == {}
+    assert words_of_choices(found, found) == {}
     (here / "o.tif").touch()
     texts = {"physrecon": "0.1.0", "job": found.to_toml(), "host": "node7"}
-    rows = dict(how_made(texts | words_of_weight(asked, found), "o.tif"))
+    rows = dict(how_made(texts | words_of_choices(asked, found), "o.tif"))
     assert rows["weight"] == "0.1 (auto, by held-out)"
     assert rows["psf"] == "gaussian:sigma=1 (given)" and "background" not in rows
     assert rows["written"].endswith(" on node7, by physrecon 0.1.0")

@@ -95,3 +95,29 @@ def test_axes_are_checked(axes):
 def test_infinity_is_refused():
     with pytest.raises(pr.ArgumentError, match="finite"):
         pr.check_model(np.full((4, 4), np.inf), IMAGE)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_few_data_are_no_doubt(seed):
+    """Of 640 data eight patterns explain a tenth by chance."""
+    r = noise((20, 1, 32), seed, 0.7)
+    t = np.linspace(0, 1, 20)[:, None, None]
+    drift = np.stack([np.cos(np.pi * k * t) + 0 * r for k in range(1, 9)])
+    assert pr.check_model(r, SCAN, {"drift": drift}).fits
+    # a strong one is told all the same
+    strong = pr.check_model(r + 1.5 * drift[3], SCAN, {"drift": drift})
+    assert strong.causes[0][0] == "drift"
+
+
+def test_a_fit_counts_more_than_the_pattern_that_begins_it():
+    pattern = np.cos(np.arange(90) / 4)[:, None, None] * np.ones((1, 110))
+    r = noise() + 0.4 * pattern
+    several = np.stack([pattern, np.sin(np.arange(90) / 4)[:, None, None] + 0 * pattern])
+    check = pr.check_model(r, SCAN, {"angles": pattern}, {"angles": 0.9})
+    assert check.causes[0] == ("angles", 0.9)
+    # an object that moves explains more than another axis, unless a fit of the axis does as much
+    share = pr.check_model(r, SCAN, {"moved": several}).causes[0][1]
+    for axis, first in ((0.5 * share, "moved"), (1.1 * share, "axis")):
+        other = np.stack([noise(seed=8), noise(seed=9)])
+        check = pr.check_model(r, SCAN, {"axis": other, "moved": several}, {"axis": axis})
+        assert check.causes[0][0] == first

@@ -11,12 +11,15 @@ import pytest
 
 import physrecon as pr
 from physrecon.errors import Interrupted
-from physrecon.io import VolumeWriter
+from physrecon.io import VolumeWriter, open_scan
 from physrecon.io.made import CHECK, texts_of
 from physrecon.jobs.image_job import ImageJob
 from physrecon.jobs.scan_job import ScanJob
+from physrecon.model_check.check import ModelCheck
 from physrecon.pipeline.messages import Messages
 from physrecon.pipeline.run import run
+from physrecon.pipeline.scan import model_check as scan_check
+from physrecon.pipeline.scan.measure import measure
 
 CENTER = 34.0
 STORED = "/entry/reconstruction/configuration/model_check"
@@ -46,6 +49,23 @@ def test_a_wrong_axis_is_said(fields, here, capsys):
     found = figures(scan_job(center=CENTER + 2, **fields))
     assert not found["fits"] and next(iter(found["causes"])) == "axis"
     assert "--center" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["air", "rings"])
+def test_what_an_option_has_mended_has_another_name(option, monkeypatch):
+    """The advice to use an option is no advice to one who has used it."""
+    cause = {"air": "drift", "rings": "columns"}[option]
+    check = ModelCheck(False, 1, 1, {}, {}, ((cause, 0.5),), True, {cause: "near 3"})
+    monkeypatch.setattr(scan_check._Row, "check", lambda self, chi2: check)
+    job = scan_job(center=CENTER)
+    with open_scan(job.input, None) as scan:
+        data, _ = measure(job, scan, slice(2, 3))
+        geometry = scan.geometry.part(slice(2, 3)).with_center(CENTER)
+    grid = geometry.default_grid()
+    x = np.zeros(grid.shape, np.float32)
+    found, *_ = scan_check.check_row(data, x, geometry, grid, [option])
+    assert found.causes == ((option, 0.5),) and "near 3" in found.sentence
+    assert scan_check.check_row(data, x, geometry, grid)[0].causes == ((cause, 0.5),)
 
 
 def test_the_cut_changes_no_figure(here):

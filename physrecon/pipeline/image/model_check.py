@@ -99,10 +99,10 @@ class FrameCheck:
         lines, named = self._lines()
         if lines:  # they look like many a cause, and are mended first
             return check_model(left, axes, None, lines, chi2, named), left, (1, 1)
-        patterns = {"srgb": unexplained(curved / deviation)}
         better = better_psf(self.whole.reshape(self.whole.shape[-rank:]), h)
         shares = {cause: share for cause, (share, _) in better.items()}
         amounts = {cause: words for cause, (_, words) in better.items()}
+        patterns = {"srgb": unexplained(curved / deviation)}
         check = check_model(left, axes, patterns, shares, chi2, amounts)
         if dict(check.causes).get("srgb", 1.0) < SRGB:
             check = check_model(left, axes, None, shares, chi2, amounts)

@@ -32,10 +32,12 @@ def deconvolved(
     level: float,
     voxel_size: tuple[float, ...],
     work: PieceWork,
+    found: bool = False,
 ) -> tuple[Any, str, dict[str, Any]]:
     """(frame, why the solver stopped, further arrays by name) of a blurred frame y.
 
-    Changes y in place.  level: grey value of the background."""
+    Changes y in place.  level: grey value of the background.  found: whether the number of
+    iterations was found from the data."""
     if job.method in IMAGE_DIRECT:
         y -= level
         return _filtered(job, A, y, voxel_size), "", {}
@@ -43,7 +45,7 @@ def deconvolved(
     noise = noise_norms(job, problem)
     stop = make_stop(job, noise)
     result = solved(job, problem, stop, work, lambda: first_guess(job, problem))
-    x, reason = result.x[A.frame], _ending(job, problem, result, noise)
+    x, reason = result.x[A.frame], _ending(job, problem, result, noise, found)
     if "diverged" in reason or not arrays.all_finite(x):
         raise DataError(
             f"{job.method}: expected an image that fits the data, got none: {reason}; "
@@ -105,12 +107,15 @@ def noise_norms(job: ImageJob, problem: Problem) -> Numbers:
     return norms if seen else 0 * norms
 
 
-def _ending(job: ImageJob, problem: Problem, result: Result, noise: Numbers) -> str:
+def _ending(
+    job: ImageJob, problem: Problem, result: Result, noise: Numbers, found: bool = False
+) -> str:
     """Why the solver stopped, and whether it should have stopped earlier."""
     value, asked = result.state.value, job.stop.discrepancy
     if asked == "auto" and not noise.any():
         return f"{result.reason}; no noise is seen that would tell when to stop"
-    plain = job.prior is None and asked is None and value is not None
+    # data that were left out have told the number: they know better than the noise level
+    plain = not found and job.prior is None and asked is None and value is not None
     if plain and (problem.f.residual_norms(value) < noise).any():
         return f"{result.reason}; noise is being fitted, --set stop.discrepancy=auto stops before"
     return result.reason

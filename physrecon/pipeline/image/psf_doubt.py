@@ -4,23 +4,27 @@ likelihood of the image's spectrum (`psf.spectrum`)."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import rotate
 
-from physrecon.psf.spectrum import Spectrum, dilated
+from physrecon.psf.spectrum import Spectrum
+from physrecon.psf.transfer import Transfer
 
 Array = NDArray[np.float64]
 
-# Widths in that of the PSF, each list from near to far; nearer ones are as good as its own
-WIDTHS = ((0.88, 0.8, 0.7, 0.58, 0.45), (1.13, 1.25, 1.42, 1.7, 2.2, 3.2))
+# Changes of a PSF, each list from near to far; nearer ones are as good as its own
+WIDTHS = {
+    "psf-wide": (0.88, 0.8, 0.7, 0.58, 0.45),
+    "psf-narrow": (1.13, 1.25, 1.42, 1.6, 1.85, 2.2, 2.7, 3.2),
+}
 TURNS = (-8, 8, -16, 16, -30, 30, -50, 50, 90)  # degrees
 LIKELIER = 10.0  # difference of log likelihoods that is no chance
 NEARLY = 0.8  # of the largest difference
-LEAST_SHARE = {"psf-wide": 0.012, "psf-narrow": 0.01, "psf-angle": 0.015}  # sound images have less
+# of what an image shows above its noise; another PSF of sound images explains less
+SHARES = {"psf-wide": 0.155, "psf-narrow": 0.2, "psf-angle": 0.2}
 LONG = 1.3  # times as long as wide; a rounder PSF has no direction
+SHORT = 0.1  # variance, added to that across: a PSF of one pixel has no direction either
 LEAST = 24  # planes whose spectrum tells a width
 
 
@@ -35,52 +39,54 @@ def better_psf(y: Array, psf: Array) -> dict[str, tuple[float, str]]:
     planes = [(y.sum(axis), psf.sum(axis)) for axis in views] if y.ndim == 3 else [(y, psf)]
     found: dict[str, tuple[float, str]] = {}
     for plane in planes:
-        for cause, one in _better(*plane).items():
+        for cause, one in _Doubt(*plane).best().items():
             found[cause] = max(found.get(cause, one), one)
     return found
 
 
-def _better(y: Array, psf: Array) -> dict[str, tuple[float, str]]:
-    # a PSF is doubted only where no scene explains the image, an unlikely one included
-    spectrum, psf = Spectrum(y, soft=True, likely=False), psf.astype(np.float64)
-    own = spectrum.misfit(dilated(psf, 1.0))
+class _Doubt:
+    """What other PSFs gain over that of an image, by the log likelihood."""
 
-    def best(values: tuple[float, ...], changed: Callable[[float], Array]) -> tuple[float, float]:
-        """(gain, value) of the nearest that gains nearly most."""
-        gains = [own - spectrum.misfit(changed(value)) for value in values]
-        most = max(gains)
-        nearly = min(most, NEARLY * most)
-        return most, next(v for v, gain in zip(values, gains, strict=True) if gain >= nearly)
+    def __init__(self, y: Array, psf: Array) -> None:
+        # a PSF is doubted only where no scene explains the image, an unlikely one included
+        self.spectrum = Spectrum(y, soft=True, likely=False)
+        self.transfer = Transfer(psf.astype(np.float64))
+        own = self._power()
+        self.own = self.spectrum.misfit_of(own)
+        self.clear = self.spectrum.clear(own)
+        self.long = self.transfer.long > LONG**2 * (self.transfer.short + SHORT)
 
-    gains = {}
-    for cause, widths in zip(("psf-wide", "psf-narrow"), WIDTHS, strict=True):
-        gains[cause] = best(widths, lambda width: dilated(psf, width))
-    if _length(psf) > LONG:
-        gains["psf-angle"] = best(TURNS, lambda by: _turned(psf, by))
-    cause, (gain, value) = max(gains.items(), key=lambda one: one[1])
-    share = 1 - float(np.exp(-2 * gain / spectrum.count))
-    if gain < LIKELIER or share < LEAST_SHARE[cause]:
-        return {}
-    words = f"by about {value:+g}°" if cause == "psf-angle" else f"about {1 / value:.2g} times"
-    return {cause: (share, words)}
+    def _power(self, stretch: float = 1.0, turn: float = 0.0) -> Array:
+        return self.transfer.power(self.spectrum.fy, self.spectrum.fx, stretch, turn)
 
+    def _gain(self, stretch: float = 1.0, turn: float = 0.0) -> float:
+        return self.own - self.spectrum.misfit_of(self._power(stretch, turn))
 
-def _length(psf: Array) -> float:
-    """The ratio of the longest to the shortest radius of a PSF."""
-    places = [np.arange(n) - n // 2 for n in psf.shape]
-    y, x = np.meshgrid(*places, indexing="ij")
-    weights = psf / psf.sum()
-    y, x = y - (weights * y).sum(), x - (weights * x).sum()
-    moments: Any = [[(weights * a * b).sum() for a in (y, x)] for b in (y, x)]
-    short, long = np.linalg.eigvalsh(moments)
-    return float(np.sqrt((long + 0.1) / (max(short, 0.0) + 0.1)))
+    def best(self) -> dict[str, tuple[float, str]]:
+        """cause → (share of χ² of what the image shows, in words) of the likeliest PSF."""
+        gains = {cause: _nearest(widths, self._gain) for cause, widths in WIDTHS.items()}
+        if self.long:
+            gains["psf-angle"] = _nearest(TURNS, lambda turn: self._gain(turn=turn))
+        cause, (gain, value) = max(gains.items(), key=lambda one: one[1])
+        share = 1 - float(np.exp(-2 * gain / self.clear)) if self.clear > 0 else 0.0
+        if gain < LIKELIER or share < SHARES[cause]:
+            return {}
+        words = (
+            f"by about {value:+.0f}°" if cause == "psf-angle" else f"about {1 / value:.2g} times"
+        )
+        return {cause: (share, words)}
 
 
-def _turned(psf: Array, by: float) -> Array:
-    """A PSF turned from +x towards +y, about the middle."""
-    sizes = [2 * (int(np.hypot(*psf.shape)) // 2 + 1) + 1] * 2
-    wide = np.zeros(sizes)
-    corner = tuple(m // 2 - n // 2 for m, n in zip(sizes, psf.shape, strict=True))
-    wide[tuple(slice(c, c + n) for c, n in zip(corner, psf.shape, strict=True))] = psf
-    turned = np.maximum(rotate(wide, -by, reshape=False, order=1), 0)
-    return turned / turned.sum()
+def _nearest(values: tuple[float, ...], gain: Callable[[float], float]) -> tuple[float, float]:
+    """(gain, value) around the nearest that gains nearly most, its neighbours' middles included."""
+    gains = [gain(value) for value in values]
+    nearly = min(max(gains), NEARLY * max(gains))
+    i = next(k for k, one in enumerate(gains) if one >= nearly)
+    found = {values[i]: gains[i]}
+    if gains[i] > 0:
+        around = sorted(v for v in values if v * values[i] > 0)
+        k = around.index(values[i])
+        for other in around[max(k - 1, 0) : k] + around[k + 1 : k + 2]:
+            found[(values[i] + other) / 2] = gain((values[i] + other) / 2)
+    best = max(found, key=lambda value: found[value])
+    return found[best], best

@@ -48,7 +48,7 @@ from physrecon.pipeline.kept_work import KeptWork, digest
 from physrecon.pipeline.messages import Messages
 from physrecon.pipeline.model_check import facts_of
 from physrecon.pipeline.preflight import Outputs
-from physrecon.pipeline.problem import with_choices, with_iterations, words_of_weight
+from physrecon.pipeline.problem import with_choices, with_iterations, words_of_choices
 from physrecon.pipeline.provenance import as_text, provenance
 from physrecon.pipeline.task import Footprint, Outcome, Piece, Words
 from physrecon.pipeline.work import PieceWork
@@ -174,7 +174,7 @@ class ImageTask:
             job = job.model_copy(update={"background": level})
         found = self._with(job)
         job = with_choices(job, found._middle_problem, messages, kept, found.identity)
-        self.found.update(words_of_weight(self.job, job))
+        self.found.update(words_of_choices(self.job, job))
         return self._with(job)
 
     def _with(self, job: ImageJob) -> Self:
@@ -200,7 +200,9 @@ class ImageTask:
         y = arrays.to_device(y, self.job.device)
         A, level = self._blur(footprint), self._level(piece.index)
         part = FrameCheck(self.job, self.psf, y, level) if piece.index == 0 else None
-        x, reason, extras = deconvolved(self.job, A, y, level, self.voxel_size, work)
+        x, reason, extras = deconvolved(
+            self.job, A, y, level, self.voxel_size, work, "found_iterations" in self.found
+        )
         x = arrays.to_host(x)
         facts = {}
         if part is not None:

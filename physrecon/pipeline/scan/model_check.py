@@ -8,6 +8,7 @@ takes from the pattern of each cause what a slice explains."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +19,13 @@ from physrecon import arrays
 from physrecon.geometry.grid import Grid
 from physrecon.geometry.parallel_beam import ParallelBeam
 from physrecon.likelihoods.noise_level import noise_level
-from physrecon.model_check.check import ModelCheck, check_model
+from physrecon.model_check.check import (
+    ModelCheck,
+    check_model,
+    explained,
+    least_share,
+    views_alike,
+)
 from physrecon.operators.projection.projector import Projector
 from physrecon.pipeline.model_check import Checked
 from physrecon.pipeline.scan.measure import SlabData
@@ -30,18 +37,25 @@ COLUMNS, VIEWS = 256, 256  # at most; more are averaged, or left out
 EDGE = 0.03  # of the largest line integral; a beam that is as dark at the edges is cut off
 RANGES = (2.0, 0.5)  # factors on the angles: half a turn taken for a whole one, and the reverse
 BETTER = 0.5  # of the residual; a range of angles that leaves less is likelier
+# A half turn sees every line once: of its noise a slice learns more, and views are less alike
+HALF, DOUBT_HALF = 1.5 * np.pi, -0.065
+WORTH = 0.02  # of χ², which the pattern of a cause explains: that cause is worth a fit of its own
+MOST = {"axis": 8.0, "angles": 0.3}  # columns, and relative; a pattern is no guide to more
 DARKEST = 1e-4  # transmission below which a datum tells nothing
-AIR = {"drift": "air"}  # what the cause is called where columns of air normalise the views
+# What a cause is called where an option has mended it: columns of air, the removal of rings
+MENDED = {"air": "drift", "rings": "columns"}
 MIN_COLUMNS, MIN_VIEWS = 16, 12  # fewer tell nothing
 
 Array = NDArray[np.floating[Any]]
 
 
-def check_row(data: SlabData, x: Any, scan: ParallelBeam, grid: Grid, air: bool = False) -> Checked:
+def check_row(
+    data: SlabData, x: Any, scan: ParallelBeam, grid: Grid, mended: Collection[str] = ()
+) -> Checked:
     """The check of a slice x (1, ny, nx) of one row, and the residual that was tested.
 
-    air: whether columns of air have normalised the views.  None for data that are too few, or
-    without noise."""
+    mended: the options of `MENDED` that have corrected the data.  None for data that are too few,
+    or without noise."""
     y, weights = _with_weights(data)
     if min(y.shape[2] - MIN_COLUMNS, y.shape[0] - MIN_VIEWS) < 0:
         return None
@@ -53,10 +67,10 @@ def check_row(data: SlabData, x: Any, scan: ParallelBeam, grid: Grid, air: bool 
     chi2 = float((residual.astype(np.float64) ** 2).sum()) / max(int((weights > 0).sum()), 1)
     row = _Row(y, roots, scan, grid)
     check = row.check(chi2)
-    if air:
-        causes = tuple((AIR.get(cause, cause), share) for cause, share in check.causes)
-        named = {AIR.get(cause, cause): words for cause, words in check.amounts.items()}
-        check = replace(check, causes=causes, amounts=named)
+    names = {MENDED[option]: option for option in mended}
+    causes = tuple((names.get(cause, cause), share) for cause, share in check.causes)
+    named = {names.get(cause, cause): words for cause, words in check.amounts.items()}
+    check = replace(check, causes=causes, amounts=named)
     return check, row.standard(row.r), (row.step, row.together)
 
 
@@ -88,11 +102,13 @@ class _Row:
         """The check of the residual, with causes if there is doubt."""
         r = self.standard(self.r)
         check = check_model(r, AXES, chi2=chi2)
-        if not check.doubtful:
+        half = np.ptp(self.scan.radians) < HALF
+        if not (check.doubtful or (half and views_alike(r) > DOUBT_HALF)):
             return check
         patterns, words = self._patterns(np.nan_to_num(r))
-        ranges, range_words = self._ranges()
-        return check_model(r, AXES, patterns, ranges, chi2, {**words, **range_words})
+        shares, more = self._ranges()
+        shares |= self._fitted_causes(r, patterns)
+        return check_model(r, AXES, patterns, shares, chi2, {**words, **more})
 
     def standard(self, r: Array) -> Array:
         return np.where(self.roots > 0, r * self.roots, np.nan).astype(np.float64)
@@ -115,35 +131,56 @@ class _Row:
         cuts = np.cumsum([len(several) for several in patterns.values()])[:-1]
         found = dict(zip(patterns, np.split(left, cuts), strict=True))
         units = dict(zip(patterns, np.split(norms, cuts), strict=True))
-        sizes = {
+        self.sizes = {
             cause: np.linalg.lstsq(several.reshape(len(several), -1).T, r.ravel(), rcond=1e-5)[0]
             / units[cause]
             for cause, several in found.items()
         }
         places = [u * self.together + self.together // 2 for u in columns]
         center = float(self.scan.center or 0)
-        words = amounts(sizes, places)
-        far = (center + axis_shift(sizes["axis"]) + 0.5) * self.together - 0.5
+        words = amounts(self.sizes, places)
+        far = (center + axis_shift(self.sizes["axis"]) + 0.5) * self.together - 0.5
         return found, {**words, "axis": f"near column {far:.1f}"}
+
+    def _fitted_causes(self, r: Array, patterns: dict[str, Array]) -> dict[str, float]:
+        """The share of χ² that the axis and the range of angles explain, that their patterns find.
+
+        A pattern is the beginning of a change: of a large one it explains a part."""
+        own, shares = self._square(self.r), {}
+        for cause, by in (
+            ("axis", axis_shift(self.sizes["axis"])),
+            ("angles", float(self.sizes["angles"][0])),
+        ):
+            if explained(np.nan_to_num(r), patterns[cause])[0] < WORTH or abs(by) > MOST[cause]:
+                continue
+            turned = 1 + by if cause == "angles" else 1.0
+            scan = self._other(turned, by if cause == "axis" else 0.0)
+            share = 1 - self._square(self._fitted(scan)[1]) / own
+            if share > least_share(cause, int(np.isfinite(r).sum())):
+                shares[cause] = share
+        return shares
+
+    def _other(self, factor: float = 1.0, shift: float = 0.0) -> ParallelBeam:
+        """The scan with another range of the angles, or another axis."""
+        return ParallelBeam(
+            factor * self.scan.radians,
+            self.scan.detector_shape,
+            angle_unit="rad",
+            pixel_size=1.0,
+            center=float(self.scan.center or 0) + shift,
+        )
 
     def _cut_off(self) -> bool:
         """Whether views see the object at the edges of the detector."""
-        edges = np.abs(self.y[:, 0, [0, 1, -2, -1]]).reshape(-1, 2, 2).mean(2)
+        edges = self.y[:, 0, [0, 1, -2, -1]].reshape(-1, 2, 2).mean(2)
         return bool(np.percentile(edges, 97, axis=0).max() > EDGE * self.y.max())
 
     def _ranges(self) -> tuple[dict[str, float], dict[str, str]]:
         """The share of χ² that another range of the angles explains, and which."""
         own, (share, best) = self._square(self.r), (BETTER, 1.0)
         for factor in RANGES:
-            scan = ParallelBeam(
-                factor * self.scan.radians,
-                self.scan.detector_shape,
-                angle_unit="rad",
-                pixel_size=1.0,
-                center=self.scan.center,
-            )
-            explained = 1 - self._square(self._fitted(scan)[1]) / own
-            share, best = max((share, best), (explained, factor))
+            fitted = 1 - self._square(self._fitted(self._other(factor))[1]) / own
+            share, best = max((share, best), (fitted, factor))
         if best == 1:
             return {}, {}
         return {"angles": share}, {"angles": f"their range {best:g} times as large"}

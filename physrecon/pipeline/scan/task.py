@@ -35,7 +35,7 @@ from physrecon.pipeline.messages import Messages
 from physrecon.pipeline.model_check import facts_of
 from physrecon.pipeline.pieces import largest, split_rows
 from physrecon.pipeline.preflight import Outputs
-from physrecon.pipeline.problem import with_choices, with_iterations, words_of_weight
+from physrecon.pipeline.problem import with_choices, with_iterations, words_of_choices
 from physrecon.pipeline.provenance import provenance
 from physrecon.pipeline.scan.checks import scan_warnings
 from physrecon.pipeline.scan.coverage import Coverage, coverage_warnings, look, width
@@ -205,7 +205,7 @@ class ScanTask:
         job = with_settings(job, self.scan, self._middle_rows(), messages)
         found = self._with(job)
         job = with_choices(job, found._middle_problem, messages, kept, found.identity)
-        self.found.update(words_of_weight(self.job, job))
+        self.found.update(words_of_choices(self.job, job))
         return self._with(job)
 
     def _middle_rows(self) -> slice:
@@ -239,12 +239,18 @@ class ScanTask:
             work.progress(None, "checking the model")
             one = slice(at, at + 1)
             grid = self.grid.part(part).part(one)
-            checked = check_row(row, volume[one], geometry.part(one), grid, job.air is not None)
+            checked = check_row(row, volume[one], geometry.part(one), grid, self._mended)
             facts = facts_of(job, checked, f"row {first + part.start + at}")
         if job.mask == "circle":
             mask_outside(volume, self.grid.part(part), field_of_view(geometry))
         repairs = replace(repairs, no_darks=False)  # the notes state it
         return Outcome(volume, reason, repairs, facts=facts)
+
+    @property
+    def _mended(self) -> list[str]:
+        """The corrections by options that have a cause to mend."""
+        job = self.job
+        return ["air"] * (job.air is not None) + ["rings"] * (job.rings != "none")
 
     @contextmanager
     def open_sink(self, footprint: Footprint) -> Iterator[VolumeWriter]:

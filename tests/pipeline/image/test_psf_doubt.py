@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 import physrecon as pr
-from physrecon.pipeline.image.psf_doubt import WIDTHS, better_psf
-from physrecon.psf.spectrum import dilated
+from physrecon.pipeline.image.psf_doubt import better_psf
 
 
 def motion(length: float, angle: float):
@@ -37,9 +36,9 @@ def test_width_and_direction_of_motion(given, cause):
 
 
 def test_a_turned_psf_is_turned_back():
-    # +20° were given too many: the sign is that of the correction
+    # 20° were given too many: the sign is that of the correction
     ((_, words),) = better_psf(scene(motion(9, 30)), motion(9, 50)).values()
-    assert words in ("by about -16°", "by about -30°")
+    assert words in ("by about -16°", "by about -23°")
 
 
 def test_the_sum_of_a_stack_is_that_of_a_plane():
@@ -49,17 +48,3 @@ def test_the_sum_of_a_stack_is_that_of_a_plane():
     wide = np.stack([0 * psf, pr.psf.defocus((21, 21), radius=5.0)])
     assert better_psf(stack, thick) == {}
     assert list(better_psf(stack, wide)) == ["psf-wide"]
-
-
-@pytest.mark.parametrize("factor", [1.0, *WIDTHS[0], *WIDTHS[1]])
-@pytest.mark.parametrize("shape", [(21, 21), (1, 9), (6, 7)])
-def test_a_stretched_psf_keeps_its_light_wherever_it_is(shape, factor):
-    for row, column in np.ndindex(shape):
-        psf = np.zeros(shape)
-        psf[row, column] = 2.0
-        wide = dilated(psf, factor)
-        assert wide.sum() == pytest.approx(1) and wide.min() >= 0
-        if factor <= 1:
-            places = np.indices(wide.shape) - np.array(wide.shape)[:, None, None] // 2
-            given = np.array([row - shape[0] // 2, column - shape[1] // 2])
-            np.testing.assert_allclose((wide * places).sum((1, 2)), factor * given, atol=1e-12)
