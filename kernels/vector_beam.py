@@ -1,0 +1,347 @@
+"""Line integrals along rays of any direction and their exact transpose (Joseph 1982).
+
+A ray crosses the planes of voxels of its *major* axis one by one, at the place b, c among the
+voxels of the two others.  On a plane it takes four voxels, with the weights of `joseph` along b and
+along c times the length between two planes.  Both directions compute ray and weights by the same
+functions in the same numbers.
+
+Forward, a thread sums the rays of a row of the detector.  Back, a thread owns a block of voxels,
+spreads all rays that cross it over its voxels, view by view, and adds the sums to the volume; so no
+two threads write to one voxel, and sums do not depend on their number.  On CUDA a thread owns a
+voxel and visits the pixels that its four neighbours on a plane span.
+
+A row of `table` is a view in units of voxels, (z, y, x) each: the point of the detector at column
+and row `middle`, the way there from the source, the steps from column to column and from row to
+row, and the inverse of the matrix of the last three.  On a curved detector columns lie on a circle
+about the source, `bend` radians apart; parallel rays have one direction, in place of the way."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numba import prange
+
+from physrecon.kernels._jit import Twin, cpu, gpu, inner, shared
+from physrecon.kernels.parallel_beam import joseph
+
+if TYPE_CHECKING:
+    from numba import cuda
+
+f4 = np.float32
+
+POINT, WAY, COLUMN, ROW, INVERSE = 0, 3, 6, 9, 12  # where they begin in a row of `table`
+BLOCK = 64  # sides of a block of voxels: its sums stay in L2
+
+
+@shared
+def ray(view, column, row, detector):
+    """(point of the detector, direction) of a ray: six numbers."""
+    middle_column, middle_row, bend, parallel = detector
+    c, r = column - middle_column, row - middle_row
+    less, fan = f4(0) * c, c  # (cos − 1), and sin / bend
+    if bend != 0:
+        half = math.sin(c * bend / f4(2))
+        less, fan = -f4(2) * half * half, math.sin(c * bend) / bend
+    z = fan * view[COLUMN] + r * view[ROW]
+    y = fan * view[COLUMN + 1] + r * view[ROW + 1]
+    x = fan * view[COLUMN + 2] + r * view[ROW + 2]
+    z, y, x = z + less * view[WAY], y + less * view[WAY + 1], x + less * view[WAY + 2]
+    dz, dy, dx = view[WAY], view[WAY + 1], view[WAY + 2]
+    if not parallel:
+        dz, dy, dx = dz + z, dy + y, dx + x
+    return z + view[POINT], y + view[POINT + 1], x + view[POINT + 2], dz, dy, dx
+
+
+@shared
+def crossings(view, column, row, detector, pitch):
+    """(major axis, plane a, b and c there, steps of b and c from plane to plane, length between
+    planes, direction along the axis, plane of the source); b before c in the order (z, y, x).
+
+    pitch: lengths of a voxel."""
+    z, y, x, dz, dy, dx = ray(view, column, row, detector)
+    if abs(dx) >= abs(dy) and abs(dx) >= abs(dz):
+        axis, a, b, c, da, db, dc = 2, x, z, y, dx, dz, dy
+        own, other, third = pitch[2], pitch[0], pitch[1]
+    elif abs(dy) >= abs(dz):
+        axis, a, b, c, da, db, dc = 1, y, z, x, dy, dz, dx
+        own, other, third = pitch[1], pitch[0], pitch[2]
+    else:
+        axis, a, b, c, da, db, dc = 0, z, y, x, dz, dy, dx
+        own, other, third = pitch[0], pitch[1], pitch[2]
+    lean_b, lean_c = db / da, dc / da
+    p, q = lean_b * other, lean_c * third
+    length = math.sqrt(own * own + p * p + q * q)
+    return axis, a, b, c, lean_b, lean_c, length, da, a - da
+
+
+@shared
+def narrowed(first, last, a, at, lean, low, high):
+    """The planes of first:last where a ray lies less than a voxel from low:high; a few more."""
+    if lean == 0:
+        return (first, last) if low - 1 < at < high else (first, first)
+    enter, leave = a + (low - 1 - at) / lean, a + (high - at) / lean
+    begin = max(min(enter, leave) - 1, f4(first))
+    end = min(max(enter, leave) + 2, f4(last))
+    return (int(begin), int(end)) if begin < end else (first, first)
+
+
+@shared
+def planes(first, last, a, direction, source, parallel):
+    """The planes of first:last that lie on the side of the source to which the ray goes."""
+    if parallel:
+        return first, last
+    near = min(max(source, f4(first - 1)), f4(last))
+    if direction > 0:
+        return max(first, int(math.floor(near)) + 1), last
+    return first, min(last, int(math.ceil(near)))
+
+
+@shared
+def turned(axis, z, y, x):
+    """(z, y, x) with the major axis first."""
+    if axis == 2:
+        return x, z, y
+    return (y, z, x) if axis == 1 else (z, y, x)
+
+
+@shared
+def seen(view, z, y, x, detector):
+    """(column, row) of the ray through a point, and its depth: 1 on the detector, > 0 before the
+    source."""
+    middle_column, middle_row, bend, parallel = detector
+    z, y, x = z - view[POINT], y - view[POINT + 1], x - view[POINT + 2]
+    if not parallel:
+        z, y, x = z + view[WAY], y + view[WAY + 1], x + view[WAY + 2]
+    m = view[INVERSE:]
+    depth = m[0] * z + m[1] * y + m[2] * x
+    column = m[3] * z + m[4] * y + m[5] * x
+    row = m[6] * z + m[7] * y + m[8] * x
+    if parallel:
+        return column + middle_column, row + middle_row, f4(0) * depth + f4(1)
+    if bend == 0:
+        return column / depth + middle_column, row / depth + middle_row, depth
+    angle = math.atan2(column * bend, depth)
+    distance = math.sqrt(depth * depth + column * column * bend * bend)
+    return angle / bend + middle_column, row / distance + middle_row, depth
+
+
+MARGIN = f4(0.05)  # pixels; places of rays are rounded
+FLAT = f4(1e-3)  # depth; a point so near to the plane of the source may be seen by any pixel
+
+
+@shared
+def pixels_before(view, low, high, detector, rows, columns):
+    """(first column, last, first row, last) of a box that holds all rays through a box of points.
+
+    low, high: opposite corners.  The whole detector if the box is not before the source."""
+    least_column = least_row = f4(3e38) * view[0] * f4(0) + f4(3e38)
+    most_column = most_row = -least_column
+    least_depth = least_column
+    for corner in range(8):
+        z = high[0] if corner & 1 else low[0]
+        y = high[1] if corner & 2 else low[1]
+        x = high[2] if corner & 4 else low[2]
+        column, row, depth = seen(view, z, y, x, detector)
+        least_depth = min(least_depth, depth)
+        least_column, most_column = min(least_column, column), max(most_column, column)
+        least_row, most_row = min(least_row, row), max(most_row, row)
+    if not (least_depth > FLAT):
+        return 0, columns, 0, rows
+    if detector[2] != 0:  # rows of a curved detector: a chord of its cylinder is nearer
+        return (*_run(least_column, most_column, columns), 0, rows)
+    columns_seen = _run(least_column, most_column, columns)
+    return (*columns_seen, *_run(least_row, most_row, rows))
+
+
+@shared
+def _run(least, most, count):
+    first = min(max(math.ceil(least - MARGIN), f4(0)), f4(count))
+    last = min(max(math.floor(most + MARGIN) + f4(1), f4(0)), f4(count))
+    return int(first), int(last)
+
+
+# ------------------------------------------------------------------------------- forward, CPU
+
+
+@inner
+def _line_sum(volume, shape, view, column, row, detector, pitch):
+    axis, a, b, c, lean_b, lean_c, length, direction, source = crossings(
+        view, column, row, detector, pitch
+    )
+    na, nb, nc = turned(axis, *shape)
+    sa, sb, sc = turned(axis, shape[1] * shape[2], shape[2], 1)
+    first, last = planes(0, na, a, direction, source, detector[3])
+    first, last = narrowed(first, last, a, b, lean_b, 0, nb)
+    first, last = narrowed(first, last, a, c, lean_c, 0, nc)
+    number = volume.dtype.type
+    total = number(0)
+    for plane in range(first, last):
+        at_b, at_c = b + (plane - a) * lean_b, c + (plane - a) * lean_c
+        floor_b, floor_c = math.floor(at_b), math.floor(at_c)
+        i, k = int(floor_b), int(floor_c)
+        d, e = number(at_b - floor_b), number(at_c - floor_c)
+        if 0 <= i < nb - 1 and 0 <= k < nc - 1:
+            o = plane * sa + i * sb + k * sc
+            near = joseph(e) * volume[o] + joseph(e - number(1)) * volume[o + sc]
+            o += sb
+            far = joseph(e) * volume[o] + joseph(e - number(1)) * volume[o + sc]
+            total += joseph(d) * near + joseph(d - number(1)) * far
+        else:
+            for m in range(max(i, 0), min(i + 2, nb)):
+                for n in range(max(k, 0), min(k + 2, nc)):
+                    weight = joseph(d - number(m - i)) * joseph(e - number(n - k))
+                    total += weight * volume[plane * sa + m * sb + n * sc]
+    return total * number(length)
+
+
+@cpu
+def _project_cpu(table, detector, pitch, volume, sino):
+    views, rows, columns = sino.shape
+    shape, voxels = volume.shape, volume.reshape(-1)
+    for n in prange(views * rows):
+        v, row = n // rows, n % rows
+        for column in range(columns):
+            sino[v, row, column] = _line_sum(voxels, shape, table[v], column, row, detector, pitch)
+
+
+# ---------------------------------------------------------------------------------- back, CPU
+
+
+@inner
+def _spread(value, view, column, row, detector, pitch, low, high, sums):
+    """Adds a ray to the sums (·) of the voxels low:high that it crosses."""
+    axis, a, b, c, lean_b, lean_c, length, direction, source = crossings(
+        view, column, row, detector, pitch
+    )
+    a0, b0, c0 = turned(axis, *low)
+    a1, b1, c1 = turned(axis, *high)
+    wide, deep = high[2] - low[2], high[1] - low[1]
+    sa, sb, sc = turned(axis, deep * wide, wide, 1)
+    first, last = planes(a0, a1, a, direction, source, detector[3])
+    first, last = narrowed(first, last, a, b, lean_b, b0, b1)
+    first, last = narrowed(first, last, a, c, lean_c, c0, c1)
+    number = sums.dtype.type
+    value *= number(length)
+    for plane in range(first, last):
+        at_b, at_c = b + (plane - a) * lean_b, c + (plane - a) * lean_c
+        floor_b, floor_c = math.floor(at_b), math.floor(at_c)
+        i, k = int(floor_b), int(floor_c)
+        d, e = number(at_b - floor_b), number(at_c - floor_c)
+        if b0 <= i < b1 - 1 and c0 <= k < c1 - 1:
+            o = (plane - a0) * sa + (i - b0) * sb + (k - c0) * sc
+            near, far = joseph(d) * value, joseph(d - number(1)) * value
+            sums[o] += joseph(e) * near
+            sums[o + sc] += joseph(e - number(1)) * near
+            sums[o + sb] += joseph(e) * far
+            sums[o + sb + sc] += joseph(e - number(1)) * far
+        else:
+            for m in range(max(i, b0), min(i + 2, b1)):
+                for n in range(max(k, c0), min(k + 2, c1)):
+                    weight = joseph(d - number(m - i)) * joseph(e - number(n - k))
+                    o = (plane - a0) * sa + (m - b0) * sb + (n - c0) * sc
+                    sums[o] += weight * value
+
+
+@inner
+def _backproject_block(table, detector, pitch, sino, low, high, volume):
+    _views, rows, columns = sino.shape
+    extent = (high[0] - low[0], high[1] - low[1], high[2] - low[2])
+    sums = np.zeros(extent[0] * extent[1] * extent[2], volume.dtype)
+    one = table.dtype.type(1)
+    before = (low[0] - one, low[1] - one, low[2] - one)
+    behind = (high[0] * one, high[1] * one, high[2] * one)
+    for v in range(len(table)):
+        left, right, top, bottom = pixels_before(table[v], before, behind, detector, rows, columns)
+        for row in range(top, bottom):
+            for column in range(left, right):
+                value = sino[v, row, column]
+                _spread(value, table[v], column, row, detector, pitch, low, high, sums)
+    o = 0
+    for z in range(low[0], high[0]):
+        for y in range(low[1], high[1]):
+            for x in range(low[2], high[2]):
+                volume[z, y, x] += sums[o]
+                o += 1
+
+
+@cpu
+def _backproject_cpu(table, detector, pitch, sino, volume):
+    nz, ny, nx = volume.shape
+    deep, wide = -(-ny // BLOCK), -(-nx // BLOCK)
+    for n in prange(-(-nz // BLOCK) * deep * wide):
+        low = (n // (deep * wide) * BLOCK, n // wide % deep * BLOCK, n % wide * BLOCK)
+        high = (min(low[0] + BLOCK, nz), min(low[1] + BLOCK, ny), min(low[2] + BLOCK, nx))
+        _backproject_block(table, detector, pitch, sino, low, high, volume)
+
+
+# --------------------------------------------------------------------------------------- CUDA
+
+
+@gpu
+def _project_gpu(table, detector, pitch, volume, sino):
+    column, row, v = cuda.grid(3)
+    views, rows, columns = sino.shape
+    if v >= views or row >= rows or column >= columns:
+        return
+    axis, a, b, c, lean_b, lean_c, length, direction, source = crossings(
+        table[v], column, row, detector, pitch
+    )
+    na, nb, nc = turned(axis, *volume.shape)
+    first, last = planes(0, na, a, direction, source, detector[3])
+    first, last = narrowed(first, last, a, b, lean_b, 0, nb)
+    first, last = narrowed(first, last, a, c, lean_c, 0, nc)
+    number = volume.dtype.type
+    total = number(0)
+    for plane in range(first, last):
+        at_b, at_c = b + (plane - a) * lean_b, c + (plane - a) * lean_c
+        i, k = int(math.floor(at_b)), int(math.floor(at_c))
+        for m in range(max(i, 0), min(i + 2, nb)):
+            for n in range(max(k, 0), min(k + 2, nc)):
+                if axis == 2:
+                    voxel = volume[m, n, plane]
+                elif axis == 1:
+                    voxel = volume[m, plane, n]
+                else:
+                    voxel = volume[plane, m, n]
+                total += joseph(number(at_b - m)) * joseph(number(at_c - n)) * voxel
+    sino[v, row, column] = total * number(length)
+
+
+@gpu
+def _backproject_gpu(table, detector, pitch, sino, volume):
+    x, y, z = cuda.grid(3)
+    nz, ny, nx = volume.shape
+    if z >= nz or y >= ny or x >= nx:
+        return
+    _views, rows, columns = sino.shape
+    number, one = volume.dtype.type, table.dtype.type(1)
+    before, behind = (z - one, y - one, x - one), (z + one, y + one, x + one)
+    total = number(0)
+    for v in range(len(table)):
+        left, right, top, bottom = pixels_before(table[v], before, behind, detector, rows, columns)
+        for row in range(top, bottom):
+            for column in range(left, right):
+                axis, a, b, c, lean_b, lean_c, length, direction, source = crossings(
+                    table[v], column, row, detector, pitch
+                )
+                plane, i, k = turned(axis, z, y, x)
+                first, last = planes(plane, plane + 1, a, direction, source, detector[3])
+                if first < last:
+                    weight = joseph(number(b + (plane - a) * lean_b - i))
+                    weight *= joseph(number(c + (plane - a) * lean_c - k))
+                    total += weight * number(length) * sino[v, row, column]
+    volume[z, y, x] += total
+
+
+project = Twin(_project_cpu, _project_gpu)
+"""(table, detector, pitch, volume, sino): line integrals of volume (z, y, x) → sino (views, rows,
+columns), written.
+
+table: (views, 21) · detector: (middle column, middle row, bend [rad per column], parallel) · pitch:
+lengths of a voxel along z, y, x, in the type of the table: float64 on the CPU, that of the data on
+CUDA."""
+
+backproject = Twin(_backproject_cpu, _backproject_gpu)
+"""(table, detector, pitch, sino, volume): adds the transpose of `project` to volume."""

@@ -1,0 +1,192 @@
+"""The engines of rays of any direction: one pair of kernels for all geometries."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physrecon import arrays
+from physrecon.errors import ArgumentError
+from physrecon.geometry.fan_beam import FanBeam
+from physrecon.geometry.grid import Grid
+from physrecon.geometry.rays import Rays
+from physrecon.geometry.scan_geometry import ScanGeometry
+from physrecon.operators.projection.parallel_beam import check_rows
+
+LAUNCH = 1 << 30  # voxels taken in one launch: about a second on two cores
+THIN = 1e-9  # of |way| |u| |v|: so flat a triple of vectors makes no image
+
+
+class VectorEngine:
+    """The kernels of `vector_beam` for the rays of a scan and a grid.
+
+    Detector and source may stand anywhere; voxels behind the source are not seen.  Rays are
+    computed in float64 on the CPU, in the dtype of the data on CUDA.  Raises ArgumentError where a
+    detector is seen edge on.  Holds the table."""
+
+    nonnegative = True
+    slices: tuple[int, int] | None = None
+
+    def __init__(self, scan: ScanGeometry, grid: Grid) -> None:
+        self.scan, self.grid = scan, grid
+
+    @cached_property
+    def _lowered(self) -> tuple[NDArray[np.float64], tuple[float, float, float, bool]]:
+        rays = self.scan.rays()
+        return view_table(rays, self.grid), (rays.column, rays.row, rays.bend, rays.parallel)
+
+    @cached_property
+    def _share(self) -> NDArray[np.float64]:
+        """(views,) how far the detector of the table stands on the way to that of the scan."""
+        rays = self.scan.rays()
+        way = (rays.centre - rays.source) / self.grid.pitch
+        table, _ = self._lowered
+        return np.asarray(np.linalg.norm(table[:, 3:6], axis=1) / np.linalg.norm(way, axis=1))
+
+    @cached_property
+    def independent_columns(self) -> int:
+        """m: two rays of one view that are m or more columns apart share no voxel."""
+        table, _ = self._lowered
+        steps = np.linalg.norm(table[:, 6:9], axis=1)
+        return math.ceil(2 * math.sqrt(3) / steps.min(initial=2.0)) if len(table) else 1
+
+    def project(self, x: Any, out: Any) -> None:
+        """out (views, rows, columns) ← A x, x (nz, ny, nx)."""
+        from physrecon.kernels import vector_beam
+
+        table, detector, pitch = self._numbers(x)
+        for views in self._pieces():
+            vector_beam.project(table[views], detector, pitch, x, out[views])
+
+    def backproject(self, y: Any, out: Any) -> None:
+        """out (nz, ny, nx) ← Aᵀ y, y (views, rows, columns)."""
+        from physrecon.kernels import vector_beam
+
+        out[...] = 0
+        table, detector, pitch = self._numbers(y)
+        for views in self._pieces():
+            vector_beam.backproject(table[views], detector, pitch, y[views], out)
+
+    def interpolate(self, y: Any, weights: NDArray[np.float64], depth: float, out: Any) -> None:
+        """out ← Σ_v weights[v] / U² · y[v] where the voxel is seen; U its depth from the source, 1
+        at 1 / depth of the way to the detector."""
+        from physrecon.kernels import voxel_driven
+
+        out[...] = 0
+        table, detector, _ = self._numbers(y)
+        seen = weights / (self._share * depth) ** 2
+        here = arrays.to_device(seen.astype(y.dtype), "cuda" if arrays.is_device(y) else "cpu")
+        for views in self._pieces():
+            voxel_driven.backproject(table[views], detector, here[views], y[views], out)
+
+    def work_bytes(self, itemsize: int) -> int:
+        """Bytes held besides x and y, for elements of `itemsize` bytes."""
+        return self.scan.shape[0] * 21 * 8
+
+    def share_memory(self, other: VectorEngine) -> None:
+        """There is none to share."""
+
+    def _pieces(self) -> Iterator[slice]:
+        """Views of about a second's work; Python handles signals only between launches."""
+        views, rows, columns = self.scan.shape
+        each = max(LAUNCH // max(rows * columns * max(self.grid.shape), 1), 1)
+        for start in range(0, views, each):
+            yield slice(start, min(start + each, views))
+
+    def _numbers(self, near: Any) -> tuple[Any, Any, Any]:
+        """(table, detector, pitch) on the machine of `near`, in the type for rays there."""
+        table, (column, row, bend, parallel) = self._lowered
+        device = arrays.is_device(near)
+        kind = np.dtype(near.dtype if device else np.float64).type
+        here = arrays.to_device(table.astype(kind), "cuda" if device else "cpu")
+        detector = (kind(column), kind(row), kind(bend), parallel)
+        return here, detector, tuple(map(kind, self.grid.pitch))
+
+
+class FanEngine:
+    """The same for a stack of fans: the rays of a row stay in its slice.
+
+    Raises ArgumentError unless the grid has one slice at the height of each row.  Holds the table
+    and one row of the projections between calls."""
+
+    nonnegative = True
+    slices: tuple[int, int] | None = (0, 1)
+
+    def __init__(self, scan: FanBeam, grid: Grid) -> None:
+        check_rows("Projector", scan, grid)
+        first = slice(0, 1)
+        self._one = VectorEngine(scan.part(first), grid.part(first))
+        self._shape = scan.shape
+
+    @property
+    def independent_columns(self) -> int:
+        """m: two rays of one view that are m or more columns apart share no voxel."""
+        return self._one.independent_columns
+
+    def project(self, x: Any, out: Any) -> None:
+        """out (views, rows, columns) ← A x, x (nz, ny, nx)."""
+        for r in range(len(x)):
+            row = self._row(out)
+            self._one.project(x[r : r + 1], row)
+            out[:, r : r + 1] = row
+
+    def backproject(self, y: Any, out: Any) -> None:
+        """out (nz, ny, nx) ← Aᵀ y, y (views, rows, columns)."""
+        for r in range(len(out)):
+            row = self._row(y)
+            row[...] = y[:, r : r + 1]
+            self._one.backproject(row, out[r : r + 1])
+
+    def interpolate(self, y: Any, weights: NDArray[np.float64], depth: float, out: Any) -> None:
+        """As `VectorEngine.interpolate`."""
+        for r in range(len(out)):
+            row = self._row(y)
+            row[...] = y[:, r : r + 1]
+            self._one.interpolate(row, weights, depth, out[r : r + 1])
+
+    def work_bytes(self, itemsize: int) -> int:
+        """Bytes held besides x and y, for elements of `itemsize` bytes."""
+        views, _, columns = self._shape
+        return self._one.work_bytes(itemsize) + views * columns * itemsize
+
+    def share_memory(self, other: FanEngine) -> None:
+        """There is none to share."""
+
+    def _row(self, near: Any) -> Any:
+        views, _, columns = self._shape
+        return arrays.like(near, (views, 1, columns))
+
+
+def view_table(rays: Rays, grid: Grid) -> NDArray[np.float64]:
+    """(views, 21): point, way, column, row and the inverse, as `kernels.vector_beam` reads them.
+
+    The detector is moved along its rays to the middle of the grid, where few digits say where it
+    is, however far source and detector stand."""
+    table = rays.table(grid)
+    source, centre, u, v = (table[:, i : i + 3].copy() for i in (0, 3, 6, 9))
+    middle = (np.array(grid.shape) - 1) / 2
+    if rays.parallel:
+        way = source
+        share = ((middle - centre) * way).sum(1) / (way * way).sum(1)
+        centre += share[:, None] * way
+    else:
+        way = centre - source
+        share = ((middle - source) * way).sum(1) / (way * way).sum(1)
+        share = np.where(share > 0, share, 1.0)[:, None]
+        way, u, v = share * way, share * u, share * v
+        centre = source + way
+    basis = np.stack([way, u, v], axis=2)
+    sizes = np.linalg.norm(basis, axis=1).prod(axis=1)
+    thin = np.abs(np.linalg.det(basis)) <= THIN * sizes
+    if thin.any():
+        raise ArgumentError(
+            "Projector: expected rays that cross the detector, got a detector seen edge on in view "
+            f"{int(np.argmax(thin))}; check source, detector and steps"
+        )
+    inverse = np.linalg.inv(basis).reshape(len(table), 9)
+    return np.concatenate([centre, way, u, v, inverse], axis=1)
