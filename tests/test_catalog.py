@@ -118,7 +118,7 @@ def test_the_words_of_other_rooms_are_theirs():
     from physrecon.arrays.device import DEVICES
     from physrecon.cli.main import parser
     from physrecon.datasets.simulate import PHANTOMS
-    from physrecon.geometry.parallel_beam import ANGLE_UNITS
+    from physrecon.geometry.turning_scan import ANGLE_UNITS
     from physrecon.io.images.linearise import CURVES
     from physrecon.io.units import LENGTHS
     from physrecon.jobs.image_job import ImageJob
