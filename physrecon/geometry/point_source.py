@@ -14,7 +14,7 @@ import numpy as np
 from physrecon.errors import ArgumentError
 from physrecon.geometry.grid import Grid
 from physrecon.geometry.rays import Rays
-from physrecon.geometry.turning_scan import TurningScan
+from physrecon.geometry.turning_scan import TurningScan, detector_frame
 
 DETECTORS = ("flat", "curved")
 
@@ -134,15 +134,3 @@ class ConeScan(PointSource):
         """Lowest and highest z of the source."""
         z = self._heights()[..., 0]
         return (float(np.min(z)), float(np.max(z))) if np.size(z) else (0.0, 0.0)
-
-
-def detector_frame(roll: Any, pitch: Any, yaw: Any) -> Any:
-    """(3, 3) vectors (rows, normal, columns) of a tilted detector in the frame (z, b, u).
-
-    Roll turns the columns to the rows about the beam, then pitch leans higher rows away from the
-    source about the columns, and yaw leans higher columns away from it about z.  In radians."""
-    (cr, cp, cy), (sr, sp, sy) = (f([roll, pitch, yaw]) for f in (np.cos, np.sin))
-    rolled = np.array([[cr, 0, -sr], [0, 1, 0], [sr, 0, cr]])
-    pitched = np.array([[cp, sp, 0], [-sp, cp, 0], [0, 0, 1]])
-    yawed = np.array([[1, 0, 0], [0, cy, -sy], [0, sy, cy]])
-    return rolled @ pitched @ yawed

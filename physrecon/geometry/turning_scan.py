@@ -215,3 +215,15 @@ class SlicewiseScan(TurningScan):
         first = self.axis_row - grid.origin[0]
         near = round(first)
         return near if abs(first - near) < SAME_ROW else first
+
+
+def detector_frame(roll: Any, pitch: Any, yaw: Any) -> Any:
+    """(3, 3) vectors (rows, normal, columns) of a tilted detector in the frame (z, b, u).
+
+    Roll turns the columns to the rows about the beam, then pitch leans higher rows away from the
+    source about the columns, and yaw leans higher columns away from it about z.  In radians."""
+    (cr, cp, cy), (sr, sp, sy) = (f([roll, pitch, yaw]) for f in (np.cos, np.sin))
+    rolled = np.array([[cr, 0, -sr], [0, 1, 0], [sr, 0, cr]])
+    pitched = np.array([[cp, sp, 0], [-sp, cp, 0], [0, 0, 1]])
+    yawed = np.array([[1, 0, 0], [0, cy, -sy], [0, sy, cy]])
+    return rolled @ pitched @ yawed

@@ -128,6 +128,32 @@ def test_a_helix_rises():
     close(same.rays().points([0, 7], [0, 15]), rays.points([0, 7], [0, 15]))
 
 
+def test_a_tilted_axis_by_hand():
+    """At 0° and a tilt of 30° rays fall by 1/2 on each length; rows lean by 30°."""
+    half = np.sqrt(3) / 2
+    scan = pr.TiltedBeam([0, 90], (3, 5), angle_unit="deg", pixel_size=(2.0, 0.5), tilt=30.0)
+    rays = scan.rays()
+    close(rays.source, [[-0.5, half, 0], [-0.5, 0, -half]])
+    close(rays.v[0], [2 * half, 1.0, 0])
+    close(rays.u, [[0, 0, 0.5], [0, 0.5, 0]])
+    # a point of the axis at z = 1 is seen at the height cos 30°, at any angle
+    close(rays.pixels([[1, 0, 0]]), np.broadcast_to([1 + half / 2, 2], (2, 1, 2)))
+    rolled = pr.TiltedBeam([0], (3, 5), angle_unit="deg", tilt=30.0, roll=90.0).rays()
+    close(rolled.u, [[half, 0.5, 0]])
+    close(rolled.v, [[0, 0, -1]])
+    offset = pr.TiltedBeam([0], (3, 5), angle_unit="deg", tilt=30.0, row_offset=2.0)
+    on_axis = [[offset.default_grid().center[0], 0, 0]]
+    close(offset.rays().pixels(on_axis), [[[1, 2]]])  # the middle row and column
+
+
+def test_an_upright_axis_is_a_parallel_beam():
+    given = {"angle_unit": "deg", "pixel_size": (0.5, 0.2), "center": 2.2, "row_offset": 1.5}
+    tilted, upright = (kind(TURN, (4, 7), **given) for kind in (pr.TiltedBeam, pr.ParallelBeam))
+    close(tilted.rays().pixels(POINTS), upright.rays().pixels(POINTS))
+    close(tilted.rays().source, upright.rays().source)
+    assert tilted.default_grid() == upright.default_grid()
+
+
 @pytest.mark.parametrize("offset", [0.0, 2.5])
 def test_the_grid_of_a_cone_is_what_the_detector_sees(offset):
     scan = pr.ConeBeam([0], (6, 8), **NEAR, pixel_size=(0.6, 0.3), row_offset=offset)
@@ -199,6 +225,10 @@ WRONG = {
     "offset": (
         lambda: pr.ConeBeam([0], (2, 2), **LENGTHS, source_offset=(0, 20, 0)),
         r"ConeBeam\.source_offset: expected a source before the detector",
+    ),
+    "lying axis": (
+        lambda: pr.TiltedBeam([0], (2, 2), angle_unit="deg", tilt=90),
+        r"TiltedBeam\.tilt: expected less than a quarter of a turn, got 90 deg",
     ),
     "no rise": (
         lambda: pr.HelicalCone([0], (2, 2), **LENGTHS),

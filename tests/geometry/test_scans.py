@@ -21,6 +21,9 @@ TILTED = {"roll": 3.0, "pitch": -8.0, "yaw": 12.0}
 SCANS = {
     "parallel": pr.ParallelBeam(ANGLES, SHAPE, angle_unit="deg", **PIXEL),
     "radians": pr.ParallelBeam([0.1, 0.2], SHAPE, angle_unit="rad"),
+    "tilted beam": pr.TiltedBeam(
+        ANGLES, SHAPE, angle_unit="deg", **PIXEL, tilt=30.0, roll=-4.0, shifts=JITTER
+    ),
     "fan": pr.FanBeam(ANGLES, SHAPE, **LENGTHS, **PIXEL),
     "curved fan": pr.FanBeam(ANGLES, SHAPE, **LENGTHS, **PIXEL, detector="curved"),
     "cone": pr.ConeBeam(ANGLES, SHAPE, **LENGTHS, **PIXEL),
