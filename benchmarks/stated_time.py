@@ -52,7 +52,7 @@ SHARPENERS = {
     ),
 }
 STATED = re.compile(r"(about|at most) ([\d.]+ \w+(?: \d+ min)?)(?:, (?:at most|less) .*)?$", re.M)
-TAKEN = re.compile(r"^(?:recon|deconvolve) (\d+)/\1 \w+  ([\d.]+) s", re.MULTILINE)
+TAKEN = re.compile(r"(?:recon|deconvolve) (\d+)/\1 \w+  ([\d.]+ (?:s|min|h)(?: \d+ \w+)?)")
 UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0}
 
 
@@ -110,14 +110,14 @@ def main() -> None:
         for name, line in list(commands(options.seconds).items())[options.skip :][: options.runs]:
             log_of(folder, re.sub(r"--iterations \d+", "", line) + " --iterations 3")  # compiles
             log = log_of(folder, line)
-            found, (_, taken) = list(STATED.finditer(log)), TAKEN.findall(log)[-1]
+            found, taken = list(STATED.finditer(log)), in_seconds(TAKEN.findall(log)[-1][1])
             if not found:
-                print(f"{name:34}{'nothing':>20}{float(taken):10.1f} s", flush=True)
+                print(f"{name:34}{'nothing':>20}{taken:10.1f} s", flush=True)
                 continue
             for stated in found[:2]:  # the bound may come before the likely time
-                ratio = in_seconds(stated[2]) / float(taken)
+                ratio = in_seconds(stated[2]) / taken
                 words = f"{stated[1]} {stated[2]}"
-                print(f"{name:34}{words:>20}{float(taken):10.1f} s{ratio:8.2f}", flush=True)
+                print(f"{name:34}{words:>20}{taken:10.1f} s{ratio:8.2f}", flush=True)
                 (bounds if stated[1] == "at most" else ratios).append(ratio)
     near = sum(1 / 1.5 <= ratio <= 1.5 for ratio in ratios)
     kept = sum(ratio > 1 / 1.5 for ratio in bounds)

@@ -15,7 +15,7 @@ column).  On the command line: `physrecon --help`.
 
 files           open_scan, open_volume, open_image, write_scan, write_image
 raw counts      prepare, find_center, stitch
-geometry        ParallelBeam, Grid
+geometry        ParallelBeam, TiltedBeam, FanBeam, ConeBeam, HelicalCone, VectorBeam, Grid
 direct methods  fbp, wiener, tikhonov_filter
 operators       Projector, Blur, DepthBlur, PatchBlur, Downsample, Mask, Wavelet, Gradient,
                 SymmetricGradient, Diagonal, Identity, LinearOperator, Operator, Exponential,
@@ -33,7 +33,8 @@ solvers         SIRT, ConjugateGradient (CGLS), LSQR, Landweber, SART, Kaczmarz,
                 RichardsonLucy (RL), BlindRichardsonLucy, FISTA, PDHG, ADMM, LBFGS, GaussNewton,
                 GradientDescent (GD), SAGA, Adam, RMSprop
 results         compare, Comparison, check_model
-rooms           psf (models and beads: psf_from_beads), datasets (phantoms), errors
+rooms           psf (models and beads: psf_from_beads), datasets (phantoms), errors,
+                exchange (geometries of other programs)
 
 All errors are PhysreconError: ArgumentError, ConfigError, DataError, DeviceError, Interrupted,
 MissingInputError, OutputError, WriteError.  Names load when they are first used (PEP 562):

@@ -15,8 +15,14 @@ from .errors import (
     PhysreconError as PhysreconError,
     WriteError as WriteError,
 )
+from .geometry import exchange as exchange
+from .geometry.cone_beam import ConeBeam as ConeBeam
+from .geometry.fan_beam import FanBeam as FanBeam
 from .geometry.grid import Grid as Grid
+from .geometry.helical_cone import HelicalCone as HelicalCone
 from .geometry.parallel_beam import ParallelBeam as ParallelBeam
+from .geometry.tilted_beam import TiltedBeam as TiltedBeam
+from .geometry.vector_beam import VectorBeam as VectorBeam
 from .io import (
     open_image as open_image,
     open_scan as open_scan,

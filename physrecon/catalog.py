@@ -53,6 +53,14 @@ PRIORS = {
     "huber-tv": "priors.total_variation:HuberTV",
     "tgv": "priors.tgv:TGV",
 }
+GEOMETRIES = {
+    "parallel": "geometry.parallel_beam:ParallelBeam",
+    "tilted": "geometry.tilted_beam:TiltedBeam",
+    "fan": "geometry.fan_beam:FanBeam",
+    "cone": "geometry.cone_beam:ConeBeam",
+    "helical": "geometry.helical_cone:HelicalCone",
+    "vector": "geometry.vector_beam:VectorBeam",
+}
 PSF_MODELS = {
     "gaussian": "psf.shapes:gaussian",
     "airy": "psf.microscope:airy",

@@ -69,6 +69,15 @@ def test_a_prior_states_its_facts(word):
     assert made.weight == 2 and made.capabilities == prior.capabilities
 
 
+@pytest.mark.parametrize("word", catalog.GEOMETRIES)
+def test_a_geometry_states_its_facts(word):
+    geometry = find(catalog.GEOMETRIES, word)
+    assert is_dataclass(geometry) and getattr(pr, geometry.__name__) is geometry
+    of_type(geometry, {"separable": bool})
+    for needed in ("shape", "default_grid", "part", "rows_seen", "with_center", "rays"):
+        assert hasattr(geometry, needed)
+
+
 def test_methods_that_need_views_are_not_for_images():
     of_views = {word for word, solver in find_all(SOLVERS).items() if solver.needs_views}
     assert {*catalog.NOT_FOR_IMAGES} == of_views | {"gauss-newton"}
@@ -118,7 +127,7 @@ def test_the_words_of_other_rooms_are_theirs():
     from physrecon.arrays.device import DEVICES
     from physrecon.cli.main import parser
     from physrecon.datasets.simulate import PHANTOMS
-    from physrecon.geometry.parallel_beam import ANGLE_UNITS
+    from physrecon.geometry.turning_scan import ANGLE_UNITS
     from physrecon.io.images.linearise import CURVES
     from physrecon.io.units import LENGTHS
     from physrecon.jobs.image_job import ImageJob

@@ -72,9 +72,10 @@ RUNS = {
 
 def names() -> dict[str, str]:
     """Every public name with its signature; of a class what its nearest public base has not."""
-    rooms = {"physrecon": pr, "psf": pr.psf, "datasets": pr.datasets}
+    rooms = {name: getattr(pr, name) for name in ("psf", "datasets", "exchange")}
     public = {
-        room: {n: getattr(module, n) for n in module.__all__} for room, module in rooms.items()
+        room: {n: getattr(module, n) for n in module.__all__}
+        for room, module in {"physrecon": pr, **rooms}.items()
     }
     public["errors"] = {n: v for n, v in vars(pr.errors).items() if isinstance(v, type)}
     known = [value for values in public.values() for value in values.values()]

@@ -45,6 +45,31 @@ def checked_shape(where: str, value: Sequence[int], names: str) -> tuple[int, ..
     return tuple(int(n) for n in shape)
 
 
+def checked_numbers(
+    where: str, value: Any, shape: tuple[int, ...] = (), made: str = ""
+) -> NDArray[np.float64]:
+    """Finite numbers of one shape in memory that is read only; `made` names them."""
+    numbers = floats(where, value)
+    numbers = numbers.reshape(shape) if not numbers.size and 0 in shape else numbers
+    if numbers.shape != shape or not np.isfinite(numbers).all():
+        made = made or (f"finite numbers of shape {shape}" if shape else "a finite number")
+        raise ArgumentError(f"{where}: expected {made}, got {brief(value)}")
+    numbers.flags.writeable = False
+    return numbers
+
+
+def corners(grid: Grid, slices: slice) -> NDArray[np.float64]:
+    """(8, 3) corners of the box that adjacent slices and a voxel around them fill.
+
+    It holds all points to which these voxels are interpolated.  (0, 3) of no voxel."""
+    start, stop = run_of("Grid.corners", slices, grid.shape[0])
+    if start == stop or 0 in grid.shape:
+        return np.empty((0, 3))
+    ends = ((start - 1, stop), (-1, grid.shape[1]), (-1, grid.shape[2]))
+    index = np.stack(np.meshgrid(*ends, indexing="ij"), axis=-1).reshape(-1, 3)
+    return np.asarray((index - grid.origin) * grid.pitch)
+
+
 @dataclass(frozen=True)
 class Grid:
     """A box of voxels.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Protocol, Self
 
 from physrecon.geometry.grid import Grid
+from physrecon.geometry.rays import Rays
 
 
 class ScanGeometry(Protocol):
@@ -29,3 +30,9 @@ class ScanGeometry(Protocol):
 
     def rows_seen(self, grid: Grid, slices: slice) -> slice:
         """The detector rows that these slices of a grid reach."""
+
+    def with_center(self, center: float) -> Self:
+        """The scan whose axis of rotation is projected on another column."""
+
+    def rays(self) -> Rays:
+        """The rays in world units; of a stack of fans those of the middle row."""

@@ -9,10 +9,10 @@ too.  d are the multipliers of z = B x, divided by ρ:
 
 with over-relaxation a (Boyd, Parikh, Chu, Peleato and Eckstein, Found. Trends Mach. Learn. 3 (2011)
 1).  Eckstein and Bertsekas, Math. Program. 55 (1992) 293, allow errors of w with a finite sum.
-Here the steps start from the last w, so the errors shrink as z settles.  A circulant inverse
-preconditions them where w is one array (Ramani and Fessler, IEEE Trans. Med. Imaging 31 (2012)
-677).  No number of steps is
+Here the steps start from the last w, so the errors shrink as z settles.  No number of steps is
 proved to suffice (Eckstein and Yao, Math. Program. 170 (2018) 417, test the error each time).
+Where a prior acts on w alone, a circulant inverse preconditions the steps (Ramani and Fessler, IEEE
+Trans. Med. Imaging 31 (2012) 677).
 ρ balances ‖B w − z‖/‖z‖ against ‖z − previous z‖/‖d‖ (He, Yang and Wang, J. Optim. Theory Appl. 106
 (2000) 337; Wohlberg, arXiv:1704.06209), ten times, the last time at iteration 1024."""
 
@@ -234,8 +234,10 @@ class ADMM(Solver):
 
     @staticmethod
     def _inverse(problem: Problem, state: ADMMState, terms: list[Term]) -> Circulant | None:
-        """Kept with the memory of the state; a resume computes the same."""
-        if isinstance(state.w, tuple) or isinstance(problem.axis, tuple):
+        """Kept with the memory of the state; a resume computes the same.
+
+        None without a prior, which would say what voxels are that no ray sees: they stay."""
+        if problem.prior is None or isinstance(problem.axis, tuple) or isinstance(state.w, tuple):
             return None
         if "_inverse" not in state.__dict__:
             responses = [partial(response, term) for term in terms]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from physrecon import sizes
 from physrecon.errors import ArgumentError, DataError
-from physrecon.geometry.parallel_beam import ANGLE_UNITS
+from physrecon.geometry.turning_scan import ANGLE_UNITS
 from physrecon.io.scans.frames import Frames, StoredArray
 
 SAID = 8  # numbers of frames that a note names

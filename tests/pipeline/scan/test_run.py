@@ -229,7 +229,7 @@ def test_a_finished_volume_is_left_alone_unless_asked(scan):
     first, made = reconstruct(scan, center=CENTER), scan.with_name("v.h5")
     before = made.read_bytes()
     assert np.array_equal(reconstruct(scan, center=CENTER), first)  # done already
-    with pytest.raises(OutputError, match="exists"):
+    with pytest.raises(OutputError, match=r"center 22\.3 there, 23\.3 wanted"):
         reconstruct(scan, center=CENTER + 1)
     assert made.read_bytes() == before
     again = reconstruct(scan, center=CENTER, overwrite=True, slab_rows=2)
