@@ -16,7 +16,7 @@ column).  On the command line: `physrecon --help`.
 files           open_scan, open_volume, open_image, write_scan, write_image
 raw counts      prepare, find_center, stitch
 geometry        ParallelBeam, TiltedBeam, FanBeam, ConeBeam, HelicalCone, VectorBeam, Grid
-direct methods  fbp, wiener, tikhonov_filter
+direct methods  fbp, fdk, wiener, tikhonov_filter
 operators       Projector, Blur, DepthBlur, PatchBlur, Downsample, Mask, Wavelet, Gradient,
                 SymmetricGradient, Diagonal, Identity, LinearOperator, Operator, Exponential,
                 Pointwise, Function; vstack, hstack, block_diagonal, sum_over; as_operator, as_real,

@@ -2,6 +2,7 @@
 
 from . import datasets as datasets, errors as errors, psf as psf
 from .analytic.fbp import fbp as fbp
+from .analytic.fdk import fdk as fdk
 from .analytic.wiener import tikhonov_filter as tikhonov_filter, wiener as wiener
 from .comparison import Comparison as Comparison, compare as compare
 from .errors import (

@@ -87,14 +87,14 @@ def fbp(
     weights, rays = angle_weights(scan.radians), ray_weights(scan)
     more = extension(scan)
     ratio = angle_weights(scan.radians, FULL_TURN) / weights
-    wide = _extended(scan, more)
+    wide = extended(scan, more)
     table = interpolation_table(wide, grid, weights / scan.column_pitch)
     filtered = ramp_filtered(p, filter, padding, None if rays is None else (ratio, rays), more)
     ParallelEngine(wide, grid, table).backproject(filtered, out)
     return out
 
 
-def _extended(scan: ParallelBeam, more: tuple[int, int]) -> ParallelBeam:
+def extended(scan: Any, more: tuple[int, int]) -> Any:
     """The scan with more columns (left, right) of its detector."""
     rows, columns = scan.detector_shape
     shape = (rows, columns + sum(more))

@@ -20,8 +20,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from physrecon import arrays
-from physrecon.analytic.fbp import FILTERS, PADDINGS, ramp_filtered
-from physrecon.analytic.view_weights import FULL_TURN, angle_weights, full_turn, ray_weights
+from physrecon.analytic.fbp import FILTERS, PADDINGS, extended, ramp_filtered
+from physrecon.analytic.view_weights import (
+    FULL_TURN,
+    angle_weights,
+    extension,
+    missing_wedge,
+    ray_weights,
+)
 from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Array
 from physrecon.errors import ArgumentError, brief, require
@@ -78,10 +84,12 @@ def fdk(
     xp, fan = arrays.namespace(p), isinstance(scan, FanBeam)
     factors, weights, rays = _shares(scan)
     flat = p * xp.asarray((_cosines(scan, fan) * factors[:, None]).astype(p.dtype))
-    filtered = ramp_filtered(flat, filter, padding, rays)
+    more = (0, 0) if rays is None else extension(scan)
+    filtered = ramp_filtered(flat, filter, padding, rays, more)
     # 1/length² of the ramp and the length of a column leave 1/length, on the detector at the axis.
     weights = weights * scan.magnification / scan.column_pitch
-    engine = FanEngine(scan, grid) if isinstance(scan, FanBeam) else VectorEngine(scan, grid)
+    wide = extended(scan, more)
+    engine = FanEngine(wide, grid) if isinstance(wide, FanBeam) else VectorEngine(wide, grid)
     engine.interpolate(filtered, weights, scan.magnification, out)
     return out
 
@@ -129,7 +137,7 @@ def _shares(scan: Any) -> tuple[NDArray[np.float64], NDArray[np.float64], Any]:
     radians = scan.radians
     across = (np.arange(scan.shape[2]) - scan.center) * scan.column_pitch
     fan = np.arctan2(across, scan.source_detector)
-    if full_turn(radians):
+    if missing_wedge(radians, FULL_TURN)[0] == 0:
         rays = ray_weights(scan)
         parts = None if rays is None else (np.full(len(radians), 2.0), rays)
         return np.ones((len(radians), len(fan))), angle_weights(radians, FULL_TURN) / 2, parts

@@ -25,7 +25,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from physrecon.geometry.parallel_beam import ParallelBeam
+from physrecon.geometry.turning_scan import TurningScan
 
 HALF_TURN, FULL_TURN = np.pi, 2 * np.pi
 SAME = 0.1  # of the mean gap; views closer than this share one direction
@@ -100,7 +100,7 @@ def _widest_bridged(gaps: NDArray[np.float64]) -> float:
     return max(BRIDGED, _usual(gaps))
 
 
-def ray_weights(scan: ParallelBeam) -> NDArray[np.float64] | None:
+def ray_weights(scan: TurningScan) -> NDArray[np.float64] | None:
     """(2, columns) parts of the weight of each column's ray: modulo 180°, and modulo 360°.
 
     The weight of ray t of view v is part[0] · w180 + part[1] · w360 with the `angle_weights` of the
@@ -116,7 +116,7 @@ def ray_weights(scan: ParallelBeam) -> NDArray[np.float64] | None:
     return np.stack([1 - once, once * (t * _long_side(scan) > 0)])
 
 
-def extension(scan: ParallelBeam) -> tuple[int, int]:
+def extension(scan: TurningScan) -> tuple[int, int]:
     """Columns to add (left, right) that make the detector reach as far on its short side.
 
     Opposite views complete the projections up to there; none are added without a full turn."""
@@ -127,7 +127,7 @@ def extension(scan: ParallelBeam) -> tuple[int, int]:
     return (more, 0) if _long_side(scan) > 0 else (0, more)
 
 
-def _reach(scan: ParallelBeam) -> tuple[float, float]:
+def _reach(scan: TurningScan) -> tuple[float, float]:
     """Columns from the axis to the outermost column on the short side, and on the long one.
 
     The short one is negative if the axis is off the detector."""
@@ -136,5 +136,5 @@ def _reach(scan: ParallelBeam) -> tuple[float, float]:
     return short, long
 
 
-def _long_side(scan: ParallelBeam) -> int:
+def _long_side(scan: TurningScan) -> int:
     return 1 if 2 * float(scan.center) < scan.shape[2] - 1 else -1  # type: ignore[arg-type]

@@ -8,11 +8,17 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from physrecon.errors import ArgumentError, brief, require
+from physrecon.geometry.cone_beam import ConeBeam
+from physrecon.geometry.fan_beam import FanBeam
 from physrecon.geometry.grid import Grid
+from physrecon.geometry.helical_cone import HelicalCone
 from physrecon.geometry.parallel_beam import ParallelBeam
 from physrecon.geometry.scan_geometry import ScanGeometry
+from physrecon.geometry.tilted_beam import TiltedBeam
+from physrecon.geometry.vector_beam import VectorBeam
 from physrecon.operators.base import LinearOperator
 from physrecon.operators.projection.parallel_beam import ParallelEngine
+from physrecon.operators.projection.vector_beam import FanEngine, VectorEngine
 
 
 class Engine(Protocol):
@@ -41,7 +47,14 @@ class Engine(Protocol):
         """Share the memory of an engine of the same detector and grid; views may differ."""
 
 
-ENGINES: dict[type, Callable[[Any, Grid], Engine]] = {ParallelBeam: ParallelEngine}
+ENGINES: dict[type, Callable[[Any, Grid], Engine]] = {
+    ParallelBeam: ParallelEngine,
+    FanBeam: FanEngine,
+    ConeBeam: VectorEngine,
+    HelicalCone: VectorEngine,
+    TiltedBeam: VectorEngine,
+    VectorBeam: VectorEngine,
+}
 
 
 class Projector(LinearOperator):
@@ -52,10 +65,11 @@ class Projector(LinearOperator):
     with its transpose where 8 or fewer are left, shared with `A[views]`.
 
     Args:
-        scan: a ParallelBeam.
+        scan: a ParallelBeam, FanBeam, ConeBeam, HelicalCone, TiltedBeam or VectorBeam.
         grid: voxels of the volume; by default scan.default_grid(), one voxel a pixel.
     Raises:
-        ArgumentError: unless the grid has one slice at the height of each detector row.
+        ArgumentError: for a detector seen edge on, and unless the grid has one slice at the height
+            of each row of a parallel or fan beam.
     Source:
         P. M. Joseph, IEEE Trans. Med. Imaging 1 (1982) 192.
 
