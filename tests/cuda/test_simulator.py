@@ -18,6 +18,7 @@ from physrecon.kernels.random import gaussian, philox, poisson
 from physrecon.likelihoods import expectation
 from physrecon.operators.blur.direct import DenseConvolution, DirectConvolution
 from physrecon.operators.projection.parallel_beam import ParallelEngine
+from physrecon.operators.projection.projector import ENGINES
 
 if not numba.config.ENABLE_CUDASIM:
     pytest.skip("needs NUMBA_ENABLE_CUDASIM=1 in the environment", allow_module_level=True)
@@ -55,6 +56,39 @@ def test_interpolating_backprojection(name, simulated_device):
     kernels.backproject(y, cpu)
     kernels.backproject(simulated_device(y), gpu)
     assert_twins(cpu, gpu)
+
+
+CURVED = {"detector": "curved", "source_detector": 20.0}
+SCANS = {
+    "cone": pr.ConeBeam([10, 130], (3, 4), angle_unit="deg", source_origin=9, source_detector=12),
+    "curved": pr.ConeBeam([10, 130], (3, 4), angle_unit="deg", source_origin=9, **CURVED),
+    "source in the grid": pr.ConeBeam(
+        *([10, 130], (3, 4)), angle_unit="deg", source_origin=1, source_detector=12
+    ),
+    "tilted": pr.TiltedBeam([10, 130], (3, 4), angle_unit="deg", tilt=20),
+    "fan": pr.FanBeam([10, 130], (3, 4), angle_unit="deg", source_origin=9, source_detector=12),
+}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", SCANS)
+def test_rays_of_any_direction(name, dtype, simulated_device):
+    """Of float32 rays are computed in float32 on the device, in float64 on the host."""
+    A = pr.Projector(SCANS[name], pr.Grid((3, 4, 5)))
+    x, y = random(A.in_shape, dtype), random(A.out_shape, dtype, 1)
+    assert_twins(A @ x, A @ simulated_device(x))
+    assert_twins(A.T @ y, A.T @ simulated_device(y))
+
+
+@pytest.mark.parametrize("name", ["cone", "fan"])
+def test_fdk(name, simulated_device):
+    scan = SCANS[name][[0, 1, 0, 0]]
+    engine = ENGINES[type(scan)](scan, pr.Grid((3, 4, 5)))
+    y, out = random(scan.shape, np.float32), np.empty((3, 4, 5), np.float32)
+    there = simulated_device(np.empty((3, 4, 5), np.float32))
+    engine.interpolate(y, np.arange(4.0), 1.3, out)
+    engine.interpolate(simulated_device(y), np.arange(4.0), 1.3, there)
+    assert_twins(out, there)
 
 
 SHAPES = [((2, 3, 5), 0), ((4, 3, 70), 1), ((7, 11), None)]
