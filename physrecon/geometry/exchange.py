@@ -91,7 +91,7 @@ def from_astra(geometry: Mapping[str, Any]) -> ScanGeometry:
     else:
         kinds = ", ".join((*IN_SPACE, *IN_PLANE, *BY_ANGLES))
         raise ArgumentError(f"from_astra.type: expected {kinds}, got {brief(kind)}")
-    start = {"direction" if kind.startswith("parallel") else "source": source}
+    start: Any = {"direction" if kind.startswith("parallel") else "source": source}
     return VectorBeam(**start, detector_center=middle, u=u, v=v, detector_shape=shape)
 
 
