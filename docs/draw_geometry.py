@@ -30,7 +30,7 @@ def geometry() -> Figure:
 
 def _plane(axes: Axes, theta: float = 30.0) -> None:
     """One view at `theta` degrees: u grows along (cos θ, sin θ), rays run across it."""
-    _frame(axes, (-9.6, 9.6), (-11, 11.6), "the plane of a slice, seen from +z")
+    frame(axes, (-9.6, 9.6), (-11, 11.6), "the plane of a slice, seen from +z")
     n, pitch = 6, 1.3
     half = n * pitch / 2
     for k in range(n + 1):
@@ -44,7 +44,7 @@ def _plane(axes: Axes, theta: float = 30.0) -> None:
         axes.text(center[0], center[1] + 0.28, f"[{iy}, {ix}]", ha="center", fontsize=8, color=GREY)
     axes.text(-half, -half - 0.55, "voxel [iy, ix]", fontsize=8.5, color=GREY)
     for tip, name in (((7.0, 0), "x"), ((0, 5.6), "y")):
-        _arrow(axes, (0, 0), tip, INK, width=1.6)
+        arrow(axes, (0, 0), tip, INK, width=1.6)
         place = np.array(tip) + ([0.28, -0.15] if name == "x" else [-0.7, -0.3])
         axes.text(*place, name, fontsize=13, style="italic")
     axes.plot(0, 0, "o", color=INK, ms=5)
@@ -55,7 +55,7 @@ def _plane(axes: Axes, theta: float = 30.0) -> None:
     along = np.array([-np.sin(turn), np.cos(turn)])
     far, wide, t = 6.7, 5.2, 3.2
     axes.plot(*zip(far * along - wide * u, far * along + wide * u, strict=True), color=BLUE, lw=4)
-    _arrow(axes, far * along + wide * u, far * along + (wide + 1.3) * u, BLUE)
+    arrow(axes, far * along + wide * u, far * along + (wide + 1.3) * u, BLUE)
     axes.text(*((far + 0.6) * along + (wide + 1.4) * u), "columns", color=BLUE, rotation=theta,
               rotation_mode="anchor", va="center", ha="right", fontsize=10)  # fmt: skip
     axes.text(*((far + 0.6) * along - 3.4 * u), "detector", color=BLUE, rotation=theta,
@@ -63,7 +63,7 @@ def _plane(axes: Axes, theta: float = 30.0) -> None:
     for place, color, style in ((0.0, GREY, (0, (4, 3))), (t, ORANGE, "-")):
         start, end = place * u - 8.2 * along, place * u + far * along
         axes.plot(*zip(start, end, strict=True), color=color, lw=1.6, ls=style)
-        _arrow(axes, place * u - 7.6 * along, place * u - 6.8 * along, color)
+        arrow(axes, place * u - 7.6 * along, place * u - 6.8 * along, color)
     axes.text(*(1.6 * u - 8.2 * along), "beam", ha="center", va="center", color=GREY, fontsize=10,
               rotation=theta, rotation_mode="anchor")  # fmt: skip
     axes.plot(*(far * along), "o", color=INK, ms=5, zorder=5)
@@ -74,13 +74,13 @@ def _plane(axes: Axes, theta: float = 30.0) -> None:
               fontsize=13, style="italic")  # fmt: skip
     # the distance of the ray from the axis, measured along the detector
     foot = -5.4 * along
-    _arrow(axes, foot + t * u, foot, ORANGE, both=True)
+    arrow(axes, foot + t * u, foot, ORANGE, both=True)
     axes.text(*(foot + (t + 0.3) * u), "(u − center) · pixel_size", color=ORANGE, fontsize=9.5,
               rotation=theta, rotation_mode="anchor", va="center", ha="left")  # fmt: skip
     axes.add_patch(Arc((0, 0), 8.6, 8.6, theta1=0, theta2=theta - 1, color=GREEN, lw=1.6))
     axes.plot(*zip((0, 0), 5.6 * u, strict=True), color=GREEN, lw=1.1, ls=(0, (2, 2)))
     end = 4.3 * u
-    _arrow(axes, end + 0.35 * np.array([np.sin(turn), -np.cos(turn)]), end, GREEN)
+    arrow(axes, end + 0.35 * np.array([np.sin(turn), -np.cos(turn)]), end, GREEN)
     axes.text(4.75, 1.15, "θ", color=GREEN, fontsize=14)
     axes.text(
         0.0, -10.6, "x cos θ + y sin θ = (u − center) · pixel_size", color=ORANGE,
@@ -90,7 +90,7 @@ def _plane(axes: Axes, theta: float = 30.0) -> None:
 
 def _orders(axes: Axes) -> None:
     """Volume (z, y, x) and projections (view, row, column): row r of the detector is slice r."""
-    _frame(axes, (0, 20), (0, 17), "order of the arrays: last index fastest")
+    frame(axes, (0, 20), (0, 17), "order of the arrays: last index fastest")
     right, up, into = np.array([1.0, 0]), np.array([0, 1.0]), np.array([0.55, 0.42])
     corner = np.array([1.9, 2.6])
     width, height, depth, step = 4.6, 6.0, 3.4, 1.0
@@ -106,12 +106,12 @@ def _orders(axes: Axes) -> None:
     roof = [lid, lid + width * right, lid + width * right + depth * into, lid + depth * into]
     axes.add_patch(Polygon(roof, fc="#f1f3f5", ec="white"))
     base = corner - 0.35 * up
-    _arrow(axes, base, base + 3.0 * right, INK)
+    arrow(axes, base, base + 3.0 * right, INK)
     axes.text(*(base + 3.3 * right - 0.2 * up), "x", style="italic", fontsize=12)
     start = corner + (width + 0.3) * right - 0.15 * up
-    _arrow(axes, start, start + 2.6 * into, INK)
+    arrow(axes, start, start + 2.6 * into, INK)
     axes.text(*(start + 2.8 * into + np.array([0.1, -0.15])), "y", style="italic", fontsize=12)
-    _arrow(axes, corner - 0.4 * right, corner - 0.4 * right + 4.2 * up, INK)
+    arrow(axes, corner - 0.4 * right, corner - 0.4 * right + 4.2 * up, INK)
     axes.text(*(corner - 0.55 * right + 4.5 * up), "z", style="italic", fontsize=12)
     axes.text(4.9, 13.9, "volume [z, y, x]", ha="center", fontsize=10.5, weight="bold")
     axes.text(4.9, 12.9, "attenuation, 1/length", ha="center", fontsize=9, color=GREY)
@@ -123,13 +123,11 @@ def _orders(axes: Axes) -> None:
         axes.add_patch(Rectangle(tuple(at), wide, height, fc="#dbe8fd", ec=BLUE, lw=1))
     axes.add_patch(Rectangle(tuple(sheet + 2 * up), wide, step, fc=ORANGE, alpha=0.75))
     axes.text(*(sheet + np.array([0.4, 2.5])), "row r", va="center", fontsize=9)
-    _arrow(axes, sheet - 0.35 * up, sheet - 0.35 * up + 3.0 * right, BLUE)
+    arrow(axes, sheet - 0.35 * up, sheet - 0.35 * up + 3.0 * right, BLUE)
     axes.text(*(sheet + np.array([3.3, -0.75])), "column u", color=BLUE, fontsize=9.5)
-    _arrow(axes, sheet - 0.35 * right, sheet - 0.35 * right + 3.2 * up, BLUE)
+    arrow(axes, sheet - 0.35 * right, sheet - 0.35 * right + 3.2 * up, BLUE)
     axes.text(*(sheet + np.array([-0.75, 3.5])), "row", color=BLUE, rotation=90, fontsize=9.5)
-    _arrow(
-        axes, sheet + np.array([0.2, height + 0.3]), sheet + np.array([1.6, height + 1.47]), BLUE
-    )
+    arrow(axes, sheet + np.array([0.2, height + 0.3]), sheet + np.array([1.6, height + 1.47]), BLUE)
     axes.text(
         *(sheet + np.array([1.0, height + 1.75])), "view", color=BLUE, fontsize=9.5, ha="right"
     )
@@ -142,7 +140,7 @@ def _orders(axes: Axes) -> None:
 
 def _indices(axes: Axes) -> None:
     """An index points at the middle of a voxel or pixel; the origin is the middle of the array."""
-    _frame(axes, (0, 20), (0, 12), "an index points at the middle of a cell")
+    frame(axes, (0, 20), (0, 12), "an index points at the middle of a cell")
     for n, low, pitch, label in ((4, 7.4, 2.0, "n = 4"), (5, 4.2, 2.0, "n = 5")):
         left = 11 - n * pitch / 2
         for i in range(n):
@@ -163,7 +161,7 @@ def _indices(axes: Axes) -> None:
               fontsize=10)  # fmt: skip
 
 
-def _frame(axes: Axes, x: tuple[float, float], y: tuple[float, float], title: str = "") -> None:
+def frame(axes: Axes, x: tuple[float, float], y: tuple[float, float], title: str = "") -> None:
     axes.set(xlim=x, ylim=y, aspect="equal")
     axes.set_axis_off()
     if title:
@@ -172,7 +170,7 @@ def _frame(axes: Axes, x: tuple[float, float], y: tuple[float, float], title: st
         )
 
 
-def _arrow(axes: Axes, start, end, color: str, width: float = 1.5, both: bool = False) -> None:
+def arrow(axes: Axes, start, end, color: str, width: float = 1.5, both: bool = False) -> None:
     style = "<|-|>" if both else "-|>"
     head = {"arrowstyle": style, "color": color, "lw": width, "shrinkA": 0, "shrinkB": 0}
     axes.annotate("", xy=tuple(end), xytext=tuple(start), arrowprops=head)

@@ -34,7 +34,7 @@ solvers         SIRT, ConjugateGradient (CGLS), LSQR, Landweber, SART, Kaczmarz,
                 GradientDescent (GD), SAGA, Adam, RMSprop
 results         compare, Comparison, check_model
 rooms           psf (models and beads: psf_from_beads), datasets (phantoms), errors,
-                exchange (geometries of other programs)
+                geometry (to_astra, from_astra)
 
 All errors are PhysreconError: ArgumentError, ConfigError, DataError, DeviceError, Interrupted,
 MissingInputError, OutputError, WriteError.  Names load when they are first used (PEP 562):

@@ -1,6 +1,6 @@
 """The public names and where they come from: read by type checkers, and at run time."""
 
-from . import datasets as datasets, errors as errors, psf as psf
+from . import datasets as datasets, errors as errors, geometry as geometry, psf as psf
 from .analytic.fbp import fbp as fbp
 from .analytic.fdk import fdk as fdk
 from .analytic.wiener import tikhonov_filter as tikhonov_filter, wiener as wiener
@@ -16,7 +16,6 @@ from .errors import (
     PhysreconError as PhysreconError,
     WriteError as WriteError,
 )
-from .geometry import exchange as exchange
 from .geometry.cone_beam import ConeBeam as ConeBeam
 from .geometry.fan_beam import FanBeam as FanBeam
 from .geometry.grid import Grid as Grid

@@ -14,7 +14,7 @@ import physrecon as pr
 
 pytestmark = pytest.mark.thorough
 
-ROOMS = {"": pr, "psf.": pr.psf, "datasets.": pr.datasets, "exchange.": pr.exchange}
+ROOMS = {"": pr, "psf.": pr.psf, "datasets.": pr.datasets, "geometry.": pr.geometry}
 
 
 def public():

@@ -55,6 +55,11 @@ DOORS = {  # call → arguments that are right
     pr.tikhonov_filter: (IMAGE, PSF),
     pr.Projector: (SCAN,),
     pr.ParallelBeam: (np.arange(4.0), (1, 9)),
+    pr.FanBeam: (np.arange(4.0), (1, 9)),
+    pr.ConeBeam: (np.arange(4.0), (1, 9)),
+    pr.TiltedBeam: (np.arange(4.0), (1, 9)),
+    pr.VectorBeam.of: (SCAN,),
+    pr.geometry.from_astra: ({"type": "cone"},),
     pr.Grid: ((1, 9, 9),),
     pr.Blur: (PSF, (9, 9)),
     pr.check_model: (PSF, ("row", "column")),
@@ -78,7 +83,10 @@ JUNK = ["x", -3, None, object(), np.ones(2), pr.SIRT, {}, (1, "a")]
 @pytest.mark.parametrize("door", DOORS, ids=lambda door: door.__name__)
 def test_junk_is_answered_by_an_error_of_ours(door):
     """Whatever stands in for one of the arguments: taken, or refused on purpose."""
-    more = {"angle_unit": "deg"} if door is pr.ParallelBeam else {}
+    turns = door in (pr.ParallelBeam, pr.FanBeam, pr.ConeBeam, pr.TiltedBeam)
+    more = {"angle_unit": "deg"} if turns else {}
+    if door in (pr.FanBeam, pr.ConeBeam):
+        more |= {"source_origin": 2, "source_detector": 3}
     for i, good in enumerate(DOORS[door]):
         for junk in JUNK:
             given = [*DOORS[door][:i], junk, *DOORS[door][i + 1 :]]

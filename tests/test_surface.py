@@ -72,7 +72,7 @@ RUNS = {
 
 def names() -> dict[str, str]:
     """Every public name with its signature; of a class what its nearest public base has not."""
-    rooms = {name: getattr(pr, name) for name in ("psf", "datasets", "exchange")}
+    rooms = {name: getattr(pr, name) for name in ("psf", "datasets", "geometry")}
     public = {
         room: {n: getattr(module, n) for n in module.__all__}
         for room, module in {"physrecon": pr, **rooms}.items()

@@ -20,8 +20,6 @@ from physrecon.geometry.parallel_beam import ParallelBeam
 from physrecon.geometry.scan_geometry import ScanGeometry
 from physrecon.geometry.vector_beam import VectorBeam
 
-__all__ = ["from_astra", "to_astra"]
-
 IN_SPACE = ("cone_vec", "parallel3d_vec")
 IN_PLANE = ("fanflat_vec", "parallel_vec")
 BY_ANGLES = ("parallel", "parallel3d", "fanflat", "cone")
@@ -40,7 +38,7 @@ def to_astra(scan: ScanGeometry) -> dict[str, Any]:
     Example:
         >>> scan = pr.ConeBeam([0], (4, 5), angle_unit="deg", source_origin=50,
         ...                    source_detector=100)
-        >>> made = pr.exchange.to_astra(scan)
+        >>> made = pr.geometry.to_astra(scan)
         >>> made["type"], made["Vectors"][0, :6].tolist()  # source and detector, (x, y, z)
         ('cone_vec', [0.0, -50.0, 0.0, 0.0, 50.0, 0.0])
     """
@@ -75,7 +73,7 @@ def from_astra(geometry: Mapping[str, Any]) -> ScanGeometry:
         ArgumentError: for another kind, entries that are missing, and vectors of another shape.
 
     Example:
-        >>> pr.exchange.from_astra({"type": "fanflat", "DetectorCount": 5, "DetectorWidth": 0.5,
+        >>> pr.geometry.from_astra({"type": "fanflat", "DetectorCount": 5, "DetectorWidth": 0.5,
         ...     "ProjectionAngles": [0.0], "DistanceOriginSource": 40, "DistanceOriginDetector": 60}
         ... ).magnification
         2.5
@@ -93,7 +91,7 @@ def from_astra(geometry: Mapping[str, Any]) -> ScanGeometry:
     else:
         kinds = ", ".join((*IN_SPACE, *IN_PLANE, *BY_ANGLES))
         raise ArgumentError(f"from_astra.type: expected {kinds}, got {brief(kind)}")
-    start = {"direction" if kind.startswith("parallel") else "source": source}
+    start: Any = {"direction" if kind.startswith("parallel") else "source": source}
     return VectorBeam(**start, detector_center=middle, u=u, v=v, detector_shape=shape)
 
 

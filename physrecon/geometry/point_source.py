@@ -11,7 +11,7 @@ from typing import Any, ClassVar, cast
 
 import numpy as np
 
-from physrecon.errors import ArgumentError
+from physrecon.errors import ArgumentError, brief
 from physrecon.geometry.grid import Grid
 from physrecon.geometry.rays import Rays
 from physrecon.geometry.turning_scan import TurningScan, detector_frame
@@ -40,9 +40,9 @@ class PointSource(TurningScan):
                 f"{self.source_origin:g}, got {self.source_detector:g}; it is the distance from "
                 "the source, so add source_origin if yours is from the axis"
             )
-        if self.detector not in DETECTORS:
+        if not isinstance(self.detector, str) or self.detector not in DETECTORS:
             raise ArgumentError(
-                f'{name}.detector: expected "flat" or "curved", got {self.detector!r}'
+                f'{name}.detector: expected "flat" or "curved", got {brief(self.detector)}'
             )
 
     @property

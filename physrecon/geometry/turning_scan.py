@@ -68,9 +68,9 @@ class TurningScan(Value):
 
     def __post_init__(self) -> None:
         name = type(self).__name__
-        if self.angle_unit not in ANGLE_UNITS:
+        if not isinstance(self.angle_unit, str) or self.angle_unit not in ANGLE_UNITS:
             raise ArgumentError(
-                f'{name}.angle_unit: expected "deg" or "rad", got {self.angle_unit!r}'
+                f'{name}.angle_unit: expected "deg" or "rad", got {brief(self.angle_unit)}'
             )
         angles = floats(f"{name}.angles", self.angles)
         if angles.ndim != 1 or not np.isfinite(angles).all():

@@ -97,7 +97,7 @@ class VectorBeam(Value):
             )
 
     @classmethod
-    def of(cls, scan: Any) -> VectorBeam:
+    def of(cls, scan: Any) -> Self:
         """The same rays as vectors.  Raises ArgumentError for what is no scan, or many fans."""
         rays = getattr(scan, "rays", None)
         if not callable(rays):
@@ -108,11 +108,22 @@ class VectorBeam(Value):
                 f"VectorBeam.of: expected one source a view, got {rows} of a fan beam; "
                 "take a row by scan.part(slice(r, r + 1))"
             )
+        return cls._from_rays(r, (rows, columns))
+
+    @classmethod
+    def _from_rays(cls, r: Rays, shape: tuple[int, int]) -> Self:
+        start: Any = {"direction" if r.parallel else "source": r.source}
         return cls(
-            **{"direction" if r.parallel else "source": r.source}, detector_center=r.centre, u=r.u,
-            v=r.v, detector_shape=(rows, columns), center=r.column, bend=r.bend,
-            row_offset=(rows - 1) / 2 - r.row,
+            **start, detector_center=r.centre, u=r.u, v=r.v, detector_shape=shape,
+            center=r.column, bend=r.bend, row_offset=(shape[0] - 1) / 2 - r.row,
         )  # fmt: skip
+
+    def moved(self, rotation: ArrayLike, shift: ArrayLike = (0.0, 0.0, 0.0)) -> Self:
+        """The scan after the motion p → rotation · p + shift of source and detector, (z, y, x).
+
+        It sees a volume as this scan sees the volume after the inverse motion.  Raises
+        ArgumentError for what is no rotation."""
+        return self._from_rays(self.rays().moved(rotation, shift), self.detector_shape)
 
     def _vectors(self) -> tuple[str, ...]:
         first = "source" if self.direction is None else "direction"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import physrecon as pr
-from physrecon.geometry.exchange import from_astra, to_astra
+from physrecon.geometry import from_astra, to_astra
 
 TURNS = np.array([0.0, 0.3, 2.0, -1.1])
 POINTS = np.random.default_rng(2).uniform(-2, 2, (20, 3))

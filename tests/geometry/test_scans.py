@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -132,6 +133,25 @@ def test_a_moved_scan_sees_a_moved_volume(scan):
     close(moved.pixels(POINTS @ turn.T + shift), rays.pixels(POINTS), 1e-9)
     back = moved.moved(turn.T, -turn.T @ shift)
     close(back.points(ROWS, COLUMNS), rays.points(ROWS, COLUMNS), 1e-10)
+
+
+@every_scan
+def test_junk_is_refused_by_an_error_of_ours(scan):
+    for name in vars(scan):
+        for junk in ("x", -3, object(), np.ones(2), pr.SIRT, {}, (1, "a"), np.nan, [[1.0]]):
+            try:
+                replace(scan, **{name: junk})
+            except pr.PhysreconError as error:
+                assert str(error).startswith(f"{type(scan).__name__}.") and len(str(error)) < 400
+
+
+def test_moved_vectors_are_moved_rays():
+    scan = SCANS["vectors"]
+    quarter, shift = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]]), [1.0, 2.0, 3.0]
+    moved = scan.moved(quarter, shift)
+    close(moved.rays().source, scan.rays().source @ quarter.T + shift)
+    assert type(moved) is pr.VectorBeam and moved.center == scan.center
+    close(moved.moved(quarter.T, -quarter.T @ np.array(shift)).rays().centre, scan.rays().centre)
 
 
 @every_scan
