@@ -13,6 +13,7 @@ from physrecon import arrays
 from physrecon.errors import ArgumentError
 from physrecon.geometry.grid import Grid
 from physrecon.geometry.parallel_beam import ParallelBeam
+from physrecon.geometry.turning_scan import SlicewiseScan
 from physrecon.geometry.view_tables import ViewTable, view_table
 
 if TYPE_CHECKING:
@@ -203,7 +204,7 @@ def _rows(block: Any) -> Any:
     return block.view(lanes(block.dtype, block.shape[2])).reshape(-1)
 
 
-def check_rows(where: str, scan: ParallelBeam, grid: Grid) -> None:
+def check_rows(where: str, scan: SlicewiseScan, grid: Grid) -> None:
     """Raise ArgumentError unless slice r is at the height of row r: the beam is not tilted."""
     if scan.shape[1] != grid.shape[0]:
         raise ArgumentError(
