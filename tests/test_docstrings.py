@@ -15,7 +15,8 @@ import physrecon as pr
 ROOT = Path(__file__).resolve().parent.parent
 FIRST = [
     "fbp", "solve", "iterate", "Stop", "Problem", "LeastSquares", "Projector", "Blur",
-    "ParallelBeam", "Grid", "open_scan", "open_volume", "choose_weight", "check_model", "compare",
+    "ParallelBeam", "TiltedBeam", "FanBeam", "ConeBeam", "HelicalCone", "VectorBeam",
+    "Grid", "open_scan", "open_volume", "choose_weight", "check_model", "compare",
     "as_operator", "as_scipy", "as_real", "as_complex", "sum_over",
 ]  # fmt: skip
 SECTIONS = ["Args", "Returns", "Raises", "Source", "Example"]  # in this order

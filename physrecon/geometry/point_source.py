@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, cast
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from physrecon.errors import ArgumentError, brief
 from physrecon.geometry.grid import Grid
@@ -72,8 +73,8 @@ class ConeScan(PointSource):
     roll: float = field(default=0.0, kw_only=True)
     pitch: float = field(default=0.0, kw_only=True)
     yaw: float = field(default=0.0, kw_only=True)
-    source_offset: Any = field(default=(0.0, 0.0, 0.0), kw_only=True)
-    shifts: Any = field(default=(0.0, 0.0, 0.0), kw_only=True)
+    source_offset: ArrayLike = field(default=(0.0, 0.0, 0.0), kw_only=True)
+    shifts: ArrayLike = field(default=(0.0, 0.0, 0.0), kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, cast
+from typing import ClassVar, cast
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from physrecon.errors import ArgumentError
 from physrecon.geometry.grid import Grid
@@ -46,7 +47,7 @@ class TiltedBeam(TurningScan):
 
     tilt: float = field(default=0.0, kw_only=True)
     roll: float = field(default=0.0, kw_only=True)
-    shifts: Any = field(default=(0.0, 0.0, 0.0), kw_only=True)
+    shifts: ArrayLike = field(default=(0.0, 0.0, 0.0), kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
