@@ -123,7 +123,7 @@ FIELD_NAMES = {
     "art": "Kaczmarz", "ossart": "SART", "ossirt": "SART", "ossqs": "SAGA", "svrg": "SAGA",
     "sgd": "SAGA", "em": "MLEM", "mart": "MLEM", "ista": "FISTA", "pgd": "FISTA",
     "asdpocs": "PDHG", "pocs": "PDHG", "chambollepock": "PDHG", "cp": "PDHG",
-    "levenbergmarquardt": "GaussNewton", "lm": "GaussNewton", "radon": "Projector",
+    "levenbergmarquardt": "GaussNewton", "lm": "GaussNewton", "fdk": "fdk", "radon": "Projector",
     "l2": "Tikhonov", "kl": "PoissonLikelihood", "kullbackleibler": "PoissonLikelihood",
     "convolution": "Blur", "gridrec": "fbp", "backprojection": "fbp", "iradon": "fbp",
 }  # fmt: skip

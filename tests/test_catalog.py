@@ -90,7 +90,7 @@ def test_methods_that_need_views_are_not_for_images():
         ("OSSART OS_SART OSSIRT", "SART"), ("ASDPOCS ASD_POCS CP ChambollePock", "PDHG"),
         ("EM MART", "MLEM"), ("ISTA Fista", "FISTA"), ("rl", "RichardsonLucy"),
         ("tv", "TotalVariation"), ("L2", "Tikhonov"), ("KL", "PoissonLikelihood"),
-        ("FBP FDK", "fbp"), ("Radon", "Projector"), ("BFGS lbfgs", "LBFGS"),
+        ("FBP", "fbp"), ("FDK", "fdk"), ("Radon", "Projector"), ("BFGS lbfgs", "LBFGS"),
     ],
 )  # fmt: skip
 def test_a_name_of_the_field_leads_to_ours(names, meant):
