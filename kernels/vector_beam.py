@@ -38,12 +38,9 @@ BLOCK = 64  # sides of a block of voxels: its sums stay in L2
 @shared
 def ray(view, column, row, detector):
     """(point of the detector, direction) of a ray: six numbers."""
-    middle_column, middle_row, bend, parallel = detector
-    c, r = column - middle_column, row - middle_row
-    less, fan = f4(0) * c, c  # (cos − 1), and sin / bend
-    if bend != 0:
-        half = math.sin(c * bend / f4(2))
-        less, fan = -f4(2) * half * half, math.sin(c * bend) / bend
+    fans, _middle_column, middle_row, _bend, parallel = detector
+    less, fan = fans[column, 0], fans[column, 1]
+    r = f4(row) - middle_row
     z = fan * view[COLUMN] + r * view[ROW]
     y = fan * view[COLUMN + 1] + r * view[ROW + 1]
     x = fan * view[COLUMN + 2] + r * view[ROW + 2]
@@ -79,11 +76,11 @@ def crossings(view, column, row, detector, pitch):
 @shared
 def narrowed(first, last, a, at, lean, low, high):
     """The planes of first:last where a ray lies less than a voxel from low:high; a few more."""
-    if lean == 0:
-        return (first, last) if low - 1 < at < high else (first, first)
-    enter, leave = a + (low - 1 - at) / lean, a + (high - at) / lean
-    begin = max(min(enter, leave) - 1, f4(first))
-    end = min(max(enter, leave) + 2, f4(last))
+    if lean == f4(0):
+        return (first, last) if f4(low - 1) < at < f4(high) else (first, first)
+    enter, leave = a + (f4(low - 1) - at) / lean, a + (f4(high) - at) / lean
+    begin = max(min(enter, leave) - f4(1), f4(first))
+    end = min(max(enter, leave) + f4(2), f4(last))
     return (int(begin), int(end)) if begin < end else (first, first)
 
 
@@ -93,7 +90,7 @@ def planes(first, last, a, direction, source, parallel):
     if parallel:
         return first, last
     near = min(max(source, f4(first - 1)), f4(last))
-    if direction > 0:
+    if direction > f4(0):
         return max(first, int(math.floor(near)) + 1), last
     return first, min(last, int(math.ceil(near)))
 
@@ -110,7 +107,7 @@ def turned(axis, z, y, x):
 def seen(view, z, y, x, detector):
     """(column, row) of the ray through a point, and its depth: 1 on the detector, > 0 before the
     source."""
-    middle_column, middle_row, bend, parallel = detector
+    _fans, middle_column, middle_row, bend, parallel = detector
     z, y, x = z - view[POINT], y - view[POINT + 1], x - view[POINT + 2]
     if not parallel:
         z, y, x = z + view[WAY], y + view[WAY + 1], x + view[WAY + 2]
@@ -120,7 +117,7 @@ def seen(view, z, y, x, detector):
     row = m[6] * z + m[7] * y + m[8] * x
     if parallel:
         return column + middle_column, row + middle_row, f4(0) * depth + f4(1)
-    if bend == 0:
+    if bend == f4(0):
         return column / depth + middle_column, row / depth + middle_row, depth
     angle = math.atan2(column * bend, depth)
     distance = math.sqrt(depth * depth + column * column * bend * bend)
@@ -149,7 +146,7 @@ def pixels_before(view, low, high, detector, rows, columns):
         least_row, most_row = min(least_row, row), max(most_row, row)
     if not (least_depth > FLAT):
         return 0, columns, 0, rows
-    if detector[2] != 0:  # rows of a curved detector: a chord of its cylinder is nearer
+    if detector[3] != f4(0):  # rows of a curved detector: a chord of its cylinder is nearer
         return (*_run(least_column, most_column, columns), 0, rows)
     columns_seen = _run(least_column, most_column, columns)
     return (*columns_seen, *_run(least_row, most_row, rows))
@@ -172,13 +169,13 @@ def _line_sum(volume, shape, view, column, row, detector, pitch):
     )
     na, nb, nc = turned(axis, *shape)
     sa, sb, sc = turned(axis, shape[1] * shape[2], shape[2], 1)
-    first, last = planes(0, na, a, direction, source, detector[3])
+    first, last = planes(0, na, a, direction, source, detector[4])
     first, last = narrowed(first, last, a, b, lean_b, 0, nb)
     first, last = narrowed(first, last, a, c, lean_c, 0, nc)
     number = volume.dtype.type
     total = number(0)
     for plane in range(first, last):
-        at_b, at_c = b + (plane - a) * lean_b, c + (plane - a) * lean_c
+        at_b, at_c = b + (f4(plane) - a) * lean_b, c + (f4(plane) - a) * lean_c
         floor_b, floor_c = math.floor(at_b), math.floor(at_c)
         i, k = int(floor_b), int(floor_c)
         d, e = number(at_b - floor_b), number(at_c - floor_c)
@@ -219,13 +216,13 @@ def _spread(value, view, column, row, detector, pitch, low, high, sums):
     a1, b1, c1 = turned(axis, *high)
     wide, deep = high[2] - low[2], high[1] - low[1]
     sa, sb, sc = turned(axis, deep * wide, wide, 1)
-    first, last = planes(a0, a1, a, direction, source, detector[3])
+    first, last = planes(a0, a1, a, direction, source, detector[4])
     first, last = narrowed(first, last, a, b, lean_b, b0, b1)
     first, last = narrowed(first, last, a, c, lean_c, c0, c1)
     number = sums.dtype.type
     value *= number(length)
     for plane in range(first, last):
-        at_b, at_c = b + (plane - a) * lean_b, c + (plane - a) * lean_c
+        at_b, at_c = b + (f4(plane) - a) * lean_b, c + (f4(plane) - a) * lean_c
         floor_b, floor_c = math.floor(at_b), math.floor(at_c)
         i, k = int(floor_b), int(floor_c)
         d, e = number(at_b - floor_b), number(at_c - floor_c)
@@ -252,7 +249,7 @@ def _backproject_block(table, detector, pitch, sino, low, high, volume):
     one = table.dtype.type(1)
     before = (low[0] - one, low[1] - one, low[2] - one)
     behind = (high[0] * one, high[1] * one, high[2] * one)
-    for v in range(len(table)):
+    for v in range(table.shape[0]):
         left, right, top, bottom = pixels_before(table[v], before, behind, detector, rows, columns)
         for row in range(top, bottom):
             for column in range(left, right):
@@ -289,13 +286,13 @@ def _project_gpu(table, detector, pitch, volume, sino):
         table[v], column, row, detector, pitch
     )
     na, nb, nc = turned(axis, *volume.shape)
-    first, last = planes(0, na, a, direction, source, detector[3])
+    first, last = planes(0, na, a, direction, source, detector[4])
     first, last = narrowed(first, last, a, b, lean_b, 0, nb)
     first, last = narrowed(first, last, a, c, lean_c, 0, nc)
     number = volume.dtype.type
     total = number(0)
     for plane in range(first, last):
-        at_b, at_c = b + (plane - a) * lean_b, c + (plane - a) * lean_c
+        at_b, at_c = b + (f4(plane) - a) * lean_b, c + (f4(plane) - a) * lean_c
         i, k = int(math.floor(at_b)), int(math.floor(at_c))
         for m in range(max(i, 0), min(i + 2, nb)):
             for n in range(max(k, 0), min(k + 2, nc)):
@@ -305,7 +302,7 @@ def _project_gpu(table, detector, pitch, volume, sino):
                     voxel = volume[m, plane, n]
                 else:
                     voxel = volume[plane, m, n]
-                total += joseph(number(at_b - m)) * joseph(number(at_c - n)) * voxel
+                total += joseph(number(at_b - f4(m))) * joseph(number(at_c - f4(n))) * voxel
     sino[v, row, column] = total * number(length)
 
 
@@ -317,9 +314,10 @@ def _backproject_gpu(table, detector, pitch, sino, volume):
         return
     _views, rows, columns = sino.shape
     number, one = volume.dtype.type, table.dtype.type(1)
-    before, behind = (z - one, y - one, x - one), (z + one, y + one, x + one)
+    before = (f4(z) - one, f4(y) - one, f4(x) - one)
+    behind = (f4(z) + one, f4(y) + one, f4(x) + one)
     total = number(0)
-    for v in range(len(table)):
+    for v in range(table.shape[0]):
         left, right, top, bottom = pixels_before(table[v], before, behind, detector, rows, columns)
         for row in range(top, bottom):
             for column in range(left, right):
@@ -327,10 +325,10 @@ def _backproject_gpu(table, detector, pitch, sino, volume):
                     table[v], column, row, detector, pitch
                 )
                 plane, i, k = turned(axis, z, y, x)
-                first, last = planes(plane, plane + 1, a, direction, source, detector[3])
+                first, last = planes(plane, plane + 1, a, direction, source, detector[4])
                 if first < last:
-                    weight = joseph(number(b + (plane - a) * lean_b - i))
-                    weight *= joseph(number(c + (plane - a) * lean_c - k))
+                    weight = joseph(number(b + (f4(plane) - a) * lean_b - f4(i)))
+                    weight *= joseph(number(c + (f4(plane) - a) * lean_c - f4(k)))
                     total += weight * number(length) * sino[v, row, column]
     volume[z, y, x] += total
 
@@ -339,9 +337,10 @@ project = Twin(_project_cpu, _project_gpu)
 """(table, detector, pitch, volume, sino): line integrals of volume (z, y, x) → sino (views, rows,
 columns), written.
 
-table: (views, 21) · detector: (middle column, middle row, bend [rad per column], parallel) · pitch:
-lengths of a voxel along z, y, x, in the type of the table: float64 on the CPU, that of the data on
-CUDA."""
+table: (views, 21) · detector: (fans (columns, 2), middle column, middle row, bend, parallel) · fans:
+cos − 1 and sin / bend of the angle of a column, 0 and its distance if flat · bend: [rad per column]
+· pitch: lengths of a voxel along z, y, x.  All in the type of the table: float64 on the CPU, that of
+the data on CUDA."""
 
 backproject = Twin(_backproject_cpu, _backproject_gpu)
 """(table, detector, pitch, sino, volume): adds the transpose of `project` to volume."""

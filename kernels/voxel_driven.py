@@ -27,10 +27,11 @@ def value_there(view, z, y, x, detector, image):
     rows, columns = image.shape
     number = image.dtype.type
     column, row, depth = seen(view, z, y, x, detector)
-    if not (depth > FLAT and -1 < column < columns and -1 < row < rows):
+    in_columns, in_rows = f4(-1) < column < f4(columns), f4(-1) < row < f4(rows)
+    if not (depth > FLAT and in_columns and in_rows):
         return number(0)
     left, top = int(math.floor(column)), int(math.floor(row))
-    d, e = number(column - left), number(row - top)
+    d, e = number(column - f4(left)), number(row - f4(top))
     total = number(0)
     if 0 <= left < columns - 1 and 0 <= top < rows - 1:
         upper = image[top, left] + d * (image[top, left + 1] - image[top, left])
@@ -39,8 +40,8 @@ def value_there(view, z, y, x, detector, image):
     else:
         for r in range(max(top, 0), min(top + 2, rows)):
             for c in range(max(left, 0), min(left + 2, columns)):
-                near = number(1) - abs(number(row - r))
-                total += near * (number(1) - abs(number(column - c))) * image[r, c]
+                near = number(1) - abs(number(row - f4(r)))
+                total += near * (number(1) - abs(number(column - f4(c)))) * image[r, c]
     inverse = number(1) / number(depth)
     return total * inverse * inverse
 
@@ -49,9 +50,11 @@ def value_there(view, z, y, x, detector, image):
 def _row(table, detector, weights, sino, z, y, volume):
     sums = np.zeros(volume.shape[2], volume.dtype)
     one = table.dtype.type(1)
-    for v in range(len(table)):
+    for v in range(table.shape[0]):
         for x in range(len(sums)):
-            sums[x] += weights[v] * value_there(table[v], z * one, y * one, x, detector, sino[v])
+            sums[x] += weights[v] * value_there(
+                table[v], f4(z) * one, f4(y) * one, f4(x) * one, detector, sino[v]
+            )
     for x in range(len(sums)):
         volume[z, y, x] += sums[x]
 
@@ -71,8 +74,8 @@ def _backproject_gpu(table, detector, weights, sino, volume):
         return
     one = table.dtype.type(1)
     total = volume.dtype.type(0)
-    for v in range(len(table)):
-        value = value_there(table[v], z * one, y * one, x * one, detector, sino[v])
+    for v in range(table.shape[0]):
+        value = value_there(table[v], f4(z) * one, f4(y) * one, f4(x) * one, detector, sino[v])
         total += weights[v] * value
     volume[z, y, x] += total
 

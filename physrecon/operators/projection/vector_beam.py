@@ -104,7 +104,9 @@ class VectorEngine:
         device = arrays.is_device(near)
         kind = np.dtype(near.dtype if device else np.float64).type
         here = arrays.to_device(table.astype(kind), "cuda" if device else "cpu")
-        detector = (kind(column), kind(row), kind(bend), parallel)
+        fans = fans_of(self.scan.shape[2], column, bend).astype(kind)
+        fans = arrays.to_device(fans, "cuda" if device else "cpu")
+        detector = (fans, kind(column), kind(row), kind(bend), parallel)
         return here, detector, tuple(map(kind, self.grid.pitch))
 
 
@@ -130,21 +132,21 @@ class FanEngine:
 
     def project(self, x: Any, out: Any) -> None:
         """out (views, rows, columns) ← A x, x (nz, ny, nx)."""
-        for r in range(len(x)):
+        for r in range(x.shape[0]):
             row = self._row(out)
             self._one.project(x[r : r + 1], row)
             out[:, r : r + 1] = row
 
     def backproject(self, y: Any, out: Any) -> None:
         """out (nz, ny, nx) ← Aᵀ y, y (views, rows, columns)."""
-        for r in range(len(out)):
+        for r in range(out.shape[0]):
             row = self._row(y)
             row[...] = y[:, r : r + 1]
             self._one.backproject(row, out[r : r + 1])
 
     def interpolate(self, y: Any, weights: NDArray[np.float64], depth: float, out: Any) -> None:
         """As `VectorEngine.interpolate`."""
-        for r in range(len(out)):
+        for r in range(out.shape[0]):
             row = self._row(y)
             row[...] = y[:, r : r + 1]
             self._one.interpolate(row, weights, depth, out[r : r + 1])
@@ -160,6 +162,14 @@ class FanEngine:
     def _row(self, near: Any) -> Any:
         views, _, columns = self._shape
         return arrays.like(near, (views, 1, columns))
+
+
+def fans_of(columns: int, middle: float, bend: float) -> NDArray[np.float64]:
+    """(columns, 2) cos − 1 and sin / bend of the angle of a column; 0 and its distance if flat."""
+    away = np.arange(columns) - middle
+    if not bend:
+        return np.stack([0 * away, away], axis=1)
+    return np.stack([-2 * np.sin(away * bend / 2) ** 2, np.sin(away * bend) / bend], axis=1)
 
 
 def view_table(rays: Rays, grid: Grid) -> NDArray[np.float64]:
