@@ -337,10 +337,10 @@ project = Twin(_project_cpu, _project_gpu)
 """(table, detector, pitch, volume, sino): line integrals of volume (z, y, x) → sino (views, rows,
 columns), written.
 
-table: (views, 21) · detector: (fans (columns, 2), middle column, middle row, bend, parallel) · fans:
-cos − 1 and sin / bend of the angle of a column, 0 and its distance if flat · bend: [rad per column]
-· pitch: lengths of a voxel along z, y, x.  All in the type of the table: float64 on the CPU, that of
-the data on CUDA."""
+table: (views, 21) · detector: (fans (columns, 2), middle column, middle row, bend, parallel) ·
+fans: cos − 1 and sin / bend of the angle of a column, 0 and its distance if flat · bend: [rad per
+column] · pitch: lengths of a voxel along z, y, x.  All in the type of the table: float64 on the
+CPU, that of the data on CUDA."""
 
 backproject = Twin(_backproject_cpu, _backproject_gpu)
 """(table, detector, pitch, sino, volume): adds the transpose of `project` to volume."""
