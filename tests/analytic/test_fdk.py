@@ -66,6 +66,22 @@ def test_values_and_place_of_a_ball(name):
     assert inside.std() < 0.05 and abs(outside).max() < 0.25 and abs(outside.mean()) < 0.02
 
 
+@pytest.mark.parametrize("name", ["short", "half a detector", "fan"])
+def test_voxels_of_a_part_are_those_of_the_whole(name):
+    """A part far from the axis, where the detector is brought to another plane."""
+    scan = SCANS[name]
+    fans = isinstance(scan, pr.FanBeam)
+    dz = scan.row_pitch if fans else 1.0
+    slices = 2 if fans else 4
+    whole, part = (
+        pr.Grid((slices, 40, 40), (dz, 1, 1)),
+        pr.Grid((slices, 8, 6), (dz, 1, 1), (0, 16, -17)),
+    )
+    y = chords(scan, fans)
+    x, expected = pr.fdk(y, scan, part), pr.fdk(y, scan, whole)[:, 32:, :6]
+    np.testing.assert_allclose(x, expected, atol=2e-5)
+
+
 def test_opposite_rays_share_what_one_has():
     """parker(β, γ) + parker(β + π - 2γ, -γ) = 1 where both views are measured, in any views."""
     fan, over = np.linspace(-0.3, 0.3, 13), 0.37
