@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numba import prange
 
-from physrecon.kernels._jit import Twin, cpu, gpu, inner, shared
+from physrecon.kernels._jit import Twin, cpu, gpu, inlined, inner, shared
 from physrecon.kernels.parallel_beam import joseph
 
 if TYPE_CHECKING:
@@ -35,11 +35,10 @@ POINT, WAY, COLUMN, ROW, INVERSE = 0, 3, 6, 9, 12  # where they begin in a row o
 BLOCK = 64  # sides of a block of voxels: its sums stay in L2
 
 
-@shared
-def ray(view, column, row, detector):
+@inlined
+def ray(view, less, fan, row, detector):
     """(point of the detector, direction) of a ray: six numbers."""
-    fans, _middle_column, middle_row, _bend, parallel = detector
-    less, fan = fans[column, 0], fans[column, 1]
+    _middle_column, middle_row, _bend, parallel = detector
     r = f4(row) - middle_row
     z = fan * view[COLUMN] + r * view[ROW]
     y = fan * view[COLUMN + 1] + r * view[ROW + 1]
@@ -51,13 +50,13 @@ def ray(view, column, row, detector):
     return z + view[POINT], y + view[POINT + 1], x + view[POINT + 2], dz, dy, dx
 
 
-@shared
-def crossings(view, column, row, detector, pitch):
+@inlined
+def crossings(view, less, fan, row, detector, pitch):
     """(major axis, plane a, b and c there, steps of b and c from plane to plane, length between
     planes, direction along the axis, plane of the source); b before c in the order (z, y, x).
 
-    pitch: lengths of a voxel."""
-    z, y, x, dz, dy, dx = ray(view, column, row, detector)
+    less, fan: of the column, see `project` · pitch: lengths of a voxel."""
+    z, y, x, dz, dy, dx = ray(view, less, fan, row, detector)
     if abs(dx) >= abs(dy) and abs(dx) >= abs(dz):
         axis, a, b, c, da, db, dc = 2, x, z, y, dx, dz, dy
         own, other, third = pitch[2], pitch[0], pitch[1]
@@ -85,6 +84,12 @@ def narrowed(first, last, a, at, lean, low, high):
 
 
 @shared
+def below(at):
+    """The whole number below `at` > −4, or `at` but for rounding; faster than floor."""
+    return int(at + f4(4)) - 4
+
+
+@shared
 def planes(first, last, a, direction, source, parallel):
     """The planes of first:last that lie on the side of the source to which the ray goes."""
     if parallel:
@@ -103,18 +108,18 @@ def turned(axis, z, y, x):
     return (y, z, x) if axis == 1 else (z, y, x)
 
 
-@shared
+@inlined
 def seen(view, z, y, x, detector):
     """(column, row) of the ray through a point, and its depth: 1 on the detector, > 0 before the
     source."""
-    _fans, middle_column, middle_row, bend, parallel = detector
+    middle_column, middle_row, bend, parallel = detector
     z, y, x = z - view[POINT], y - view[POINT + 1], x - view[POINT + 2]
     if not parallel:
         z, y, x = z + view[WAY], y + view[WAY + 1], x + view[WAY + 2]
-    m = view[INVERSE:]
-    depth = m[0] * z + m[1] * y + m[2] * x
-    column = m[3] * z + m[4] * y + m[5] * x
-    row = m[6] * z + m[7] * y + m[8] * x
+    m = INVERSE
+    depth = view[m] * z + view[m + 1] * y + view[m + 2] * x
+    column = view[m + 3] * z + view[m + 4] * y + view[m + 5] * x
+    row = view[m + 6] * z + view[m + 7] * y + view[m + 8] * x
     if parallel:
         return column + middle_column, row + middle_row, f4(0) * depth + f4(1)
     if bend == f4(0):
@@ -146,7 +151,7 @@ def pixels_before(view, low, high, detector, rows, columns):
         least_row, most_row = min(least_row, row), max(most_row, row)
     if not (least_depth > FLAT):
         return 0, columns, 0, rows
-    if detector[3] != f4(0):  # rows of a curved detector: a chord of its cylinder is nearer
+    if detector[2] != f4(0):  # rows of a curved detector: a chord of its cylinder is nearer
         return (*_run(least_column, most_column, columns), 0, rows)
     columns_seen = _run(least_column, most_column, columns)
     return (*columns_seen, *_run(least_row, most_row, rows))
@@ -163,28 +168,27 @@ def _run(least, most, count):
 
 
 @inner
-def _line_sum(volume, shape, view, column, row, detector, pitch):
+def _line_sum(volume, shape, view, less, fan, row, detector, pitch):
     axis, a, b, c, lean_b, lean_c, length, direction, source = crossings(
-        view, column, row, detector, pitch
+        view, less, fan, row, detector, pitch
     )
     na, nb, nc = turned(axis, *shape)
     sa, sb, sc = turned(axis, shape[1] * shape[2], shape[2], 1)
-    first, last = planes(0, na, a, direction, source, detector[4])
+    first, last = planes(0, na, a, direction, source, detector[3])
     first, last = narrowed(first, last, a, b, lean_b, 0, nb)
     first, last = narrowed(first, last, a, c, lean_c, 0, nc)
     number = volume.dtype.type
     total = number(0)
     for plane in range(first, last):
         at_b, at_c = b + (f4(plane) - a) * lean_b, c + (f4(plane) - a) * lean_c
-        floor_b, floor_c = math.floor(at_b), math.floor(at_c)
-        i, k = int(floor_b), int(floor_c)
-        d, e = number(at_b - floor_b), number(at_c - floor_c)
+        i, k = below(at_b), below(at_c)
+        d, e = number(at_b - f4(i)), number(at_c - f4(k))
         if 0 <= i < nb - 1 and 0 <= k < nc - 1:
-            o = plane * sa + i * sb + k * sc
-            near = joseph(e) * volume[o] + joseph(e - number(1)) * volume[o + sc]
-            o += sb
-            far = joseph(e) * volume[o] + joseph(e - number(1)) * volume[o + sc]
-            total += joseph(d) * near + joseph(d - number(1)) * far
+            o = np.uint64(plane * sa + i * sb + k * sc)  # no test for a place before the first
+            near = volume[o] + e * (volume[o + np.uint64(sc)] - volume[o])
+            o += np.uint64(sb)
+            far = volume[o] + e * (volume[o + np.uint64(sc)] - volume[o])
+            total += near + d * (far - near)  # joseph(d) is 1 − d, joseph(d − 1) is d
         else:
             for m in range(max(i, 0), min(i + 2, nb)):
                 for n in range(max(k, 0), min(k + 2, nc)):
@@ -194,45 +198,47 @@ def _line_sum(volume, shape, view, column, row, detector, pitch):
 
 
 @cpu
-def _project_cpu(table, detector, pitch, volume, sino):
+def _project_cpu(table, fans, detector, pitch, volume, sino):
     views, rows, columns = sino.shape
     shape, voxels = volume.shape, volume.reshape(-1)
     for n in prange(views * rows):
         v, row = n // rows, n % rows
+        view, line = table[v], sino[v, row]
         for column in range(columns):
-            sino[v, row, column] = _line_sum(voxels, shape, table[v], column, row, detector, pitch)
+            less, fan = fans[column, 0], fans[column, 1]
+            line[column] = _line_sum(voxels, shape, view, less, fan, row, detector, pitch)
 
 
 # ---------------------------------------------------------------------------------- back, CPU
 
 
 @inner
-def _spread(value, view, column, row, detector, pitch, low, high, sums):
+def _spread(value, view, less, fan, row, detector, pitch, low, high, sums):
     """Adds a ray to the sums (·) of the voxels low:high that it crosses."""
     axis, a, b, c, lean_b, lean_c, length, direction, source = crossings(
-        view, column, row, detector, pitch
+        view, less, fan, row, detector, pitch
     )
     a0, b0, c0 = turned(axis, *low)
     a1, b1, c1 = turned(axis, *high)
     wide, deep = high[2] - low[2], high[1] - low[1]
     sa, sb, sc = turned(axis, deep * wide, wide, 1)
-    first, last = planes(a0, a1, a, direction, source, detector[4])
+    first, last = planes(a0, a1, a, direction, source, detector[3])
     first, last = narrowed(first, last, a, b, lean_b, b0, b1)
     first, last = narrowed(first, last, a, c, lean_c, c0, c1)
     number = sums.dtype.type
     value *= number(length)
     for plane in range(first, last):
         at_b, at_c = b + (f4(plane) - a) * lean_b, c + (f4(plane) - a) * lean_c
-        floor_b, floor_c = math.floor(at_b), math.floor(at_c)
-        i, k = int(floor_b), int(floor_c)
-        d, e = number(at_b - floor_b), number(at_c - floor_c)
+        i, k = below(at_b), below(at_c)
+        d, e = number(at_b - f4(i)), number(at_c - f4(k))
         if b0 <= i < b1 - 1 and c0 <= k < c1 - 1:
-            o = (plane - a0) * sa + (i - b0) * sb + (k - c0) * sc
-            near, far = joseph(d) * value, joseph(d - number(1)) * value
-            sums[o] += joseph(e) * near
-            sums[o + sc] += joseph(e - number(1)) * near
-            sums[o + sb] += joseph(e) * far
-            sums[o + sb + sc] += joseph(e - number(1)) * far
+            o = np.uint64((plane - a0) * sa + (i - b0) * sb + (k - c0) * sc)
+            on, up = np.uint64(sc), np.uint64(sb)
+            near, far = (number(1) - d) * value, d * value
+            sums[o] += (number(1) - e) * near
+            sums[o + on] += e * near
+            sums[o + up] += (number(1) - e) * far
+            sums[o + up + on] += e * far
         else:
             for m in range(max(i, b0), min(i + 2, b1)):
                 for n in range(max(k, c0), min(k + 2, c1)):
@@ -242,7 +248,7 @@ def _spread(value, view, column, row, detector, pitch, low, high, sums):
 
 
 @inner
-def _backproject_block(table, detector, pitch, sino, low, high, volume):
+def _backproject_block(table, fans, detector, pitch, sino, low, high, volume):
     _views, rows, columns = sino.shape
     extent = (high[0] - low[0], high[1] - low[1], high[2] - low[2])
     sums = np.zeros(extent[0] * extent[1] * extent[2], volume.dtype)
@@ -250,11 +256,14 @@ def _backproject_block(table, detector, pitch, sino, low, high, volume):
     before = (low[0] - one, low[1] - one, low[2] - one)
     behind = (high[0] * one, high[1] * one, high[2] * one)
     for v in range(table.shape[0]):
-        left, right, top, bottom = pixels_before(table[v], before, behind, detector, rows, columns)
+        view = table[v]
+        left, right, top, bottom = pixels_before(view, before, behind, detector, rows, columns)
         for row in range(top, bottom):
             for column in range(left, right):
-                value = sino[v, row, column]
-                _spread(value, table[v], column, row, detector, pitch, low, high, sums)
+                less, fan = fans[column, 0], fans[column, 1]
+                _spread(
+                    sino[v, row, column], view, less, fan, row, detector, pitch, low, high, sums
+                )
     o = 0
     for z in range(low[0], high[0]):
         for y in range(low[1], high[1]):
@@ -264,36 +273,37 @@ def _backproject_block(table, detector, pitch, sino, low, high, volume):
 
 
 @cpu
-def _backproject_cpu(table, detector, pitch, sino, volume):
+def _backproject_cpu(table, fans, detector, pitch, sino, volume):
     nz, ny, nx = volume.shape
     deep, wide = -(-ny // BLOCK), -(-nx // BLOCK)
     for n in prange(-(-nz // BLOCK) * deep * wide):
         low = (n // (deep * wide) * BLOCK, n // wide % deep * BLOCK, n % wide * BLOCK)
         high = (min(low[0] + BLOCK, nz), min(low[1] + BLOCK, ny), min(low[2] + BLOCK, nx))
-        _backproject_block(table, detector, pitch, sino, low, high, volume)
+        _backproject_block(table, fans, detector, pitch, sino, low, high, volume)
 
 
 # --------------------------------------------------------------------------------------- CUDA
 
 
 @gpu
-def _project_gpu(table, detector, pitch, volume, sino):
+def _project_gpu(table, fans, detector, pitch, volume, sino):
     column, row, v = cuda.grid(3)
     views, rows, columns = sino.shape
     if v >= views or row >= rows or column >= columns:
         return
+    less, fan = fans[column, 0], fans[column, 1]
     axis, a, b, c, lean_b, lean_c, length, direction, source = crossings(
-        table[v], column, row, detector, pitch
+        table[v], less, fan, row, detector, pitch
     )
     na, nb, nc = turned(axis, *volume.shape)
-    first, last = planes(0, na, a, direction, source, detector[4])
+    first, last = planes(0, na, a, direction, source, detector[3])
     first, last = narrowed(first, last, a, b, lean_b, 0, nb)
     first, last = narrowed(first, last, a, c, lean_c, 0, nc)
     number = volume.dtype.type
     total = number(0)
     for plane in range(first, last):
         at_b, at_c = b + (f4(plane) - a) * lean_b, c + (f4(plane) - a) * lean_c
-        i, k = int(math.floor(at_b)), int(math.floor(at_c))
+        i, k = below(at_b), below(at_c)
         for m in range(max(i, 0), min(i + 2, nb)):
             for n in range(max(k, 0), min(k + 2, nc)):
                 if axis == 2:
@@ -307,7 +317,7 @@ def _project_gpu(table, detector, pitch, volume, sino):
 
 
 @gpu
-def _backproject_gpu(table, detector, pitch, sino, volume):
+def _backproject_gpu(table, fans, detector, pitch, sino, volume):
     x, y, z = cuda.grid(3)
     nz, ny, nx = volume.shape
     if z >= nz or y >= ny or x >= nx:
@@ -321,11 +331,12 @@ def _backproject_gpu(table, detector, pitch, sino, volume):
         left, right, top, bottom = pixels_before(table[v], before, behind, detector, rows, columns)
         for row in range(top, bottom):
             for column in range(left, right):
+                less, fan = fans[column, 0], fans[column, 1]
                 axis, a, b, c, lean_b, lean_c, length, direction, source = crossings(
-                    table[v], column, row, detector, pitch
+                    table[v], less, fan, row, detector, pitch
                 )
                 plane, i, k = turned(axis, z, y, x)
-                first, last = planes(plane, plane + 1, a, direction, source, detector[4])
+                first, last = planes(plane, plane + 1, a, direction, source, detector[3])
                 if first < last:
                     weight = joseph(number(b + (f4(plane) - a) * lean_b - f4(i)))
                     weight *= joseph(number(c + (f4(plane) - a) * lean_c - f4(k)))
@@ -334,13 +345,13 @@ def _backproject_gpu(table, detector, pitch, sino, volume):
 
 
 project = Twin(_project_cpu, _project_gpu)
-"""(table, detector, pitch, volume, sino): line integrals of volume (z, y, x) → sino (views, rows,
-columns), written.
+"""(table, fans, detector, pitch, volume, sino): line integrals of volume (z, y, x) → sino (views,
+rows, columns), written.
 
-table: (views, 21) · detector: (fans (columns, 2), middle column, middle row, bend, parallel) ·
-fans: cos − 1 and sin / bend of the angle of a column, 0 and its distance if flat · bend: [rad per
-column] · pitch: lengths of a voxel along z, y, x.  All in the type of the table: float64 on the
-CPU, that of the data on CUDA."""
+table: (views, 21) · fans: (columns, 2) cos − 1 and sin / bend of the angle of a column, 0 and its
+distance if flat · detector: (middle column, middle row, bend [rad per column], parallel) · pitch:
+lengths of a voxel along z, y, x.  All in the type of the table: float64 on the CPU, that of the
+data on CUDA."""
 
 backproject = Twin(_backproject_cpu, _backproject_gpu)
-"""(table, detector, pitch, sino, volume): adds the transpose of `project` to volume."""
+"""(table, fans, detector, pitch, sino, volume): adds the transpose of `project` to volume."""

@@ -6,14 +6,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numba import prange
 
-from physrecon.kernels._jit import Twin, cpu, gpu, inner, shared
-from physrecon.kernels.vector_beam import FLAT, seen
+from physrecon.kernels._jit import Twin, cpu, gpu, inlined, inner
+from physrecon.kernels.vector_beam import FLAT, below, seen
 
 if TYPE_CHECKING:
     from numba import cuda
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 f4 = np.float32
 
 
-@shared
+@inlined
 def value_there(view, z, y, x, detector, image):
     """The interpolated pixel of image (rows, columns) that sees a point, divided by depth²."""
     rows, columns = image.shape
@@ -30,7 +29,7 @@ def value_there(view, z, y, x, detector, image):
     in_columns, in_rows = f4(-1) < column < f4(columns), f4(-1) < row < f4(rows)
     if not (depth > FLAT and in_columns and in_rows):
         return number(0)
-    left, top = int(math.floor(column)), int(math.floor(row))
+    left, top = below(column), below(row)
     d, e = number(column - f4(left)), number(row - f4(top))
     total = number(0)
     if 0 <= left < columns - 1 and 0 <= top < rows - 1:
@@ -51,10 +50,10 @@ def _row(table, detector, weights, sino, z, y, volume):
     sums = np.zeros(volume.shape[2], volume.dtype)
     one = table.dtype.type(1)
     for v in range(table.shape[0]):
+        view, image = table[v], sino[v]
         for x in range(len(sums)):
-            sums[x] += weights[v] * value_there(
-                table[v], f4(z) * one, f4(y) * one, f4(x) * one, detector, sino[v]
-            )
+            point = f4(z) * one, f4(y) * one, f4(x) * one
+            sums[x] += weights[v] * value_there(view, *point, detector, image)
     for x in range(len(sums)):
         volume[z, y, x] += sums[x]
 

@@ -33,7 +33,7 @@ LIMITS, ADVANCE, TRUE = types.UniTuple(float32, 2), types.UniTuple(float32, 5), 
 PSFS = types.Array(float32, 6, "C")
 CELLS, PLACES = int64[:, ::1], (int64[::1], LINE)
 VIEWS = types.Tuple((int32[:, ::1], INDEX, int64))
-DETECTOR, PITCH = types.Tuple((TABLE, float32, float32, float32, TRUE)), types.UniTuple(float32, 3)
+DETECTOR, PITCH = types.Tuple((float32, float32, float32, TRUE)), types.UniTuple(float32, 3)
 SPECTRA, OTFS = complex64[:, :, ::1], complex64[:, :, :, ::1]
 
 # kernel → the types of its float32 instance
@@ -84,8 +84,8 @@ SIGNATURES = {
         *(SCALES, LAYOUT, ADVANCE, LIMITS, LINE, FLAGS, TRUE),
         *(BLOCK, BLOCK, BLOCK, BLOCK, BLOCK),
     ),
-    "vector_beam._backproject_gpu": (TABLE, DETECTOR, PITCH, BLOCK, BLOCK),
-    "vector_beam._project_gpu": (TABLE, DETECTOR, PITCH, BLOCK, BLOCK),
+    "vector_beam._backproject_gpu": (TABLE, TABLE, DETECTOR, PITCH, BLOCK, BLOCK),
+    "vector_beam._project_gpu": (TABLE, TABLE, DETECTOR, PITCH, BLOCK, BLOCK),
     "vectors._combine_gpu": (VECTOR, LINE, LINE, VECTOR, FLAGS, VECTOR),
     "vectors._distance_gpu": (VECTOR, VECTOR, VECTOR),
     "vectors._dot_gpu": (VECTOR, VECTOR, VECTOR),

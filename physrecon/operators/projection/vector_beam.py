@@ -59,18 +59,18 @@ class VectorEngine:
         """out (views, rows, columns) ← A x, x (nz, ny, nx)."""
         from physrecon.kernels import vector_beam
 
-        table, detector, pitch = self._numbers(x)
+        table, fans, detector, pitch = self._numbers(x)
         for views in self._pieces():
-            vector_beam.project(table[views], detector, pitch, x, out[views])
+            vector_beam.project(table[views], fans, detector, pitch, x, out[views])
 
     def backproject(self, y: Any, out: Any) -> None:
         """out (nz, ny, nx) ← Aᵀ y, y (views, rows, columns)."""
         from physrecon.kernels import vector_beam
 
         out[...] = 0
-        table, detector, pitch = self._numbers(y)
+        table, fans, detector, pitch = self._numbers(y)
         for views in self._pieces():
-            vector_beam.backproject(table[views], detector, pitch, y[views], out)
+            vector_beam.backproject(table[views], fans, detector, pitch, y[views], out)
 
     def interpolate(self, y: Any, weights: NDArray[np.float64], depth: float, out: Any) -> None:
         """out ← Σ_v weights[v] / U² · y[v] where the voxel is seen; U its depth from the source, 1
@@ -78,7 +78,7 @@ class VectorEngine:
         from physrecon.kernels import voxel_driven
 
         out[...] = 0
-        table, detector, _ = self._numbers(y)
+        table, _, detector, _ = self._numbers(y)
         seen = weights / (self._share * depth) ** 2
         here = arrays.to_device(seen.astype(y.dtype), "cuda" if arrays.is_device(y) else "cpu")
         for views in self._pieces():
@@ -98,16 +98,16 @@ class VectorEngine:
         for start in range(0, views, each):
             yield slice(start, min(start + each, views))
 
-    def _numbers(self, near: Any) -> tuple[Any, Any, Any]:
-        """(table, detector, pitch) on the machine of `near`, in the type for rays there."""
+    def _numbers(self, near: Any) -> tuple[Any, Any, Any, Any]:
+        """(table, fans, detector, pitch) on the machine of `near`, in the type for rays there."""
         table, (column, row, bend, parallel) = self._lowered
         device = arrays.is_device(near)
         kind = np.dtype(near.dtype if device else np.float64).type
         here = arrays.to_device(table.astype(kind), "cuda" if device else "cpu")
         fans = fans_of(self.scan.shape[2], column, bend).astype(kind)
         fans = arrays.to_device(fans, "cuda" if device else "cpu")
-        detector = (fans, kind(column), kind(row), kind(bend), parallel)
-        return here, detector, tuple(map(kind, self.grid.pitch))
+        detector = (kind(column), kind(row), kind(bend), parallel)
+        return here, fans, detector, tuple(map(kind, self.grid.pitch))
 
 
 class FanEngine:
