@@ -156,6 +156,9 @@ def pack(messages: Messages, volume: str, output: str, overwrite: bool = False) 
 
 
 def view(messages: Messages, input: str, **options: Any) -> int:
+    from physrecon.io.hdf5_probe import start_early
+
+    start_early(input)
     from physrecon.cli.view import view as draw
 
     messages.result(str(draw(input, **options)))
@@ -165,6 +168,9 @@ def view(messages: Messages, input: str, **options: Any) -> int:
 def report(
     messages: Messages, input: str, output: str | None = None, overwrite: bool = False
 ) -> int:
+    from physrecon.io.hdf5_probe import start_early
+
+    start_early(input)
     from physrecon.cli.view import beside, check_picture, open_result
     from physrecon.io.atomic_file import replacing
     from physrecon.report.page import report_page

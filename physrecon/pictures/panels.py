@@ -29,7 +29,8 @@ MOST_TIMES = 4
 OF_SEVERAL = 400  # the first, beside others
 LETTERS = 42  # heights of a letter along the longest side
 LEAST_LETTER = 13  # pixels
-APART = (2.5, 5)  # heights of a letter from one tick to the next, of rows and of columns
+APART = (3, 5)  # heights of a letter from one tick to the next at least, of rows and of columns
+MOST_TICKS = 8
 
 
 class Panel(NamedTuple):
@@ -108,10 +109,10 @@ def _panel(panel: Panel, size: tuple[int, int], style: _Style) -> Image.Image:
     table = color_table(BLUE_TO_RED if panel.difference else GREYS)
     body = _slice(panel, size, style, colored(panel.image, low, high, table))
     along = [
-        ticks(-length / 2, length / 2, int(pixels / apart / em))
+        ticks(-length / 2, length / 2, min(int(pixels / apart / em), MOST_TICKS))
         for length, pixels, apart in zip(panel.lengths(), body.size[::-1], APART, strict=True)
     ]
-    values = ticks(low, high, int(body.height / APART[0] / em))
+    values = ticks(low, high, min(int(body.height / APART[0] / em), MOST_TICKS))
     left = margin + line + max(width_of(text, em) for _, text in along[0]) + em
     top = margin + style.lines * line
     bar = left + body.width + em
