@@ -98,6 +98,7 @@ WEIGHT_RULES = ("held-out", "gcv", "discrepancy")
 # Copies from rooms that must not import this file; tests/test_catalog.py compares them.
 FILTERS = ("ram-lak", "shepp-logan", "cosine", "hamming", "hann")
 PADDINGS = ("zero", "edge")
+OVERWRITE = "replace a finished output"  # of --overwrite, for every command
 RINGS = ("none", "sort")
 ZINGERS = ("auto", "none")  # of `preprocess.zingers`
 PHANTOMS = ("shepp-logan", "ellipsoids", "foam")

@@ -45,7 +45,7 @@ MAY = {
 ONLY = {
     "matplotlib": "pictures/",
     "tifffile": "io/images/ io/output/",
-    "PIL": "io/images/ notebook.py",
+    "PIL": "io/images/ pictures/ notebook.py",
     "h5py": "io/ pipeline/checkpoint.py datasets/simulate.py",
     "numba.cuda": "kernels/",
     "cupy": "arrays/device.py",

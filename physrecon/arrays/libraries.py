@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from importlib import metadata
 from pathlib import Path
 
 from physrecon.errors import DeviceError
@@ -41,6 +40,8 @@ def _got(error: Exception) -> str:
 
 
 def _version(name: str) -> str:
+    from importlib import metadata
+
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
@@ -58,6 +59,8 @@ def _driver() -> str:
 
 def _command(extra: str = "") -> str:
     """The command that installs what our package states for NumPy, Numba and an extra."""
+    from importlib import metadata
+
     try:
         stated = metadata.requires("physrecon") or []
     except metadata.PackageNotFoundError:

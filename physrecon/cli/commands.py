@@ -6,38 +6,36 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from physrecon import jobs
 from physrecon.cli.options import values_of
 from physrecon.cli.problems import complain
 from physrecon.errors import ArgumentError, PhysreconError
-from physrecon.jobs.image_job import ImageJob
-from physrecon.jobs.model import Job
-from physrecon.jobs.read import read_job
-from physrecon.jobs.scan_job import SUPPLIED, ScanJob
 from physrecon.pipeline.messages import Messages
 
-Kind = TypeVar("Kind", bound=Job)
+Kind = TypeVar("Kind", bound="jobs.Job")
 
 
 def recon(messages: Messages, **options: Any) -> int:
     _refuse_toml("a scan", options["input"])
-    return _run(messages, _built(ScanJob, "recon", _with_output(ScanJob, options)))
+    return _run(messages, _built(jobs.ScanJob, "recon", _with_output(jobs.ScanJob, options)))
 
 
 def deconvolve(messages: Messages, **options: Any) -> int:
     _refuse_toml("an image", options["input"])
-    return _run(messages, _built(ImageJob, "deconvolve", _with_output(ImageJob, options)))
+    return _run(messages, _built(jobs.ImageJob, "deconvolve", _with_output(jobs.ImageJob, options)))
 
 
 def run(messages: Messages, job: str, **options: Any) -> int:
-    return _run(messages, read_job(job, values_of(options)))
+    return _run(messages, jobs.read_job(job, values_of(options)))
 
 
 def plan(messages: Messages, input: str, **options: Any) -> int:
     if input.endswith(".toml"):
-        job = read_job(input, values_of(options))
+        job = jobs.read_job(input, values_of(options))
     else:
-        path, kind = Path(input), ImageJob if "psf" in options else ScanJob
-        if kind is ScanJob and path.suffix.lower() in (".tif", ".tiff", ".png", ".jpg", ".jpeg"):
+        path, kind = Path(input), jobs.ImageJob if "psf" in options else jobs.ScanJob
+        images = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
+        if kind is jobs.ScanJob and path.suffix.lower() in images:
             raise ArgumentError(f"plan: expected --psf for the image {input}, got none; give it")
         job = _built(kind, "plan", _with_output(kind, {"input": input, **options}))
     from physrecon.pipeline.run import plan as plan_of
@@ -52,11 +50,11 @@ def plan(messages: Messages, input: str, **options: Any) -> int:
 
 
 def info(messages: Messages, files: Sequence[str], **options: Any) -> int:
-    from physrecon.io.describe import description
+    from physrecon.io.info import description
 
     code = 0
-    job = _built(ScanJob, "info", {"input": "-", "output": "-", **options})
-    given = {name: getattr(job, name) for name in SUPPLIED}
+    job = _built(jobs.ScanJob, "info", {"input": "-", "output": "-", **options})
+    given = {name: getattr(job, name) for name in jobs.SUPPLIED}
     for path in files:  # a file that cannot be read does not stop the others
         try:
             found = description(path, job.angle_unit, **given)
@@ -70,7 +68,7 @@ def info(messages: Messages, files: Sequence[str], **options: Any) -> int:
 
 
 def find_center(messages: Messages, input: str, plot: str | None = None, **options: Any) -> int:
-    job = _built(ScanJob, "find-center", {"input": input, "output": "-", **options})
+    job = _built(jobs.ScanJob, "find-center", {"input": input, "output": "-", **options})
     from physrecon.cli.view import check_picture
     from physrecon.pipeline.preflight import require_machine
     from physrecon.pipeline.scan.resolve import draw_axis, find_axis, say_axis
@@ -126,7 +124,7 @@ def convert(messages: Messages, input: str, output: str, **options: Any) -> int:
     from physrecon.io.output.converted import convert_result
     from physrecon.io.output.stored_type import stored_type
 
-    job = _built(ScanJob, "convert", {"input": input, "output": output, **options})
+    job = _built(jobs.ScanJob, "convert", {"input": input, "output": output, **options})
     asked = [name for name in ("out_dtype", "out_range") if name in options]
     if asked or is_result(input) or job.output.suffix.lower() in (".tif", ".tiff", ".mrc"):
         for name in set(options) - {"out_dtype", "out_range", "overwrite"}:
@@ -141,7 +139,7 @@ def convert(messages: Messages, input: str, output: str, **options: Any) -> int:
             messages.warn(f"out_range: {facts[CLIPPED]}, are clipped; give a wider range")
         messages.result(f"{job.output}: {facts.get('stored', job.out_dtype)}")
         return 0
-    given = {name: getattr(job, name) for name in SUPPLIED}
+    given = {name: getattr(job, name) for name in jobs.SUPPLIED}
     with open_scan(job.input, job.angle_unit, **given) as scan:
         messages.introduce([scan.summary()], scan.notes, ())
         for lost in convert_scan(job.output, scan, job.overwrite):
@@ -158,6 +156,9 @@ def pack(messages: Messages, volume: str, output: str, overwrite: bool = False) 
 
 
 def view(messages: Messages, input: str, **options: Any) -> int:
+    from physrecon.io.hdf5_probe import start_early
+
+    start_early(input)
     from physrecon.cli.view import view as draw
 
     messages.result(str(draw(input, **options)))
@@ -167,6 +168,9 @@ def view(messages: Messages, input: str, **options: Any) -> int:
 def report(
     messages: Messages, input: str, output: str | None = None, overwrite: bool = False
 ) -> int:
+    from physrecon.io.hdf5_probe import start_early
+
+    start_early(input)
     from physrecon.cli.view import beside, check_picture, open_result
     from physrecon.io.atomic_file import replacing
     from physrecon.report.page import report_page
@@ -190,17 +194,17 @@ def demo(messages: Messages, subject: str, output: str, **options: Any) -> int:
     return 0
 
 
-def _run(messages: Messages, job: Job) -> int:
+def _run(messages: Messages, job: jobs.Job) -> int:
     from physrecon.pipeline.run import run
 
     run(job, messages)
     return 0
 
 
-def _with_output(kind: type[Job], options: dict[str, Any]) -> dict[str, Any]:
+def _with_output(kind: type[jobs.Job], options: dict[str, Any]) -> dict[str, Any]:
     """The options, with a name in the current folder for the output if none is given."""
     file, _, _ = options["input"].partition("::")
-    ending = "_rec.h5" if kind is ScanJob else "_deconvolved.tif"
+    ending = "_rec.h5" if kind is jobs.ScanJob else "_deconvolved.tif"
     return {"output": f"{Path(file).stem}{ending}", **options}
 
 

@@ -5,19 +5,20 @@ are; it checks them like the values of a job file."""
 
 from __future__ import annotations
 
+import math
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterable
 from functools import reduce
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from physrecon.catalog import DEMOS, PHANTOMS
+from physrecon import jobs
+from physrecon.catalog import DEMOS, OVERWRITE, PHANTOMS
 from physrecon.cli.parser import Parser
-from physrecon.jobs.image_job import ImageJob
-from physrecon.jobs.model import Job
-from physrecon.jobs.options import Option, options
-from physrecon.jobs.scan_job import SUPPLIED, ScanJob
+from physrecon.jobs.checks import Check, OneOf, column, natural, number, shape, whole
 from physrecon.jobs.toml import merge, nested, read_word
-from physrecon.jobs.types import Check, OneOf, column, natural, number, shape, whole
+
+if TYPE_CHECKING:
+    from physrecon.jobs.options import Option
 
 
 def add_options(parser: Parser, fields: Iterable[Option], group: Any = None) -> None:
@@ -54,24 +55,24 @@ def values_of(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def recon(parser: Parser) -> None:
-    _job(parser, ScanJob)
+    _job(parser, jobs.ScanJob)
 
 
 def deconvolve(parser: Parser) -> None:
-    _job(parser, ImageJob)
+    _job(parser, jobs.ImageJob)
     _acceleration(parser)
     next(action for action in parser.later if action.dest == "psf").type = _psf
 
 
 def plan(parser: Parser) -> None:
     parser.add_argument("input", metavar="SCAN|IMAGE|JOB.toml", help="an image is told by --psf")
-    scan = [field for field in options(ScanJob) if field.key != "input"]
+    scan = [field for field in _fields(jobs.ScanJob) if field.key != "input"]
     add_options(parser, scan)
     _set(parser)
     _records(parser)
     group = parser.add_argument_group("images")
     known = {"input", *(field.key for field in scan)}
-    add_options(parser, (f for f in options(ImageJob) if f.key not in known), group)
+    add_options(parser, (f for f in _fields(jobs.ImageJob) if f.key not in known), group)
     _acceleration(group)
 
 
@@ -85,12 +86,12 @@ def run(parser: Parser) -> None:
 
 def info(parser: Parser) -> None:
     parser.add_argument("files", metavar="FILE", nargs="+")
-    add_options(parser, _some("angle_unit", *SUPPLIED))
+    add_options(parser, _some("angle_unit", *jobs.SUPPLIED))
     _records(parser)
 
 
 def find_center(parser: Parser) -> None:
-    names = {"input", "angle_unit", "air", "slices", "threads", *SUPPLIED} - {"pixel_size"}
+    names = {"input", "angle_unit", "air", "slices", "threads", *jobs.SUPPLIED} - {"pixel_size"}
     add_options(parser, _some(*names))
     parser.add_argument(
         "--plot",
@@ -129,7 +130,7 @@ def simulate(parser: Parser) -> None:
         help="rotation axis (default: off the middle)",
     )  # fmt: skip
     add("--dead-pixels", type=_word(natural), metavar="N")
-    add_options(parser, _some("overwrite"))
+    _overwrite(parser)
 
 
 def convert(parser: Parser) -> None:
@@ -141,7 +142,7 @@ def convert(parser: Parser) -> None:
     add_options(parser, _some("out_dtype", "out_range"), parser.add_argument_group("results"))
     add_options(
         parser,
-        _some("angle_unit", *SUPPLIED),
+        _some("angle_unit", *jobs.SUPPLIED),
         parser.add_argument_group("scans"),
     )
     add_options(parser, _some("overwrite"))
@@ -150,7 +151,7 @@ def convert(parser: Parser) -> None:
 def pack(parser: Parser) -> None:
     parser.add_argument("volume", metavar="VOLUME")
     parser.add_argument("-o", "--output", metavar="ONE.h5", required=True)
-    add_options(parser, _some("overwrite"))
+    _overwrite(parser)
 
 
 def view(parser: Parser) -> None:
@@ -164,7 +165,7 @@ def view(parser: Parser) -> None:
     add("--slice", dest="index", type=_word(natural), metavar="K", help="default: the middle one")
     add("--compare", metavar="OTHER", help="draw this volume beside it, and the difference")
     add("--window", type=_word(_window), metavar="LO:HI", help="grey values to show")
-    add_options(parser, _some("overwrite"))
+    _overwrite(parser)
 
 
 def help(parser: Parser) -> None:
@@ -174,7 +175,7 @@ def help(parser: Parser) -> None:
 def report(parser: Parser) -> None:
     parser.add_argument("input", metavar="OUT", help="a volume or an image")
     parser.add_argument("-o", "--output", metavar="HTML", help="default: beside the result")
-    add_options(parser, _some("overwrite"))
+    _overwrite(parser)
 
 
 def try_(parser: Parser) -> None:
@@ -187,19 +188,31 @@ def try_(parser: Parser) -> None:
         "-o", "--output", metavar="PNG", help="the contact sheet (by default SCAN_try.png)"
     )
     left_out = {"output", "memory", "slab_rows", "residuals", "history"}
-    add_options(parser, (field for field in options(ScanJob) if field.key not in left_out))
+    add_options(parser, (field for field in _fields(jobs.ScanJob) if field.key not in left_out))
     _set(parser)
 
 
-def _job(parser: Parser, model: type[Job]) -> None:
-    add_options(parser, options(model))
+def _job(parser: Parser, model: type[jobs.Job]) -> None:
+    add_options(parser, _fields(model))
     _set(parser)
     _records(parser)
 
 
+def _fields(model: type[jobs.Job]) -> Iterable[Option]:
+    """All fields of a job."""
+    from physrecon.jobs.options import options
+
+    return options(model)
+
+
+def _overwrite(parser: Parser) -> None:
+    """The option of a command that has no job."""
+    parser.add_argument("--overwrite", action="store_true", help=OVERWRITE)
+
+
 def _some(*names: str) -> list[Option]:
     """The named options of a scan."""
-    return [field for field in options(ScanJob) if field.key in names]
+    return [field for field in _fields(jobs.ScanJob) if field.key in names]
 
 
 def _records(parser: Any) -> None:
@@ -258,6 +271,6 @@ def _window(text: str) -> tuple[float, float]:
         window = float(low), float(high)
     except ValueError:
         window = (1.0, 0.0)
-    if not window[0] < window[1]:
+    if not -math.inf < window[0] < window[1] < math.inf:
         raise ValueError(f"expected lo:hi with lo < hi, got {text!r}")
     return window

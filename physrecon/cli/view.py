@@ -15,8 +15,8 @@ from physrecon.errors import ArgumentError, DataError, OutputError
 from physrecon.io.atomic_file import check_new_file
 from physrecon.io.content import FOLDER, HDF5, MRC, content_of, file_and_group
 from physrecon.io.viewed import AXES, Viewed, cut, middle, open_viewed
-from physrecon.pictures.panels import Panel, panels_figure
-from physrecon.pictures.slices import save
+from physrecon.pictures.panels import Panel, panels_png
+from physrecon.pictures.slices import write_picture
 
 ALL = "all"
 LONGEST_NAME = 44  # characters above a panel
@@ -51,8 +51,7 @@ def view(
     if compare is not None:
         panels = _compared(panels, v, Path(compare), other, at)
     unit = v.unit or "pixel"
-    figure = panels_figure(panels, unit, v.quantity, window, v.row_0_on_top)
-    save(figure, path)
+    write_picture(panels_png(panels, unit, v.quantity, window, v.row_0_on_top), path)
     return path
 
 

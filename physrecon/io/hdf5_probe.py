@@ -32,6 +32,8 @@ MAX_ANSWER = 1 << 24  # bytes
 MAX_REMEMBERED = 1000  # files
 MAX_SECONDS = 30  # of the child for one file: 20 000 objects take 10
 YOUNG_NS = 2_000_000_000  # a file may change again within one tick of its time stamp
+MAGIC = b"\x89HDF\r\n\x1a\n"  # at the start of most HDF5 files
+BARE = ("-I", "-S", "-B")  # flags of Python: without site-packages' hooks, which take time
 CHILD = Path(__file__).with_name("hdf5_probe_child.py")
 KEPT = (
     "PATH",
@@ -180,7 +182,7 @@ class _Ended(Exception):
 
 
 class _Child:
-    """A running child and the pipes to it.  Raises _Ended if it does not start."""
+    """A child that starts, and the pipes to it."""
 
     def __init__(self, *flags: str) -> None:
         kept = {
@@ -202,7 +204,11 @@ class _Child:
         assert self.process.stdin and self.process.stdout and self.process.stderr
         self.pipes = (self.process.stdin, self.process.stdout, self.process.stderr)
         self.late = False
+
+    def ready(self) -> _Child:
+        """The child once it has loaded its libraries.  Raises _Ended if it does not start."""
         self._receive(START_SECONDS)
+        return self
 
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:
         """The answer to a request.  Raises _Ended."""
@@ -278,12 +284,24 @@ def interpreter() -> str:
     )
 
 
+def start_early(path: str | Path) -> None:
+    """Start the child for an HDF5 file that is opened soon.
+
+    It loads numpy and h5py while this process loads its own libraries."""
+    global _child, _early
+    with suppress(OSError, ValueError), open(path, "rb") as file:  # told when it is opened
+        if file.read(len(MAGIC)) == MAGIC and not (_child or _early):
+            _early = _Child(*BARE)
+
+
 def _start() -> _Child:
+    global _early
     try:
         try:
-            return _Child("-I", "-S", "-B")
+            early, _early = _early, None
+            return (early or _Child(*BARE)).ready()
         except _Ended:
-            return _Child("-I", "-B")  # where h5py is found by a hook of site-packages
+            return _Child("-I", "-B").ready()  # where h5py is found by a hook of site-packages
     except (_Ended, OSError) as error:
         raise DeviceError(
             f"HDF5: expected a child process that imports h5py, got {interpreter()}, which "
@@ -293,6 +311,7 @@ def _start() -> _Child:
 
 _lock = threading.Lock()
 _child: _Child | None = None
+_early: _Child | None = None  # started, not yet asked
 
 
 def _answer(path: Path, request: dict[str, Any]) -> dict[str, Any]:
@@ -317,19 +336,19 @@ def _answer(path: Path, request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _stop() -> None:
-    global _child
-    if _child is not None:
-        _child.end()
-        _child = None
+    global _child, _early
+    for child in filter(None, (_child, _early)):
+        child.end()
+    _child = _early = None
 
 
 def _forget() -> None:
     """In a fork: the child and its pipes are the parent's."""
-    global _child, _lock
-    if _child is not None:
-        _child.close()
-        _child.process.returncode = 0  # not to be waited for
-    _child, _lock = None, threading.Lock()
+    global _child, _early, _lock
+    for child in filter(None, (_child, _early)):
+        child.close()
+        child.process.returncode = 0  # not to be waited for
+    _child, _early, _lock = None, None, threading.Lock()
 
 
 atexit.register(_stop)

@@ -8,9 +8,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from physrecon.catalog import PRIORS, meant, nearest
+from physrecon.jobs.checks import shown
 from physrecon.jobs.options import Table, options, table_of
 from physrecon.jobs.toml import toml_value
-from physrecon.jobs.types import shown
 
 MISSING = "expected a value, got none; set it"
 # pydantic's kind of error → the expected value, where no check of ours has its own sentence

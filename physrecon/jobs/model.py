@@ -15,6 +15,7 @@ from pydantic import ValidationError, field_serializer, model_validator
 from physrecon.catalog import (
     DEVICES,
     LIKELIHOODS,
+    OVERWRITE,
     PRIORS,
     SOLVERS,
     SOLVERS_FOR,
@@ -24,6 +25,7 @@ from physrecon.catalog import (
     find_all,
 )
 from physrecon.errors import ArgumentError, ConfigError, PhysreconError
+from physrecon.jobs.checks import LONGEST_OUTPUT, check_path
 from physrecon.jobs.complaints import complaint
 from physrecon.jobs.options import Table, option, options
 from physrecon.jobs.settings import (
@@ -33,15 +35,7 @@ from physrecon.jobs.settings import (
     StopSettings,
 )
 from physrecon.jobs.toml import merge, read_toml, toml_value
-from physrecon.jobs.types import (
-    LONGEST_OUTPUT,
-    Bytes,
-    Setting,
-    ValueRange,
-    Whole,
-    check_path,
-    one_of,
-)
+from physrecon.jobs.types import Bytes, Setting, ValueRange, Whole, one_of
 
 
 class Job(Table):
@@ -82,7 +76,7 @@ class Job(Table):
         None, "memory to use at most, such as 4GB (default: half of what is free)", metavar="SIZE",
         execution=True,
     )  # fmt: skip
-    overwrite: bool = option(False, "replace a finished output", execution=True)
+    overwrite: bool = option(False, OVERWRITE, execution=True)
     residuals: bool = option(
         False, "draw the residual that the check of the model looks at, OUT.residuals.png",
         execution=True,

@@ -9,7 +9,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 
-from physrecon.jobs.types import OneOf
+from physrecon.jobs.checks import OneOf
 
 
 class Table(BaseModel):
@@ -20,7 +20,7 @@ class Table(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _refuse_true_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
-        """pydantic takes true for 1; the checks of `jobs.types` do not."""
+        """pydantic takes true for 1; the checks of `jobs.checks` do not."""
         field = cls.model_fields[info.field_name or ""]
         checked = any(isinstance(part, BeforeValidator) for part in field.metadata)
         kind = "bool" if checked else str(field.annotation)

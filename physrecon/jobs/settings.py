@@ -9,9 +9,10 @@ from pydantic import ConfigDict, ValidationError, create_model, model_serializer
 
 from physrecon.catalog import PRIORS, WEIGHT_RULES, find, nearest
 from physrecon.errors import ArgumentError
+from physrecon.jobs.checks import auto_factor
 from physrecon.jobs.complaints import complaint
 from physrecon.jobs.options import Table, option
-from physrecon.jobs.types import Iterations, PriorWeight, Tolerance, Weight, auto_factor, one_of
+from physrecon.jobs.types import Iterations, PriorWeight, Tolerance, Weight, one_of
 
 # `gain` at which a solution with a prior has converged.  Measured by benchmarks/convergence.py: f +
 # prior is then 1e-5 to 9e-4 above its least value, in tomography, deconvolution and denoising with

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from physrecon.errors import ConfigError, MissingInputError
-from physrecon.jobs.types import check_path
+from physrecon.jobs.checks import check_path
 
 
 def read_toml(path: str | Path) -> dict[str, Any]:

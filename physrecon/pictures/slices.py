@@ -71,7 +71,7 @@ def grey_window(image: NDArray[Any]) -> tuple[float, float]:
     y, x = ((np.arange(n) - (n - 1) / 2) / (n / 2) for n in image.shape)
     seen = image[(y[:, None] ** 2 + x**2 <= 1) & np.isfinite(image)]
     low, high = np.percentile(seen, (0.1, 99.9)) if seen.size else (0.0, 1.0)
-    return float(low), float(high if high > low else low + 1)
+    return float(low), float(high if high > low else low + (abs(low) or 1))
 
 
 def round_length(most: float) -> float:
@@ -103,8 +103,12 @@ def as_png(figure: Any) -> bytes:
 
 
 def save(figure: Any, path: Path) -> None:
-    """Write a figure as PNG.  Raises OutputError for a bad path, WriteError for a failed write."""
-    picture = as_png(figure)
+    """Write a figure as PNG.  Raises as `write_picture`."""
+    write_picture(as_png(figure), path)
+
+
+def write_picture(picture: bytes, path: Path) -> None:
+    """Write a picture.  Raises OutputError for a bad path, WriteError for a failed write."""
     try:
         with replacing(path) as temporary:
             temporary.write_bytes(picture)

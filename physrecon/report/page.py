@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from physrecon.io.made import expanded, how_made
 from physrecon.io.viewed import AXES, Viewed, cut, middle
 from physrecon.pictures.histogram import histogram_figure
-from physrecon.pictures.panels import Panel, panels_figure
+from physrecon.pictures.panels import Panel, panels_png
 from physrecon.pictures.slices import as_png
 
 MOST_SAMPLES = 1 << 22  # voxels in the histogram
@@ -38,7 +38,7 @@ def report_page(path: str | Path, viewed: Viewed) -> str:
     places = {axis: middle(viewed, axis) for axis in AXES if viewed.shape[0] > 1 or axis == "z"}
     panels = [Panel(*cut(viewed, axis, i), f"{axis} = {i}") for axis, i in places.items()]
     unit = viewed.unit or "pixel"
-    slices = panels_figure(panels, unit, viewed.quantity, row_0_on_top=viewed.row_0_on_top)
+    slices = panels_png(panels, unit, viewed.quantity, row_0_on_top=viewed.row_0_on_top)
     parts = [
         _section("Slices", _picture(slices, "middle slices across all axes")),
         _section("Values", _values(data, viewed.quantity)),
@@ -67,8 +67,8 @@ def _section(title: str, content: str) -> str:
     return f"<h2>{title}</h2>\n{content}" if content else ""
 
 
-def _picture(figure: Any, alt: str) -> str:
-    data = base64.b64encode(as_png(figure)).decode("ascii")
+def _picture(png: bytes, alt: str) -> str:
+    data = base64.b64encode(png).decode("ascii")
     return f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{data}">'
 
 
@@ -101,7 +101,7 @@ def _values(data: NDArray[Any], quantity: str) -> str:
     ]
     missing = data.size - finite.size
     rows += [("not finite", f"{missing} of {data.size}")] if missing else []
-    picture = _picture(histogram_figure(finite, quantity), f"histogram of {quantity}")
+    picture = _picture(as_png(histogram_figure(finite, quantity)), f"histogram of {quantity}")
     return f"{picture}\n{_table(rows)}"
 
 

@@ -16,7 +16,8 @@ from volume_files import write
 from physrecon.cli.main import main
 from physrecon.cli.view import _shortened
 from physrecon.io.viewed import cut, open_viewed
-from physrecon.pictures.panels import panels_figure
+from physrecon.pictures.convergence import draw_convergence
+from physrecon.pictures.panels import panels_png
 
 
 def test_a_negative_window_is_a_value(scan, here, capsys):
@@ -143,7 +144,7 @@ def test_a_picture_in_no_folder_is_refused_before_the_search(scan, capsys, monke
     assert "no folder nowhere" in capsys.readouterr().err
 
 
-def test_a_picture_is_drawn_once(volume, here, monkeypatch):
+def test_a_figure_is_drawn_once(here, monkeypatch):
     """Its pixels are: the pass that lays it out renders nothing."""
     from matplotlib.backends.backend_agg import RendererAgg
 
@@ -158,7 +159,7 @@ def test_a_picture_is_drawn_once(volume, here, monkeypatch):
     made, image = [], __import__("matplotlib.image").image.AxesImage
     make = image.make_image
     monkeypatch.setattr(image, "make_image", lambda *a, **k: (made.append(1), make(*a, **k))[1])
-    assert main(["view", "v.h5"]) == 0
+    draw_convergence(np.eye(9), np.empty(0), "x", here / "x.png")
     assert len(drawn) == 1 and len(made) == 2
 
 
@@ -185,9 +186,9 @@ def test_compared_panels_say_which_file_is_which(volume, here, monkeypatch):
     copyfile("v.h5", "other/v.h5")
     copyfile("v.h5", "w.h5")
     drawn = []
-    real = panels_figure
+    real = panels_png
     monkeypatch.setattr(
-        "physrecon.cli.view.panels_figure", lambda p, *a: drawn.append(p) or real(p, *a)
+        "physrecon.cli.view.panels_png", lambda p, *a: drawn.append(p) or real(p, *a)
     )
     for other, names in (("w.h5", ("v.h5", "w.h5")), ("other/v.h5", (f"{here.name}/v.h5", None))):
         assert main(["view", "v.h5", "--compare", other, "-o", "c.png", "--overwrite"]) == 0
@@ -204,11 +205,11 @@ def test_long_names_are_shortened_in_the_middle():
     assert len(name) <= 44 and name.startswith("aaaa") and name.endswith("bbbb") and "…" in name
 
 
-def test_a_picture_is_drawn_without_kernels_and_pyplot(volume):
+def test_a_picture_loads_only_what_reads_and_draws_it(volume):
     code = (
         "import sys; from physrecon.cli.main import main; main(['view', 'v.h5']);"
-        "print([m for m in ('numba', 'scipy', 'matplotlib.pyplot', 'physrecon.io.scans.images')"
-        " if m in sys.modules])"
+        "print([m for m in ('numba', 'scipy', 'matplotlib', 'pydantic', 'tifffile', 'tqdm',"
+        " 'physrecon.io.scans.scan', 'physrecon.io.output.image_writer') if m in sys.modules])"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert said.stdout.splitlines() == ["v.z1.png", "[]"]

@@ -305,3 +305,26 @@ class TestInterpreter:
         fake.chmod(0o755)
         done = python(code, path, fake)
         assert "no module named h5py" in done.stdout and "repair that Python" in done.stdout
+
+
+def test_a_child_that_starts_early_tries_the_file(tmp_path):
+    sound, damaged, other = volume(tmp_path / "v.h5"), tmp_path / "d.h5", tmp_path / "t.tif"
+    damaged.write_bytes(sound.read_bytes()[:-600])
+    other.write_bytes(b"II*\0")
+    code = """
+        import sys
+        from physrecon.io import hdf5_probe
+        for path in (sys.argv[3], "nowhere.h5"):
+            hdf5_probe.start_early(path)
+            assert hdf5_probe._early is None
+        for path in sys.argv[1:3]:
+            hdf5_probe.start_early(path)
+            early = hdf5_probe._early or hdf5_probe._child
+            try:
+                hdf5_probe.probe(hdf5_probe.Path(path))
+                print("sound")
+            except hdf5_probe.DataError as problem:
+                print("truncated" in str(problem))
+            assert hdf5_probe._child is early and hdf5_probe._early is None
+    """
+    assert python(code, sound, damaged, other).stdout.split() == ["sound", "True"]
