@@ -67,7 +67,7 @@ def brief(value: object) -> str:
     if isinstance(value, type):
         return f"the class {value.__name__}"
     shape = getattr(value, "shape", None)
-    if isinstance(shape, tuple):
+    if isinstance(shape, tuple) and not hasattr(value, "in_shape"):  # operators name themselves
         return f"{type(value).__name__} of {getattr(value, 'dtype', '')} {shape}".replace("  ", " ")
     if isinstance(value, list | tuple) and len(value) > 4:
         return f"{type(value).__name__} of {len(value)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -69,6 +70,14 @@ def test_python_runs(code, expected, folder, capsys):
 def test_links_lead_somewhere(page):
     for target in LINK.findall(page.read_text(encoding="utf-8")):
         assert (page.parent / target).exists(), target
+
+
+def test_the_quick_part_of_the_tests_is_there():
+    quick = re.search(r"\$ pytest (tests/.*?) +#", (ROOT / "README.md").read_text(encoding="utf-8"))
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", *shlex.split(quick[1])]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout
+    assert int(re.search(r"(\d+)/\d+ tests collected", done.stdout)[1]) > 100
 
 
 def test_the_picture_of_the_rooms_is_that_of_the_imports():

@@ -286,7 +286,8 @@ def checked(where: str, vector: Vector, shape: Shape, weights: bool = False) -> 
             raise ArgumentError(f"{where}: expected one dtype in the tuple, got {dtypes}")
         return parts
     wanted = f"{where}: expected an array of {shape}, got"
-    if not (hasattr(vector, "shape") or hasattr(vector, "__array__")):
+    plain = hasattr(vector, "shape") and not hasattr(vector, "in_shape")  # not an operator
+    if not (plain or hasattr(vector, "__array__")):
         remedy = "; convert it with np.asarray(x, np.float32)" if np.iterable(vector) else ""
         raise ArgumentError(f"{wanted} {_describe(vector)}{remedy}")
     vector = arrays.plain(where, vector, weights)
@@ -384,7 +385,7 @@ def broadcastable(where: str, values: Any, shape: Shape) -> Vector:
 def _describe(vector: Any) -> str:
     if isinstance(vector, tuple):
         return "(" + ", ".join(_describe(part) for part in vector) + ")"
-    if hasattr(vector, "shape"):
+    if hasattr(vector, "shape") and not hasattr(vector, "in_shape"):
         return f"{getattr(vector, 'dtype', 'array')} of {tuple(vector.shape)}"
     return type(vector).__name__
 

@@ -123,6 +123,7 @@ def convert(messages: Messages, input: str, output: str, **options: Any) -> int:
     from physrecon.io.made import CLIPPED, is_result
     from physrecon.io.output.converted import convert_result
     from physrecon.io.output.stored_type import stored_type
+    from physrecon.io.units import as_printed
 
     job = _built(jobs.ScanJob, "convert", {"input": input, "output": output, **options})
     asked = [name for name in ("out_dtype", "out_range") if name in options]
@@ -137,7 +138,7 @@ def convert(messages: Messages, input: str, output: str, **options: Any) -> int:
         facts = convert_result(input, job.output, stored, job.overwrite)
         if CLIPPED in facts:
             messages.warn(f"out_range: {facts[CLIPPED]}, are clipped; give a wider range")
-        messages.result(f"{job.output}: {facts.get('stored', job.out_dtype)}")
+        messages.result(f"{job.output}: {as_printed(facts.get('stored', job.out_dtype))}")
         return 0
     given = {name: getattr(job, name) for name in jobs.SUPPLIED}
     with open_scan(job.input, job.angle_unit, **given) as scan:

@@ -17,6 +17,7 @@ from physrecon.errors import PhysreconError
 from physrecon.io.content import HDF5, content_of
 from physrecon.io.description import as_map, divided, joined
 from physrecon.io.images.image import open_image
+from physrecon.io.units import as_printed
 from physrecon.io.volumes.volume import open_volume
 
 ASKED = "asked"  # name of the digest of the job that was asked for
@@ -115,7 +116,9 @@ def how_made(texts: Mapping[str, str], path: str | Path) -> list[tuple[str, str]
     """(name, value) of what a user asks first: input, method, axis, weight, ending, model, place.
 
     path: of the result, whose time is that of its end."""
-    return list(_rows(texts, path)) if "physrecon" in texts else []
+    if "physrecon" not in texts:
+        return []
+    return [(name, as_printed(value)) for name, value in _rows(texts, path)]
 
 
 def made_facts(texts: Mapping[str, str], path: str | Path) -> dict[str, Any]:

@@ -40,6 +40,11 @@ def printed(unit: str | None) -> str:
     return PRINTED.get(unit, unit or "")
 
 
+def as_printed(text: str) -> str:
+    """A text of a file, with units as they are written on a screen."""
+    return text.replace("1/um", "1/µm").replace("1/angstrom", "1/Å")
+
+
 def angle_unit(
     where: str, angles: NDArray[np.float64], stated: str | None, asked: str | None
 ) -> tuple[str, list[str]]:

@@ -150,8 +150,11 @@ class Operator:
 
     def __mul__(self, factor: Any) -> Any:
         if not isinstance(factor, Real):
-            if hasattr(factor, "shape"):
-                raise ArgumentError(f"{type(self).__name__} * array: expected a number; use A @ x")
+            operator = isinstance(factor, Operator)
+            if operator or hasattr(factor, "shape"):
+                other, use = ("operator", "A @ B") if operator else ("array", "A @ x")
+                where = f"{type(self).__name__} * {other}"
+                raise ArgumentError(f"{where}: expected a number; use {use}")
             return NotImplemented
         return (LinearScaled if isinstance(self, LinearOperator) else Scaled)(self, factor)  # type: ignore[arg-type]
 
@@ -269,6 +272,15 @@ class LinearOperator(Operator):
     def column_sums(self, like: Any = None) -> Vector:
         """Aᵀ·1, broadcastable to in_shape, on the machine and in the dtype of the array `like`."""
         return self.T.row_sums(like)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, columns) of the matrix, as in SciPy: the numbers of elements of y and x.
+
+        >>> pr.Gradient((2, 3)).shape
+        (12, 6)
+        """
+        return vectors.size(self.out_shape), vectors.size(self.in_shape)
 
     @property
     def T(self) -> LinearOperator:

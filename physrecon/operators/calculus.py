@@ -120,11 +120,11 @@ class _Differences(LinearOperator):
     ) -> None:
         where = type(self).__name__
         steps = sorted_axes(where, shape, spacing, axes)
-        self.shape = tuple(int(n) for n in shape)
-        self._lattice = lattice(where, self.shape, steps)
+        self._grid = tuple(int(n) for n in shape)
+        self._lattice = lattice(where, self._grid, steps)
         self.axes, self.spacing = self._lattice.axes, self._lattice.spacing
         self.in_shape, self.out_shape = self._shapes(len(self.axes))
-        free = (self._slices_along(axis) for axis in range(len(self.shape) - 1))
+        free = (self._slices_along(axis) for axis in range(len(self._grid) - 1))
         self.slices = next((slices for slices in free if slices), None)
 
     def _shapes(self, d: int) -> tuple[Shape, Shape]:
@@ -132,10 +132,10 @@ class _Differences(LinearOperator):
         raise NotImplementedError
 
     def _slices_along(self, axis: Axis) -> tuple[Axis, Axis] | None:
-        """Slice axes of x and y for an axis of `shape`, None for a differentiated axis."""
-        if not isinstance(axis, int) or (axis in self.axes and self.shape[axis] > 1):
+        """Slice axes of x and y for an axis of the grid, None for a differentiated axis."""
+        if not isinstance(axis, int) or (axis in self.axes and self._grid[axis] > 1):
             return None
-        components = len(self.in_shape) - len(self.shape)  # axes of components in front of x
+        components = len(self.in_shape) - len(self._grid)  # axes of components in front of x
         return axis + components, axis + 1
 
     def _call(self, kernel: Callable[..., None], source: Any, target: Any) -> None:
@@ -145,8 +145,8 @@ class _Differences(LinearOperator):
     def one_slice(self) -> LinearOperator | None:
         if self.slices is None:
             return None
-        axis = next(a for a in range(len(self.shape)) if self._slices_along(a) == self.slices)
-        shape = tuple(1 if a == axis else n for a, n in enumerate(self.shape))
+        axis = next(a for a in range(len(self._grid)) if self._slices_along(a) == self.slices)
+        shape = tuple(1 if a == axis else n for a, n in enumerate(self._grid))
         return type(self)(shape, self.spacing, self.axes).with_slice_axis(axis)
 
     def with_slice_axis(self, axis: Axis) -> LinearOperator:
@@ -172,7 +172,7 @@ class Gradient(_Differences):
     """
 
     def _shapes(self, d: int) -> tuple[Shape, Shape]:
-        return self.shape, (d, *self.shape)
+        return self._grid, (d, *self._grid)
 
     def _forward(self, x: Any, out: Any) -> None:
         from physrecon.kernels import stencils
@@ -185,7 +185,7 @@ class Gradient(_Differences):
         self._call(stencils.adjoint, y, out)
 
     def _norm_bounds(self, bounds: Callable[[LinearOperator], Any]) -> Any:
-        norm = gradient_norm(self.shape, self.axes, self.spacing)
+        norm = gradient_norm(self._grid, self.axes, self.spacing)
         return norm * (1 - ROUNDING), norm * (1 + ROUNDING)
 
 
@@ -206,7 +206,7 @@ class SymmetricGradient(_Differences):
     """
 
     def _shapes(self, d: int) -> tuple[Shape, Shape]:
-        return (d, *self.shape), (d * (d + 1) // 2, *self.shape)
+        return (d, *self._grid), (d * (d + 1) // 2, *self._grid)
 
     def _forward(self, x: Any, out: Any) -> None:
         from physrecon.kernels import strain
@@ -220,5 +220,5 @@ class SymmetricGradient(_Differences):
 
     def _norm_bounds(self, bounds: Callable[[LinearOperator], Any]) -> Any:
         """‖E‖ ≤ ‖∇‖: the norm of a matrix is at least that of its symmetric part."""
-        norm = gradient_norm(self.shape, self.axes, self.spacing)
+        norm = gradient_norm(self._grid, self.axes, self.spacing)
         return 0, norm * (1 + ROUNDING)

@@ -24,6 +24,7 @@ from physrecon.errors import (
 )
 from physrecon.io.made import with_stop
 from physrecon.io.opened import UnchangedFiles
+from physrecon.io.units import as_printed
 from physrecon.jobs.model import Job
 from physrecon.pipeline.history import History
 from physrecon.pipeline.kept_work import KeptWork, digest
@@ -96,7 +97,7 @@ def _carry_out(task: Task, messages: Messages) -> None:
     for sentence in doubts(sink.facts):
         messages.warn(sentence)
     if stored := sink.facts.get("stored"):
-        messages.note(f"stored as {stored}")
+        messages.note(f"stored as {as_printed(stored)}")
     if clipped := sink.facts.get("clipped"):
         messages.warn(f"out_range: {clipped}, are clipped; give a wider range, or none for all")
     for path, content in need.beside.items():

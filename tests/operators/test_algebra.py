@@ -56,6 +56,17 @@ def test_numpy_leaves_arithmetic_to_the_operator():
         iter(A)
 
 
+def test_an_operator_has_the_shape_of_its_matrix_and_is_not_taken_for_an_array():
+    A = zoo.unlike()
+    assert A.shape == pr.as_scipy(A).shape == A.T.shape[::-1]
+    both = pr.vstack([A, pr.Identity((3, 2, 3))])  # y is a tuple
+    assert both.shape == (A.shape[0] + 18, 18) and pr.Gradient((2, 3)).shape == (12, 6)
+    with pytest.raises(pr.errors.ArgumentError, match="use A @ B"):
+        A * A
+    with pytest.raises(pr.errors.ArgumentError, match=f"got {type(A).__name__}$"):
+        A.forward(A)
+
+
 def test_norms_of_tuples_stay_in_their_slices():
     from physrecon.operators.checks import slice_norm_bounds
 

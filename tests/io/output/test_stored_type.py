@@ -156,6 +156,16 @@ def test_a_run_says_the_scale_and_what_is_clipped(here, capsys):
     assert "above the range" in said and "uint8, 1/mm — open with" in said
 
 
+def test_screens_show_micrometres(here, capsys):
+    pr.datasets.simulate_scan("s.h5", (2, 16, 16), views=8, center=7.5)
+    command = ["recon", "s.h5", "--center", "7.5", "--pixel-size", "0.65um", "--out-dtype"]
+    assert main([*command, "uint8", "-o", "v.h5"]) == 0
+    assert main(["convert", "v.h5", "-o", "v.tif", "--out-dtype", "uint16"]) == 0
+    assert main(["info", "v.tif"]) == 0
+    said = "".join(capsys.readouterr())
+    assert said.count(" in 1/µm") == 3 and "1/um" not in said
+
+
 @pytest.mark.parametrize("words, message", [
     ("-o v.mrc --out-dtype uint8", "expected uint16, float16 or float32 for MRC"),
     ("-o v.tif --out-dtype float16", "expected uint8, uint16 or float32 for one TIFF"),
