@@ -109,6 +109,21 @@ def turned(axis, z, y, x):
 
 
 @inlined
+def course(view, less, fan, row, detector, pitch, low, high):
+    """(major axis, first plane, last, a, b, c, steps of b and c, length) of a ray through the
+    voxels low:high; it may miss them on the outer planes."""
+    axis, a, b, c, lean_b, lean_c, length, direction, source = crossings(
+        view, less, fan, row, detector, pitch
+    )
+    a0, b0, c0 = turned(axis, *low)
+    a1, b1, c1 = turned(axis, *high)
+    first, last = planes(a0, a1, a, direction, source, detector[3])
+    first, last = narrowed(first, last, a, b, lean_b, b0, b1)
+    first, last = narrowed(first, last, a, c, lean_c, c0, c1)
+    return axis, first, last, a, b, c, lean_b, lean_c, length
+
+
+@inlined
 def seen(view, z, y, x, detector):
     """(column, row) of the ray through a point, and its depth: 1 on the detector, > 0 before the
     source."""
@@ -169,14 +184,11 @@ def _run(least, most, count):
 
 @inner
 def _line_sum(volume, shape, view, less, fan, row, detector, pitch):
-    axis, a, b, c, lean_b, lean_c, length, direction, source = crossings(
-        view, less, fan, row, detector, pitch
+    axis, first, last, a, b, c, lean_b, lean_c, length = course(
+        view, less, fan, row, detector, pitch, (0, 0, 0), shape
     )
-    na, nb, nc = turned(axis, *shape)
+    _na, nb, nc = turned(axis, *shape)
     sa, sb, sc = turned(axis, shape[1] * shape[2], shape[2], 1)
-    first, last = planes(0, na, a, direction, source, detector[3])
-    first, last = narrowed(first, last, a, b, lean_b, 0, nb)
-    first, last = narrowed(first, last, a, c, lean_c, 0, nc)
     number = volume.dtype.type
     total = number(0)
     for plane in range(first, last):
@@ -214,17 +226,14 @@ def _project_cpu(table, fans, detector, pitch, volume, sino):
 
 @inner
 def _spread(value, view, less, fan, row, detector, pitch, low, high, sums):
-    """Adds a ray to the sums (·) of the voxels low:high that it crosses."""
-    axis, a, b, c, lean_b, lean_c, length, direction, source = crossings(
-        view, less, fan, row, detector, pitch
+    """Adds a ray to the sums of the voxels low:high that it crosses."""
+    axis, first, last, a, b, c, lean_b, lean_c, length = course(
+        view, less, fan, row, detector, pitch, low, high
     )
     a0, b0, c0 = turned(axis, *low)
-    a1, b1, c1 = turned(axis, *high)
+    _a1, b1, c1 = turned(axis, *high)
     wide, deep = high[2] - low[2], high[1] - low[1]
     sa, sb, sc = turned(axis, deep * wide, wide, 1)
-    first, last = planes(a0, a1, a, direction, source, detector[3])
-    first, last = narrowed(first, last, a, b, lean_b, b0, b1)
-    first, last = narrowed(first, last, a, c, lean_c, c0, c1)
     number = sums.dtype.type
     value *= number(length)
     for plane in range(first, last):
@@ -292,13 +301,10 @@ def _project_gpu(table, fans, detector, pitch, volume, sino):
     if v >= views or row >= rows or column >= columns:
         return
     less, fan = fans[column, 0], fans[column, 1]
-    axis, a, b, c, lean_b, lean_c, length, direction, source = crossings(
-        table[v], less, fan, row, detector, pitch
+    axis, first, last, a, b, c, lean_b, lean_c, length = course(
+        table[v], less, fan, row, detector, pitch, (0, 0, 0), volume.shape
     )
-    na, nb, nc = turned(axis, *volume.shape)
-    first, last = planes(0, na, a, direction, source, detector[3])
-    first, last = narrowed(first, last, a, b, lean_b, 0, nb)
-    first, last = narrowed(first, last, a, c, lean_c, 0, nc)
+    _na, nb, nc = turned(axis, *volume.shape)
     number = volume.dtype.type
     total = number(0)
     for plane in range(first, last):
@@ -332,11 +338,10 @@ def _backproject_gpu(table, fans, detector, pitch, sino, volume):
         for row in range(top, bottom):
             for column in range(left, right):
                 less, fan = fans[column, 0], fans[column, 1]
-                axis, a, b, c, lean_b, lean_c, length, direction, source = crossings(
-                    table[v], less, fan, row, detector, pitch
+                axis, first, last, a, b, c, lean_b, lean_c, length = course(
+                    table[v], less, fan, row, detector, pitch, (z, y, x), (z + 1, y + 1, x + 1)
                 )
                 plane, i, k = turned(axis, z, y, x)
-                first, last = planes(plane, plane + 1, a, direction, source, detector[3])
                 if first < last:
                     weight = joseph(number(b + (f4(plane) - a) * lean_b - f4(i)))
                     weight *= joseph(number(c + (f4(plane) - a) * lean_c - f4(k)))
