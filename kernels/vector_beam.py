@@ -124,24 +124,31 @@ def course(view, less, fan, row, detector, pitch, low, high):
 
 
 @inlined
-def seen(view, z, y, x, detector):
-    """(column, row) of the ray through a point, and its depth: 1 on the detector, > 0 before the
-    source."""
-    middle_column, middle_row, bend, parallel = detector
+def frame(view, z, y, x, parallel):
+    """(depth, along, up) of a point: its parts along the way, the columns and the rows."""
     z, y, x = z - view[POINT], y - view[POINT + 1], x - view[POINT + 2]
     if not parallel:
         z, y, x = z + view[WAY], y + view[WAY + 1], x + view[WAY + 2]
     m = INVERSE
     depth = view[m] * z + view[m + 1] * y + view[m + 2] * x
-    column = view[m + 3] * z + view[m + 4] * y + view[m + 5] * x
-    row = view[m + 6] * z + view[m + 7] * y + view[m + 8] * x
+    along = view[m + 3] * z + view[m + 4] * y + view[m + 5] * x
+    up = view[m + 6] * z + view[m + 7] * y + view[m + 8] * x
+    return depth, along, up
+
+
+@inlined
+def seen(depth, along, up, detector):
+    """(column, row) of the ray through a point, and its depth: 1 on the detector, > 0 before the
+    source."""
+    middle_column, middle_row, bend, parallel = detector
     if parallel:
-        return column + middle_column, row + middle_row, f4(0) * depth + f4(1)
+        return along + middle_column, up + middle_row, f4(0) * depth + f4(1)
     if bend == f4(0):
-        return column / depth + middle_column, row / depth + middle_row, depth
-    angle = math.atan2(column * bend, depth)
-    distance = math.sqrt(depth * depth + column * column * bend * bend)
-    return angle / bend + middle_column, row / distance + middle_row, depth
+        nearer = f4(1) / depth
+        return along * nearer + middle_column, up * nearer + middle_row, depth
+    angle = math.atan2(along * bend, depth)
+    distance = math.sqrt(depth * depth + along * along * bend * bend)
+    return angle / bend + middle_column, up / distance + middle_row, depth
 
 
 MARGIN = f4(0.05)  # pixels; places of rays are rounded
@@ -160,7 +167,7 @@ def pixels_before(view, low, high, detector, rows, columns):
         z = high[0] if corner & 1 else low[0]
         y = high[1] if corner & 2 else low[1]
         x = high[2] if corner & 4 else low[2]
-        column, row, depth = seen(view, z, y, x, detector)
+        column, row, depth = seen(*frame(view, z, y, x, detector[3]), detector)
         least_depth = min(least_depth, depth)
         least_column, most_column = min(least_column, column), max(most_column, column)
         least_row, most_row = min(least_row, row), max(most_row, row)

@@ -12,7 +12,7 @@ import numpy as np
 from numba import prange
 
 from physrecon.kernels._jit import Twin, cpu, gpu, inlined, inner
-from physrecon.kernels.vector_beam import FLAT, below, seen
+from physrecon.kernels.vector_beam import FLAT, INVERSE, below, frame, seen
 
 if TYPE_CHECKING:
     from numba import cuda
@@ -21,39 +21,46 @@ f4 = np.float32
 
 
 @inlined
-def value_there(view, z, y, x, detector, image):
-    """The interpolated pixel of image (rows, columns) that sees a point, divided by depth²."""
+def value_there(depth, along, up, detector, image):
+    """The interpolated pixel of image (rows, columns) that sees a point, divided by depth².
+
+    depth, along, up: the point in the frame of the view."""
     rows, columns = image.shape
     number = image.dtype.type
-    column, row, depth = seen(view, z, y, x, detector)
+    column, row, depth = seen(depth, along, up, detector)
     in_columns, in_rows = f4(-1) < column < f4(columns), f4(-1) < row < f4(rows)
     if not (depth > FLAT and in_columns and in_rows):
         return number(0)
     left, top = below(column), below(row)
     d, e = number(column - f4(left)), number(row - f4(top))
-    total = number(0)
+    inverse = number(f4(1) / depth)
     if 0 <= left < columns - 1 and 0 <= top < rows - 1:
-        upper = image[top, left] + d * (image[top, left + 1] - image[top, left])
-        lower = image[top + 1, left] + d * (image[top + 1, left + 1] - image[top + 1, left])
-        total = upper + e * (lower - upper)
-    else:
-        for r in range(max(top, 0), min(top + 2, rows)):
-            for c in range(max(left, 0), min(left + 2, columns)):
-                near = number(1) - abs(number(row - f4(r)))
-                total += near * (number(1) - abs(number(column - f4(c)))) * image[r, c]
-    inverse = number(1) / number(depth)
+        c, r = np.uint64(left), np.uint64(top)  # no test for a place before the first
+        right, next_row = c + np.uint64(1), r + np.uint64(1)
+        upper = image[r, c] + d * (image[r, right] - image[r, c])
+        lower = image[next_row, c] + d * (image[next_row, right] - image[next_row, c])
+        return (upper + e * (lower - upper)) * inverse * inverse
+    total = number(0)
+    for r in range(max(top, 0), min(top + 2, rows)):
+        for c in range(max(left, 0), min(left + 2, columns)):
+            near = number(1) - abs(number(row - f4(r)))
+            total += near * (number(1) - abs(number(column - f4(c)))) * image[r, c]
     return total * inverse * inverse
 
 
 @inner
 def _row(table, detector, weights, sino, z, y, volume):
+    """Adds the views to a row of voxels; the frame of a voxel is linear in x."""
     sums = np.zeros(volume.shape[2], volume.dtype)
-    one = table.dtype.type(1)
+    one, parallel = table.dtype.type(1), detector[3]
     for v in range(table.shape[0]):
-        view, image = table[v], sino[v]
+        view, image, weight = table[v], sino[v], weights[v]
+        depth, along, up = frame(view, f4(z) * one, f4(y) * one, f4(0) * one, parallel)
+        deeper, further, higher = view[INVERSE + 2], view[INVERSE + 5], view[INVERSE + 8]
         for x in range(len(sums)):
-            point = f4(z) * one, f4(y) * one, f4(x) * one
-            sums[x] += weights[v] * value_there(view, *point, detector, image)
+            n = f4(x)
+            at = depth + n * deeper, along + n * further, up + n * higher
+            sums[x] += weight * value_there(*at, detector, image)
     for x in range(len(sums)):
         volume[z, y, x] += sums[x]
 
@@ -74,7 +81,8 @@ def _backproject_gpu(table, detector, weights, sino, volume):
     one = table.dtype.type(1)
     total = volume.dtype.type(0)
     for v in range(table.shape[0]):
-        value = value_there(table[v], f4(z) * one, f4(y) * one, f4(x) * one, detector, sino[v])
+        point = frame(table[v], f4(z) * one, f4(y) * one, f4(x) * one, detector[3])
+        value = value_there(*point, detector, sino[v])
         total += weights[v] * value
     volume[z, y, x] += total
 
