@@ -52,7 +52,7 @@ class GradientAndStrain(LinearOperator):
     def _norm_bounds(self, bounds: Callable[[LinearOperator], Any]) -> Any:
         """‖K‖ ≤ ‖(n 1; 0 n)‖  with  n = ‖∇‖ ≥ ‖E‖."""
         at = self._gradient
-        return 0, pair_norm(gradient_norm(at.shape, at.axes, at.spacing))
+        return 0, pair_norm(gradient_norm(at.in_shape, at.axes, at.spacing))
 
 
 def pair_norm(norm: float) -> float:
