@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,7 @@ class VectorEngine:
 
     def __init__(self, scan: ScanGeometry, grid: Grid) -> None:
         self.scan, self.grid = scan, grid
+        self._here: dict[Any, Any] = {}
 
     @cached_property
     def _lowered(self) -> tuple[NDArray[np.float64], tuple[float, float, float, bool]]:
@@ -100,21 +101,27 @@ class VectorEngine:
 
     def _numbers(self, near: Any) -> tuple[Any, Any, Any, Any]:
         """(table, fans, detector, pitch) on the machine of `near`, in the type for rays there."""
-        table, (column, row, bend, parallel) = self._lowered
         device = arrays.is_device(near)
         kind = np.dtype(near.dtype if device else np.float64).type
-        here = arrays.to_device(table.astype(kind), "cuda" if device else "cpu")
-        fans = fans_of(self.scan.shape[2], column, bend).astype(kind)
-        fans = arrays.to_device(fans, "cuda" if device else "cpu")
-        detector = (kind(column), kind(row), kind(bend), parallel)
-        return here, fans, detector, tuple(map(kind, self.grid.pitch))
+        if (device, kind) not in self._here:
+            table, (column, row, bend, parallel) = self._lowered
+            tables = (table, fans_of(self.scan.shape[2], column, bend))
+            place = "cuda" if device else "cpu"
+            there = [arrays.to_device(t.astype(kind), place) for t in tables]
+            detector = (kind(column), kind(row), kind(bend), parallel)
+            pitch = tuple(map(kind, self.grid.pitch))
+            self._here[device, kind] = (*there, detector, pitch)
+        return cast(tuple[Any, Any, Any, Any], self._here[device, kind])
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_here": {}}
 
 
 class FanEngine:
     """The same for a stack of fans: the rays of a row stay in its slice.
 
-    Raises ArgumentError unless the grid has one slice at the height of each row.  Holds the table
-    and one row of the projections between calls."""
+    Raises ArgumentError unless the grid has one slice at the height of each row.  Holds the table;
+    one row of the projections within a call."""
 
     nonnegative = True
     slices: tuple[int, int] | None = (0, 1)
