@@ -59,6 +59,7 @@ class Prior:
     in_units_of_x: ClassVar[tuple[str, ...]] = ()
     capabilities: ClassVar[tuple[str, ...]] = ()
     convex: ClassVar[bool] = True
+    has_value: ClassVar[bool] = True  # else `values` is 0
     elementwise: ClassVar[bool] = False  # a sum over the elements of x: see `clip_to`
 
     def __post_init__(self) -> None:

@@ -27,7 +27,8 @@ class PlugAndPlay(Prior):
 
     denoiser: takes an array and a float, the standard deviation of the noise in units of x, and
     returns a real, finite array of the same shape on the same machine; it may overwrite its input.
-    weight: the larger, the smoother: σ = √(step · weight).
+    weight: the larger, the smoother: σ = √(step · weight).  `choose_weight` finds it from data that
+    are left out, if the denoiser makes use of σ.
     axis: axis of x whose slices are denoised independently, as images without this axis;
     None: x as a whole.
 
@@ -49,6 +50,7 @@ class PlugAndPlay(Prior):
 
     capabilities: ClassVar[tuple[str, ...]] = ("prox",)
     convex: ClassVar[bool] = False
+    has_value: ClassVar[bool] = False
 
     def __init__(
         self, denoiser: Callable[[Any, float], Any], weight: float = 1.0, axis: int | None = None

@@ -1,10 +1,12 @@
 """The search of a weight: fits for weights unit · 2^(k/2), k whole, and the rules that judge them.
 
+A denoiser has the strength σ ~ √weight: its weights are unit · 2^k.
 No weight is tried twice, and the search has no rounding.  Fits go from large to small weights, each
 from the fit of the next larger one: a small weight leaves noise in x, which a larger weight would
 need many iterations to take off.  Where the solver allows it, its state goes on: fits that begin
 without momentum stay behind, and hide what a small weight does to x.  All fits together cost as
-many products with A as two to three solutions, or four by the rule gcv."""
+many products with A as two to three solutions, or four by the rule gcv; 2.5 times as many for a
+denoiser."""
 
 from __future__ import annotations
 
@@ -15,7 +17,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from physrecon import arrays
 from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Vector
 from physrecon.errors import ArgumentError
@@ -32,6 +33,7 @@ from physrecon.solvers.held_out import (
     wider,
     widths,
 )
+from physrecon.solvers.random_signs import random_signs
 from physrecon.solvers.state import Solver, State
 
 Progress = Callable[[float, str], Any]  # called with (fraction done, text)
@@ -42,6 +44,8 @@ ABOVE = 16.0  # prior at the first weight, in units of f of the rough solution
 PARTS = 8  # fits that take as many iterations as one solution; the first takes twice as many
 LEAST = 12  # iterations of a fit
 COST = {"held-out": 1.6, "gcv": 3.6, "discrepancy": 1.8}  # solutions that the fits may cost at most
+BEYOND = 3.0  # times as many at the most: MOST weights of LEAST iterations
+LONGER = 2.5  # times as many for a denoiser: it forgets slowly the x that it started from
 USUAL = 100  # least iterations of a solution unless they are given
 SHARE = 4  # a fit takes at most one of so many iterations that are left
 ROUGH = 40  # most iterations of the rough solution
@@ -50,7 +54,6 @@ FLAT = 0.01  # relative change of a score that is none
 FARTHEST = 40.0  # steps of √2 beyond the fits for the weight of the discrepancy
 SHAKE = 0.1  # perturbation of the data for df, in units of the noise
 LEAST_SHAKE = 1e-3  # least noise assumed for SHAKE, in units of the norm of the data
-SEED = 1990
 
 
 class Point(NamedTuple):
@@ -74,7 +77,7 @@ class Draw(NamedTuple):
 
 
 class Search:
-    """The curve by k, whose weight is unit · 2^(k/2), and the fits it is computed from."""
+    """The curve by k, see `weight`, and the fits it is computed from."""
 
     def __init__(
         self,
@@ -95,11 +98,14 @@ class Search:
         self.losses = Losses()
         f = problem.f
         self.draws: list[Draw] = []  # of the rule held-out
+        denoiser = not problem.prior.has_value  # type: ignore[union-attr]
+        self.steps = 1 + denoiser  # of √2 in the weight for one of the search
         self.count = int(f.counted().sum())
         self.expected = math.sqrt(float((f.expected_norms() ** 2).sum()))
         solution = max(stop.iterations, USUAL)
-        self.each = max(LEAST, solution // PARTS)
-        self.budget = self.left = int(COST[rule] * solution)
+        longer = LONGER**denoiser
+        self.each = max(LEAST, int(longer * solution) // PARTS)
+        self.budget = self.left = int(longer * COST[rule] * solution)
         self.rough = self._roughly(solution)
         self.unit = self._first_weight()
         if rule == "discrepancy" and not self.expected > 0:
@@ -108,7 +114,7 @@ class Search:
                 "from the object; choose rule held-out, or a weight"
             )
         if rule == "gcv":
-            self.signs = vectors.transform(_signs(SEED), f.y)
+            self.signs = random_signs(f.y)
             data = math.sqrt(float(vectors.dots(f.y, f.y)[0]))
             norm = max(self.expected * SHAKE, data * LEAST_SHAKE * SHAKE)
             self.size = norm / math.sqrt(max(self.count, 1))
@@ -120,7 +126,7 @@ class Search:
         return rules.get(self.rule, self._lowest)()
 
     def weight(self, place: float) -> float:
-        return self.unit * 2.0 ** (place / 2)
+        return self.unit * 2.0 ** (place * self.steps / 2)
 
     def score(self, place: int) -> float:
         return self.losses.score(place) if self.draws else self.points[place].score
@@ -200,6 +206,7 @@ class Search:
 
         Raises ArgumentError if the least score is at an end of the range."""
         places = [0, -COARSE]
+        self._refuse_indifferent(*places)
         while self._scored(places[0]) <= self._scored(places[1]) and len(places) < MOST:
             places.insert(0, places[0] + COARSE)
         while not (ended := self._has_ended(places)) and len(places) < MOST:
@@ -211,6 +218,15 @@ class Search:
         if best == places[0] or (best == places[-1] and not (self.draws and ended)):
             self._refuse_end(best, best == places[0])
         return best
+
+    def _refuse_indifferent(self, place: int, other: int) -> None:
+        """Raise ArgumentError for a denoiser that does the same whatever σ it is given."""
+        same = self.steps > 1 and self._scored(place) == self._scored(other)
+        if same and self.points[place].residual == self.points[other].residual:
+            raise ArgumentError(
+                "choose_weight: expected a denoiser that depends on sigma, got equal results for "
+                f"weights {self.weight(place):.3g} and {self.weight(other):.3g}; use sigma in it"
+            )
 
     def _has_ended(self, places: list[int]) -> bool:
         """Whether the last two weights brought nothing, after others that did.
@@ -247,9 +263,11 @@ class Search:
         )
 
     def _first_weight(self) -> float:
-        """The weight for which w R of the rough solution is ABOVE times its f, or the noise."""
+        """The weight for which w R of the rough solution is ABOVE times its f, or the noise.
+
+        The weight of a denoiser, which has no R, is near the variance of the noise, 2 f / data."""
         f = self.problem.f
-        size = float(self.prior(1.0).values(self.rough).sum())
+        size = self.count / 2 if self.steps > 1 else self._size_of(self.rough)
         noise = max(self.expected**2 / 2, float(f.values(self.rough).sum()))
         if not (size > 0 and math.isfinite(size) and noise > 0 and math.isfinite(noise)):
             raise ArgumentError(
@@ -317,15 +335,15 @@ class Search:
 
         def follow(state: State) -> None:
             if self.progress is not None:
-                spent = 1 - (self.left + iterations - state.iteration) / self.budget
-                self.progress(min(max(spent, 0), 1), text)
+                spent = self.budget - self.left - iterations + state.iteration
+                self.progress(min(max(spent / (BEYOND * self.budget), 0), 1), text)
 
         return follow
 
     def _point(self, place: int) -> Point:
         f, weight = self.problem.f, self.weight(place)
         x = self._fit(f, place, self.fits)
-        prior = float(self.prior(1.0).values(x).sum())
+        prior = self._size_of(x)
         size = math.sqrt(2 * float(f.values(x).sum()))
         if self.rule == "discrepancy":
             score = math.log(max(size, 1e-300) / self.expected)
@@ -345,7 +363,7 @@ class Search:
             vectors.multiply(each, blocks.keep)
             fitted = value * sum(float(leaf.sum(dtype=np.float64)) for leaf in vectors.leaves(each))
             size += 2 * fitted * total / max(total - blocks.data, 1) / len(self.draws)
-            prior += float(self.prior(1.0).values(x).sum()) / len(self.draws)
+            prior += self._size_of(x) / len(self.draws)
         self.losses.means[place] = np.concatenate(means)
         return Point(self.weight(place), math.sqrt(size), prior, math.nan, math.nan)
 
@@ -373,13 +391,10 @@ class Search:
         beyond = (wanted - logs[end]) / max(slope, 1e-3)
         return self.weight(places[end] + float(np.clip(beyond, -FARTHEST, FARTHEST)))
 
+    def _size_of(self, x: Vector) -> float:
+        """R(x); NaN for a prior that has none."""
+        prior = self.prior(1.0)
+        return float(prior.values(x).sum()) if prior.has_value else math.nan
+
     def prior(self, weight: float) -> Any:
         return self.problem.prior.with_weight(weight)  # type: ignore[union-attr]
-
-
-def _signs(seed: int) -> Callable[[Any], Any]:
-    def of(y: Any) -> Any:
-        signs = np.random.default_rng(seed).integers(0, 2, y.shape) * 2 - 1
-        return arrays.to_device(signs.astype(y.dtype), "cuda" if arrays.is_device(y) else "cpu")
-
-    return of

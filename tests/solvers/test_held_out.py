@@ -201,6 +201,17 @@ def test_data_that_tell_nothing_of_the_weight_are_refused():
         pr.choose_weight(pr.Problem(f, pr.Tikhonov(1.0)))
 
 
+def test_the_progress_of_a_search_without_end_is_bounded():
+    """All weights of the scan are tried, and the bar does not stand at its end meanwhile."""
+    f, tried = pr.LeastSquares(pr.Identity(300), 5 + noise(300)), []
+    problem, stop = pr.Problem(f, pr.L1(1.0)), pr.Stop(iterations=100)
+    with pytest.raises(ArgumentError, match=r"the end .*or give the weight"):
+        pr.choose_weight(problem, "held-out", pr.ADMM(), stop, lambda *at: tried.append(at))
+    fractions = [fraction for fraction, _ in tried]
+    assert fractions == sorted(fractions) and 0.5 < fractions[-1] <= 1
+    assert fractions.count(fractions[-1]) < 5
+
+
 def test_a_noise_level_that_contradicts_is_told():
     A, _, y = blurred(1.0)
     choice = pr.choose_weight(pr.Problem(pr.LeastSquares(A, y), SMOOTH))
