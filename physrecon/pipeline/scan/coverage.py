@@ -14,8 +14,8 @@ import numpy as np
 from physrecon.analytic.view_weights import FULL_TURN, full_turn, missing_wedge
 from physrecon.catalog import DIRECT
 from physrecon.errors import DataError
-from physrecon.geometry.parallel_beam import ParallelBeam
 from physrecon.io import Scan
+from physrecon.io.scans.setup import TurningGeometry
 from physrecon.jobs.scan_job import ScanJob
 from physrecon.pipeline.scan.resolve import find_axis, sample
 from physrecon.preprocess.coverage import cut_off_edges, object_reach
@@ -44,7 +44,7 @@ class Coverage:
     def cut_off(self) -> bool:
         return self.left or self.right
 
-    def completed(self, geometry: ParallelBeam) -> bool:
+    def completed(self, geometry: TurningGeometry) -> bool:
         """Whether opposite views see all that the edges cut off."""
         if not self.turn or self.center is None:
             return False

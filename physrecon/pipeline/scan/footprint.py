@@ -88,8 +88,24 @@ def rows_that_fit(job: ScanJob, scan: Scan, grid: Grid, budget: int) -> int:
 
 def chosen_rows(job: ScanJob, total: int) -> slice:
     """The detector rows to reconstruct, of `total`, both ends given."""
+    return _chosen(job, total, "rows")
+
+
+def chosen_slices(job: ScanJob, total: int) -> slice:
+    """The slices of a volume to reconstruct, of `total`, by a beam whose rays cross many of them.
+
+    Raises ArgumentError for a part of them by an iterative method."""
+    if job.slices and job.method not in DIRECT:
+        raise ArgumentError(
+            f"slices: expected a direct method for some of the slices, as rays cross many of them, "
+            f"got {job.method}; drop --slices, --bin N, or choose --method fdk"
+        )
+    return _chosen(job, total, "slices")
+
+
+def _chosen(job: ScanJob, total: int, name: str) -> slice:
     rows = sizes.parse_slices(job.slices or ":")
     stop = total if rows.stop is None else rows.stop
     if not rows.start < stop <= total:
-        raise ArgumentError(f"slices: expected rows within 0:{total}, got {job.slices}")
+        raise ArgumentError(f"slices: expected {name} within 0:{total}, got {job.slices}")
     return slice(rows.start, stop)

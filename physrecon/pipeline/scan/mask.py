@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from physrecon.analytic.view_weights import full_turn
 from physrecon.errors import ArgumentError
 from physrecon.geometry.grid import Grid
-from physrecon.geometry.parallel_beam import ParallelBeam
+from physrecon.io.scans.setup import TurningGeometry
 
 
-def field_of_view(scan: ParallelBeam) -> float:
+def field_of_view(scan: TurningGeometry) -> float:
     """Its radius, in the unit of the pixels.
 
     Raises ArgumentError for an axis beside the detector, about which no voxel is always seen."""

@@ -16,6 +16,7 @@ import numpy as np
 from physrecon.catalog import DIRECT, LIKELIHOODS, SOLVERS, find
 from physrecon.errors import ArgumentError
 from physrecon.geometry.grid import Grid
+from physrecon.geometry.parallel_beam import ParallelBeam
 from physrecon.io import (
     NO_FLATS,
     Scan,
@@ -39,14 +40,22 @@ from physrecon.pipeline.problem import with_choices, with_iterations, words_of_c
 from physrecon.pipeline.provenance import provenance
 from physrecon.pipeline.scan.checks import scan_warnings
 from physrecon.pipeline.scan.coverage import Coverage, coverage_warnings, look, width
-from physrecon.pipeline.scan.footprint import chosen_rows, peak_bytes, rows_that_fit, state_bytes
+from physrecon.pipeline.scan.direct import rows_needed
+from physrecon.pipeline.scan.footprint import (
+    chosen_rows,
+    chosen_slices,
+    peak_bytes,
+    rows_that_fit,
+    state_bytes,
+)
 from physrecon.pipeline.scan.mask import field_of_view, mask_outside
 from physrecon.pipeline.scan.measure import SlabData, measure
 from physrecon.pipeline.scan.model_check import check_row
-from physrecon.pipeline.scan.problem import reconstruct, slab_problem
+from physrecon.pipeline.scan.problem import Slab, reconstruct, slab_problem
 from physrecon.pipeline.scan.resolve import sample, with_center, with_settings
 from physrecon.pipeline.task import Footprint, Outcome, Piece, Words
 from physrecon.pipeline.work import PieceWork
+from physrecon.preprocess.defects import Repairs
 from physrecon.problem import Problem
 
 # Endings of files that we do not write.
@@ -57,7 +66,8 @@ OTHER_FORMATS = (
 
 
 class ScanTask:
-    """rows: of the detector, both ends given.  geometry, grid: of these rows."""
+    """rows: of the detector, both ends given.  geometry: of these rows.  slices: of all slices that
+    they see, those to reconstruct.  whole_grid, grid: of all slices, and of these."""
 
     words: ClassVar[Words] = Words("recon", "slices", "slab", "volume.h5")
 
@@ -65,8 +75,9 @@ class ScanTask:
         self.job, self.scan = job, scan
         self.notes = tuple(scan.notes)
         self.methods = tuple(SOLVERS)
-        self.rows = chosen_rows(job, scan.shape[1])
-        self.geometry = scan.geometry.part(self.rows)
+        whole = scan.geometry
+        self.rows = chosen_rows(job, scan.shape[1]) if whole.separable else slice(0, whole.shape[1])
+        self.geometry = whole.part(self.rows)
         self._fingerprint: list[str] = []  # of the input, once it is read
         self.found: dict[str, str] = {}
 
@@ -82,8 +93,34 @@ class ScanTask:
         return width(job, self.scan, None if job.width != "auto" else self.coverage)
 
     @cached_property
-    def grid(self) -> Grid:
+    def whole_grid(self) -> Grid:
         return self.geometry.default_grid(self.width)
+
+    @cached_property
+    def slices(self) -> slice:
+        count = self.whole_grid.shape[0]
+        return slice(0, count) if self.geometry.separable else chosen_slices(self.job, count)
+
+    @cached_property
+    def grid(self) -> Grid:
+        return self.whole_grid.part(self.slices)
+
+    def slab(self, part: slice) -> Slab:
+        """Some of the slices to reconstruct, with the rows that they need."""
+        geometry, first = self.geometry, self.slices.start
+        if self.job.center != "auto":
+            geometry = geometry.with_center(float(self.job.center))
+        place = slice(first + part.start, first + part.stop)
+        rows = slice(0, self.geometry.shape[1])
+        if geometry.separable or self.job.method in DIRECT:
+            rows = rows_needed(geometry, self.whole_grid, place)
+        return Slab(geometry, self.whole_grid, place, rows)
+
+    def measure(self, slab: Slab) -> tuple[SlabData, Repairs]:
+        """The data of the rows of a slab."""
+        first = self.rows.start
+        rows = slice(first + slab.rows.start, first + slab.rows.stop)
+        return measure(self.job, self.scan, rows)
 
     @classmethod
     @contextmanager
@@ -226,23 +263,21 @@ class ScanTask:
         return slab_problem(self.job, A, data.to(self.job.device)), where
 
     def make(self, footprint: Footprint, piece: Piece, work: PieceWork) -> Outcome:
-        job, part, first = self.job, piece.place, self.rows.start
-        data, repairs = measure(job, self.scan, slice(first + part.start, first + part.stop))
-        geometry = self.geometry.part(part).with_center(float(job.center))
-        at = (self.rows.stop - first) // 2 - part.start  # the row that is checked
-        row = data.row(at) if 0 <= at < part.stop - part.start else None
-        volume, reason = reconstruct(
-            job, data, geometry, self.grid.part(part), self.grid.shape[0], work
-        )
+        job, part, slab = self.job, piece.place, self.slab(piece.place)
+        data, repairs = self.measure(slab)
+        at = (self.rows.stop - self.rows.start) // 2 - part.start  # the row that is checked
+        checks = isinstance(slab.scan, ParallelBeam) and 0 <= at < part.stop - part.start
+        row = data.row(at) if checks else None
+        volume, reason = reconstruct(job, data, slab, self.grid.shape[0], work)
         facts = {}
-        if row is not None:
+        if row is not None and isinstance(slab.scan, ParallelBeam):
             work.progress(None, "checking the model")
-            one = slice(at, at + 1)
-            grid = self.grid.part(part).part(one)
-            checked = check_row(row, volume[one], geometry.part(one), grid, self._mended)
-            facts = facts_of(job, checked, f"row {first + part.start + at}")
+            one = slice(at + part.start, at + part.start + 1)
+            scan, grid = slab.scan.part(one), self.grid.part(one)
+            checked = check_row(row, volume[at : at + 1], scan, grid, self._mended)
+            facts = facts_of(job, checked, f"row {self.rows.start + at + part.start}")
         if job.mask == "circle":
-            mask_outside(volume, self.grid.part(part), field_of_view(geometry))
+            mask_outside(volume, self.grid.part(part), field_of_view(slab.scan))
         repairs = replace(repairs, no_darks=False)  # the notes state it
         return Outcome(volume, reason, repairs, facts=facts)
 

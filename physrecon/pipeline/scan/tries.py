@@ -20,7 +20,7 @@ from physrecon.pipeline.messages import Messages, NoMessages
 from physrecon.pipeline.problem import with_iterations
 from physrecon.pipeline.run import open_task
 from physrecon.pipeline.scan.mask import field_of_view, mask_outside
-from physrecon.pipeline.scan.measure import SlabData, measure
+from physrecon.pipeline.scan.measure import SlabData
 from physrecon.pipeline.scan.problem import reconstruct
 from physrecon.pipeline.scan.task import ScanTask
 from physrecon.pipeline.work import PieceWork
@@ -112,14 +112,14 @@ def _tried(
             began = time.perf_counter()
             job = _one_row(make_job(found | chosen), row)
             one = ScanTask(job, scan).resolved(NoMessages(), kept)
+            slab = one.slab(slice(0, 1))
             key = (find(LIKELIHOODS, job.likelihood).raw_counts, *_corrections(job))
             if key not in measured:
-                measured[key], _ = measure(job, scan, one.rows)
-            geometry = one.geometry.with_center(float(one.job.center))
+                measured[key], _ = one.measure(slab)
             with PieceWork(progress.within(1), kept, job.device) as work:
-                volume, reason = reconstruct(one.job, measured[key], geometry, one.grid, 1, work)
+                volume, reason = reconstruct(one.job, measured[key], slab, 1, work)
             if one.job.mask == "circle":
-                mask_outside(volume, one.grid, field_of_view(geometry))
+                mask_outside(volume, one.grid, field_of_view(slab.scan))
             yield Try(chosen, volume[0], reason, time.perf_counter() - began)
             progress.advance(1)
 
