@@ -230,16 +230,19 @@ def open_scan(
     path, group = file_and_group(checked_path("open_scan", path))
     stated = (angle_unit, line_integrals, allow_root, group, transmission)
     options = ReadOptions(*stated, None if axes is None else parse_axes(axes))
+    given = Supplied(angles, flats, darks, data_mask, pixel_size, exclude_views, geometry)
+    reading = given.added_to(_reading(path, options))
+    with undone_by(reading.close):
+        counts = not (line_integrals or transmission or reading.line_integrals)
+        return _scan(path, cropped_and_binned(reading, crop, bin, counts), options)
+
+
+def _reading(path: Path, options: ReadOptions) -> ScanReading:
     content = content_of(path, WANTED)
     reading = first_reading("physrecon.io.scans", SCAN_READERS, path, content, options)
     if reading is None:
         raise unrecognised(path, content, WANTED, ADVICE)
-    given = Supplied(angles, flats, darks, data_mask, pixel_size, exclude_views, geometry)
-    reading = given.added_to(reading)
-    with undone_by(reading.close):
-        counts = not (line_integrals or transmission or reading.line_integrals)
-        reading = cropped_and_binned(reading, crop, bin, counts)
-        return _scan(path, reading, options)
+    return reading
 
 
 def _scan(path: Path, reading: ScanReading, options: ReadOptions) -> Scan:

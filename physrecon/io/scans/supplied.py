@@ -40,8 +40,8 @@ class Supplied:
     NumPy, or `FILE.h5::/path`.  flats, darks: images of the rows and columns of the projections.
     data_mask: an image of them, or one per view, not 0 where data are left out.
     pixel_size: "0.65um", or "0.65,0.7um" for (row, column).  exclude_views: "100:110,150" of the
-    projections, counted from 0, ends not included.  geometry: fields of `ScanSetup` as texts, or
-    its kind alone."""
+    projections, counted from 0, ends not included.  geometry: fields of `ScanSetup` as texts, and
+    row_offset; or the kind alone."""
 
     angles: Angles | None = None
     flats: str | Path | None = None
@@ -137,10 +137,13 @@ class Supplied:
     def _with_setup(self, reading: ScanReading) -> ScanReading:
         if not self.geometry:
             return reading
-        kind = self.geometry
-        given = setup_of({"kind": kind} if isinstance(kind, str) else kind)
-        setup, notes = reading.setup.overridden_by(given, reading.projections.shape[1])
-        return replace(reading, setup=setup, notes=(*reading.notes, *notes))
+        table = self.geometry
+        table = {"kind": table} if isinstance(table, str) else dict(table)
+        offset = table.pop("row_offset", reading.row_offset)
+        given = setup_of(table)
+        setup, said = reading.setup.overridden_by(given, reading.projections.shape[1])
+        notes = (*reading.notes, *said)
+        return replace(reading, setup=setup, row_offset=float(offset), notes=notes)
 
     def _kept(self, views: int) -> NDArray[np.bool_]:
         """Mask of the views that are not excluded."""
