@@ -87,7 +87,7 @@ COMMANDS = {
     "report": "write a result as one page: slices, values, check of the model, job",
     "help": "explain a command",
 }  # of the command line, with their descriptions
-DIRECT = ("fbp",)
+DIRECT = ("fbp", "fdk")  # of parallel beams, and of fan and cone beams
 METHODS = (*DIRECT, *SOLVERS)
 IMAGE_DIRECT = ("wiener", "tikhonov")
 # Those that take views one by one, and one that equals `cgls` on a linear blur:
@@ -98,6 +98,9 @@ WEIGHT_RULES = ("held-out", "gcv", "discrepancy")
 # Copies from rooms that must not import this file; tests/test_catalog.py compares them.
 FILTERS = ("ram-lak", "shepp-logan", "cosine", "hamming", "hann")
 PADDINGS = ("zero", "edge")
+BEAMS = ("parallel", "tilted", "fan", "cone", "helical")  # of `io.scans.setup`
+DETECTORS = ("flat", "curved")
+ROTATIONS = ("auto", "counterclockwise", "clockwise")
 OVERWRITE = "replace a finished output"  # of --overwrite, for every command
 RINGS = ("none", "sort")
 ZINGERS = ("auto", "none")  # of `preprocess.zingers`

@@ -93,6 +93,25 @@ def parse_pixel_size(text: str) -> tuple[tuple[float, float], str]:
     return size, match[3]
 
 
+def parse_quantity(where: str, value: object, count: int = 1) -> tuple[list[float], str]:
+    """(`count` numbers, unit or "") of `410.66mm` or `0,0,1.5mm`.  Raises ArgumentError."""
+    text = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    match = re.fullmatch(rf"((?:\s*{_NUMBER}\s*,)*\s*{_NUMBER})\s*([^\d\s,.]*)\s*", text)
+    numbers = [float(number) for number in match[1].split(",")] if match else []
+    if len(numbers) != count or not all(map(math.isfinite, numbers)) or not match:
+        made = "0,0,1.5mm along z, the beam and the columns" if count > 1 else "410.66mm"
+        raise ArgumentError(f"{where}: expected a number and a unit such as {made}, got {text!r}")
+    return numbers, match.groups()[-1]
+
+
+def parse_angle(text: str) -> tuple[float, str]:
+    """(angle, unit) of `0.3deg`.  Raises ArgumentError."""
+    match = re.fullmatch(rf"\s*{_NUMBER}\s*(deg|rad|°)\s*", text)
+    if not match:
+        raise ArgumentError(f"angle: expected an angle in deg or rad such as 0.3deg, got {text!r}")
+    return float(match[1]), match[2]
+
+
 def parse_range(text: str) -> tuple[float, float]:
     """(low, high) of `0:1.5`.  Raises ArgumentError."""
     match = re.fullmatch(rf"\s*{_NUMBER}\s*:\s*{_NUMBER}\s*", text)

@@ -127,14 +127,19 @@ def test_the_words_of_other_rooms_are_theirs():
     from physrecon.arrays.device import DEVICES
     from physrecon.cli.main import parser
     from physrecon.datasets.simulate import PHANTOMS
+    from physrecon.geometry.point_source import DETECTORS
     from physrecon.geometry.turning_scan import ANGLE_UNITS
     from physrecon.io.images.linearise import CURVES
+    from physrecon.io.scans import setup
     from physrecon.io.units import LENGTHS
     from physrecon.jobs.image_job import ImageJob
     from physrecon.operators.blur.arguments import BOUNDARIES
     from physrecon.preprocess.rings import RINGS
     from physrecon.preprocess.zingers import ZINGERS
 
+    assert tuple(setup.KINDS) == catalog.BEAMS
+    assert ("auto", *setup.SENSES) == catalog.ROTATIONS
+    assert DETECTORS == catalog.DETECTORS
     assert tuple(FILTERS) == catalog.FILTERS and PADDINGS == catalog.PADDINGS
     assert DEVICES == catalog.DEVICES and ANGLE_UNITS == catalog.ANGLE_UNITS
     assert ("none", *RINGS) == catalog.RINGS

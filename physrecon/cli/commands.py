@@ -54,10 +54,9 @@ def info(messages: Messages, files: Sequence[str], **options: Any) -> int:
 
     code = 0
     job = _built(jobs.ScanJob, "info", {"input": "-", "output": "-", **options})
-    given = {name: getattr(job, name) for name in jobs.SUPPLIED}
     for path in files:  # a file that cannot be read does not stop the others
         try:
-            found = description(path, job.angle_unit, **given)
+            found = description(path, job.angle_unit, **job.supplied)
         except PhysreconError as problem:
             code = complain(problem, messages.json)
             continue
@@ -79,7 +78,12 @@ def find_center(messages: Messages, input: str, plot: str | None = None, **optio
     require_machine(job, messages)
     with ScanTask.open(job) as task:
         messages.introduce((), (), task.warnings())
-        found = (task.coverage and task.coverage.axis) or find_axis(job, task.scan)
+        if (kind := task.scan.beam_kind) != "parallel":
+            raise ArgumentError(
+                f"find-center: expected a parallel beam, got a {kind} one; compare columns with "
+                "physrecon try --vary center=FIRST..LAST/STEP, and give the best with --center"
+            )
+        found = (task.coverage and task.coverage.axis) or find_axis(task.job, task.scan)
         say_axis(found, messages)
         for name, column in found.methods.items():
             messages.result(f"  {name} {column:.2f}")
@@ -140,8 +144,7 @@ def convert(messages: Messages, input: str, output: str, **options: Any) -> int:
             messages.warn(f"out_range: {facts[CLIPPED]}, are clipped; give a wider range")
         messages.result(f"{job.output}: {as_printed(facts.get('stored', job.out_dtype))}")
         return 0
-    given = {name: getattr(job, name) for name in jobs.SUPPLIED}
-    with open_scan(job.input, job.angle_unit, **given) as scan:
+    with open_scan(job.input, job.angle_unit, **job.supplied) as scan:
         messages.introduce([scan.summary()], scan.notes, ())
         for lost in convert_scan(job.output, scan, job.overwrite):
             messages.warn(lost)

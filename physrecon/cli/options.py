@@ -91,7 +91,7 @@ def info(parser: Parser) -> None:
 
 
 def find_center(parser: Parser) -> None:
-    names = {"input", "angle_unit", "air", "slices", "threads", *jobs.SUPPLIED} - {"pixel_size"}
+    names = {"input", "angle_unit", "air", "slices", "threads", *jobs.SUPPLIED}
     add_options(parser, _some(*names))
     parser.add_argument(
         "--plot",
@@ -212,7 +212,7 @@ def _overwrite(parser: Parser) -> None:
 
 def _some(*names: str) -> list[Option]:
     """The named options of a scan."""
-    return [field for field in _fields(jobs.ScanJob) if field.key in names]
+    return [field for field in _fields(jobs.ScanJob) if field.key.partition(".")[0] in names]
 
 
 def _records(parser: Any) -> None:

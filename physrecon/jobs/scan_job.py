@@ -30,7 +30,7 @@ from physrecon.catalog import (
 )
 from physrecon.jobs.model import Job
 from physrecon.jobs.options import option
-from physrecon.jobs.settings import PriorSettings
+from physrecon.jobs.settings import GeometrySettings, PriorSettings
 from physrecon.jobs.types import (
     Axes,
     Bin,
@@ -52,7 +52,7 @@ from physrecon.sizes import parse_span
 SUPPLIED = (
     *("line_integrals", "transmission", "allow_root"),
     *("angles", "flats", "darks", "data_mask", "pixel_size", "exclude_views"),
-    *("axes", "crop", "bin"),
+    *("axes", "crop", "bin", "geometry"),
 )
 
 
@@ -78,7 +78,9 @@ class ScanJob(Job):
         "a slice", metavar="NAME",
     )  # fmt: skip
     method: Annotated[str, one_of(METHODS)] = option(
-        METHODS[0], "direct or iterative; unless given, with a prior one that suits it"
+        METHODS[0],
+        "direct or iterative; unless given, fdk for a fan or cone beam, and with a "
+        "prior one that suits it",
     )
     likelihood: Annotated[str, one_of(LIKELIHOODS)] = option(
         "least-squares",
@@ -88,9 +90,10 @@ class ScanJob(Job):
         "auto", "line integral by which an outlier is off, for huber and student-t", metavar="SIZE"
     )
     prior: PriorSettings | None = None
-    filter: Annotated[str, one_of(FILTERS)] = option("ram-lak", "filter of fbp")
+    geometry: GeometrySettings | None = None
+    filter: Annotated[str, one_of(FILTERS)] = option("ram-lak", "filter of fbp and fdk")
     padding: Annotated[str, one_of(PADDINGS)] = option(
-        "zero", "what lies beside the detector in fbp; edge for an object wider than it"
+        "zero", "what lies beside the detector in fbp and fdk; edge for an object wider than it"
     )
     center: Column = option(
         "auto", "detector column of the rotation axis, 0-based", metavar="COLUMN"
@@ -104,8 +107,9 @@ class ScanJob(Job):
         "none", "circle sets voxels that not all views see to 0", alone="circle"
     )
     slices: Rows | None = option(
-        None, "detector rows, b not included (default: all)", metavar="a:b"
-    )
+        None, "detector rows, of a cone beam slices of the volume by fdk, b not included (default: "
+        "all)", metavar="a:b",
+    )  # fmt: skip
     rings: Annotated[str, one_of(RINGS)] = option(
         "none", "remove ring artefacts, sort (Vo 2018) where no name is given", alone="sort"
     )
@@ -186,6 +190,19 @@ class ScanJob(Job):
         if self.angles is None or parse_span(self.angles):
             return plain
         return plain.model_copy(update={"angles": str(Path(self.angles).resolve())})
+
+    @property
+    def supplied(self) -> dict[str, Any]:
+        """The arguments of `open_scan` that the job gives."""
+        given = {name: getattr(self, name) for name in SUPPLIED}
+        table = self.geometry and self.geometry.model_dump(exclude_none=True)
+        return given | {"geometry": table}
+
+    @classmethod
+    def unfolded(cls, values: dict[str, Any]) -> dict[str, Any]:
+        values = super().unfolded(values)
+        kind = values.get("geometry")
+        return values | {"geometry": {"kind": kind}} if isinstance(kind, str) else values
 
     def _details(self) -> list[str]:
         return [self.filter] if self.method in DIRECT else []

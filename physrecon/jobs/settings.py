@@ -1,4 +1,4 @@
-"""The tables of a job: [stop] and [prior]."""
+"""The tables of a job: [stop], [prior] and [geometry]."""
 
 from __future__ import annotations
 
@@ -7,12 +7,29 @@ from typing import Annotated, Any, Self
 
 from pydantic import ConfigDict, ValidationError, create_model, model_serializer, model_validator
 
-from physrecon.catalog import PRIORS, WEIGHT_RULES, find, nearest
+from physrecon.catalog import (
+    BEAMS,
+    DETECTORS,
+    PRIORS,
+    ROTATIONS,
+    WEIGHT_RULES,
+    find,
+    nearest,
+)
 from physrecon.errors import ArgumentError
 from physrecon.jobs.checks import auto_factor
 from physrecon.jobs.complaints import complaint
 from physrecon.jobs.options import Table, option
-from physrecon.jobs.types import Iterations, PriorWeight, Tolerance, Weight, one_of
+from physrecon.jobs.types import (
+    Angle,
+    Iterations,
+    Length,
+    PriorWeight,
+    Tolerance,
+    Vector,
+    Weight,
+    one_of,
+)
 
 # `gain` at which a solution with a prior has converged.  Measured by benchmarks/convergence.py: f +
 # prior is then 1e-5 to 9e-4 above its least value, in tomography, deconvolution and denoising with
@@ -117,3 +134,54 @@ class PriorSettings(PriorTable):
             **{k: v for k, v in values.items() if k != "slicewise"},
             "slicewise": self.slicewise,
         }
+
+
+class GeometrySettings(Table):
+    """Source and detector, where the file states none or states them wrongly.
+
+    Lengths have a unit, px for columns of the detector."""
+
+    kind: Annotated[str | None, one_of(BEAMS)] = option(
+        None, "shape of the beam, if the file does not state it; unless given, a cone (a fan for "
+        "one row) with distances, else parallel",
+        flag="--geometry", metavar="NAME",
+    )  # fmt: skip
+    source_origin: Length | None = option(
+        None, "distance from the source to the axis of rotation such as 410mm",
+        flag="--source-origin", metavar="LENGTH",
+    )  # fmt: skip
+    source_detector: Length | None = option(
+        None, "distance from the source to the detector", flag="--source-detector",
+        metavar="LENGTH",
+    )  # fmt: skip
+    detector: Annotated[str | None, one_of(DETECTORS)] = option(
+        None, "shape of the detector of a fan or cone beam, flat unless given: curved is an arc "
+        "about the source",
+        flag="--detector", metavar="NAME",
+    )  # fmt: skip
+    rotation: Annotated[str, one_of(ROTATIONS)] = option(
+        "auto", "sense in which source and detector turn, seen from the last row; auto compares "
+        "both where the file states none",
+        flag="--rotation", metavar="NAME",
+    )  # fmt: skip
+    rise: Length | None = option(
+        None, "way of the source along the axis in a full turn, of a helix", flag="--rise",
+        metavar="LENGTH",
+    )  # fmt: skip
+    row_offset: float | None = option(
+        None, "rows from the height of the source to the middle of the detector"
+    )
+    tilt: Angle | None = option(
+        None, "angle by which the axis leans towards the source of a parallel beam, such as 30deg",
+        flag="--tilt", metavar="ANGLE",
+    )  # fmt: skip
+    roll: Angle | None = option(
+        None, "angle of the detector about the beam, of a cone or tilted beam", flag="--roll",
+        metavar="ANGLE",
+    )  # fmt: skip
+    pitch: Angle | None = option(None, "angle by which higher rows lean away from the source")
+    yaw: Angle | None = option(None, "angle by which higher columns lean away from the source")
+    source_offset: Vector | None = option(
+        None, "way of the source alone along the axis, the beam and the columns: 0,0,1.5mm"
+    )
+    shifts: Vector | None = option(None, "way of source and detector together, in that order")

@@ -26,11 +26,13 @@ from physrecon.jobs.checks import (
     whole,
 )
 from physrecon.sizes import (
+    parse_angle,
     parse_axes,
     parse_bin,
     parse_bytes,
     parse_crop,
     parse_pixel_size,
+    parse_quantity,
     parse_range,
     parse_runs,
     parse_slices,
@@ -132,6 +134,9 @@ Bytes = Annotated[int, _checked(_parsed(parse_bytes))]
 Views = Annotated[str, _checked(_parsed(partial(parse_runs, "views"), keep=True))]
 Axes = Annotated[str, _checked(_parsed(parse_axes))]
 PixelSize = Annotated[str, _checked(_parsed(parse_pixel_size, keep=True))]
+Length = Annotated[str, _checked(_parsed(partial(parse_quantity, "length"), keep=True))]
+Angle = Annotated[str, _checked(_parsed(parse_angle, keep=True))]
+Vector = Annotated[str, _checked(_parsed(partial(parse_quantity, "vector", count=3), keep=True))]
 Crop = Annotated[str, _checked(_parsed(parse_crop, keep=True))]
 Bin = Annotated[str, _checked(_parsed(parse_bin, keep=True))]
 GreyValue = Annotated[float, _checked(number("a grey value > 0", holds=positive))]

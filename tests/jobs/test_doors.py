@@ -86,6 +86,17 @@ SCAN = [
     ("--zingers none", 'zingers = "none"'),
     ("--allow-root raw", 'allow_root = "raw"'),
     ("--slab-rows 8", "slab_rows = 8"),
+    ("--geometry fan", 'geometry = "fan"'),
+    ("--source-origin 410.66mm --source-detector 0.5m --detector curved --rotation clockwise",
+     'geometry = {source_origin = "410.66mm", source_detector = "0.5m", detector = "curved", '
+     'rotation = "clockwise"}'),
+    ("--geometry tilted --tilt 30deg --roll 0.1rad",
+     'geometry = {kind = "tilted", tilt = "30deg", roll = "0.1rad"}'),
+    ("--geometry helical --rise 2mm --set geometry.row_offset=2.5 --set geometry.pitch=1deg",
+     'geometry = {kind = "helical", rise = "2mm", row_offset = 2.5, pitch = "1deg"}'),
+    ("--set geometry.yaw=-1deg --set geometry.source_offset=0,0,1.5mm "
+     "--set geometry.shifts=1,0,0px",
+     'geometry = {yaw = "-1deg", source_offset = "0,0,1.5mm", shifts = "1,0,0px"}'),
 ]  # fmt: skip
 IMAGE = [
     ("--boundary reflect", 'boundary = "reflect"'),

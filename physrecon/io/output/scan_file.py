@@ -102,6 +102,7 @@ def convert_scan(path: str | Path, scan: Scan, overwrite: bool = False) -> list[
     lost = {
         "when the flats were taken, which are taken as one": scan.flat_positions is not None,
         "the counts of the beam monitor and the counting times": scan.beam is not None,
+        f"the {scan.beam_kind} beam: pass its [geometry] again": scan.beam_kind != "parallel",
         "that the rows are not the middle ones of the detector": scan.row_offset != 0,
         "that the data are line integrals: pass --line-integrals again": scan.line_integrals,
         "that the data are transmissions: pass --transmission again": scan.transmission,

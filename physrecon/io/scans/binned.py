@@ -160,8 +160,9 @@ def cropped_and_binned(
         darks=smaller(reading.darks),
         pixel_size=pixel,
         center=axis,
-        row_offset=(rows.start + rows.stop - whole[0]) / (2 * bins[0]),
+        row_offset=(reading.row_offset + (rows.start + rows.stop - whole[0]) / 2) / bins[0],
         bins=bins,
+        setup=reading.setup.binned(bins[1]),
         notes=(*reading.notes, *said),
     )
 

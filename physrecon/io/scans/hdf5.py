@@ -14,13 +14,13 @@ from physrecon.io import hdf5_kind
 from physrecon.io.content import HDF5, Content
 from physrecon.io.hdf5_safety import SafeHDF5, damage_reported, where_in_file
 from physrecon.io.opened import undone_by
-from physrecon.io.scans import cil, exchange, nexus, plain
+from physrecon.io.scans import cil, exchange, htc, nexus, plain
 from physrecon.io.scans.reading import ReadOptions, ScanReading
 
 Layout = Callable[[SafeHDF5, str | None], ScanReading | None]
 
 # Each takes the opened file and the group that the user names, None for any.
-LAYOUTS: tuple[Layout, ...] = (exchange.read, cil.read, nexus.read, plain.read)
+LAYOUTS: tuple[Layout, ...] = (exchange.read, cil.read, nexus.read, htc.read_hdf5, plain.read)
 
 
 def read(path: Path, content: Content, options: ReadOptions) -> ScanReading | None:

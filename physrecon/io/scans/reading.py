@@ -15,6 +15,7 @@ from physrecon import sizes
 from physrecon.errors import ArgumentError, DataError
 from physrecon.geometry.turning_scan import ANGLE_UNITS
 from physrecon.io.scans.frames import Frames, StoredArray
+from physrecon.io.scans.setup import NOTHING_STATED, ScanSetup
 
 SAID = 8  # numbers of frames that a note names
 STANDS_OUT = 3.0  # times the beam of the views around
@@ -47,8 +48,11 @@ class ScanReading:
 
     angles: (views,) as stored, or None; `no_angles` is then the error for a scan without them.
     angle_unit: as stated, "" if it is not.  pixel_size: ((row, column), unit) or None.
-    row_offset: rows from the middle of the detector to that of these frames.  bins: pixels of the
-    detector in one of theirs, along rows and columns.
+    center: column of the axis of rotation.  row_offset: rows from the middle of the detector, or
+    from the height of the source where a file states it, to the middle of these frames.  bins:
+    pixels of the detector in one of theirs, along rows and columns.
+    setup: source, detector and axis as stated.  line_integrals: the file states that the data are
+    −log(transmission).
     flat_positions: (flats,) in 0..1 or None.  beam: counts of the open beam in the views (views,)
     and in the flats (flats,), in any unit, by a monitor and the counting times; NaN for the few
     that have none; or None.
@@ -66,6 +70,8 @@ class ScanReading:
     center: float | None = None
     row_offset: float = 0.0
     bins: tuple[int, int] = (1, 1)
+    setup: ScanSetup = NOTHING_STATED
+    line_integrals: bool = False
     flat_positions: NDArray[np.float64] | None = None
     beam: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
     beside: tuple[tuple[str, str], ...] = ()

@@ -6,16 +6,18 @@ read by blocks of rows when they are indexed."""
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from physrecon.errors import DataError
+from physrecon.errors import ArgumentError, DataError
 from physrecon.geometry.parallel_beam import ParallelBeam
+from physrecon.geometry.tilted_beam import TiltedBeam
 from physrecon.io import units
 from physrecon.io.content import (
     checked_path,
@@ -29,12 +31,13 @@ from physrecon.io.opened import Closing, UnchangedFiles, middle_plane, undone_by
 from physrecon.io.scans.binned import cropped_and_binned
 from physrecon.io.scans.frames import Frames
 from physrecon.io.scans.reading import ReadOptions, ScanReading
+from physrecon.io.scans.setup import NOTHING_STATED, ScanSetup, TurningGeometry
 from physrecon.io.scans.supplied import Angles, Supplied
 from physrecon.notebook import html
 from physrecon.sizes import parse_axes
 
 # Modules of `io.scans`, each with `read(path, content, options) -> ScanReading | None`.
-SCAN_READERS = ("hdf5", "images")
+SCAN_READERS = ("hdf5", "htc", "images")
 WANTED = "a scan (HDF5, a stack or a folder of images)"
 
 NO_FLATS = "flats: none; a reconstruction needs them, --air, --transmission or --line-integrals"
@@ -53,8 +56,9 @@ class Scan(Closing):
     views (views,) and in the flats (flats,), from a monitor and the counting times, for
     `pr.prepare`; None if unknown.  angles: (views,) in `angle_unit`.
     pixel_size: (row, column) in `length_unit`, or None.  center: column of the rotation axis if the
-    file states it, else None.  row_offset: rows from the middle of the detector to that of the
-    projections.  bins: pixels of the detector in one of theirs.
+    file states it, else None.  row_offset: rows from the middle of the detector, or from the
+    height of the source where that is stated, to the middle of the projections.  bins: pixels of
+    the detector in one of theirs.  setup: source, detector and axis as stated.
     line_integrals: the data are −log(transmission) already, not counts.  transmission: they are
     transmissions already.
     notes: sentences for the user, the unused facts among them.  unused: facts that the file states
@@ -84,6 +88,7 @@ class Scan(Closing):
     files: tuple[Path, ...] = field(repr=False)
     close: Callable[[], None] = field(repr=False)
     beside: tuple[str, ...] = ()
+    setup: ScanSetup = NOTHING_STATED
 
     def __repr__(self) -> str:
         size = " × ".join(f"{v:g}" for v in self.pixel_size or ())
@@ -110,16 +115,24 @@ class Scan(Closing):
         return self.projections.dtype
 
     @property
-    def geometry(self) -> ParallelBeam:
-        """The scan's beam; its axis is in the middle of the detector unless the file states it."""
-        return ParallelBeam(
+    def geometry(self) -> TurningGeometry:
+        """Source and detector; the axis is in the middle of the detector unless it is stated.
+
+        Raises ArgumentError if what is stated makes no scan."""
+        return self.setup.geometry(
             self.angles,
             self.shape[1:],
             angle_unit=self.angle_unit,
-            pixel_size=self.pixel_size or 1.0,
+            pixel_size=self.pixel_size,
+            unit=self.length_unit,
             center=self.center,
             row_offset=self.row_offset,
         )
+
+    @property
+    def beam_kind(self) -> str:
+        """The kind of its geometry: "parallel", "tilted", "fan", "cone" or "helical"."""
+        return self.setup.kind_of(self.shape[1])
 
     def require_flats(self) -> None:
         """Raise DataError for counts without flats, which give no line integrals."""
@@ -140,8 +153,9 @@ class Scan(Closing):
         views, rows, columns = self.shape
         span = float(np.ptp(self.angles)) * views / max(views - 1, 1)
         unit = "°" if self.angle_unit == "deg" else " rad"
+        beam = "" if self.beam_kind == "parallel" else f"{self.beam_kind} beam, "
         return (
-            f"{self.path.name}: {self.kind}, {views} views over {span:.4g}{unit}, "
+            f"{self.path.name}: {self.kind}, {beam}{views} views over {span:.4g}{unit}, "
             f"{rows} rows × {columns} columns, flats {len(self.flats)}, darks {len(self.darks)}"
         )
 
@@ -177,6 +191,7 @@ def open_scan(
     axes: str | None = None,
     crop: str | None = None,
     bin: str | int | None = None,
+    geometry: Mapping[str, Any] | str | None = None,
 ) -> Scan:
     """Open a scan: HDF5, a stack or a folder of images; what the file lacks can be given.
 
@@ -195,6 +210,8 @@ def open_scan(
         axes: the order of an array whose file states none; by default "theta:y:x".
         crop: columns "200:1800", or rows and columns "50:150,200:1800", of the detector.
         bin: pixels taken together, 2 or "1,2" of rows and columns; counts are summed.
+        geometry: {"kind": "cone", "source_origin": "410mm", "source_detector": "554mm", …}, the
+            fields of the table [geometry] of a job; they win over those that the file states.
     Returns:
         Scan: its arrays are read when they are indexed; a context manager.
     Raises:
@@ -213,14 +230,19 @@ def open_scan(
     path, group = file_and_group(checked_path("open_scan", path))
     stated = (angle_unit, line_integrals, allow_root, group, transmission)
     options = ReadOptions(*stated, None if axes is None else parse_axes(axes))
+    given = Supplied(angles, flats, darks, data_mask, pixel_size, exclude_views, geometry)
+    reading = given.added_to(_reading(path, options))
+    with undone_by(reading.close):
+        counts = not (line_integrals or transmission or reading.line_integrals)
+        return _scan(path, cropped_and_binned(reading, crop, bin, counts), options)
+
+
+def _reading(path: Path, options: ReadOptions) -> ScanReading:
     content = content_of(path, WANTED)
     reading = first_reading("physrecon.io.scans", SCAN_READERS, path, content, options)
     if reading is None:
         raise unrecognised(path, content, WANTED, ADVICE)
-    reading = Supplied(angles, flats, darks, data_mask, pixel_size, exclude_views).added_to(reading)
-    with undone_by(reading.close):
-        reading = cropped_and_binned(reading, crop, bin, not (line_integrals or transmission))
-        return _scan(path, reading, options)
+    return reading
 
 
 def _scan(path: Path, reading: ScanReading, options: ReadOptions) -> Scan:
@@ -236,8 +258,13 @@ def _scan(path: Path, reading: ScanReading, options: ReadOptions) -> Scan:
     unit, unit_notes = units.angle_unit(
         path.name, reading.angles, reading.angle_unit, options.angle_unit
     )
+    if reading.line_integrals and options.transmission:
+        raise ArgumentError(
+            f"transmission: expected data of one kind, got {path.name}, which states that they are "
+            "line integrals; drop it"
+        )
     files = UnchangedFiles(reading.files)
-    return Scan(
+    scan = Scan(
         path=path,
         kind=reading.kind,
         projections=reading.projections.within(files),
@@ -252,7 +279,7 @@ def _scan(path: Path, reading: ScanReading, options: ReadOptions) -> Scan:
         center=reading.center,
         row_offset=reading.row_offset,
         bins=reading.bins,
-        line_integrals=options.line_integrals,
+        line_integrals=options.line_integrals or reading.line_integrals,
         transmission=options.transmission,
         notes=[
             *unit_notes,
@@ -265,7 +292,25 @@ def _scan(path: Path, reading: ScanReading, options: ReadOptions) -> Scan:
         files=reading.files,
         close=reading.close,
         beside=tuple(_beside(reading)),
+        setup=reading.setup,
     )
+    scan.notes[:0] = _geometry_note(scan)
+    return scan
+
+
+def _geometry_note(scan: Scan) -> list[str]:
+    """The geometry in words unless it is parallel.  Raises ArgumentError if it makes no scan."""
+    geometry, unit = scan.geometry, units.printed(scan.length_unit)
+    if isinstance(geometry, ParallelBeam):
+        return []
+    if isinstance(geometry, TiltedBeam):
+        turns = f"tilt {geometry.tilt:g}, roll {geometry.roll:g} {geometry.angle_unit}"
+        return [f"geometry: tilted parallel beam, {turns}"]
+    return [
+        f"geometry: {scan.beam_kind} beam, source {geometry.source_origin:.6g} {unit} from the "
+        f"axis and {geometry.source_detector:.6g} {unit} from the {geometry.detector} detector, "
+        f"magnification {geometry.magnification:.4g}"
+    ]
 
 
 def _beside(reading: ScanReading) -> Iterator[str]:
@@ -286,6 +331,8 @@ def _rows_of(frames: Frames) -> Iterator[NDArray]:
 
 
 def _field_notes(reading: ScanReading, options: ReadOptions) -> list[str]:
+    if reading.line_integrals and not options.line_integrals:
+        return ["data: line integrals, −log(transmission), as the file states"]
     if options.line_integrals or options.transmission:
         return []
     notes = []

@@ -3,7 +3,7 @@ states wrongly, and views to leave out."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +23,7 @@ from physrecon.io.opened import undone_by
 from physrecon.io.scans.frames import Frames, MaskedFrames
 from physrecon.io.scans.image_frames import frames_of
 from physrecon.io.scans.reading import ScanReading, with_whole_beam
+from physrecon.io.scans.setup import setup_of
 from physrecon.io.units import LENGTHS, length_unit
 
 FORMATS = "a text, NumPy, MATLAB or HDF5 file of angles"
@@ -39,7 +40,8 @@ class Supplied:
     NumPy, or `FILE.h5::/path`.  flats, darks: images of the rows and columns of the projections.
     data_mask: an image of them, or one per view, not 0 where data are left out.
     pixel_size: "0.65um", or "0.65,0.7um" for (row, column).  exclude_views: "100:110,150" of the
-    projections, counted from 0, ends not included."""
+    projections, counted from 0, ends not included.  geometry: fields of `ScanSetup` as texts, and
+    row_offset; or the kind alone."""
 
     angles: Angles | None = None
     flats: str | Path | None = None
@@ -47,6 +49,7 @@ class Supplied:
     data_mask: str | Path | None = None
     pixel_size: str | None = None
     exclude_views: str | None = None
+    geometry: Mapping[str, Any] | str | None = None
 
     def added_to(self, reading: ScanReading) -> ScanReading:
         """The reading with these facts.  The files of flats and darks are closed with it.
@@ -61,7 +64,7 @@ class Supplied:
                 reading = self._without_masked(reading, opened)
                 kept = self._kept(len(reading.projections))
                 reading = self._without_views(with_whole_beam(reading, kept), kept)
-                reading = self._with_pixel_size(reading)
+                reading = self._with_setup(self._with_pixel_size(reading))
             return replace(reading, close=opened.pop_all().close)
 
     def _with_angles(self, reading: ScanReading) -> ScanReading:
@@ -131,6 +134,17 @@ class Supplied:
             notes = (*notes, f"pixel size: as given; the file says {said} {stated[1]}")
         return replace(reading, pixel_size=(size, unit), notes=notes)
 
+    def _with_setup(self, reading: ScanReading) -> ScanReading:
+        if not self.geometry:
+            return reading
+        table = self.geometry
+        table = {"kind": table} if isinstance(table, str) else dict(table)
+        offset = table.pop("row_offset", reading.row_offset)
+        given = setup_of(table)
+        setup, said = reading.setup.overridden_by(given, reading.projections.shape[1])
+        notes = (*reading.notes, *said)
+        return replace(reading, setup=setup, row_offset=float(offset), notes=notes)
+
     def _kept(self, views: int) -> NDArray[np.bool_]:
         """Mask of the views that are not excluded."""
         keep = np.ones(views, np.bool_)
@@ -162,6 +176,7 @@ class Supplied:
             angles=None if reading.angles is None else reading.angles[left],
             flat_positions=positions,
             beam=None if beam is None else (beam[0][left], beam[1]),
+            setup=reading.setup.of_views(left),
             notes=(*reading.notes, said),
         )
 

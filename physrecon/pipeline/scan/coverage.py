@@ -14,10 +14,10 @@ import numpy as np
 from physrecon.analytic.view_weights import FULL_TURN, full_turn, missing_wedge
 from physrecon.catalog import DIRECT
 from physrecon.errors import DataError
-from physrecon.geometry.parallel_beam import ParallelBeam
 from physrecon.io import Scan
+from physrecon.io.scans.setup import TurningGeometry
 from physrecon.jobs.scan_job import ScanJob
-from physrecon.pipeline.scan.resolve import find_axis, sample
+from physrecon.pipeline.scan.resolve import axis_of_diverging, find_axis, sample
 from physrecon.preprocess.coverage import cut_off_edges, object_reach
 from physrecon.preprocess.rotation_axis import Center
 
@@ -44,7 +44,7 @@ class Coverage:
     def cut_off(self) -> bool:
         return self.left or self.right
 
-    def completed(self, geometry: ParallelBeam) -> bool:
+    def completed(self, geometry: TurningGeometry) -> bool:
         """Whether opposite views see all that the edges cut off."""
         if not self.turn or self.center is None:
             return False
@@ -56,6 +56,8 @@ def look(job: ScanJob, scan: Scan) -> Coverage | None:
     """The coverage of the whole scan, so that a part of it has the same slices; None if no row
     can be read or corrected, which is said when the data are read in earnest."""
     geometry = scan.geometry
+    if scan.beam_kind in ("tilted", "helical"):
+        return None  # of their views most end in the object, along the axis
     some = np.unique(np.linspace(0, len(geometry) - 1, VIEWS).astype(int))
     try:
         y, radians = sample(job, scan, slice(0, scan.shape[1]), some)
@@ -68,8 +70,14 @@ def look(job: ScanJob, scan: Scan) -> Coverage | None:
     found = Coverage(left, right, full_turn(geometry.radians))
     if not found.cut_off or not (found.turn or job.method not in DIRECT):
         return found
-    axis = find_axis(job, scan) if job.center == "auto" else None
-    center = round(axis.column, 2) if axis else float(job.center)
+    axis, center = None, 0.0
+    if job.center != "auto":
+        center = float(job.center)
+    elif scan.beam_kind != "parallel":
+        center = axis_of_diverging(scan)[0]
+    else:
+        axis = find_axis(job, scan)
+        center = round(axis.column, 2)
     cut_rows = [row for row, edge in zip(rows, cut, strict=True) if any(edge)]
     reach = max(object_reach(row, radians, center) for row in cut_rows)
     return Coverage(left, right, found.turn, center, axis, reach)

@@ -3,39 +3,53 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 from physrecon import arrays
-from physrecon.analytic.fbp import fbp
-from physrecon.catalog import LIKELIHOODS, find
+from physrecon.catalog import DIRECT, LIKELIHOODS, find
 from physrecon.errors import DataError
 from physrecon.geometry.grid import Grid
-from physrecon.geometry.parallel_beam import ParallelBeam
+from physrecon.io.scans.setup import TurningGeometry
 from physrecon.jobs.scan_job import ScanJob
 from physrecon.operators.base import LinearOperator
 from physrecon.operators.projection.projector import Projector
-from physrecon.pipeline.pieces import split_rows
 from physrecon.pipeline.problem import make_problem, solved
+from physrecon.pipeline.scan.direct import direct
 from physrecon.pipeline.scan.measure import Array, SlabData
 from physrecon.pipeline.work import PieceWork
 from physrecon.problem import Problem
 from physrecon.solvers import Stop
 
-FBP_ROWS = 64  # slices between two steps of the progress bar
+
+class Slab(NamedTuple):
+    """Slices of a volume, and the detector rows that they are reconstructed from.
+
+    scan, grid: of all chosen rows, and of all slices that they see.  part: the slices.  rows: the
+    rows, counted in those of `scan`."""
+
+    scan: TurningGeometry
+    grid: Grid
+    part: slice
+    rows: slice
+
+    def projector(self) -> Projector:
+        """The line integrals of the slices alone along the rays of the rows."""
+        return Projector(self.scan.part(self.rows), self.grid.part(self.part))
 
 
 def reconstruct(
-    job: ScanJob, data: SlabData, scan: ParallelBeam, grid: Grid, rows: int, work: PieceWork
+    job: ScanJob, data: SlabData, slab: Slab, slices: int, work: PieceWork
 ) -> tuple[Array, str]:
-    """The volume (nz, ny, nx) of nz detector rows, and why the solver stopped.
+    """The slices of a slab (nz, ny, nx) from the data of its rows, and why the solver stopped.
 
-    rows: number of rows of the whole job.  Raises DataError if the volume is not finite."""
+    slices: number of slices of the whole job.  Raises DataError if the volume is not finite."""
     data = data.to(job.device)
-    if job.method == "fbp":
-        volume, reason = _fbp_in_parts(job, data.line_integrals, scan, grid, work), ""
+    if job.method in DIRECT:
+        y, reason = data.line_integrals, ""
+        volume = direct(job, y, slab.rows.start, slab.scan, slab.grid, slab.part, work)
     else:
-        problem = slab_problem(job, Projector(scan, grid), data)
-        result = solved(job, problem, _stop(job, grid, rows), work)
+        A = slab.projector()
+        result = solved(job, slab_problem(job, A, data), _stop(job, A.grid, slices), work)
         volume, reason = result.x, result.reason
     if not arrays.all_finite(volume):
         raise DataError(
@@ -58,23 +72,12 @@ def slab_problem(job: ScanJob, A: Projector, data: SlabData) -> Problem:
     return make_problem(job, make_likelihood(job, A, data), A.grid.pitch, axes)
 
 
-def _fbp_in_parts(job: ScanJob, y: Array, scan: ParallelBeam, grid: Grid, work: PieceWork) -> Array:
-    """FBP in parts, to report progress within a large slab; the volume is the same, bit for bit."""
-    count = grid.shape[0]
-    volume: Array = arrays.like(y, grid.shape)
-    for part in split_rows(count, FBP_ROWS):
-        settings: dict[str, Any] = {"filter": job.filter, "padding": job.padding}
-        fbp(y[:, part], scan.part(part), grid.part(part), **settings, out=volume[part])
-        work.progress(part.stop / count, "")
-    return volume
-
-
-def _stop(job: ScanJob, grid: Grid, rows: int) -> Stop:
+def _stop(job: ScanJob, grid: Grid, slices: int) -> Stop:
     """The stopping rule of a slab: that of the whole job, whatever the slab."""
     norm = job.stop.discrepancy
     norms: Any = norm
     if isinstance(norm, float):
-        norms = [norm / math.sqrt(rows)] * grid.shape[0]
+        norms = [norm / math.sqrt(slices)] * grid.shape[0]
         if job.prior is not None and not job.prior.slicewise:
             norms = norm
     stop = job.stop

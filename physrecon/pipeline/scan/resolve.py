@@ -41,6 +41,13 @@ def with_center(
     if job.center != "auto":
         messages.result(f"center: {job.center} (given)")
         return job
+    if scan.beam_kind != "parallel":
+        column, error, how = axis_of_diverging(scan)
+        known = f"{column:g}" + (f" ± {error:.2g}" if error is not None else "")
+        messages.result(f"center: {known} ({how})")
+        if facts is not None:
+            facts["found_center"] = f"{known} ({how})"
+        return job.model_copy(update={"center": column})
     found = found or find_axis(job, scan)
     column = say_axis(found, messages)
     if facts is not None:
@@ -48,6 +55,16 @@ def with_center(
     if scan.center is not None and abs(scan.center - column) > 1:
         messages.warn(f"center: the file states {scan.center:g}; give it with --center to use it")
     return job.model_copy(update={"center": column})
+
+
+def axis_of_diverging(scan: Scan) -> tuple[float, float | None, str]:
+    """(column, ±, how it is known) of the axis of a beam that is not parallel.
+
+    ±: None where nothing was measured."""
+    if scan.center is not None:
+        return round(scan.center, 3), None, "as the file states"
+    middle = (scan.shape[2] - 1) / 2
+    return middle, None, "the middle of the detector, as none is stated: give --center"
 
 
 def with_settings(job: ScanJob, scan: Scan, rows: slice, messages: Messages) -> ScanJob:

@@ -15,7 +15,10 @@ import numpy as np
 
 from physrecon.catalog import DIRECT, LIKELIHOODS, SOLVERS, find
 from physrecon.errors import ArgumentError
+from physrecon.geometry.cone_beam import ConeBeam
+from physrecon.geometry.fan_beam import FanBeam
 from physrecon.geometry.grid import Grid
+from physrecon.geometry.parallel_beam import ParallelBeam
 from physrecon.io import (
     NO_FLATS,
     Scan,
@@ -28,7 +31,7 @@ from physrecon.io.output.piece_folder import slab_folder, work_folder
 from physrecon.io.output.stored_type import check_stored, stored_type
 from physrecon.io.output.volume_file import VolumeFile, format_of, volume_bytes
 from physrecon.io.units import printed
-from physrecon.jobs.scan_job import SUPPLIED, ScanJob
+from physrecon.jobs.scan_job import ScanJob
 from physrecon.operators.projection.projector import Projector
 from physrecon.pipeline.kept_work import KeptWork, digest
 from physrecon.pipeline.messages import Messages
@@ -38,15 +41,27 @@ from physrecon.pipeline.preflight import Outputs
 from physrecon.pipeline.problem import with_choices, with_iterations, words_of_choices
 from physrecon.pipeline.provenance import provenance
 from physrecon.pipeline.scan.checks import scan_warnings
+from physrecon.pipeline.scan.cone_footprint import whole_in_words
 from physrecon.pipeline.scan.coverage import Coverage, coverage_warnings, look, width
-from physrecon.pipeline.scan.footprint import chosen_rows, peak_bytes, rows_that_fit, state_bytes
+from physrecon.pipeline.scan.direct import rows_needed
+from physrecon.pipeline.scan.footprint import (
+    arrays_held,
+    chosen_rows,
+    chosen_slices,
+    peak_bytes,
+    rows_that_fit,
+    state_bytes,
+)
 from physrecon.pipeline.scan.mask import field_of_view, mask_outside
 from physrecon.pipeline.scan.measure import SlabData, measure
 from physrecon.pipeline.scan.model_check import check_row
-from physrecon.pipeline.scan.problem import reconstruct, slab_problem
-from physrecon.pipeline.scan.resolve import sample, with_center, with_settings
+from physrecon.pipeline.scan.problem import Slab, reconstruct, slab_problem
+from physrecon.pipeline.scan.resolve import axis_of_diverging, sample, with_center, with_settings
+from physrecon.pipeline.scan.rotation import as_fan, middle_row, turned, with_rotation
+from physrecon.pipeline.scan.stated import as_stated, weighting
 from physrecon.pipeline.task import Footprint, Outcome, Piece, Words
 from physrecon.pipeline.work import PieceWork
+from physrecon.preprocess.defects import Repairs
 from physrecon.problem import Problem
 
 # Endings of files that we do not write.
@@ -57,16 +72,20 @@ OTHER_FORMATS = (
 
 
 class ScanTask:
-    """rows: of the detector, both ends given.  geometry, grid: of these rows."""
+    """rows: of the detector, both ends given.  geometry: of these rows.  slices: of all slices that
+    they see, those to reconstruct.  whole_grid, grid: of all slices, and of these."""
 
     words: ClassVar[Words] = Words("recon", "slices", "slab", "volume.h5")
 
     def __init__(self, job: ScanJob, scan: Scan) -> None:
-        self.job, self.scan = job, scan
-        self.notes = tuple(scan.notes)
+        self.scan = turned(scan, job)
+        job, notes = as_stated(job, self.scan)
+        self.job = with_iterations(job)
+        self.notes = (*scan.notes, *notes)
         self.methods = tuple(SOLVERS)
-        self.rows = chosen_rows(job, scan.shape[1])
-        self.geometry = scan.geometry.part(self.rows)
+        whole = self.scan.geometry
+        self.rows = chosen_rows(job, scan.shape[1]) if whole.separable else slice(0, whole.shape[1])
+        self.geometry = whole.part(self.rows)
         self._fingerprint: list[str] = []  # of the input, once it is read
         self.found: dict[str, str] = {}
 
@@ -82,21 +101,47 @@ class ScanTask:
         return width(job, self.scan, None if job.width != "auto" else self.coverage)
 
     @cached_property
-    def grid(self) -> Grid:
+    def whole_grid(self) -> Grid:
         return self.geometry.default_grid(self.width)
+
+    @cached_property
+    def slices(self) -> slice:
+        count = self.whole_grid.shape[0]
+        return slice(0, count) if self.geometry.separable else chosen_slices(self.job, count)
+
+    @cached_property
+    def grid(self) -> Grid:
+        return self.whole_grid.part(self.slices)
+
+    def slab(self, part: slice) -> Slab:
+        """Some of the slices to reconstruct, with the rows that they need."""
+        geometry, first = self.geometry, self.slices.start
+        if self.job.center != "auto":
+            geometry = geometry.with_center(float(self.job.center))
+        place = slice(first + part.start, first + part.stop)
+        rows = slice(0, self.geometry.shape[1])
+        if geometry.separable or self.job.method in DIRECT:
+            rows = rows_needed(geometry, self.whole_grid, place)
+        return Slab(geometry, self.whole_grid, place, rows)
+
+    def measure(self, slab: Slab) -> tuple[SlabData, Repairs]:
+        """The data of the rows of a slab."""
+        first = self.rows.start
+        rows = slice(first + slab.rows.start, first + slab.rows.stop)
+        return measure(self.job, self.scan, rows)
 
     @classmethod
     @contextmanager
     def open(cls, job: ScanJob) -> Iterator[Self]:
-        given = {name: getattr(job, name) for name in SUPPLIED}
-        air, is_counts = job.air is not None, not (job.line_integrals or job.transmission)
-        with open_scan(job.input, job.angle_unit, **given) as scan:
+        air = job.air is not None
+        with open_scan(job.input, job.angle_unit, **job.supplied) as scan:
             if not air:
                 scan.require_flats()
+            is_counts = not (scan.line_integrals or scan.transmission)
             if air and not len(scan.flats) and is_counts:
                 said = f"air: columns {job.air} normalise each view; no flats even out the pixels"
                 scan.notes = [said if note == NO_FLATS else note for note in scan.notes]
-            yield cls(with_iterations(job), scan)
+            yield cls(job, scan)
 
     def summary(self) -> list[str]:
         return [self.scan.summary()]
@@ -130,11 +175,27 @@ class ScanTask:
             found=slabs_done(job.output) if cut else 0,
             usable=cut == slabs,
             lines=(
-                f"center: {'found by the run' if job.center == 'auto' else job.center}",
-                f"rows: {self.rows.start}:{self.rows.stop}, {number}",
+                f"center: {self._center_in_words()}",
+                self._cut_line(number),
                 *self._width_line(),
             ),
         )
+
+    def _center_in_words(self) -> str:
+        if self.job.center != "auto":
+            return str(self.job.center)
+        if self.scan.beam_kind == "parallel":
+            return "found by the run"
+        column, _, how = axis_of_diverging(self.scan)
+        return f"{column:g} ({how})"
+
+    def _cut_line(self, number: str) -> str:
+        if self.geometry.separable:
+            return f"rows: {self.rows.start}:{self.rows.stop}, {number}"
+        if self.job.method not in DIRECT:
+            return whole_in_words(self.scan, self.grid, arrays_held(self.job))
+        some = f"{self.slices.start}:{self.slices.stop} of {self.whole_grid.shape[0]}"
+        return f"slices: {some}, {number}, from the rows that each needs"
 
     def _width_line(self) -> list[str]:
         columns = self.scan.shape[2]
@@ -189,15 +250,22 @@ class ScanTask:
 
     def _with(self, job: ScanJob) -> Self:
         task = type(self)(job, self.scan)
+        task.notes = self.notes
         task._fingerprint, task.found = self._fingerprint, self.found
         return task
 
     def resolved(self, messages: Messages, kept: KeptWork) -> Self:
         axis = self.coverage.axis if self.job.center == "auto" and self.coverage else None
         job = with_center(self.job, self.scan, messages, axis, self.found)
+        job = with_rotation(job, self.scan, messages, self.found)
         job = job.model_copy(update={"width": self.width})
+        geometry = self._with(job).geometry.with_center(float(job.center))
+        if job.method in DIRECT and isinstance(geometry, FanBeam | ConeBeam):
+            messages.note(weighting(geometry))
+        if not isinstance(geometry, ParallelBeam):
+            messages.note("check of the model: left out, its causes are those of parallel beams")
         if job.mask == "circle":
-            radius = field_of_view(self.geometry.with_center(float(job.center)))
+            radius = field_of_view(geometry)
             unit = printed(self.scan.length_unit)
             messages.note(
                 f"mask: 0 beyond {radius:.4g} {unit} from the axis, not seen by all views"
@@ -209,9 +277,16 @@ class ScanTask:
         return self._with(job)
 
     def _middle_rows(self) -> slice:
-        """The middle one of the chosen rows, or all of them if the prior couples them."""
-        if self.job.prior is not None and not self.job.prior.slicewise:
+        """The middle one of the chosen rows, or all of them if the prior couples them.
+
+        Of a cone it is that in the plane of the source; other beams have none."""
+        coupled = self.job.prior is not None and not self.job.prior.slicewise
+        flat = self.geometry.separable or isinstance(self.geometry, ConeBeam)
+        if coupled or not flat:
             return self.rows
+        if not self.geometry.separable:
+            row = middle_row(self.geometry)
+            return slice(row, row + 1)
         middle = (self.rows.start + self.rows.stop) // 2
         return slice(middle, middle + 1)
 
@@ -219,6 +294,8 @@ class ScanTask:
         rows = self._middle_rows()
         data, _ = measure(self.job, self.scan, rows)
         geometry = self.scan.geometry.part(rows).with_center(float(self.job.center))
+        if isinstance(geometry, ConeBeam) and rows.stop == rows.start + 1:
+            geometry = as_fan(geometry)
         A = Projector(geometry, geometry.default_grid(self.width))
         where = (
             f"rows {rows.start}:{rows.stop}" if rows.stop > rows.start + 1 else f"row {rows.start}"
@@ -226,23 +303,21 @@ class ScanTask:
         return slab_problem(self.job, A, data.to(self.job.device)), where
 
     def make(self, footprint: Footprint, piece: Piece, work: PieceWork) -> Outcome:
-        job, part, first = self.job, piece.place, self.rows.start
-        data, repairs = measure(job, self.scan, slice(first + part.start, first + part.stop))
-        geometry = self.geometry.part(part).with_center(float(job.center))
-        at = (self.rows.stop - first) // 2 - part.start  # the row that is checked
-        row = data.row(at) if 0 <= at < part.stop - part.start else None
-        volume, reason = reconstruct(
-            job, data, geometry, self.grid.part(part), self.grid.shape[0], work
-        )
+        job, part, slab = self.job, piece.place, self.slab(piece.place)
+        data, repairs = self.measure(slab)
+        at = (self.rows.stop - self.rows.start) // 2 - part.start  # the row that is checked
+        checks = isinstance(slab.scan, ParallelBeam) and 0 <= at < part.stop - part.start
+        row = data.row(at) if checks else None
+        volume, reason = reconstruct(job, data, slab, self.grid.shape[0], work)
         facts = {}
-        if row is not None:
+        if row is not None and isinstance(slab.scan, ParallelBeam):
             work.progress(None, "checking the model")
-            one = slice(at, at + 1)
-            grid = self.grid.part(part).part(one)
-            checked = check_row(row, volume[one], geometry.part(one), grid, self._mended)
-            facts = facts_of(job, checked, f"row {first + part.start + at}")
+            one = slice(at + part.start, at + part.start + 1)
+            scan, grid = slab.scan.part(one), self.grid.part(one)
+            checked = check_row(row, volume[at : at + 1], scan, grid, self._mended)
+            facts = facts_of(job, checked, f"row {self.rows.start + at + part.start}")
         if job.mask == "circle":
-            mask_outside(volume, self.grid.part(part), field_of_view(geometry))
+            mask_outside(volume, self.grid.part(part), field_of_view(slab.scan))
         repairs = replace(repairs, no_darks=False)  # the notes state it
         return Outcome(volume, reason, repairs, facts=facts)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from physrecon.catalog import LIKELIHOODS, find
 from physrecon.errors import ArgumentError
+from physrecon.geometry.cone_beam import ConeBeam
 from physrecon.io import Scan
 from physrecon.io.units import printed
 from physrecon.jobs.scan_job import SUPPLIED, ScanJob
@@ -20,8 +22,9 @@ from physrecon.pipeline.messages import Messages, NoMessages
 from physrecon.pipeline.problem import with_iterations
 from physrecon.pipeline.run import open_task
 from physrecon.pipeline.scan.mask import field_of_view, mask_outside
-from physrecon.pipeline.scan.measure import SlabData, measure
+from physrecon.pipeline.scan.measure import SlabData
 from physrecon.pipeline.scan.problem import reconstruct
+from physrecon.pipeline.scan.rotation import middle_row
 from physrecon.pipeline.scan.task import ScanTask
 from physrecon.pipeline.work import PieceWork
 
@@ -84,8 +87,7 @@ def try_settings(
     with open_task(first, messages) as task:
         assert isinstance(task, ScanTask)
         messages.introduce(task.summary(), task.notes, task.warnings())
-        row = (task.rows.start + task.rows.stop) // 2
-        scan = _read_once(task.scan)
+        row, scan = _one_slice(task, messages)
         said = NoMessages() if "center" in choices[0] else messages
         base = ScanTask(_one_row(task.job, row), scan).resolved(said, NothingKept(said))
         found: dict[str, Any] = {"center": base.job.center, "width": base.width}
@@ -95,6 +97,25 @@ def try_settings(
         tries = list(_tried(choices, make_job, found, scan, row, messages))
         pitch = base.grid.pitch[1:]
         return Tries(row, (pitch[0], pitch[1]), printed(scan.length_unit), tries)
+
+
+def _one_slice(task: ScanTask, messages: Messages) -> tuple[int, Scan]:
+    """The row of the slice that is tried, and the scan, whose rows are read once.
+
+    Of a cone it is that in the plane of the source, a fan.  Raises ArgumentError for beams without
+    such a plane."""
+    scan = _read_once(task.scan)
+    if task.geometry.separable:
+        return (task.rows.start + task.rows.stop) // 2, scan
+    if not isinstance(task.geometry, ConeBeam):
+        raise ArgumentError(
+            f"try: expected a beam with slices of their own, parallel, fan or cone, got a "
+            f"{scan.beam_kind} one; compare whole volumes, of larger pixels: recon --bin 4"
+        )
+    row = middle_row(task.geometry)
+    messages.note(f"try: row {row}, in the plane of the source, as a fan beam")
+    scan.setup = replace(scan.setup, kind="fan")
+    return row, scan
 
 
 def _tried(
@@ -112,14 +133,14 @@ def _tried(
             began = time.perf_counter()
             job = _one_row(make_job(found | chosen), row)
             one = ScanTask(job, scan).resolved(NoMessages(), kept)
+            slab = one.slab(slice(0, 1))
             key = (find(LIKELIHOODS, job.likelihood).raw_counts, *_corrections(job))
             if key not in measured:
-                measured[key], _ = measure(job, scan, one.rows)
-            geometry = one.geometry.with_center(float(one.job.center))
+                measured[key], _ = one.measure(slab)
             with PieceWork(progress.within(1), kept, job.device) as work:
-                volume, reason = reconstruct(one.job, measured[key], geometry, one.grid, 1, work)
+                volume, reason = reconstruct(one.job, measured[key], slab, 1, work)
             if one.job.mask == "circle":
-                mask_outside(volume, one.grid, field_of_view(geometry))
+                mask_outside(volume, one.grid, field_of_view(slab.scan))
             yield Try(chosen, volume[0], reason, time.perf_counter() - began)
             progress.advance(1)
 

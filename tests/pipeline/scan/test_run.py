@@ -22,8 +22,8 @@ from physrecon.jobs.scan_job import ScanJob
 from physrecon.pipeline.messages import NoMessages, Progress
 from physrecon.pipeline.pieces import PROGRAM_BYTES
 from physrecon.pipeline.run import open_task, plan, run
+from physrecon.pipeline.scan.direct import FBP_ROWS
 from physrecon.pipeline.scan.measure import measure
-from physrecon.pipeline.scan.problem import FBP_ROWS
 from physrecon.pipeline.scan.resolve import find_axis
 
 METHODS = [

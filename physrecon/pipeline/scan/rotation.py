@@ -1,0 +1,114 @@
+"""The sense of rotation of a fan or cone beam, where its file does not state it.
+
+Of parallel rays the data are as good in either sense, of a mirrored object.  Rays of a fan are not:
+in the wrong sense a ray and the ray that meets it from the other side disagree, and no object >= 0
+explains the data as well.  The row nearest to the plane of the source, made small, is fitted in
+both senses."""
+
+from __future__ import annotations
+
+from copy import copy
+from dataclasses import replace
+
+import numpy as np
+
+from physrecon.geometry.cone_beam import ConeBeam
+from physrecon.geometry.fan_beam import FanBeam
+from physrecon.io import Scan
+from physrecon.io.scans.setup import SENSES, TurningGeometry
+from physrecon.jobs.scan_job import ScanJob
+from physrecon.jobs.settings import GeometrySettings
+from physrecon.likelihoods import LeastSquares
+from physrecon.operators.projection.projector import Projector
+from physrecon.pipeline.messages import Messages
+from physrecon.pipeline.scan.measure import Array, corrected
+from physrecon.priors import NonNegative
+from physrecon.problem import Problem
+from physrecon.solvers import Stop, solve
+from physrecon.solvers.fista import FISTA
+
+COLUMNS, VIEWS = 112, 64  # at most; more are averaged, or left out
+# Few iterations tell the senses of a full turn apart; of a quarter they take more.
+ITERATIONS, MORE_ITERATIONS = 60, 240
+CLEAR, TELLS = 0.2, 0.02  # of the smaller residual, by which the other one is larger
+
+
+def turned(scan: Scan, job: ScanJob) -> Scan:
+    """The scan in the sense that the job names."""
+    sense = job.geometry.rotation if job.geometry else "auto"
+    if sense == "auto" or scan.setup.rotation == sense:
+        return scan
+    other = copy(scan)
+    other.setup = replace(scan.setup, rotation=sense)
+    return other
+
+
+def with_rotation(job: ScanJob, scan: Scan, messages: Messages, facts: dict[str, str]) -> ScanJob:
+    """The job with a sense of rotation, if it asks for it and the scan does not state it.
+
+    facts: takes how it was found."""
+    geometry = scan.geometry.with_center(float(job.center))
+    if not isinstance(geometry, FanBeam | ConeBeam) or scan.setup.rotation is not None:
+        return job
+    row = middle_row(geometry)
+    stacks = [s[:, row : row + 1] for s in (scan.projections, scan.flats, scan.darks)]
+    y, _ = corrected(job, scan, stacks, row)
+    fan = as_fan(geometry)
+    residuals = residuals_of(y, fan, ITERATIONS)
+    if max(residuals.values()) < (1 + CLEAR) * min(residuals.values()):
+        residuals = residuals_of(y, fan, MORE_ITERATIONS)
+    best = min(residuals, key=residuals.__getitem__)
+    least, other = sorted(residuals.values())
+    figures = " and ".join(f"{sense} {r:.4g}" for sense, r in residuals.items())
+    if other - least < TELLS * least:
+        best = SENSES[0]
+        messages.warn(
+            f"rotation: the data cannot tell the sense, as both leave the same residual "
+            f"({figures}); {best} is taken, and the volume may be mirrored: give --rotation"
+        )
+        facts["found_rotation"] = f"{best} (not told by the data: {figures})"
+    else:
+        messages.result(f"rotation: {best}, by the residuals of both senses ({figures})")
+        facts["found_rotation"] = f"{best} (residuals {figures})"
+    table = job.geometry or GeometrySettings()
+    return job.model_copy(update={"geometry": table.model_copy(update={"rotation": best})})
+
+
+def middle_row(geometry: TurningGeometry) -> int:
+    """The detector row nearest to the plane of the source; of a stack of fans the middle one."""
+    rows = geometry.shape[1]
+    at = rows // 2 if geometry.separable else round(geometry.axis_row)
+    return int(np.clip(at, 0, rows - 1))
+
+
+def as_fan(geometry: FanBeam | ConeBeam) -> FanBeam:
+    """The row in the plane of the source, as a fan."""
+    return FanBeam(
+        geometry.angles, (1, geometry.shape[2]), angle_unit=geometry.angle_unit,
+        pixel_size=geometry.pixel_size, center=geometry.center,
+        source_origin=geometry.source_origin, source_detector=geometry.source_detector,
+        detector=geometry.detector,
+    )  # fmt: skip
+
+
+def residuals_of(y: Array, fan: FanBeam, iterations: int) -> dict[str, float]:
+    """sense → ‖Ax − y‖ / ‖y‖ of the best slice x >= 0 of one row (views, 1, columns)."""
+    together, step = -(-y.shape[2] // COLUMNS), -(-y.shape[0] // VIEWS)
+    columns = y.shape[2] // together
+    some = y[::step, :, : columns * together]
+    small = some.reshape(*some.shape[:2], columns, together).mean(-1, dtype=np.float32)
+    found = {}
+    for sense, sign in zip(SENSES, (1, -1), strict=True):
+        scan = replace(
+            fan[::step],
+            angles=sign * fan.radians[::step],
+            angle_unit="rad",
+            detector_shape=(1, columns),
+            pixel_size=(fan.row_pitch, fan.column_pitch * together),
+            center=(float(fan.center or 0) + 0.5) / together - 0.5,
+        )
+        f = LeastSquares(Projector(scan), np.ascontiguousarray(small))
+        x = solve(Problem(f, None, NonNegative()), FISTA(), stop=Stop(iterations)).x
+        r = f.A @ x - f.y
+        found[sense] = float(np.linalg.norm(r) / max(float(np.linalg.norm(small)), 1e-30))
+    return found

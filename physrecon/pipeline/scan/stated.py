@@ -1,0 +1,105 @@
+"""What a scan states and a job leaves open: the kind of the data, the direct method of the beam.
+
+`fbp` and `fdk` are both the filtered backprojection: of parallel beams, and of fan and cone beams.
+Either word means the one that the beam takes.  A beam that has none is reconstructed iteratively,
+unless the job names a direct method."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from physrecon.analytic.view_weights import FULL_TURN, missing_wedge, ray_weights
+from physrecon.catalog import DIRECT
+from physrecon.errors import ArgumentError
+from physrecon.geometry.cone_beam import ConeBeam
+from physrecon.geometry.fan_beam import FanBeam
+from physrecon.geometry.parallel_beam import ParallelBeam
+from physrecon.io import Scan
+from physrecon.io.scans.setup import TurningGeometry
+from physrecon.jobs.scan_job import ScanJob
+
+ITERATIVE = "cgls"  # of a beam without a direct method
+TILTS = ("roll", "pitch", "yaw", "source_offset", "shifts")
+
+
+def as_stated(job: ScanJob, scan: Scan) -> tuple[ScanJob, list[str]]:
+    """The job with what the scan states, and notes on the choice of its method.
+
+    Raises ArgumentError for settings that do not fit the scan."""
+    if scan.line_integrals and not job.line_integrals:
+        job = _with(job, line_integrals=True)
+    if job.method not in DIRECT:
+        return job, []
+    geometry, kind = scan.geometry, scan.beam_kind
+    asked = "method" in job.model_fields_set
+    if isinstance(geometry, ParallelBeam):
+        word, trouble = "fbp", ""
+    else:
+        word, trouble = "fdk", no_direct_method(geometry, kind)
+    if trouble and asked:
+        raise ArgumentError(
+            f"method: expected an iterative one, got {job.method}; {trouble}; choose --method "
+            f"{ITERATIVE}, or a --prior"
+        )
+    if trouble:
+        return _with(job, method=ITERATIVE), [f"method: {ITERATIVE}, as {trouble}"]
+    if word == job.method:
+        return job, []
+    told = f"method: {word}, the filtered backprojection of a {kind} beam"
+    found = job.model_copy(update={"method": word})
+    return found, [told] * (asked or word == "fdk")
+
+
+def no_direct_method(geometry: TurningGeometry, kind: str) -> str:
+    """Why a beam has no filtered backprojection; "" if it has."""
+    if not isinstance(geometry, FanBeam | ConeBeam):
+        return f"a {kind} beam has no direct method"
+    if geometry.detector != "flat":
+        return "fdk takes flat detectors, and this one is curved"
+    if odd := [name for name in TILTS if np.any(getattr(geometry, name, 0.0))]:
+        return f"fdk takes upright detectors on a circle, and {', '.join(odd)} is stated"
+    covered, needed = _covered(geometry), np.pi + 2 * _fan(geometry)
+    if covered < needed:
+        return (
+            f"views cover {np.degrees(covered):.4g}°, and fdk needs a half turn and the angle of "
+            f"the fan, {np.degrees(needed):.4g}°"
+        )
+    return ""
+
+
+def weighting(geometry: FanBeam | ConeBeam) -> str:
+    """How fdk weights the rays, in words."""
+    if missing_wedge(geometry.radians, FULL_TURN)[0]:
+        return (
+            f"weights: short scan of {np.degrees(_covered(geometry)):.4g}° (Parker), every ray "
+            "counts once"
+        )
+    if ray_weights(geometry) is None:
+        return "weights: full turn, every ray counts half in either of its views"
+    return (
+        f"weights: full turn with the axis off the middle (column {geometry.center:g}), rays that "
+        "are seen once count whole"
+    )
+
+
+def _covered(geometry: FanBeam | ConeBeam) -> float:
+    """Radians that the views cover, from the first to the one beyond the last."""
+    if len(geometry) < 2:
+        return 0.0
+    if not missing_wedge(geometry.radians, FULL_TURN)[0]:
+        return FULL_TURN
+    angles = np.sort(np.mod(geometry.radians, FULL_TURN))
+    span = FULL_TURN - float(np.diff(angles, append=angles[0] + FULL_TURN).max())
+    return span * len(angles) / (len(angles) - 1)
+
+
+def _fan(geometry: FanBeam | ConeBeam) -> float:
+    """The largest angle between a ray and the central one, in the plane of the source."""
+    center = float(geometry.center or 0)
+    reach = max(center, geometry.shape[2] - 1 - center)
+    return float(np.arctan2(reach * geometry.column_pitch, geometry.source_detector))
+
+
+def _with(job: ScanJob, **changes: object) -> ScanJob:
+    """The job with these fields, and all that follows from them."""
+    return ScanJob.build({**job.model_dump(exclude_unset=True), **changes}, "recon", flags=True)
