@@ -126,7 +126,7 @@ class Projector(LinearOperator):
             >>> scan = pr.ParallelBeam([0, 45, 90], (1, 9), angle_unit="deg")
             >>> x = np.zeros((1, 9, 9)); x[0, 2:7, 3:6] = 1
             >>> J = pr.Projector(scan).wrt("center", x)
-            >>> J.in_shape, (J @ np.ones(1))[0, 0].tolist()  # the shadow moves to higher columns
+            >>> J.in_shape, (J @ np.ones(1))[0, 0].round(3).tolist()  # of the shadow
             ((1,), [0.0, 0.0, -2.5, -2.5, 0.0, 2.5, 2.5, 0.0, 0.0])
         """
         from physrecon.operators.projection.ray_derivatives import ray_derivatives
