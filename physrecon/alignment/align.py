@@ -71,6 +71,7 @@ def align(
     The sample that drifts or jumps, a stage that wobbles and a detector that is turned are motions
     of source and detector.  Of shifts z and u are found, along rows and columns; the part of them
     that is a motion of the whole scan is 0, and beside a free center their mean along the columns.
+    Holds some twelve sets of projections and six volumes in the smallest pixels.
 
     Args:
         y: (views, rows, columns) line integrals, finite; not changed.
