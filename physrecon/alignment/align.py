@@ -96,11 +96,17 @@ def align(
         >>> round(pr.align(measured, scan, free=("center",), reach=2).scan.center, 1)
         8.7
     """
-    data, now, free = _checked(y, scan, free)
+    data, start, names = _checked(y, scan, free)
+    return _aligned(data, start, names, reach, _factors(start, reach, finest))
+
+
+def _aligned(
+    data: NDArray[Any], now: Any, free: tuple[str, ...], reach: float, factors: list[int]
+) -> Alignment:
     errors: dict[str, Array] = {}
     residual: list[float] = []
     ramp: Any = None
-    for factor in _factors(now, reach, finest):
+    for factor in factors:
         small, slow = binned(data, factor), not residual
         for step in range(STEPS):
             here = coarser(now, factor)
