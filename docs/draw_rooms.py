@@ -42,6 +42,7 @@ ROOMS = {
     "likelihoods": (MATHEMATICS, "f(x) = Σ φ(A x; y),", "models of noise"),
     "priors": (MATHEMATICS, "R(x) and", "its proximal map"),
     "analytic": (MATHEMATICS, "closed formulas:", "FBP, Wiener"),
+    "alignment": (MATHEMATICS, "geometry and volume", "found together"),
     "operators": (MATHEMATICS, "A x, Aᵀ y, Jacobians,", "bounds of ‖A‖"),
     "geometry": (BASE, "where source, detector", "and voxels are"),
     "arrays": (BASE, "where numbers live:", "CPU, GPU, disk"),

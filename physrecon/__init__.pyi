@@ -1,6 +1,7 @@
 """The public names and where they come from: read by type checkers, and at run time."""
 
 from . import datasets as datasets, errors as errors, geometry as geometry, psf as psf
+from .alignment.align import align as align
 from .analytic.fbp import fbp as fbp
 from .analytic.fdk import fdk as fdk
 from .analytic.wiener import tikhonov_filter as tikhonov_filter, wiener as wiener
@@ -75,6 +76,7 @@ from .operators.stacks import block_diagonal as block_diagonal, hstack as hstack
 from .operators.sum_over import sum_over as sum_over
 from .operators.wavelet import Wavelet as Wavelet
 from .pipeline.checkpoint import load_state as load_state, save_state as save_state
+from .preprocess.conjugate_rays import find_fan_center as find_fan_center
 from .preprocess.line_integrals import prepare as prepare
 from .preprocess.rotation_axis import find_center as find_center
 from .preprocess.stitching import stitch as stitch

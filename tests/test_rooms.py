@@ -30,6 +30,7 @@ MAY = {
     "problem": "arrays operators likelihoods priors notebook",
     "solvers": "arrays catalog likelihoods operators priors problem pictures notebook",
     "analytic": "arrays geometry operators",
+    "alignment": "arrays geometry operators",
     "io": "arrays geometry sizes notebook",
     "datasets": "arrays geometry kernels machine sizes io",
     "jobs": "catalog sizes",

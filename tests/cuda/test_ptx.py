@@ -74,6 +74,9 @@ SIGNATURES = {
     "richardson_lucy._propose_gpu": (
         *(VECTOR, VECTOR, VECTOR, VECTOR, VECTOR, LINE, FLAGS, VECTOR, VECTOR),
     ),
+    "ray_derivatives._differentiate_gpu": (
+        *(TABLE, TABLE, DETECTOR, PITCH, BLOCK, float32[:, :, :, ::1], BLOCK),
+    ),
     "stacking._pack_gpu": (STACK, INDEX, LINE, BLOCK),
     "stacking._unpack_gpu": (BLOCK, INDEX, LINE, STACK),
     "stencils._adjoint_gpu": (SCALES, LAYOUT, BLOCK, BLOCK),

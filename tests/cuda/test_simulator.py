@@ -19,6 +19,7 @@ from physrecon.likelihoods import expectation
 from physrecon.operators.blur.direct import DenseConvolution, DirectConvolution
 from physrecon.operators.projection.parallel_beam import ParallelEngine
 from physrecon.operators.projection.projector import ENGINES
+from physrecon.operators.projection.ray_derivatives import slopes_of
 
 if not numba.config.ENABLE_CUDASIM:
     pytest.skip("needs NUMBA_ENABLE_CUDASIM=1 in the environment", allow_module_level=True)
@@ -78,6 +79,16 @@ def test_rays_of_any_direction(name, dtype, simulated_device):
     x, y = random(A.in_shape, dtype), random(A.out_shape, dtype, 1)
     assert_twins(A @ x, A @ simulated_device(x))
     assert_twins(A.T @ y, A.T @ simulated_device(y))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ["cone", "curved", "tilted"])
+def test_derivatives_by_rays(name, dtype, simulated_device):
+    grid = pr.Grid((3, 4, 5))
+    x = random(grid.shape, dtype)
+    cpu, gpu = (slopes_of(SCANS[name], grid, v) for v in (x, simulated_device(x)))
+    for here, there in zip(cpu, gpu, strict=True):
+        assert_twins(here, there)
 
 
 @pytest.mark.parametrize("name", ["cone", "fan"])
