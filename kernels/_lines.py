@@ -104,7 +104,8 @@ def take(sums, at, first, last, source, one, other, near, far, ladder, step, who
     wholes, rests: the places of the first rows of the registers.  ladder: 0, 1, … 7."""
     taps, number = taps_taken(step), source.dtype.type
     back = taps - 2 if step < 1 else 0
-    rungs = fused(spread(sums, number(step - 1)), vector(sums, ladder, 0), spread(sums, number(back)))
+    drift, begin = spread(sums, number(step - 1)), spread(sums, number(back))
+    rungs = fused(drift, vector(sums, ladder, 0), begin)
     lines = one, other, spread(sums, near), spread(sums, far)
     if taps == 2:
         _take(2, sums, at, first, last, source, lines, rungs, back, wholes, rests)

@@ -5,8 +5,6 @@ move alike: they share the weights of `joseph` between two upright lines of voxe
 of these lines each takes what lies at its height (`_lines`).  Distances and weights are those of
 `vector_beam`, which takes any rays, and whose table describes the views here too.
 
-A stack of fans is the same without heights: row r takes number r of the blend.
-
 How numbers lie in memory is said in `ray_columns`.  A thread owns views; the voxels of a strip of
 planes stay in L2 while the views of a thread cross it, so a sum runs over the strips in their
 order, whatever the number of threads."""
@@ -19,9 +17,8 @@ import numpy as np
 from numba import get_num_threads, prange
 
 from physrecon.kernels._jit import Twin, cpu, inlined, inner
-from physrecon.kernels._lanes import load, store, zero
+from physrecon.kernels._lanes import store, zero
 from physrecon.kernels._lines import LANES, mark, take
-from physrecon.kernels._resample import fused, spread, vector
 from physrecon.kernels.parallel_beam import joseph
 from physrecon.kernels.vector_beam import FLAT, ROW, frame, ray, seen
 
@@ -92,17 +89,8 @@ def registers_seen(start, step, count, registers):
     return int(first), int(last)
 
 
-@inlined
-def add_numbers(sums, at, registers, voxels, one, other, near, far):
-    """Rows += the blend of two lines, number by number."""
-    w, m = spread(sums, near), spread(sums, far)
-    for c in range(registers):
-        total = fused(w, vector(sums, voxels, one + c * LANES), load(sums, at + c))
-        store(sums, at + c, fused(m, vector(sums, voxels, other + c * LANES), total))
-
-
 @inner
-def _cross_plane(j, n, courses, places, shape, steps, stack, voxels, sums, scratch):
+def _cross_plane(j, n, courses, places, shape, steps, voxels, sums, scratch):
     """Adds what n columns see on plane j."""
     nz, minors, registers, pad = shape
     plane_step, minor_step = steps
@@ -115,9 +103,6 @@ def _cross_plane(j, n, courses, places, shape, steps, stack, voxels, sums, scrat
         near, w0, w1 = two_lines(at, 0, minors, voxels)
         one = pad + j * plane_step + near * minor_step
         other = one + (minor_step if minors > 1 else 0)
-        if stack:
-            add_numbers(sums, places[k], registers, voxels, one, other, w0, w1)
-            continue
         start, step = course[HEIGHT] + j * course[RISE], course[STEP] + j * course[GROWTH]
         first, last = registers_seen(start, step, nz, registers)
         if first < last:
@@ -129,7 +114,7 @@ def _cross_plane(j, n, courses, places, shape, steps, stack, voxels, sums, scrat
 
 
 @inner
-def _project_views(begin, end, table, detector, courses, shape, pitches, stack, voxels, sums):
+def _project_views(begin, end, table, detector, courses, shape, pitches, voxels, sums):
     nz, ny, nx, rows, columns, pad = shape
     line_pitch, row_pitch, column_pitch = pitches
     registers, front = -(-rows // LANES), pad // LANES
@@ -165,9 +150,7 @@ def _project_views(begin, end, table, detector, courses, shape, pitches, stack, 
                                 n += 1
                             u += 1
                         for j in range(top, bottom if n else top):
-                            _cross_plane(
-                                j, n, group, places, part, steps, stack, voxels, sums, scratch
-                            )
+                            _cross_plane(j, n, group, places, part, steps, voxels, sums, scratch)
 
 
 @inlined
@@ -182,10 +165,10 @@ def marks(registers, like):
 
 
 @cpu
-def _project_cpu(table, detector, courses, shape, pitches, stack, chunk, voxels, sums):
+def _project_cpu(table, detector, courses, shape, pitches, chunk, voxels, sums):
     for g in prange(-(-len(table) // chunk)):
         begin, end = g * chunk, min((g + 1) * chunk, len(table))
-        _project_views(begin, end, table, detector, courses, shape, pitches, stack, voxels, sums)
+        _project_views(begin, end, table, detector, courses, shape, pitches, voxels, sums)
 
 
 courses = Twin(_courses_cpu, None)
@@ -194,11 +177,11 @@ courses = Twin(_courses_cpu, None)
 table, fans, detector: as for `vector_beam`, in float64."""
 
 project = Twin(_project_cpu, None)
-"""(table, detector, courses, shape, pitches, stack, chunk, voxels, sums): line integrals, without
+"""(table, detector, courses, shape, pitches, chunk, voxels, sums): line integrals, without
 the length of a ray between two planes, of the lines `voxels` → the columns `sums`, written.
 
-shape: (slices, ny, nx, rows, columns, pad) · pitches: as `ray_columns` says · stack: whether row r
-takes number r of the lines · chunk: views that one thread takes at a time."""
+shape: (slices, ny, nx, rows, columns, pad) · pitches: as `ray_columns` says · chunk:
+views that one thread takes at a time."""
 
 
 def views_per_chunk(views: int) -> int:

@@ -11,7 +11,6 @@ from numba import prange
 
 from physrecon.kernels._jit import Twin, cpu, inlined, inner
 from physrecon.kernels._lines import LANES, give, mark
-from physrecon.kernels._resample import fused, put, spread, vector
 from physrecon.kernels.cone_beam import (
     AT,
     AXIS,
@@ -31,26 +30,16 @@ BATCH = 8  # views
 
 @inlined
 def _registers_given(start, step, rows, registers):
-    """The registers first:last of a line that rows may reach, row r standing at start + r · step."""
+    """The registers first:last of a line that rows reach, row r at start + r · step."""
     first = min(max(np.floor((start - 1) / LANES), 0.0), float(registers))
     last = np.floor((start + step * (rows - 1) + 1) / LANES) + 1
     return int(first), int(min(max(last, first), float(registers)))
 
 
-@inlined
-def _add_numbers(rays, at, registers, like, voxels, one, other, near, far):
-    w, m = spread(like, near), spread(like, far)
-    for c in range(registers):
-        n = c * LANES
-        q = vector(like, rays, at + n)
-        put(voxels, one + n, fused(w, q, vector(like, voxels, one + n)))
-        put(voxels, other + n, fused(m, q, vector(like, voxels, other + n)))
-
-
 @inner
-def _cross_row(axis, j, low, high, v, part, courses, shape, pitches, stack, rays, like, voxels, scratch):
+def _cross_row(axis, j, low, high, v, part, courses, shape, pitches, rays, like, voxels, scratch):
     """Adds what the columns part of a view give to the lines low:high on plane j."""
-    nz, ny, nx, rows, columns, pad = shape
+    nz, _, _, rows, columns, pad = shape
     line_pitch, row_pitch, column_pitch = pitches
     plane_step, minor_step = (row_pitch, line_pitch) if axis == 1 else (line_pitch, row_pitch)
     wholes, rests, ladder, heights = scratch
@@ -64,9 +53,6 @@ def _cross_row(axis, j, low, high, v, part, courses, shape, pitches, stack, rays
         one = pad + j * plane_step + near * minor_step
         other = one + (minor_step if high - low > 1 else 0)
         ray = pad + (v * columns + u) * column_pitch * LANES
-        if stack:
-            _add_numbers(rays, ray, registers, like, voxels, one, other, w0, w1)
-            continue
         start, step = course[HEIGHT] + j * course[RISE], course[STEP] + j * course[GROWTH]
         first, last = _registers_given(start, step, rows, registers)
         if first < last:
@@ -78,7 +64,7 @@ def _cross_row(axis, j, low, high, v, part, courses, shape, pitches, stack, rays
 
 
 @inner
-def _backproject_tile(table, detector, courses, shape, pitches, stack, corner, rays, like, voxels):
+def _backproject_tile(table, detector, courses, shape, pitches, corner, rays, like, voxels):
     ny, nx, columns = shape[1], shape[2], shape[4]
     y0, x0 = corner
     y1, x1 = min(y0 + TILE, ny), min(x0 + WIDE, nx)
@@ -92,23 +78,21 @@ def _backproject_tile(table, detector, courses, shape, pitches, stack, corner, r
                         table[v], axis, j + 0.0, low - 1.0, high + 0.0, detector, columns
                     )
                     _cross_row(
-                        axis, j, low, high, v, part, courses, shape, pitches, stack, rays, like,
+                        axis, j, low, high, v, part, courses, shape, pitches, rays, like,
                         voxels, scratch,
                     )  # fmt: skip
 
 
 @cpu
-def _backproject_cpu(table, detector, courses, shape, pitches, stack, rays, like, voxels):
+def _backproject_cpu(table, detector, courses, shape, pitches, rays, like, voxels):
     wide = -(-shape[2] // WIDE)
     for n in prange(-(-shape[1] // TILE) * wide):
         corner = n // wide * TILE, n % wide * WIDE
-        _backproject_tile(
-            table, detector, courses, shape, pitches, stack, corner, rays, like, voxels
-        )
+        _backproject_tile(table, detector, courses, shape, pitches, corner, rays, like, voxels)
 
 
 backproject = Twin(_backproject_cpu, None)
-"""(table, detector, courses, shape, pitches, stack, rays, like, voxels): adds the transpose of
+"""(table, detector, courses, shape, pitches, rays, like, voxels): adds the transpose of
 `cone_beam.project` to the lines `voxels`.
 
 rays: the columns, flat, with zeros between them · like: any array of registers."""

@@ -20,15 +20,15 @@ PATCH = 16  # numbers in a cache line of float32: a patch is read and written in
 
 
 @inlined
-def _length(course, row, flat, pitch):
-    """Of a ray between two planes; flat: rows of a stack of fans do not rise."""
+def _length(course, row, pitch):
+    """Of a ray between two planes."""
     own, other = (pitch[1], pitch[2]) if course[AXIS] == 1 else (pitch[2], pitch[1])
     lean, rise = course[LEAN] * other, (course[RISE] + row * course[GROWTH]) * pitch[0]
-    return math.sqrt(own * own + lean * lean + (0.0 if flat else rise * rise))
+    return math.sqrt(own * own + lean * lean + rise * rise)
 
 
 @cpu
-def _pack_cpu(sino, first, rows, courses, flat, pitch, column_pitch, pad, columns):
+def _pack_cpu(sino, first, rows, courses, pitch, column_pitch, pad, columns):
     views, _, width = sino.shape
     number = columns.dtype.type
     for v in prange(views):
@@ -36,11 +36,11 @@ def _pack_cpu(sino, first, rows, courses, flat, pitch, column_pitch, pad, column
             for r in range(rows):
                 for u in range(u0, min(u0 + PATCH, width)):
                     o = pad + (v * width + u) * column_pitch * LANES + r
-                    columns[o] = sino[v, first + r, u] * number(_length(courses[v, u], r, flat, pitch))
+                    columns[o] = sino[v, first + r, u] * number(_length(courses[v, u], r, pitch))
 
 
 @cpu
-def _unpack_cpu(columns, first, rows, courses, flat, pitch, column_pitch, pad, sino):
+def _unpack_cpu(columns, first, rows, courses, pitch, column_pitch, pad, sino):
     views, _, width = sino.shape
     number = sino.dtype.type
     for v in prange(views):
@@ -48,15 +48,15 @@ def _unpack_cpu(columns, first, rows, courses, flat, pitch, column_pitch, pad, s
             for r in range(rows):
                 for u in range(u0, min(u0 + PATCH, width)):
                     o = pad + (v * width + u) * column_pitch * LANES + r
-                    sino[v, first + r, u] = columns[o] * number(_length(courses[v, u], r, flat, pitch))
+                    sino[v, first + r, u] = columns[o] * number(_length(courses[v, u], r, pitch))
 
 
 pack = Twin(_pack_cpu, None)
-"""(sino, first, rows, courses, flat, pitch, column_pitch, pad, columns): rows of sino (views, rows,
+"""(sino, first, rows, courses, pitch, column_pitch, pad, columns): rows of sino (views, rows,
 columns) times the lengths of their rays → columns, between which nothing is written.
 
-flat: whether rows are those of a stack of fans · pitch: lengths of a voxel along z, y, x."""
+pitch: lengths of a voxel along z, y, x; 0 along z for fans, whose rows do not rise."""
 
 unpack = Twin(_unpack_cpu, None)
-"""(columns, first, rows, courses, flat, pitch, column_pitch, pad, sino): the transpose; the rows of
+"""(columns, first, rows, courses, pitch, column_pitch, pad, sino): the transpose; the rows of
 sino are written."""

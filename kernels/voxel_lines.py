@@ -4,7 +4,7 @@
 
 as in `voxel_driven`.  The voxels of an upright line are seen in one column of a view, at an even
 step: they share the weights between two columns of pixels, and each takes of the blend of these
-what lies at its height (`_lines`).  In a stack of fans slice r takes number r.
+what lies at its height (`_lines`).
 
 A thread owns a tile of upright lines; a batch of views is taken line by line."""
 
@@ -16,13 +16,13 @@ from numba import prange
 
 from physrecon.kernels._jit import Twin, cpu, inner
 from physrecon.kernels._lines import LANES, mark, take
-from physrecon.kernels.cone_beam import add_numbers, marks, registers_seen, two_lines
+from physrecon.kernels.cone_beam import marks, registers_seen, two_lines
 from physrecon.kernels.cone_beam_back import BATCH, TILE, WIDE
 from physrecon.kernels.vector_beam import FLAT, INVERSE, frame, seen
 
 
 @inner
-def _see(view, weight, y, x, first_column, at, shape, pitches, stack, columns, voxels, scratch):
+def _see(view, weight, y, x, first_column, at, shape, pitches, columns, voxels, scratch):
     """Adds what a view shows to the upright line (y, x), whose registers begin at `at`."""
     nz, rows, width, detector = shape
     wholes, rests, ladder, heights = scratch
@@ -38,9 +38,6 @@ def _see(view, weight, y, x, first_column, at, shape, pitches, stack, columns, v
     step, registers = pitches[2] * LANES, -(-nz // LANES)
     one = first_column + near * step
     other = one + (step if width > 1 else 0)
-    if stack:
-        add_numbers(voxels, at, registers, columns, one, other, w0, w1)
-        return
     distance = math.sqrt(depth * depth + along * along * detector[2] * detector[2])
     step = view[INVERSE + 6] / (1.0 if detector[3] else distance)
     first, last = registers_seen(start, step, rows, registers)
@@ -52,7 +49,7 @@ def _see(view, weight, y, x, first_column, at, shape, pitches, stack, columns, v
 
 
 @inner
-def _tile(table, weights, detector, shape, pitches, stack, corner, columns, voxels):
+def _tile(table, weights, detector, shape, pitches, corner, columns, voxels):
     nz, ny, nx, rows, width, pad = shape
     line_pitch, row_pitch, column_pitch = pitches
     part = nz, rows, width, detector
@@ -65,21 +62,21 @@ def _tile(table, weights, detector, shape, pitches, stack, corner, columns, voxe
                 for v in range(batch, min(batch + BATCH, len(table))):
                     first = pad + v * width * column_pitch * LANES
                     _see(
-                        table[v], weights[v], float(y), float(x), first, at, part, pitches, stack,
+                        table[v], weights[v], float(y), float(x), first, at, part, pitches,
                         columns, voxels, scratch,
                     )  # fmt: skip
 
 
 @cpu
-def _backproject_cpu(table, weights, detector, shape, pitches, stack, columns, voxels):
+def _backproject_cpu(table, weights, detector, shape, pitches, columns, voxels):
     wide = -(-shape[2] // WIDE)
     for n in prange(-(-shape[1] // TILE) * wide):
         corner = n // wide * TILE, n % wide * WIDE
-        _tile(table, weights, detector, shape, pitches, stack, corner, columns, voxels)
+        _tile(table, weights, detector, shape, pitches, corner, columns, voxels)
 
 
 backproject = Twin(_backproject_cpu, None)
-"""(table, weights, detector, shape, pitches, stack, columns, voxels): adds what the columns show to
+"""(table, weights, detector, shape, pitches, columns, voxels): adds what the columns show to
 the lines `voxels`, an array of registers.
 
 weights: (views,) in the dtype of the columns · the others: as for `cone_beam.project`."""

@@ -19,7 +19,7 @@ from physrecon.geometry.scan_geometry import ScanGeometry
 from physrecon.operators.projection.parallel_beam import check_rows
 
 if TYPE_CHECKING:
-    from physrecon.operators.projection.upright_lines import UprightLines
+    from physrecon.operators.projection.upright_lines import FanStack, UprightLines
 
 LAUNCH = 1 << 30  # voxels taken in one launch: about a second on two cores
 THIN = 1e-9  # of |way| |u| |v|: so flat a triple of vectors makes no image
@@ -62,16 +62,15 @@ class VectorEngine:
     @cached_property
     def _upright(self) -> UprightLines | None:
         """The faster kernels, if they take these rays."""
-        return self._lines(self.grid.shape, self.scan.shape[1], stack=False)
-
-    def _lines(self, shape: tuple[int, int, int], rows: int, stack: bool) -> UprightLines | None:
         from physrecon.operators.projection.upright_lines import UprightLines, suits
 
+        some = *self._fans(), self.grid.shape, self.scan.shape[1]
+        return UprightLines(*some, self.grid.pitch) if suits(*some) else None
+
+    def _fans(self) -> tuple[NDArray[np.float64], NDArray[np.float64], Any]:
+        """(table, fans, detector) in float64."""
         table, detector = self._lowered
-        some = table, fans_of(self.scan.shape[2], detector[0], detector[2]), detector
-        if not suits(*some, rows, shape, stack):
-            return None
-        return UprightLines(*some, shape, rows, self.grid.pitch, stack)
+        return table, fans_of(self.scan.shape[2], detector[0], detector[2]), detector
 
     def project(self, x: Any, out: Any) -> None:
         """out (views, rows, columns) ← A x, x (nz, ny, nx)."""
@@ -164,9 +163,12 @@ class FanEngine:
         self._shape, self._grid = scan.shape, grid
 
     @cached_property
-    def _upright(self) -> UprightLines | None:
+    def _stack(self) -> FanStack | None:
         """The faster kernels, if they take these rays."""
-        return self._one._lines(self._grid.shape, self._shape[1], stack=True)
+        from physrecon.operators.projection.upright_lines import FanStack, suits_fans
+
+        some = *self._one._fans(), self._grid.shape
+        return FanStack(*some, self._grid.pitch) if suits_fans(*some) else None
 
     @property
     def independent_columns(self) -> int:
@@ -175,8 +177,8 @@ class FanEngine:
 
     def project(self, x: Any, out: Any) -> None:
         """out (views, rows, columns) ← A x, x (nz, ny, nx)."""
-        if not arrays.is_device(x) and self._upright:
-            self._upright.project(x, out)
+        if not arrays.is_device(x) and self._stack:
+            self._stack.project(x, out)
             return
         for r in range(x.shape[0]):
             row = self._row(out)
@@ -185,8 +187,8 @@ class FanEngine:
 
     def backproject(self, y: Any, out: Any) -> None:
         """out (nz, ny, nx) ← Aᵀ y, y (views, rows, columns)."""
-        if not arrays.is_device(y) and self._upright:
-            self._upright.backproject(y, out)
+        if not arrays.is_device(y) and self._stack:
+            self._stack.backproject(y, out)
             return
         for r in range(out.shape[0]):
             row = self._row(y)
@@ -195,8 +197,8 @@ class FanEngine:
 
     def interpolate(self, y: Any, weights: NDArray[np.float64], depth: float, out: Any) -> None:
         """As `VectorEngine.interpolate`."""
-        if not arrays.is_device(y) and self._upright:
-            self._upright.interpolate(y, self._one._seen(weights, depth, y), out)
+        if not arrays.is_device(y) and self._stack:
+            self._stack.interpolate(y, self._one._seen(weights, depth, y), out)
             return
         for r in range(out.shape[0]):
             row = self._row(y)
@@ -207,7 +209,7 @@ class FanEngine:
         """Bytes held besides x and y, for elements of `itemsize` bytes."""
         views, _, columns = self._shape
         row = views * columns * itemsize
-        held = self._upright.work_bytes(itemsize) if self._upright else row
+        held = self._stack.work_bytes(itemsize) if self._stack else row
         return views * 21 * 8 + held
 
     def share_memory(self, other: FanEngine) -> None:
