@@ -26,11 +26,9 @@ def _see(view, weight, y, x, first_column, at, shape, pitches, columns, voxels, 
     """Adds what a view shows to the upright line (y, x), whose registers begin at `at`."""
     nz, rows, width, detector = shape
     wholes, rests, ladder, heights = scratch
-    depth, along, up = frame(view, 0.0, y, x, detector[3])
-    if not (depth > FLAT):
-        return
-    column, start, _ = seen(depth, along, up, detector)
-    if not (-1 < column < width):
+    away, along, up = frame(view, 0.0, y, x, detector[3])
+    column, start, depth = seen(away, along, up, detector)
+    if not (depth > FLAT and -1 < column < width):
         return
     near, w0, w1 = two_lines(column, 0, width, columns)
     share = weight * columns.dtype.type(1 / (depth * depth))
