@@ -184,7 +184,8 @@ def _see_row(view, weight, first, y, x0, x1, shape, pitches, detector, columns, 
         column, _, there = seen(depth + x * deeper, along + x * further, up, detector)
         if there > FLAT and -1 < column < columns_there:
             near, w0, w1 = two_lines(column, 0, columns_there, columns)
-            share = weight * number(1 / (there * there))
+            aside = (along + x * further) * detector[2]
+            share = weight * number(1 / (there * there + aside * aside))
             one = first + near * step
             other = one + (step if columns_there > 1 else 0)
             o = (y * pitches[1] + x * pitches[0]) // LANES
@@ -224,5 +225,6 @@ backproject = Twin(_backproject_cpu, None)
 `voxels`."""
 
 interpolate = Twin(_interpolate_cpu, None)
-"""(table, weights, detector, shape, pitches, columns, voxels): adds weights / depth² times what the
+"""(table, weights, detector, shape, pitches, columns, voxels): adds weights / distance² times what
+the
 columns show to the lines, registers here."""

@@ -1,6 +1,6 @@
 """Backprojection of filtered projections where the columns of the detector are parallel to z.
 
-    x(r) += Σ_v weight_v / depth² · y_v(column, row),   interpolated between four pixels
+    x(r) += Σ_v weight_v / distance² · y_v(column, row),   interpolated between four pixels
 
 as in `voxel_driven`.  The voxels of an upright line are seen in one column of a view, at an even
 step: they share the weights between two columns of pixels, and each takes of the blend of these
@@ -31,12 +31,12 @@ def _see(view, weight, y, x, first_column, at, shape, pitches, columns, voxels, 
     if not (depth > FLAT and -1 < column < width):
         return
     near, w0, w1 = two_lines(column, 0, width, columns)
-    share = weight * columns.dtype.type(1 / (depth * depth))
+    distance = math.sqrt(depth * depth + along * along * detector[2] * detector[2])
+    share = weight * columns.dtype.type(1 / (distance * distance))
     w0, w1 = w0 * share, w1 * share
     step, registers = pitches[2] * LANES, -(-nz // LANES)
     one = first_column + near * step
     other = one + (step if width > 1 else 0)
-    distance = math.sqrt(depth * depth + along * along * detector[2] * detector[2])
     step = view[INVERSE + 6] / (1.0 if detector[3] else distance)
     first, last = registers_seen(start, step, rows, registers)
     if first < last:
