@@ -161,7 +161,7 @@ def size(typingctx: Any, a: Any) -> Any:
     """|a|, of real numbers."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return _call(builder, f"llvm.fabs.v{a.count}f32", args[0].type, args)
+        return _call(builder, f"llvm.fabs.{_suffix(a)}", args[0].type, args)
 
     return a(a), generate
 
@@ -208,6 +208,66 @@ def where_negative(typingctx: Any, a: Any, yes: Any, no: Any) -> Any:
     return yes(a, yes, no), generate
 
 
+@intrinsic
+def smaller(typingctx: Any, a: Any, b: Any) -> Any:
+    """The smaller one of two real numbers, lane by lane; b where one of them is NaN."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.select(builder.fcmp_ordered("<", *args), *args)
+
+    return a(a, b), generate
+
+
+@intrinsic
+def put(typingctx: Any, numbers: Any, i: Any, value: Any) -> Any:
+    """The elements of a flat array from i on become those of a vector."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        data = context.make_array(numbers)(context, builder, args[0]).data
+        pointer = builder.bitcast(builder.gep(data, [args[1]]), args[2].type.as_pointer())
+        builder.store(args[2], pointer, align=numbers.dtype.bitwidth // 8)
+        return context.get_dummy_value()
+
+    return types.void(numbers, types.intp, value), generate
+
+
+@intrinsic
+def floored(typingctx: Any, a: Any) -> Any:
+    """The whole number below each lane."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _call(builder, f"llvm.floor.{_suffix(a)}", args[0].type, args)
+
+    return a(a), generate
+
+
+@intrinsic
+def whole(typingctx: Any, a: Any) -> Any:
+    """Real lanes as int32, cut off."""
+    numbers = Vector(types.int32, a.count)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.fptosi(args[0], context.get_value_type(numbers))
+
+    return numbers(a), generate
+
+
+@intrinsic
+def rounded(typingctx: Any, numbers: Any, a: Any) -> Any:
+    """Lanes of float64 in the type of an array's elements."""
+    taken = Vector(numbers.dtype, a.count)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = context.get_value_type(taken)
+        return args[1] if kind == args[1].type else builder.fptrunc(args[1], kind)
+
+    return taken(numbers, a), generate
+
+
+def _suffix(vector: Any) -> str:
+    return f"v{vector.count}f{vector.element.bitwidth}"
+
+
 def _call(builder: Any, name: str, result: Any, args: Any) -> Any:
     kind = ir.FunctionType(result, [arg.type for arg in args])
     return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), args)
@@ -218,7 +278,7 @@ def fused(typingctx: Any, a: Any, b: Any, c: Any) -> Any:
     """a · b + c, rounded once."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return _call(builder, f"llvm.fma.v{a.count}f32", args[0].type, args)
+        return _call(builder, f"llvm.fma.{_suffix(a)}", args[0].type, args)
 
     return c(a, b, c), generate
 

@@ -1,11 +1,14 @@
 """Backprojection of filtered projections: a voxel takes what the detector shows where it is seen.
 
-    x(r) += Σ_v weight_v / depth² · y_v(column, row),   interpolated between four pixels
+    x(r) += Σ_v weight_v / distance² · y_v(column, row),   interpolated between four pixels
 
-`vector_beam.seen` says where, for rays of any direction; beyond the detector y is 0."""
+The distance is that from the source, 1 at the detector: before a flat one the depth, before a
+curved one that from its axis.  `vector_beam.seen` says where, for rays of any direction; beyond the
+detector y is 0."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +25,7 @@ f4 = np.float32
 
 @inlined
 def value_there(depth, along, up, detector, image):
-    """The interpolated pixel of image (rows, columns) that sees a point, divided by depth².
+    """The interpolated pixel of image (rows, columns) that sees a point, divided by distance².
 
     depth, along, up: the point in the frame of the view."""
     rows, columns = image.shape
@@ -33,6 +36,9 @@ def value_there(depth, along, up, detector, image):
         return number(0)
     left, top = below(column), below(row)
     d, e = number(column - f4(left)), number(row - f4(top))
+    bend = detector[2]
+    if bend != f4(0):
+        depth = math.sqrt(depth * depth + along * along * bend * bend)
     inverse = number(f4(1) / depth)
     if 0 <= left < columns - 1 and 0 <= top < rows - 1:
         c, r = np.uint64(left), np.uint64(top)  # no test for a place before the first

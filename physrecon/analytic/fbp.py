@@ -38,6 +38,7 @@ WINDOWS: dict[str, Callable[[Any], Any]] = {
 FILTERS = tuple(WINDOWS)
 PADDINGS = ("zero", "edge")
 CHUNK_BYTES = 32 << 20  # of padded rows per Fourier transform
+WIDEST = 3.0  # radians between rays of a curved detector; no two are further apart
 
 
 def fbp(
@@ -124,9 +125,12 @@ def ramp_filtered(
     padding: str = "zero",
     rays: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
     more: tuple[int, int] = (0, 0),
+    bend: float = 0.0,
 ) -> Any:
     """Convolve the rows of y with the windowed ramp [1/column].
 
+    bend: radians between the columns of a detector about the source, whose ramp at an angle γ is
+    (γ / sin γ)² times that of a flat one.
     rays: (ratio (views,), parts (2, columns)); y is first multiplied by parts[0] + ratio parts[1].
     more: columns to add (left, right) to those of the result."""
     columns = y.shape[2]
@@ -135,7 +139,7 @@ def ramp_filtered(
     fft, threads = transforms.library(y)
     length = fft.next_fast_len(2 * (before + columns + after), real=True)
     xp = arrays.namespace(y)
-    response = xp.asarray(_ramp_response(length, filter).astype(y.dtype))
+    response = xp.asarray(_ramp_response(length, filter, bend).astype(y.dtype))
     filtered = arrays.like(y, (*y.shape[:2], columns + sum(more)))
     first = before - more[0]
     chunk = max(1, CHUNK_BYTES // (y.shape[1] * length * y.dtype.itemsize))
@@ -164,12 +168,15 @@ def _with_margins(part: Any, before: int, after: int, margin: int) -> Any:
     return xp.concatenate([left, part, right], axis=2)
 
 
-def _ramp_response(length: int, filter: str) -> NDArray[np.float64]:
+def _ramp_response(length: int, filter: str, bend: float) -> NDArray[np.float64]:
     """(length // 2 + 1,) frequency response of the windowed ramp on `length` columns."""
     ramp = np.zeros(length)
     distance = np.minimum(np.arange(length), length - np.arange(length))
     odd = distance % 2 == 1
     ramp[odd] = -1 / (np.pi * distance[odd]) ** 2
     ramp[0] = 1 / 4
+    if bend:
+        angle = np.minimum(distance * bend, WIDEST)
+        ramp /= np.sinc(angle / np.pi) ** 2
     response = np.fft.rfft(ramp).real
     return response * WINDOWS[filter](2 * np.fft.rfftfreq(length))

@@ -4,8 +4,10 @@
 
 y is weighted by the cosine of the angle between its ray and the central one, filtered along rows by
 the ramp h on a detector through the axis of rotation, and taken where a voxel is seen; U is the
-depth of the voxel, 1 on the axis (Feldkamp, Davis and Kress, J. Opt. Soc. Am. A 1 (1984) 612).  It
-is exact in the plane of the source, approximate above and below it.
+depth of the voxel, 1 on the axis (Feldkamp, Davis and Kress, J. Opt. Soc. Am. A 1 (1984) 612).  On
+a detector that is curved about the source U is the distance from its axis, and h at an angle γ is
+(γ / sin γ)² times as large (Kak and Slaney, Principles of Computerized Tomographic Imaging, 1988,
+section 3.4.1).  It is exact in the plane of the source, approximate above and below it.
 
 m shares a ray among the views that see it: over a full turn every ray is seen twice, half a ray
 each, or once where the axis is off the middle (`view_weights`); over less, m is the smooth weight
@@ -52,7 +54,7 @@ def fdk(
     Args:
         y: (views, rows, columns) line integrals, float32 or float64, finite; not changed.
         scan: views over a full turn, with the axis anywhere on the detector, or over a half turn
-            and the angle of the fan; a flat, upright detector.
+            and the angle of the fan; an upright detector, flat or curved.
         grid: voxels of the volume; by default scan.default_grid().
         filter: "ram-lak", "shepp-logan", "cosine", "hamming" or "hann", a window on the ramp.
         padding: what lies beyond the detector: "zero" for an object that fits, "edge" (the
@@ -62,7 +64,7 @@ def fdk(
         array (nz, ny, nx): on the machine and in the dtype of y.
     Raises:
         ArgumentError: for another shape or dtype, NaN, infinity, an unknown word, a detector that
-            is curved, tilted or shifted, and views that cover too little.
+            is tilted or shifted, and views that cover too little.
     Source:
         L. A. Feldkamp, L. C. Davis and J. W. Kress, J. Opt. Soc. Am. A 1 (1984) 612.
 
@@ -85,7 +87,7 @@ def fdk(
     factors, weights, rays = _shares(scan)
     flat = p * xp.asarray((_cosines(scan, fan) * factors[:, None]).astype(p.dtype))
     more = (0, 0) if rays is None else extension(scan)
-    filtered = ramp_filtered(flat, filter, padding, rays, more)
+    filtered = ramp_filtered(flat, filter, padding, rays, more, scan.bend)
     # 1/length² of the ramp and the length of a column leave 1/length, on the detector at the axis.
     weights = weights * scan.magnification / scan.column_pitch
     wide = extended(scan, more)
@@ -105,10 +107,6 @@ def _checked(y: Any, scan: Any, grid: Any, filter: str, padding: str) -> tuple[A
     for name, value, known in (("filter", filter, FILTERS), ("padding", padding, PADDINGS)):
         if value not in known:
             raise ArgumentError(f"fdk.{name}: expected one of {', '.join(known)}, got {value!r}")
-    if scan.detector != "flat":
-        raise ArgumentError(
-            "fdk.scan: expected a flat detector, got a curved one; use an iterative solver"
-        )
     odd = [n for n in ("roll", "pitch", "yaw", "source_offset", "shifts") if np.any(_of(scan, n))]
     if odd:
         raise ArgumentError(
@@ -129,6 +127,8 @@ def _cosines(scan: Any, fan: bool) -> NDArray[np.float64]:
     across = (np.arange(scan.shape[2]) - scan.center) * scan.column_pitch
     up = (np.arange(scan.shape[1]) - scan.axis_row) * scan.row_pitch * (not fan)
     far = scan.source_detector
+    if scan.bend:
+        return np.asarray(np.cos(across / far) * far / np.hypot(far, up[:, None]))
     return np.asarray(far / np.sqrt(far**2 + across**2 + up[:, None] ** 2))
 
 
@@ -136,7 +136,8 @@ def _shares(scan: Any) -> tuple[NDArray[np.float64], NDArray[np.float64], Any]:
     """((views, columns) shares of rays, (views,) angle of each view, `rays` for the ramp)."""
     radians = scan.radians
     across = (np.arange(scan.shape[2]) - scan.center) * scan.column_pitch
-    fan = np.arctan2(across, scan.source_detector)
+    far = scan.source_detector
+    fan = across / far if scan.bend else np.arctan2(across, far)
     if missing_wedge(radians, FULL_TURN)[0] == 0:
         rays = ray_weights(scan)
         parts = None if rays is None else (np.full(len(radians), 2.0), rays)

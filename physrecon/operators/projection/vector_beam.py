@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from physrecon.geometry.grid import Grid
 from physrecon.geometry.rays import Rays
 from physrecon.geometry.scan_geometry import ScanGeometry
 from physrecon.operators.projection.parallel_beam import check_rows
+
+if TYPE_CHECKING:
+    from physrecon.operators.projection.upright_lines import FanStack, UprightLines
 
 LAUNCH = 1 << 30  # voxels taken in one launch: about a second on two cores
 THIN = 1e-9  # of |way| |u| |v|: so flat a triple of vectors makes no image
@@ -56,10 +59,26 @@ class VectorEngine:
         steps = np.linalg.norm(table[:, 6:9], axis=1)
         return math.ceil(2 * math.sqrt(3) / steps.min(initial=2.0)) if len(table) else 1
 
+    @cached_property
+    def _upright(self) -> UprightLines | None:
+        """The faster kernels, if they take these rays."""
+        from physrecon.operators.projection.upright_lines import UprightLines, suits
+
+        some = *self._fans(), self.grid.shape, self.scan.shape[1]
+        return UprightLines(*some, self.grid.pitch) if suits(*some) else None
+
+    def _fans(self) -> tuple[NDArray[np.float64], NDArray[np.float64], Any]:
+        """(table, fans, detector) in float64."""
+        table, detector = self._lowered
+        return table, fans_of(self.scan.shape[2], detector[0], detector[2]), detector
+
     def project(self, x: Any, out: Any) -> None:
         """out (views, rows, columns) ← A x, x (nz, ny, nx)."""
         from physrecon.kernels import vector_beam
 
+        if not arrays.is_device(x) and self._upright:
+            self._upright.project(x, out)
+            return
         table, fans, detector, pitch = self._numbers(x)
         for views in self._pieces():
             vector_beam.project(table[views], fans, detector, pitch, x, out[views])
@@ -68,6 +87,9 @@ class VectorEngine:
         """out (nz, ny, nx) ← Aᵀ y, y (views, rows, columns)."""
         from physrecon.kernels import vector_beam
 
+        if not arrays.is_device(y) and self._upright:
+            self._upright.backproject(y, out)
+            return
         out[...] = 0
         table, fans, detector, pitch = self._numbers(y)
         for views in self._pieces():
@@ -78,16 +100,24 @@ class VectorEngine:
         at 1 / depth of the way to the detector."""
         from physrecon.kernels import voxel_driven
 
+        seen = self._seen(weights, depth, y)
+        if not arrays.is_device(y) and self._upright:
+            self._upright.interpolate(y, seen, out)
+            return
         out[...] = 0
         table, _, detector, _ = self._numbers(y)
-        seen = weights / (self._share * depth) ** 2
-        here = arrays.to_device(seen.astype(y.dtype), "cuda" if arrays.is_device(y) else "cpu")
+        here = arrays.to_device(seen, "cuda" if arrays.is_device(y) else "cpu")
         for views in self._pieces():
             voxel_driven.backproject(table[views], detector, here[views], y[views], out)
 
+    def _seen(self, weights: NDArray[np.float64], depth: float, near: Any) -> NDArray[Any]:
+        """The weights for a depth of 1 at the detector of the table, in the dtype of `near`."""
+        return np.asarray(weights / (self._share * depth) ** 2, near.dtype)
+
     def work_bytes(self, itemsize: int) -> int:
         """Bytes held besides x and y, for elements of `itemsize` bytes."""
-        return self.scan.shape[0] * 21 * 8
+        held = self._upright.work_bytes(itemsize) if self._upright else 0
+        return self.scan.shape[0] * 21 * 8 + held
 
     def share_memory(self, other: VectorEngine) -> None:
         """There is none to share."""
@@ -130,7 +160,15 @@ class FanEngine:
         check_rows("Projector", scan, grid)
         first = slice(0, 1)
         self._one = VectorEngine(scan.part(first), grid.part(first))
-        self._shape = scan.shape
+        self._shape, self._grid = scan.shape, grid
+
+    @cached_property
+    def _stack(self) -> FanStack | None:
+        """The faster kernels, if they take these rays."""
+        from physrecon.operators.projection.upright_lines import FanStack, suits_fans
+
+        some = *self._one._fans(), self._grid.shape
+        return FanStack(*some, self._grid.pitch) if suits_fans(*some) else None
 
     @property
     def independent_columns(self) -> int:
@@ -139,6 +177,9 @@ class FanEngine:
 
     def project(self, x: Any, out: Any) -> None:
         """out (views, rows, columns) ← A x, x (nz, ny, nx)."""
+        if not arrays.is_device(x) and self._stack:
+            self._stack.project(x, out)
+            return
         for r in range(x.shape[0]):
             row = self._row(out)
             self._one.project(x[r : r + 1], row)
@@ -146,6 +187,9 @@ class FanEngine:
 
     def backproject(self, y: Any, out: Any) -> None:
         """out (nz, ny, nx) ← Aᵀ y, y (views, rows, columns)."""
+        if not arrays.is_device(y) and self._stack:
+            self._stack.backproject(y, out)
+            return
         for r in range(out.shape[0]):
             row = self._row(y)
             row[...] = y[:, r : r + 1]
@@ -153,6 +197,9 @@ class FanEngine:
 
     def interpolate(self, y: Any, weights: NDArray[np.float64], depth: float, out: Any) -> None:
         """As `VectorEngine.interpolate`."""
+        if not arrays.is_device(y) and self._stack:
+            self._stack.interpolate(y, self._one._seen(weights, depth, y), out)
+            return
         for r in range(out.shape[0]):
             row = self._row(y)
             row[...] = y[:, r : r + 1]
@@ -161,7 +208,9 @@ class FanEngine:
     def work_bytes(self, itemsize: int) -> int:
         """Bytes held besides x and y, for elements of `itemsize` bytes."""
         views, _, columns = self._shape
-        return self._one.work_bytes(itemsize) + views * columns * itemsize
+        row = views * columns * itemsize
+        held = self._stack.work_bytes(itemsize) if self._stack else row
+        return views * 21 * 8 + held
 
     def share_memory(self, other: FanEngine) -> None:
         """There is none to share."""

@@ -1,0 +1,177 @@
+"""Lines of numbers resampled at an even step: the step of the kernels of upright detectors.
+
+A line holds the voxels above a point of the plane, or the pixels of a column of the detector.  Row
+r of a column stands at start + r · step of the line, and takes from it what lies there, linearly
+between neighbours.  The transpose gives number z of the line all rows nearer than one to it, with
+the weights that they took.
+
+A register holds eight neighbours of the result.  Since the step is near to 1, they stand between a
+few neighbours of the line, which follow from the first one: all are loaded, none is permuted or
+gathered, and of their weights at most two are not zero.  So the code is the same on every
+processor; it is cut into the registers that there are."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from physrecon.kernels._jit import inlined, inner, shared
+from physrecon.kernels._lanes import load, store
+from physrecon.kernels._resample import (
+    floored,
+    fused,
+    larger,
+    put,
+    rounded,
+    size,
+    smaller,
+    spread,
+    vector,
+    whole,
+)
+
+LANES = 8
+
+
+@shared
+def taps_taken(step):
+    """Neighbours of a line between which eight rows stand, from the one before the first row."""
+    return 2 + int(math.ceil((LANES - 1) * abs(step - 1) - 1e-9))
+
+
+@shared
+def taps_given(step):
+    """(first, count): the rows around the one before number z of a line that may reach it, for
+    eight numbers, each counted from its own."""
+    drift = (LANES - 1) * (1 / step - 1)
+    first = int(math.floor(min(0.0, drift) - 1 / step + 1e-9)) + 1
+    last = int(math.ceil(1 + max(0.0, drift) + 1 / step - 1e-9)) - 1
+    return first, last - first + 1
+
+
+@inlined
+def mark(start, step, first, last, like, heights, wholes, rests):
+    """Whole part and rest of start + c · 8 · step, for the registers first:last, and up to seven
+    more.  heights: 0, 8, … 56."""
+    rungs = spread(like, step) * vector(like, heights, 0)
+    for c in range(first, last, LANES):
+        at = rungs + spread(like, start + step * (c * LANES))
+        low = floored(at)
+        put(wholes, c, whole(low))
+        put(rests, c, rounded(rests, at - low))
+
+
+@inlined
+def _pair(sums, source, n, lines):
+    """Registers of the blend of two lines, n numbers after their beginning."""
+    one, other, near, far = lines
+    return fused(near, vector(sums, source, one + n), far * vector(sums, source, other + n))
+
+
+@inlined
+def _hop(total, q, left, right, top):
+    """A neighbour further: (total, what is left of the way q, neighbour)."""
+    share = smaller(q, top)
+    return fused(share, right - left, total), q - share, right
+
+
+@inlined
+def _take(taps, sums, at, first, last, source, lines, rungs, back, wholes, rests):
+    top = spread(sums, source.dtype.type(1))
+    for c in range(np.uint64(first), np.uint64(last)):
+        i = np.int64(c)
+        q, n = rungs + spread(sums, rests[c]), np.int64(wholes[c]) - back
+        left = _pair(sums, source, n, lines)
+        total = load(sums, at + i) + left
+        if taps > 2:
+            total, q, left = _hop(total, q, left, _pair(sums, source, n + 1, lines), top)
+        if taps > 3:
+            total, q, left = _hop(total, q, left, _pair(sums, source, n + 2, lines), top)
+        if taps > 4:
+            total, q, left = _hop(total, q, left, _pair(sums, source, n + 3, lines), top)
+        for m in range(4, taps - 1):
+            total, q, left = _hop(total, q, left, _pair(sums, source, n + m, lines), top)
+        total = fused(q, _pair(sums, source, n + taps - 1, lines) - left, total)
+        store(sums, at + i, total)
+
+
+@inner
+def take(sums, at, first, last, source, one, other, near, far, ladder, step, wholes, rests):
+    """Rows of the registers first:last of sums, from `at` on, += what they see of the blend
+    near · line + far · other line of source, which begin at `one` and `other`.
+
+    wholes, rests: the places of the first rows of the registers.  ladder: 0, 1, … 7."""
+    taps, number = taps_taken(step), source.dtype.type
+    back = taps - 2 if step < 1 else 0
+    drift, begin = spread(sums, number(step - 1)), spread(sums, number(back))
+    rungs = fused(drift, vector(sums, ladder, 0), begin)
+    lines = one, other, spread(sums, near), spread(sums, far)
+    if taps == 2:
+        _take(2, sums, at, first, last, source, lines, rungs, back, wholes, rests)
+    elif taps == 3:
+        _take(3, sums, at, first, last, source, lines, rungs, back, wholes, rests)
+    elif taps == 4:
+        _take(4, sums, at, first, last, source, lines, rungs, back, wholes, rests)
+    elif taps == 5:
+        _take(5, sums, at, first, last, source, lines, rungs, back, wholes, rests)
+    else:
+        _take(taps, sums, at, first, last, source, lines, rungs, back, wholes, rests)
+
+
+@inlined
+def _near(total, d, tap, top, nothing):
+    """total + what a row at distance d gives."""
+    return fused(larger(top - size(d), nothing), tap, total)
+
+
+@inlined
+def _give(taps, source, at, first, last, like, sums, lines, rungs, step, wholes, rests):
+    one, other, near, far = lines
+    number = source.dtype.type
+    top, nothing = spread(like, number(1)), spread(like, number(0))
+    for c in range(np.uint64(first), np.uint64(last)):
+        o, n = np.int64(c) * LANES, at + np.int64(wholes[c])
+        d = fused(step, spread(like, rests[c]), rungs)
+        total = larger(top - size(d), nothing) * vector(like, source, n)
+        if taps > 1:
+            d = d - step
+            total = _near(total, d, vector(like, source, n + 1), top, nothing)
+        if taps > 2:
+            d = d - step
+            total = _near(total, d, vector(like, source, n + 2), top, nothing)
+        if taps > 3:
+            d = d - step
+            total = _near(total, d, vector(like, source, n + 3), top, nothing)
+        if taps > 4:
+            d = d - step
+            total = _near(total, d, vector(like, source, n + 4), top, nothing)
+        for m in range(5, taps):
+            d = d - step
+            total = _near(total, d, vector(like, source, n + m), top, nothing)
+        put(sums, one + o, fused(near, total, vector(like, sums, one + o)))
+        put(sums, other + o, fused(far, total, vector(like, sums, other + o)))
+
+
+@inner
+def give(source, at, first, last, like, sums, one, other, near, far, ladder, step, wholes, rests):
+    """Numbers of the registers first:last of two lines of sums += near and far · what the rows of
+    the column of source at `at` give them: the transpose of `take`.
+
+    wholes, rests: places of the first numbers of the registers among the rows."""
+    begin, taps = taps_given(step)
+    number = source.dtype.type
+    fall, away = spread(like, number(1 - step)), spread(like, number(-step * begin))
+    rungs = fused(fall, vector(like, ladder, 0), away)
+    lines = one, other, spread(like, near), spread(like, far)
+    at, stride = at + begin, spread(like, number(step))
+    if taps == 2:
+        _give(2, source, at, first, last, like, sums, lines, rungs, stride, wholes, rests)
+    elif taps == 3:
+        _give(3, source, at, first, last, like, sums, lines, rungs, stride, wholes, rests)
+    elif taps == 4:
+        _give(4, source, at, first, last, like, sums, lines, rungs, stride, wholes, rests)
+    elif taps == 5:
+        _give(5, source, at, first, last, like, sums, lines, rungs, stride, wholes, rests)
+    else:
+        _give(taps, source, at, first, last, like, sums, lines, rungs, stride, wholes, rests)

@@ -1,0 +1,80 @@
+"""Backprojection of filtered projections where the columns of the detector are parallel to z.
+
+    x(r) += Σ_v weight_v / distance² · y_v(column, row),   interpolated between four pixels
+
+as in `voxel_driven`.  The voxels of an upright line are seen in one column of a view, at an even
+step: they share the weights between two columns of pixels, and each takes of the blend of these
+what lies at its height (`_lines`).
+
+A thread owns a tile of upright lines; a batch of views is taken line by line."""
+
+from __future__ import annotations
+
+import math
+
+from numba import prange
+
+from physrecon.kernels._jit import Twin, cpu, inner
+from physrecon.kernels._lines import LANES, mark, take
+from physrecon.kernels.cone_beam import marks, registers_seen, two_lines
+from physrecon.kernels.cone_beam_back import BATCH, TILE, WIDE
+from physrecon.kernels.vector_beam import FLAT, INVERSE, frame, seen
+
+
+@inner
+def _see(view, weight, y, x, first_column, at, shape, pitches, columns, voxels, scratch):
+    """Adds what a view shows to the upright line (y, x), whose registers begin at `at`."""
+    nz, rows, width, detector = shape
+    wholes, rests, ladder, heights = scratch
+    away, along, up = frame(view, 0.0, y, x, detector[3])
+    column, start, depth = seen(away, along, up, detector)
+    if not (depth > FLAT and -1 < column < width):
+        return
+    near, w0, w1 = two_lines(column, 0, width, columns)
+    distance = math.sqrt(depth * depth + along * along * detector[2] * detector[2])
+    share = weight * columns.dtype.type(1 / (distance * distance))
+    w0, w1 = w0 * share, w1 * share
+    step, registers = pitches[2] * LANES, -(-nz // LANES)
+    one = first_column + near * step
+    other = one + (step if width > 1 else 0)
+    step = view[INVERSE + 6] / (1.0 if detector[3] else distance)
+    first, last = registers_seen(start, step, rows, registers)
+    if first < last:
+        mark(start, step, first, last, voxels, heights, wholes, rests)
+        take(
+            voxels, at, first, last, columns, one, other, w0, w1, ladder, step, wholes, rests
+        )  # fmt: skip
+
+
+@inner
+def _tile(table, weights, detector, shape, pitches, corner, columns, voxels):
+    nz, ny, nx, rows, width, pad = shape
+    line_pitch, row_pitch, column_pitch = pitches
+    part = nz, rows, width, detector
+    scratch = marks(-(-nz // LANES), columns)
+    y0, x0 = corner
+    for batch in range(0, len(table), BATCH):
+        for y in range(y0, min(y0 + TILE, ny)):
+            for x in range(x0, min(x0 + WIDE, nx)):
+                at = (pad + y * row_pitch + x * line_pitch) // LANES
+                for v in range(batch, min(batch + BATCH, len(table))):
+                    first = pad + v * width * column_pitch * LANES
+                    _see(
+                        table[v], weights[v], float(y), float(x), first, at, part, pitches,
+                        columns, voxels, scratch,
+                    )  # fmt: skip
+
+
+@cpu
+def _backproject_cpu(table, weights, detector, shape, pitches, columns, voxels):
+    wide = -(-shape[2] // WIDE)
+    for n in prange(-(-shape[1] // TILE) * wide):
+        corner = n // wide * TILE, n % wide * WIDE
+        _tile(table, weights, detector, shape, pitches, corner, columns, voxels)
+
+
+backproject = Twin(_backproject_cpu, None)
+"""(table, weights, detector, shape, pitches, columns, voxels): adds what the columns show to
+the lines `voxels`, an array of registers.
+
+weights: (views,) in the dtype of the columns · the others: as for `cone_beam.project`."""
