@@ -1,7 +1,7 @@
 """Line integrals of a volume where the columns of the detector are parallel to the axis z.
 
 The rays of a column lie in one upright plane.  From one plane of voxels to the next all of them
-move alike: they share the weights of `joseph` between two upright lines of voxels, and of the blend
+move alike: they share the weights of Joseph between two upright lines of voxels, and of the blend
 of these lines each takes what lies at its height (`_lines`).  Distances and weights are those of
 `vector_beam`, which takes any rays, and whose table describes the views here too.
 
@@ -19,8 +19,7 @@ from numba import get_num_threads, prange
 from physrecon.kernels._jit import Twin, cpu, inlined, inner
 from physrecon.kernels._lanes import store, zero
 from physrecon.kernels._lines import LANES, mark, take
-from physrecon.kernels.parallel_beam import joseph
-from physrecon.kernels.vector_beam import FLAT, ROW, frame, ray, seen
+from physrecon.kernels.vector_beam import FLAT, ROW, below, frame, ray, seen
 
 STRIP = 8  # planes of voxels
 WIDE = 32  # upright lines of a strip
@@ -72,12 +71,18 @@ def columns_between(view, axis, plane, left, right, detector, columns):
 
 @inlined
 def two_lines(at, first, last, like):
-    """(line before a place or the first one, weights of it and of the next one) between the
-    lines first:last."""
-    number = like.dtype.type
-    near = min(max(int(math.floor(at)), first), max(last - 2, first))
-    w0, w1 = joseph(number(at - near)), joseph(number(at - near - 1))
-    return near, w0, number(0) if last - first == 1 else w1
+    """(line, its weight, that of the next one) of a place in first − 1 … last between the lines
+    first:last: those of Joseph, the same whatever lines are asked for."""
+    one, none = like.dtype.type(1), like.dtype.type(0)
+    near = below(at)
+    far = like.dtype.type(at - near)
+    if first <= near < last - 1:
+        return near, one - far, far
+    if near < first:
+        return first, far, none
+    if last - first > 1:
+        return last - 2, none, one - far
+    return first, one - far, none
 
 
 @inlined
@@ -117,6 +122,7 @@ def _cross_plane(j, n, courses, places, shape, steps, voxels, sums, scratch):
 def _project_views(begin, end, table, detector, courses, shape, pitches, voxels, sums):
     nz, ny, nx, rows, columns, pad = shape
     line_pitch, row_pitch, column_pitch = pitches
+    column_pitch //= LANES
     registers, front = -(-rows // LANES), pad // LANES
     scratch = marks(registers, voxels)
     group, places = np.empty((GROUP, COURSE)), np.empty(GROUP, np.int64)

@@ -52,7 +52,7 @@ def _cross_row(axis, j, low, high, v, part, courses, shape, pitches, rays, like,
         near, w0, w1 = two_lines(at, low, high, voxels)
         one = pad + j * plane_step + near * minor_step
         other = one + (minor_step if high - low > 1 else 0)
-        ray = pad + (v * columns + u) * column_pitch * LANES
+        ray = pad + (v * columns + u) * column_pitch
         start, step = course[HEIGHT] + j * course[RISE], course[STEP] + j * course[GROWTH]
         first, last = _registers_given(start, step, rows, registers)
         if first < last:

@@ -1,6 +1,6 @@
 """Projections with the rows of the detector innermost, for `cone_beam`: how they lie in memory.
 
-Column u of view v begins at pad + (v · columns + u) · pitch, the pitch being counted in registers.
+Column u of view v begins at pad + (v · columns + u) · pitch.
 Between columns there are zeros, so that what lies beyond may be read.  A column holds its rays
 times their length between two planes, or without it: the kernels know planes only.
 
@@ -13,7 +13,6 @@ import math
 from numba import prange
 
 from physrecon.kernels._jit import Twin, cpu, inlined
-from physrecon.kernels._lines import LANES
 from physrecon.kernels.cone_beam import AXIS, GROWTH, LEAN, RISE
 
 PATCH = 16  # numbers in a cache line of float32: a patch is read and written in whole lines
@@ -35,7 +34,7 @@ def _pack_cpu(sino, first, rows, courses, pitch, column_pitch, pad, columns):
         for u0 in range(0, width, PATCH):
             for r in range(rows):
                 for u in range(u0, min(u0 + PATCH, width)):
-                    o = pad + (v * width + u) * column_pitch * LANES + r
+                    o = pad + (v * width + u) * column_pitch + r
                     columns[o] = sino[v, first + r, u] * number(_length(courses[v, u], r, pitch))
 
 
@@ -47,7 +46,7 @@ def _unpack_cpu(columns, first, rows, courses, pitch, column_pitch, pad, sino):
         for u0 in range(0, width, PATCH):
             for r in range(rows):
                 for u in range(u0, min(u0 + PATCH, width)):
-                    o = pad + (v * width + u) * column_pitch * LANES + r
+                    o = pad + (v * width + u) * column_pitch + r
                     sino[v, first + r, u] = columns[o] * number(_length(courses[v, u], r, pitch))
 
 

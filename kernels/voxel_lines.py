@@ -34,7 +34,7 @@ def _see(view, weight, y, x, first_column, at, shape, pitches, columns, voxels, 
     distance = math.sqrt(depth * depth + along * along * detector[2] * detector[2])
     share = weight * columns.dtype.type(1 / (distance * distance))
     w0, w1 = w0 * share, w1 * share
-    step, registers = pitches[2] * LANES, -(-nz // LANES)
+    step, registers = pitches[2], -(-nz // LANES)
     one = first_column + near * step
     other = one + (step if width > 1 else 0)
     step = view[INVERSE + 6] / (1.0 if detector[3] else distance)
@@ -58,7 +58,7 @@ def _tile(table, weights, detector, shape, pitches, corner, columns, voxels):
             for x in range(x0, min(x0 + WIDE, nx)):
                 at = (pad + y * row_pitch + x * line_pitch) // LANES
                 for v in range(batch, min(batch + BATCH, len(table))):
-                    first = pad + v * width * column_pitch * LANES
+                    first = pad + v * width * column_pitch
                     _see(
                         table[v], weights[v], float(y), float(x), first, at, part, pitches,
                         columns, voxels, scratch,

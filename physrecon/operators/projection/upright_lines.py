@@ -25,7 +25,7 @@ from physrecon.kernels._lines import LANES
 from physrecon.kernels.vector_beam import COLUMN, INVERSE, POINT, ROW, WAY
 
 Detector = tuple[float, float, float, bool]
-Pitches = tuple[int, int, int]  # of lines, of their rows, and, in registers, of columns
+Pitches = tuple[int, int, int]  # of lines, of their rows, and of columns
 
 UPRIGHT = 1e-9  # voxels by which the ends of a column may lie beside each other
 NEAREST = 0.02  # depth, 1 at the middle of the grid, of the nearest voxel
@@ -83,23 +83,24 @@ def _depths(
 class _Lines:
     """What both have in common.
 
-    shape: (nz, ny, nx).  pitch: lengths of a voxel along z, y, x.  pad: zeros between lines."""
+    shape: (nz, ny, nx).  pitch: lengths of a voxel along z, y, x.  pad: zeros between lines.
+    lanes: slices of a register."""
 
     def __init__(
         self, table: NDArray[Any], fans: NDArray[Any], detector: Detector,
-        shape: tuple[int, int, int], pitch: tuple[float, ...], pad: int,
+        shape: tuple[int, int, int], pitch: tuple[float, ...], pad: int, lanes: int,
     ) -> None:  # fmt: skip
         self.table, self.fans, self.detector = table, fans, detector
-        self.shape, self.pitch, self.pad = shape, pitch, pad
+        self.shape, self.pitch, self.pad, self.lanes = shape, pitch, pad, lanes
 
     def _pitches(self, slices: int, rows: int) -> Pitches:
-        line = _padded(slices) + self.pad
+        line = padded(slices, self.lanes) + self.pad
         row = self.shape[2] * line
-        return line, row + (SKEW - row) % PERIOD, (_padded(rows) + self.pad) // LANES
+        return line, row + (SKEW - row) % PERIOD, padded(rows, self.lanes) + self.pad
 
     def _pieces(self, pitches: Pitches, itemsize: int) -> Iterator[slice]:
         """Views of about a second's work; Python handles signals only between launches."""
-        view = len(self.fans) * pitches[2] * LANES
+        view = len(self.fans) * pitches[2]
         work, held = view * max(self.shape[1:]), view * itemsize
         batch = cone_beam_back.BATCH
         each = max(min(LAUNCH // work, HELD // held) // batch, 1) * batch
@@ -109,17 +110,22 @@ class _Lines:
     def _bytes(self, pitches: Pitches, itemsize: int) -> int:
         views = next(self._pieces(pitches, itemsize), slice(0, 0))
         columns = (views.stop - views.start) * len(self.fans)
-        held = columns * (pitches[2] * LANES * itemsize + 8 * cone_beam.COURSE)
+        held = columns * (pitches[2] * itemsize + 8 * cone_beam.COURSE)
         return self.shape[1] * pitches[1] * itemsize + held
 
     def _lines(self, dtype: Any, pitches: Pitches) -> NDArray[Any]:
         """Memory for the lines of the volume: zeros."""
-        return np.zeros(self.shape[1] * pitches[1] + 2 * self.pad + LANES, dtype)
+        return np.zeros(self.shape[1] * pitches[1] + 2 * self.pad + self.lanes, dtype)
 
     def _columns(self, views: slice, pitches: Pitches, dtype: Any) -> NDArray[Any]:
         """Memory for the columns of views: zeros."""
         count = (views.stop - views.start) * len(self.fans) * pitches[2]
-        return np.zeros((count + 1) * LANES + 2 * self.pad, dtype)
+        return np.zeros(count + self.lanes + 2 * self.pad, dtype)
+
+    def _registers(self, numbers: NDArray[Any]) -> NDArray[Any]:
+        """A flat array as registers; what does not fill one is left out."""
+        whole = numbers[: len(numbers) // self.lanes * self.lanes]
+        return whole.view(lanes(numbers.dtype, self.lanes))
 
     def _courses(self, views: slice) -> NDArray[Any]:
         table = self.table[views]
@@ -139,7 +145,7 @@ class _Lines:
     def _take_pixels(self, y: NDArray[Any], views: slice, pitches: Pitches) -> NDArray[Any]:
         """The columns of y as they are."""
         columns = self._columns(views, pitches, y.dtype)
-        count = len(y) * len(self.fans) * pitches[2] * LANES
+        count = len(y) * len(self.fans) * pitches[2]
         block = columns[self.pad : self.pad + count].reshape(len(y), len(self.fans), -1)
         stacking.pack(y, np.arange(len(y)), np.ones(len(y), y.dtype), block)
         return columns
@@ -164,7 +170,7 @@ class UprightLines(_Lines):
     ) -> None:  # fmt: skip
         _, (least, most) = _depths(table, detector, shape)
         reach = math.ceil(2 * LANES * max(most, 1 / least)) + 2 * LANES
-        super().__init__(table, fans, detector, shape, pitch, _padded(reach))
+        super().__init__(table, fans, detector, shape, pitch, padded(reach, LANES), LANES)
         self.rows = rows
         self._spans = self._pitches(shape[0], rows)
         self._sizes = (*shape, rows, len(fans), self.pad)
@@ -176,13 +182,13 @@ class UprightLines(_Lines):
             courses, columns = self._courses(views), self._columns(views, spans, x.dtype)
             chunk = cone_beam.views_per_chunk(len(courses))
             some = self.table[views], self.detector, courses, self._sizes, spans
-            cone_beam.project(*some, chunk, lines, _registers(columns))
+            cone_beam.project(*some, chunk, lines, self._registers(columns))
             rays = columns, 0, self.rows, courses, self.pitch, spans[2], self.pad
             ray_columns.unpack(*rays, out[views])
 
     def backproject(self, y: NDArray[Any], out: NDArray[Any]) -> None:
         """out (nz, ny, nx) ← Aᵀ y, y (views, rows, columns)."""
-        spans, like = self._spans, _registers(np.empty(0, y.dtype))
+        spans, like = self._spans, self._registers(np.empty(0, y.dtype))
         lines = self._lines(y.dtype, spans)
         for views in self._pieces(spans, y.itemsize):
             courses, columns = self._courses(views), self._columns(views, spans, y.dtype)
@@ -198,7 +204,7 @@ class UprightLines(_Lines):
         for views in self._pieces(spans, y.itemsize):
             columns = self._take_pixels(y[views], views, spans)
             some = self.table[views], weights[views], self.detector, self._sizes, spans
-            voxel_lines.backproject(*some, columns, _registers(lines))
+            voxel_lines.backproject(*some, columns, self._registers(lines))
         self._give_volume(lines, spans, out)
 
     def work_bytes(self, itemsize: int) -> int:
@@ -213,7 +219,9 @@ class FanStack(_Lines):
         self, table: NDArray[Any], fans: NDArray[Any], detector: Detector,
         shape: tuple[int, int, int], pitch: tuple[float, ...],
     ) -> None:  # fmt: skip
-        super().__init__(table, fans, detector, shape, (0.0, *pitch[1:]), 0)
+        super().__init__(
+            table, fans, detector, shape, (0.0, *pitch[1:]), 0, LANES if shape[0] > 1 else 1
+        )
 
     def project(self, x: NDArray[Any], out: NDArray[Any]) -> None:
         """out (views, rows, columns) ← A x, x (nz, ny, nx)."""
@@ -223,13 +231,13 @@ class FanStack(_Lines):
                 courses, columns = self._courses(views), self._columns(views, spans, x.dtype)
                 chunk = cone_beam.views_per_chunk(len(courses))
                 some = self.table[views], self.detector, courses, sizes, spans[:2]
-                fan_beam.project(*some, chunk, lines, _registers(columns))
+                fan_beam.project(*some, chunk, lines, self._registers(columns))
                 rays = columns, part.start, sizes[0], courses, self.pitch, spans[2], 0
                 ray_columns.unpack(*rays, out[views])
 
     def backproject(self, y: NDArray[Any], out: NDArray[Any]) -> None:
         """out (nz, ny, nx) ← Aᵀ y, y (views, rows, columns)."""
-        like = _registers(np.empty(0, y.dtype))
+        like = self._registers(np.empty(0, y.dtype))
         for part, sizes, spans in self._parts():
             lines = self._lines(y.dtype, spans)
             for views in self._pieces(spans, y.itemsize):
@@ -247,7 +255,7 @@ class FanStack(_Lines):
             for views in self._pieces(spans, y.itemsize):
                 columns = self._take_pixels(y[views][:, part], views, spans)
                 some = self.table[views], weights[views], self.detector, sizes, spans[:2]
-                fan_beam.interpolate(*some, columns, _registers(lines))
+                fan_beam.interpolate(*some, columns, self._registers(lines))
             self._give_volume(lines, spans, out[part])
 
     def work_bytes(self, itemsize: int) -> int:
@@ -263,9 +271,6 @@ class FanStack(_Lines):
             yield part, (count, ny, nx, len(self.fans)), self._pitches(count, count)
 
 
-def _padded(count: int) -> int:
-    return -(-count // LANES) * LANES
-
-
-def _registers(numbers: NDArray[Any]) -> NDArray[Any]:
-    return numbers.view(lanes(numbers.dtype, LANES))
+def padded(count: int, unit: int) -> int:
+    """The next multiple of a unit."""
+    return -(-count // unit) * unit
