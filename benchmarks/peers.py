@@ -13,22 +13,30 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Case:
-    """A square slice of `size`² voxels seen by `views` over 180° on `size` columns."""
+    """A square slice of `size`² voxels seen by `views` on `size` columns of a voxel.
+
+    Parallel beams over 180°, or fans over 360° from a source at 4 sizes with a detector at 6, whose
+    columns are 1.5 voxels."""
 
     size: int
     views: int
+    fan: bool = False
 
     @property
     def angles(self) -> np.ndarray:
-        return np.linspace(0, np.pi, self.views, endpoint=False)
+        return np.linspace(0, (1 + self.fan) * np.pi, self.views, endpoint=False)
 
 
 def _astra(case: Case, what: str, repeats: int, iterations: int) -> None:
     import astra
 
     volume = astra.create_vol_geom(case.size, case.size)
-    beam = astra.create_proj_geom("parallel", 1.0, case.size, case.angles)
-    projector = astra.create_projector("linear", beam, volume)
+    if case.fan:
+        at = 1.5, case.size, case.angles, 4.0 * case.size, 2.0 * case.size
+        beam, kind = astra.create_proj_geom("fanflat", *at), "line_fanflat"
+    else:
+        beam, kind = astra.create_proj_geom("parallel", 1.0, case.size, case.angles), "linear"
+    projector = astra.create_projector(kind, beam, volume)
     W = astra.OpTomo(projector)
     x = np.ones((case.size, case.size), np.float32)
     y = np.ones((case.views, case.size), np.float32)
@@ -44,7 +52,9 @@ def _astra(case: Case, what: str, repeats: int, iterations: int) -> None:
 
 @dataclass
 class Astra:
-    """ASTRA's `linear` (Joseph) CPU projector in `processes` processes.  A context manager."""
+    """ASTRA's CPU projectors, `linear` (Joseph) and `line_fanflat`, in `processes` processes.
+
+    A context manager."""
 
     processes: int
     pool: multiprocessing.pool.Pool = field(init=False)
