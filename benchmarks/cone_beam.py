@@ -24,19 +24,23 @@ THREADS = 2
 
 
 class Peer:
-    """The filters of the Reconstruction Toolkit on the same scan."""
+    """The filters of the Reconstruction Toolkit on a cube of voxels of 1, and as many pixels.
 
-    def __init__(self, x: np.ndarray, angles: np.ndarray, pixel: float) -> None:
+    Its axes (x, y, z) are our (x, z, −y)."""
+
+    def __init__(
+        self, x: np.ndarray, angles: np.ndarray, pixel: float, far: float, distance: float
+    ) -> None:
         import itk
         from itk import RTK
 
         itk.MultiThreaderBase.SetGlobalDefaultNumberOfThreads(THREADS)
-        self.itk, self.rtk, self.image = itk, RTK, itk.Image[itk.F, 3]
+        self.itk, self.rtk, self.image, self.pixel = itk, RTK, itk.Image[itk.F, 3], pixel
         self.geometry = RTK.ThreeDCircularProjectionGeometry.New()
         for angle in np.degrees(angles):
-            self.geometry.AddProjection(FAR, DISTANCE, float(angle))
+            self.geometry.AddProjection(far, distance, float(angle))
         n = x.shape[0]
-        self.volume = self._image(np.swapaxes(x, 0, 1).copy(), (1.0,) * 3)
+        self.volume = self._image(np.swapaxes(x, 0, 1)[::-1].copy(), (1.0,) * 3)
         self.empty = self._image(np.zeros((n,) * 3, np.float32), (1.0,) * 3)
         none = np.zeros((len(angles), n, n), np.float32)
         self.views = self._image(none, (pixel, pixel, 1.0))
@@ -68,7 +72,17 @@ class Peer:
 
     def fdk(self) -> None:
         made = self.rtk.FDKConeBeamReconstructionFilter[self.image].New()
-        self._run(made, self.empty, self.sino)
+        self.found = self._run(made, self.empty, self.sino)
+
+    def projections(self) -> np.ndarray:
+        """(views, rows, columns) of `project`."""
+        return np.array(self.itk.array_from_image(self.sino))
+
+    def reconstruction(self, y: np.ndarray) -> np.ndarray:
+        """The volume (z, y, x) of FDK."""
+        self.sino = self._image(y, (self.pixel, self.pixel, 1.0))
+        self.fdk()
+        return np.swapaxes(self.itk.array_from_image(self.found)[::-1], 0, 1)
 
 
 def ball(n: int, radius: float) -> np.ndarray:
@@ -113,7 +127,7 @@ def main() -> None:
         *(np.arange(4) * 90, (3, 3)), angle_unit="deg", source_origin=FAR, source_detector=DISTANCE
     )
     pr.fdk(np.zeros(few.shape, np.float32), few)
-    peer = Peer(x, angles, pixel)
+    peer = Peer(x, angles, pixel, FAR, DISTANCE)
     peer.project()
     table = Table((f"{n}³, {chosen.views} views", "physrecon", "RTK", "ratio"))
     rows: dict[str, tuple[Any, Any]] = {
