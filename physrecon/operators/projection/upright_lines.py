@@ -32,7 +32,7 @@ NEAREST = 0.02  # depth, 1 at the middle of the grid, of the nearest voxel
 SMALLEST, LARGEST = 1 / 6, 6.0  # voxels between rows: others would need ever wider windows
 STACK = 128  # slices of fans that are taken at a time
 LAUNCH = 1 << 33  # voxels taken in one launch: about a second on two cores
-HELD = 1 << 28  # bytes of projections, about, in one launch
+HELD = 1 << 26  # bytes of projections, about, in one launch
 SKEW, PERIOD = 96, 1024  # numbers by which rows of lines pass a multiple of a period: for all sets
 
 

@@ -30,7 +30,10 @@ def cone_bytes(job: ScanJob, scan: Scan, grid: Grid, slices: int, held: tuple[in
         block = rows_of_slab(scan, grid, 1)
         padded = views * block * columns * (4 if job.padding == "edge" else 2) * F4
         filtering = 2 * block * data + 3 * min(padded, max(CHUNK_BYTES, padded // views))
-        reconstructing = needed * data + filtering + (slices + BLOCK) * plane
+        part = slice(0, min(BLOCK, grid.shape[0]))
+        few = scan.geometry.part(slice(0, min(block, rows)))
+        work = Projector(few, grid.part(part)).work_bytes(F4)
+        reconstructing = needed * data + filtering + (slices + BLOCK) * plane + work
     else:
         needed, work = rows, Projector(scan.geometry, grid).work_bytes(F4)
         reconstructing = rows * held[0] * data + grid.shape[0] * held[1] * plane + work
