@@ -52,10 +52,12 @@ def taps_given(step):
 
 @inlined
 def mark(start, step, first, last, like, heights, wholes, rests):
-    """Whole part and rest of start + c · 8 · step, for the registers first:last, and up to seven
-    more.  heights: 0, 8, … 56."""
+    """Whole part and rest of start + c · 8 · step, for the registers first:last and a few around.
+
+    heights: 0, 8, … 56.  Groups of eight registers are counted from register 0, so that rounding
+    does not depend on `first`."""
     rungs = spread(like, step) * vector(like, heights, 0)
-    for c in range(first, last, LANES):
+    for c in range(first // LANES * LANES, last, LANES):
         at = rungs + spread(like, start + step * (c * LANES))
         low = floored(at)
         put(wholes, c, whole(low))

@@ -24,14 +24,15 @@ f4 = np.float32
 
 
 @inlined
-def value_there(depth, along, up, detector, image):
+def value_there(depth, along, up, detector, first_row, image):
     """The interpolated pixel of image (rows, columns) that sees a point, divided by distance².
 
-    depth, along, up: the point in the frame of the view."""
+    depth, along, up: the point in the frame of the view.  first_row: of the image."""
     rows, columns = image.shape
     number = image.dtype.type
     column, row, depth = seen(depth, along, up, detector)
-    in_columns, in_rows = f4(-1) < column < f4(columns), f4(-1) < row < f4(rows)
+    last_row = first_row + rows
+    in_columns, in_rows = f4(-1) < column < f4(columns), f4(first_row - 1) < row < f4(last_row)
     if not (depth > FLAT and in_columns and in_rows):
         return number(0)
     left, top = below(column), below(row)
@@ -40,46 +41,46 @@ def value_there(depth, along, up, detector, image):
     if bend != f4(0):
         depth = math.sqrt(depth * depth + along * along * bend * bend)
     inverse = number(f4(1) / depth)
-    if 0 <= left < columns - 1 and 0 <= top < rows - 1:
-        c, r = np.uint64(left), np.uint64(top)  # no test for a place before the first
+    if 0 <= left < columns - 1 and first_row <= top < last_row - 1:
+        c, r = np.uint64(left), np.uint64(top - first_row)  # no test for a place before the first
         right, next_row = c + np.uint64(1), r + np.uint64(1)
         upper = image[r, c] + d * (image[r, right] - image[r, c])
         lower = image[next_row, c] + d * (image[next_row, right] - image[next_row, c])
         return (upper + e * (lower - upper)) * inverse * inverse
     total = number(0)
-    for r in range(max(top, 0), min(top + 2, rows)):
+    for r in range(max(top, first_row), min(top + 2, last_row)):
         for c in range(max(left, 0), min(left + 2, columns)):
             near = number(1) - abs(number(row - f4(r)))
-            total += near * (number(1) - abs(number(column - f4(c)))) * image[r, c]
+            total += near * (number(1) - abs(number(column - f4(c)))) * image[r - first_row, c]
     return total * inverse * inverse
 
 
 @inner
-def _row(table, detector, weights, sino, z, y, volume):
+def _row(table, detector, origin, weights, sino, z, y, volume):
     """Adds the views to a row of voxels; the frame of a voxel is linear in x."""
     sums = np.zeros(volume.shape[2], volume.dtype)
     one, parallel = table.dtype.type(1), detector[3]
     for v in range(table.shape[0]):
         view, image, weight = table[v], sino[v], weights[v]
-        depth, along, up = frame(view, f4(z) * one, f4(y) * one, f4(0) * one, parallel)
+        depth, along, up = frame(view, f4(origin[0] + z) * one, f4(y) * one, f4(0) * one, parallel)
         deeper, further, higher = view[INVERSE + 2], view[INVERSE + 5], view[INVERSE + 8]
         for x in range(len(sums)):
             n = f4(x)
             at = depth + n * deeper, along + n * further, up + n * higher
-            sums[x] += weight * value_there(*at, detector, image)
+            sums[x] += weight * value_there(*at, detector, origin[1], image)
     for x in range(len(sums)):
         volume[z, y, x] += sums[x]
 
 
 @cpu
-def _backproject_cpu(table, detector, weights, sino, volume):
+def _backproject_cpu(table, detector, origin, weights, sino, volume):
     nz, ny, _nx = volume.shape
     for n in prange(nz * ny):
-        _row(table, detector, weights, sino, n // ny, n % ny, volume)
+        _row(table, detector, origin, weights, sino, n // ny, n % ny, volume)
 
 
 @gpu
-def _backproject_gpu(table, detector, weights, sino, volume):
+def _backproject_gpu(table, detector, origin, weights, sino, volume):
     x, y, z = cuda.grid(3)
     nz, ny, nx = volume.shape
     if z >= nz or y >= ny or x >= nx:
@@ -87,14 +88,14 @@ def _backproject_gpu(table, detector, weights, sino, volume):
     one = table.dtype.type(1)
     total = volume.dtype.type(0)
     for v in range(table.shape[0]):
-        point = frame(table[v], f4(z) * one, f4(y) * one, f4(x) * one, detector[3])
-        value = value_there(*point, detector, sino[v])
+        point = frame(table[v], f4(origin[0] + z) * one, f4(y) * one, f4(x) * one, detector[3])
+        value = value_there(*point, detector, origin[1], sino[v])
         total += weights[v] * value
     volume[z, y, x] += total
 
 
 backproject = Twin(_backproject_cpu, _backproject_gpu)
-"""(table, detector, weights, sino, volume): adds what the pixels show to volume (z, y, x).
+"""(table, detector, origin, weights, sino, volume): adds what the pixels show to volume (z, y, x).
 
-table, detector: as for `vector_beam` · weights: (views,) in the dtype of sino (views, rows,
-columns)."""
+table, detector: as for `vector_beam` · origin: (slice, row) of the whole with which volume and sino
+begin · weights: (views,) in the dtype of sino (views, rows, columns)."""

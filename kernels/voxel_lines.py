@@ -23,8 +23,8 @@ from physrecon.kernels.vector_beam import FLAT, INVERSE, frame, seen
 
 @inner
 def _see(view, weight, y, x, first_column, at, shape, pitches, columns, voxels, scratch):
-    """Adds what a view shows to the upright line (y, x), whose registers begin at `at`."""
-    nz, rows, width, detector = shape
+    """Adds what a view shows to the upright line (y, x), whose register 0 would be at `at`."""
+    begin, end, first_row, rows, width, detector = shape
     wholes, rests, ladder, heights = scratch
     away, along, up = frame(view, 0.0, y, x, detector[3])
     column, start, depth = seen(away, along, up, detector)
@@ -33,30 +33,32 @@ def _see(view, weight, y, x, first_column, at, shape, pitches, columns, voxels, 
     near, w0, w1 = two_lines(column, 0, width, columns)
     distance = math.sqrt(depth * depth + along * along * detector[2] * detector[2])
     share = weight * columns.dtype.type(1 / (distance * distance))
-    w0, w1 = w0 * share, w1 * share
-    step, registers = pitches[2], -(-nz // LANES)
-    one = first_column + near * step
-    other = one + (step if width > 1 else 0)
+    one = first_column + near * pitches[2] - first_row
+    other = one + (pitches[2] if width > 1 else 0)
     step = view[INVERSE + 6] / (1.0 if detector[3] else distance)
-    first, last = registers_seen(start, step, rows, registers)
+    first, last = registers_seen(start - first_row, step, rows, end)
+    first = max(first, begin)
     if first < last:
         mark(start, step, first, last, voxels, heights, wholes, rests)
         take(
-            voxels, at, first, last, columns, one, other, w0, w1, ladder, step, wholes, rests
+            voxels, at, first, last, columns, one, other, w0 * share, w1 * share, ladder, step,
+            wholes, rests,
         )  # fmt: skip
 
 
 @inner
-def _tile(table, weights, detector, shape, pitches, corner, columns, voxels):
+def _tile(table, weights, detector, shape, origin, pitches, corner, columns, voxels):
     nz, ny, nx, rows, width, pad = shape
     line_pitch, row_pitch, column_pitch = pitches
-    part = nz, rows, width, detector
-    scratch = marks(-(-nz // LANES), columns)
+    begin = origin[0] // LANES
+    end = begin - (-nz // LANES)
+    part = begin, end, origin[1], rows, width, detector
+    scratch = marks(end, columns)
     y0, x0 = corner
     for batch in range(0, len(table), BATCH):
         for y in range(y0, min(y0 + TILE, ny)):
             for x in range(x0, min(x0 + WIDE, nx)):
-                at = (pad + y * row_pitch + x * line_pitch) // LANES
+                at = (pad + y * row_pitch + x * line_pitch) // LANES - begin
                 for v in range(batch, min(batch + BATCH, len(table))):
                     first = pad + v * width * column_pitch
                     _see(
@@ -66,15 +68,17 @@ def _tile(table, weights, detector, shape, pitches, corner, columns, voxels):
 
 
 @cpu
-def _backproject_cpu(table, weights, detector, shape, pitches, columns, voxels):
+def _backproject_cpu(table, weights, detector, shape, origin, pitches, columns, voxels):
     wide = -(-shape[2] // WIDE)
     for n in prange(-(-shape[1] // TILE) * wide):
         corner = n // wide * TILE, n % wide * WIDE
-        _tile(table, weights, detector, shape, pitches, corner, columns, voxels)
+        _tile(table, weights, detector, shape, origin, pitches, corner, columns, voxels)
 
 
 backproject = Twin(_backproject_cpu, None)
-"""(table, weights, detector, shape, pitches, columns, voxels): adds what the columns show to
-the lines `voxels`, an array of registers.
+"""(table, weights, detector, shape, origin, pitches, columns, voxels): adds what the columns show
+to the lines `voxels`, an array of registers.
 
-weights: (views,) in the dtype of the columns · the others: as for `cone_beam.project`."""
+weights: (views,) in the dtype of the columns · origin: (slice, row) of the whole volume and
+detector with which lines and columns begin, the slice a multiple of eight · the others: as for
+`cone_beam.project`."""

@@ -81,19 +81,36 @@ def fdk(
     out = arrays.like(p, grid.shape) if out is None else out
     vectors.check_out("fdk.out", out, grid.shape, p)
     vectors.fill(out, 0)
-    if 0 in p.shape or 0 in grid.shape:
-        return out
-    xp, fan = arrays.namespace(p), isinstance(scan, FanBeam)
+    if 0 not in p.shape and 0 not in grid.shape:
+        fdk_slices(p, scan, grid, filter, padding, out)
+    return out
+
+
+def fdk_slices(
+    y: Array, scan: ConeBeam | FanBeam, grid: Grid, filter: str, padding: str, out: Array,
+    origin: tuple[int, int] = (0, 0),
+) -> None:  # fmt: skip
+    """The slices of `fdk` on `grid` that are as many as those of out, from some rows of the scan.
+
+    origin: (slice, row) with which out and y begin; y holds scan.rows_seen of the slices.  A slice
+    is the same, bit for bit, whatever is computed beside it, if the rows are filtered alike."""
+    xp, fan = arrays.namespace(y), isinstance(scan, FanBeam)
+    rows = slice(origin[1], origin[1] + y.shape[1])
     factors, weights, rays = _shares(scan)
-    flat = p * xp.asarray((_cosines(scan, fan) * factors[:, None]).astype(p.dtype))
+    flat = y * xp.asarray((_cosines(scan, fan)[rows] * factors[:, None]).astype(y.dtype))
     more = (0, 0) if rays is None else extension(scan)
     filtered = ramp_filtered(flat, filter, padding, rays, more, scan.bend)
     # 1/length² of the ramp and the length of a column leave 1/length, on the detector at the axis.
     weights = weights * scan.magnification / scan.column_pitch
     wide = extended(scan, more)
-    engine = FanEngine(wide, grid) if isinstance(wide, FanBeam) else VectorEngine(wide, grid)
-    engine.interpolate(filtered, weights, scan.magnification, out)
-    return out
+    if isinstance(wide, FanBeam):
+        part = slice(origin[0], origin[0] + out.shape[0])
+        FanEngine(wide.part(rows), grid.part(part)).interpolate(
+            filtered, weights, scan.magnification, out
+        )
+    else:
+        engine = VectorEngine(wide, grid)
+        engine.interpolate(filtered, weights, scan.magnification, out, origin)
 
 
 def _checked(y: Any, scan: Any, grid: Any, filter: str, padding: str) -> tuple[Any, Grid]:

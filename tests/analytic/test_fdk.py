@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import physrecon as pr
-from physrecon.analytic.fdk import parker
+from physrecon.analytic.fdk import fdk_slices, parker
 from physrecon.errors import ArgumentError
 
 RADIUS, PLACE = 9.0, np.array([1.0, -4.0, 5.0])  # of a ball or disc of value 2, (z, y, x)
@@ -84,6 +84,20 @@ def test_voxels_of_a_part_are_those_of_the_whole(name):
     y = chords(scan, fans)
     x, expected = pr.fdk(y, scan, part), pr.fdk(y, scan, whole)[:, 32:, :6]
     np.testing.assert_allclose(x, expected, atol=2e-5)
+
+
+@pytest.mark.parametrize("name", ["full", "half a detector", "curved", "steep"])
+@pytest.mark.parametrize("part", [slice(0, 3), slice(5, 22), slice(8, 16)])
+def test_slices_from_the_rows_that_they_need_are_the_same(name, part):
+    scan = SCANS.get(name, cone(source_detector=150.0, row_offset=2.0, pixel_size=(9.0, 5 / 3)))
+    grid, rng = pr.Grid((24, 20, 21)), np.random.default_rng(3)
+    y = rng.random(scan.shape, np.float32)
+    rows = scan.rows_seen(grid, part)
+    rows = slice(rows.start // 16 * 16, -(-rows.stop // 16) * 16)
+    found = np.full((part.stop - part.start, *grid.shape[1:]), np.nan, np.float32)
+    some = np.ascontiguousarray(y[:, rows])
+    fdk_slices(some, scan, grid, "hann", "zero", found, (part.start, rows.start))
+    np.testing.assert_array_equal(found, pr.fdk(y, scan, grid, "hann")[part])
 
 
 def test_opposite_rays_share_what_one_has():

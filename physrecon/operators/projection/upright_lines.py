@@ -198,14 +198,24 @@ class UprightLines(_Lines):
             cone_beam_back.backproject(*some, columns, like, lines)
         self._give_volume(lines, spans, out)
 
-    def interpolate(self, y: NDArray[Any], weights: NDArray[Any], out: NDArray[Any]) -> None:
-        """out ← Σ_v weights[v] / depth² · y[v] where the voxel is seen."""
-        spans, lines = self._spans, self._lines(y.dtype, self._spans)
+    def interpolate(
+        self, y: NDArray[Any], weights: NDArray[Any], out: NDArray[Any], origin: tuple[int, int]
+    ) -> None:
+        """out ← Σ_v weights[v] / distance² · y[v] where the voxel is seen.
+
+        origin: (slice, row) with which out and y begin."""
+        low = origin[0] // LANES * LANES  # registers of the whole volume
+        above = origin[0] - low
+        slices, rows = above + out.shape[0], y.shape[1]
+        spans = self._pitches(slices, rows)
+        sizes = (slices, *self.shape[1:], rows, len(self.fans), self.pad)
+        lines = self._lines(y.dtype, spans)
         for views in self._pieces(spans, y.itemsize):
             columns = self._take_pixels(y[views], views, spans)
-            some = self.table[views], weights[views], self.detector, self._sizes, spans
-            voxel_lines.backproject(*some, columns, self._registers(lines))
-        self._give_volume(lines, spans, out)
+            some = self.table[views], weights[views], self.detector, sizes, (low, origin[1])
+            voxel_lines.backproject(*some, spans, columns, self._registers(lines))
+        block = self._block(lines, spans)[:, :, above:]
+        stacking.unpack(block, *self._order(out), out.transpose(1, 0, 2))
 
     def work_bytes(self, itemsize: int) -> int:
         """Bytes held within a call besides x and y."""

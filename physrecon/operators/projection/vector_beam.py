@@ -95,20 +95,27 @@ class VectorEngine:
         for views in self._pieces():
             vector_beam.backproject(table[views], fans, detector, pitch, y[views], out)
 
-    def interpolate(self, y: Any, weights: NDArray[np.float64], depth: float, out: Any) -> None:
-        """out ← Σ_v weights[v] / U² · y[v] where the voxel is seen; U its depth from the source, 1
-        at 1 / depth of the way to the detector."""
+    def interpolate(
+        self, y: Any, weights: NDArray[np.float64], depth: float, out: Any,
+        origin: tuple[int, int] = (0, 0),
+    ) -> None:  # fmt: skip
+        """out ← Σ_v weights[v] / U² · y[v] where the voxel is seen; U its distance from the source,
+        1 at 1 / depth of the way to the detector.
+
+        origin: (slice, row) of grid and scan with which out and y begin; y holds all rows that the
+        slices of out need.  A slice is the same, bit for bit, whatever is computed beside it."""
         from physrecon.kernels import voxel_driven
 
         seen = self._seen(weights, depth, y)
         if not arrays.is_device(y) and self._upright:
-            self._upright.interpolate(y, seen, out)
+            self._upright.interpolate(y, seen, out, origin)
             return
         out[...] = 0
         table, _, detector, _ = self._numbers(y)
         here = arrays.to_device(seen, "cuda" if arrays.is_device(y) else "cpu")
         for views in self._pieces():
-            voxel_driven.backproject(table[views], detector, here[views], y[views], out)
+            some = table[views], detector, origin, here[views]
+            voxel_driven.backproject(*some, y[views], out)
 
     def _seen(self, weights: NDArray[np.float64], depth: float, near: Any) -> NDArray[Any]:
         """The weights for a depth of 1 at the detector of the table, in the dtype of `near`."""

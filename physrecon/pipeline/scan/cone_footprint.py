@@ -27,13 +27,13 @@ def cone_bytes(job: ScanJob, scan: Scan, grid: Grid, slices: int, held: tuple[in
     writing = int(slices * 2.25 * plane)
     if job.method in DIRECT:
         needed = rows_of_slab(scan, grid, slices)
-        block = rows_of_slab(scan, grid, 1)
+        few = min(slices, BLOCK)
+        block = rows_of_slab(scan, grid, few)
         padded = views * block * columns * (4 if job.padding == "edge" else 2) * F4
         filtering = 2 * block * data + 3 * min(padded, max(CHUNK_BYTES, padded // views))
-        part = slice(0, min(BLOCK, grid.shape[0]))
-        few = scan.geometry.part(slice(0, min(block, rows)))
-        work = Projector(few, grid.part(part)).work_bytes(F4)
-        reconstructing = needed * data + filtering + (slices + BLOCK) * plane + work
+        geometry = scan.geometry.part(slice(0, block))
+        work = Projector(geometry, grid.part(slice(0, few))).work_bytes(F4)
+        reconstructing = needed * data + filtering + slices * plane + work
     else:
         needed, work = rows, Projector(scan.geometry, grid).work_bytes(F4)
         reconstructing = rows * held[0] * data + grid.shape[0] * held[1] * plane + work
@@ -47,8 +47,8 @@ def rows_of_slab(scan: Scan, grid: Grid, slices: int) -> int:
     geometry = scan.geometry
     whole = geometry.default_grid(grid.shape[2])
     count = whole.shape[0]
-    most = min(count, (-(-slices // BLOCK) + (slices > 1)) * BLOCK)  # cut anywhere
-    starts = {0, (count - most) // 2 // BLOCK * BLOCK, count - most}
+    most = min(count, slices)
+    starts = {0, (count - most) // 2, count - most}
     parts = [rows_needed(geometry, whole, slice(start, start + most)) for start in starts]
     return max(part.stop - part.start for part in parts)
 

@@ -1,8 +1,7 @@
 """Filtered backprojection of any scan in parts: the same bytes, however a volume is cut.
 
-A slice of a parallel or fan beam needs its own row alone.  Slices of a cone beam share rows, and
-rounding depends on the rows and slices that are computed together: blocks of BLOCK slices are
-therefore counted from the first slice of the whole volume, whatever part of it is wanted."""
+A slice of a parallel or fan beam needs its own row alone, one of a cone beam several.  Rows are
+filtered in vectors, which are therefore counted from the first row of the detector."""
 
 from __future__ import annotations
 
@@ -10,7 +9,7 @@ from typing import Any
 
 from physrecon import arrays
 from physrecon.analytic.fbp import fbp
-from physrecon.analytic.fdk import fdk
+from physrecon.analytic.fdk import fdk, fdk_slices
 from physrecon.errors import ArgumentError
 from physrecon.geometry.cone_beam import ConeBeam
 from physrecon.geometry.fan_beam import FanBeam
@@ -23,14 +22,15 @@ from physrecon.pipeline.scan.measure import Array
 from physrecon.pipeline.work import PieceWork
 
 FBP_ROWS = 64  # slices between two steps of the progress bar
-BLOCK = LANES  # slices of a cone beam that are computed together
+BLOCK = 64  # slices of a cone beam between two steps: they filter the rows that they share anew
 
 
 def rows_needed(scan: TurningGeometry, grid: Grid, part: slice) -> slice:
     """The detector rows that filtered backprojection of a part of the slices of a grid reads."""
     if scan.separable:
         return part
-    return scan.rows_seen(grid, _whole_blocks(part, grid.shape[0]))
+    rows = scan.rows_seen(grid, part)
+    return slice(rows.start // LANES * LANES, min(-(-rows.stop // LANES) * LANES, scan.shape[1]))
 
 
 def direct(
@@ -65,18 +65,10 @@ def direct(
             f"method: expected an iterative one for a {type(scan).__name__}, got {job.method}; "
             "choose --method cgls"
         )
-    whole = _whole_blocks(part, grid.shape[0])
-    for start in range(whole.start, whole.stop, BLOCK):
-        block = slice(start, min(start + BLOCK, whole.stop))
-        rows = scan.rows_seen(grid, block)
+    for some in split_rows(count, BLOCK):
+        here = slice(part.start + some.start, part.start + some.stop)
+        rows = rows_needed(scan, grid, here)
         seen = y[:, rows.start - first_row : rows.stop - first_row]
-        values = fdk(seen, scan.part(rows), grid.part(block), **settings)
-        first, last = max(block.start, part.start), min(block.stop, part.stop)
-        volume[first - part.start : last - part.start] = values[first - start : last - start]
-        work.progress((last - part.start) / count, "")
+        fdk_slices(seen, scan, grid, **settings, out=volume[some], origin=(here.start, rows.start))
+        work.progress(some.stop / count, "")
     return volume
-
-
-def _whole_blocks(part: slice, count: int) -> slice:
-    """The slices of all blocks that a part touches."""
-    return slice(part.start // BLOCK * BLOCK, min(-(-part.stop // BLOCK) * BLOCK, count))

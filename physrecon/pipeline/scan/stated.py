@@ -54,8 +54,6 @@ def no_direct_method(geometry: TurningGeometry, kind: str) -> str:
     """Why a beam has no filtered backprojection; "" if it has."""
     if not isinstance(geometry, FanBeam | ConeBeam):
         return f"a {kind} beam has no direct method"
-    if geometry.detector != "flat":
-        return "fdk takes flat detectors, and this one is curved"
     if odd := [name for name in TILTS if np.any(getattr(geometry, name, 0.0))]:
         return f"fdk takes upright detectors on a circle, and {', '.join(odd)} is stated"
     covered, needed = _covered(geometry), np.pi + 2 * _fan(geometry)

@@ -116,7 +116,7 @@ def test_iterations_take_a_cone_in_one_piece_and_the_plan_says_it(cone):
     ({"method": "cgls", "slab_rows": 4}, ["all 20 slices", "--method fdk"]),
     ({"method": "cgls", "slices": "2:4"}, ["direct method", "--method fdk"]),
     ({"slices": "2:400"}, ["slices within 0:20"]),
-    ({"method": "fdk", "geometry": {"detector": "curved"}}, ["curved", "--method cgls"]),
+    ({"method": "fdk", "geometry": {"roll": "2deg"}}, ["roll", "--method cgls"]),
     ({"geometry": {"source_origin": "40"}}, ["unit", "410mm"]),
 ])  # fmt: skip
 def test_what_cannot_be_done_is_said_with_a_way_out(cone, changes, words):
@@ -128,7 +128,8 @@ def test_what_cannot_be_done_is_said_with_a_way_out(cone, changes, words):
 @pytest.mark.parametrize("more, method, words", [
     ({}, "fdk", "filtered backprojection of a cone beam"),
     ({"method": "fbp"}, "fdk", "filtered backprojection of a cone beam"),
-    ({"geometry": {"detector": "curved"}}, "cgls", "this one is curved"),
+    ({"geometry": {"detector": "curved"}}, "fdk", "filtered backprojection of a cone beam"),
+    ({"geometry": {"roll": "2deg"}}, "cgls", "roll is stated"),
     ({"angles": f"0..100/{VIEWS}"}, "cgls", "a half turn and the angle of the fan"),
     ({"geometry": {"kind": "helical", "rise": "3mm"}}, "cgls", "helical"),
 ])  # fmt: skip
