@@ -22,7 +22,7 @@ from physrecon.pipeline.scan.measure import Array
 from physrecon.pipeline.work import PieceWork
 
 FBP_ROWS = 64  # slices between two steps of the progress bar
-BLOCK = 64  # slices of a cone beam between two steps: they filter the rows that they share anew
+BLOCK = 256  # slices of a cone beam between two steps: they filter the rows that they share anew
 
 
 def rows_needed(scan: TurningGeometry, grid: Grid, part: slice) -> slice:
