@@ -1,9 +1,9 @@
 """Scans stored as images: a stack in one file, or a folder with one file a view.
 
-Such files state no angles.  The exceptions are the lists `.tlt` (as aligned, which comes first) and
-`.rawtlt` (as measured) that IMOD writes beside an MRC file, in degrees; the tilt axis of its aligned
-stacks is upright in the images.  In a folder, flats and darks are recognised by the names of their
-files, or of the subfolders that they are in."""
+Such files state no angles.  The exceptions are the lists `.tlt` (as aligned, it comes first) and
+`.rawtlt` (as measured) that IMOD writes beside an MRC file, in degrees; the tilt axis of its
+aligned stacks is upright in the images.  In a folder, flats and darks are recognised by the names
+of their files, or of the subfolders that they are in."""
 
 from __future__ import annotations
 

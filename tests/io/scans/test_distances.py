@@ -101,6 +101,15 @@ def test_a_narrow_beam_is_parallel_with_the_pixel_of_the_sample(tmp_path):
     assert "that of the detector / 1.5" in said
 
 
+def test_a_cone_that_is_taken_as_parallel_has_the_pixel_of_the_object(tmp_path):
+    path = nexus(tmp_path / "a.nx")
+    with open_scan(path, geometry="parallel") as scan:
+        assert scan.pixel_size == pytest.approx((3e-3, 3e-3))
+        assert "pixel size: at the object, that of the detector / 1.5" in scan.notes
+    with open_scan(path, geometry="parallel", pixel_size="5mm") as scan:
+        assert scan.pixel_size == (5, 5)
+
+
 def exchange(path, **changes):
     """Data Exchange with the translations of source and detector, in m where no unit is stated."""
     where = "measurement/instrument"
