@@ -59,11 +59,19 @@ class _Stated:
         self.origin = text(data.attrs.get("panel_origin", "bottom-left"))
         self.pitch = number(data, "pixel_size_h", 1.0)
         self.row_pitch = self.pitch if flat else number(data, "pixel_size_v", self.pitch)
+        if not (self.pitch > 0 and self.row_pitch > 0):
+            raise DataError(
+                f"{where}: expected pixels of a size > 0, got {self.row_pitch:g} × {self.pitch:g}."
+            )
 
     def vector(self, name: str, usual: tuple[float, float, float] | None) -> Vector:
         found = self.h5.dataset(f"{ENTRY}/config/{name}")
         values = np.ravel(found[()]) if found is not None else np.array(usual or ())
-        if values.dtype.kind not in "iuf" or values.size not in (2, 3):
+        if (
+            values.dtype.kind not in "iuf"
+            or values.size not in (2, 3)
+            or (not np.isfinite(values).all())
+        ):
             raise DataError(f"{self.where}: expected a vector in config/{name}, got {values}.")
         return np.pad(values.astype(np.float64), (0, 3 - values.size))
 

@@ -51,7 +51,7 @@ def read(path: Path, content: Content, options: ReadOptions) -> ScanReading | No
     projections, series = projections_of(
         settings, _folder(settings), _prefix(settings), (views, rows, columns)
     )
-    pitch = settings.required("DetectorPixelSizeX")
+    pitch = settings.length("DetectorPixelSizeX")
     white = settings.number("WhiteLevel")
     angles, notes, unused = _angles(settings, views)
     top, bottom = (settings.number(f"CentreOfRotation{end}") or 0 for end in ("Top", "Bottom"))
@@ -62,12 +62,12 @@ def read(path: Path, content: Content, options: ReadOptions) -> ScanReading | No
         darks=no_frames(projections),
         angles=angles,
         angle_unit="deg",
-        pixel_size=((settings.required("DetectorPixelSizeY"), pitch), "mm"),
+        pixel_size=((settings.length("DetectorPixelSizeY"), pitch), "mm"),
         center=(columns - 1) / 2 + (top + bottom) / 2 / pitch if top or bottom else None,
         setup=ScanSetup(
             "cone",
-            (settings.required("SrcToObject"), "mm"),
-            (settings.required("SrcToDetector"), "mm"),
+            (settings.length("SrcToObject"), "mm"),
+            (settings.length("SrcToDetector"), "mm"),
             rotation="clockwise",
         ),
         notes=(
@@ -135,7 +135,7 @@ def _listed(path: Path) -> NDArray[np.float64]:
 def _unused(settings: Settings, top: float, bottom: float) -> list[str]:
     facts = settings.not_zero(*NOT_USED)
     if top != bottom:
-        height = settings.required("DetectorPixelsY") * settings.required("DetectorPixelSizeY")
+        height = settings.required("DetectorPixelsY") * settings.length("DetectorPixelSizeY")
         lean = np.degrees(np.arctan2(top - bottom, height))
         facts.append(f"CentreOfRotationTop − Bottom, so the axis leans by {lean:.3g}°")
     return [", ".join(facts)] if facts else []

@@ -51,6 +51,13 @@ class Settings:
             raise DataError(f"{self.path}: expected {names[0]}, got no such setting; add it.")
         return value
 
+    def length(self, *names: str) -> float:
+        """The first of the settings that is stated.  Raises DataError unless it is > 0."""
+        value = self.required(*names)
+        if value <= 0:
+            raise DataError(f"{self.path}: expected a length as {names[0]}, got {value:g}.")
+        return value
+
     def not_zero(self, *names: str) -> list[str]:
         """ "NAME VALUE" of those that are stated and not 0."""
         return [f"{n} {self.text(n)}" for n in names if self.text(n) and _not_zero(self.text(n))]

@@ -67,7 +67,7 @@ def read(path: Path, content: Content, options: ReadOptions) -> ScanReading | No
         row_offset=0.0 if line is None else line - (rows - 1) / 2,
         setup=ScanSetup(
             "cone",
-            (settings.required("Object to Source (mm)"), "mm"),
+            (settings.length("Object to Source (mm)"), "mm"),
             None if far is None else (far, "mm"),
         ),
         notes=(
@@ -86,7 +86,7 @@ def _sizes(
     settings: Settings,
 ) -> tuple[tuple[tuple[float, float], str] | None, float | None, list[str], str]:
     """(pixel of the detector, distance from the source to it, notes, the error for no pixel)."""
-    near = settings.required("Object to Source (mm)")
+    near = settings.length("Object to Source (mm)")
     far = settings.number("Camera to Source (mm)", "Camera to Source")
     camera, image = (settings.number(f"{name} Pixel Size (um)") for name in ("Camera", "Image"))
     ratio = settings.number("CameraXYRatio", "Camera X/Y Ratio") or 1.0
@@ -116,7 +116,7 @@ def _sizes(
 
 def _binning(settings: Settings) -> tuple[float, float]:
     """Pixels of the camera in one of the images, along columns and rows."""
-    found = re.fullmatch(r"(\d+)\s*x\s*(\d+)", settings.text("Camera binning").lower())
+    found = re.fullmatch(r"([1-9]\d*)\s*x\s*([1-9]\d*)", settings.text("Camera binning").lower())
     return (float(found[1]), float(found[2])) if found else (1.0, 1.0)
 
 

@@ -152,6 +152,8 @@ def test_cone2d_is_a_fan(tmp_path):
     ({"source__position": (0, 0, 1)}, "beside an axis"),
     ({"detector__position": (0, -NEAR - 5, 0)}, "behind the axis"),
     ({"attributes": {"pixel_size_v": 2.0}}, "square pixels"),
+    ({"attributes": {"pixel_size_h": 0.0}}, "a size > 0"),
+    ({"source__position": (np.nan, 0, 0)}, "expected a vector"),
 ])  # fmt: skip
 def test_what_is_no_cone_beam_is_named(tmp_path, changes, words):
     with pytest.raises(DataError, match=words):

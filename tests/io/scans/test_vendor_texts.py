@@ -77,6 +77,30 @@ def test_nikon(here, named):
     assert_is_fdk(name, scan, integrals(scan))
 
 
+@pytest.mark.parametrize("axis", [0.0, 0.3])
+def test_nikon_sees_points_where_cil_does(here, axis):
+    """CIL's system of the format: source at 0, x to the right of the beam y, the first pixel at
+    the upper right, the object turned by 180° − InitialAngle − k · AngularStep."""
+    path = nikon(
+        here, cone(), InitialAngle=20, CentreOfRotationTop=axis, CentreOfRotationBottom=axis
+    )
+    found, _ = told(path)
+    points = np.random.default_rng(2).uniform(-3, 3, (4, 3))
+    at = np.array([-axis * NEAR / FAR, NEAR, 0])
+    expected = []
+    for angle in np.deg2rad(180 - 20 - ANGLES):
+        turn = [[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]]
+        x, y, z = (points @ np.transpose(turn) + at).T
+        middle = (ROWS - 1) / 2, (COLUMNS - 1) / 2
+        expected.append(
+            np.stack([middle[0] - z * FAR / y / PITCH, middle[1] - x * FAR / y / PITCH])
+        )
+    x, y, z = points.T  # turned by 180° and upside down
+    seen = found.rays().pixels(np.stack([-z, -y, x], -1))
+    off = 1e-9 if not axis else 0.05  # of a column, as the detector is not turned to the axis
+    np.testing.assert_allclose(seen, np.transpose(expected, (0, 2, 1)), atol=off)
+
+
 def test_nikon_with_an_axis_beside_the_middle_and_a_folder(here):
     path = nikon(
         here, cone(), "views", CentreOfRotationTop=1.2, CentreOfRotationBottom=1.8,
@@ -147,6 +171,8 @@ def test_pixels_that_contradict_each_other_are_not_taken(here):
     (nikon, {"SrcToObject": None}, "SrcToObject"),
     (nikon, {"SrcToObject": "forty"}, "a number as SrcToObject"),
     (nikon, {"Projections": 30}, "30 images"),
+    (nikon, {"DetectorPixelSizeX": 0, "CentreOfRotationTop": 1}, "a length as Detector"),
+    (skyscan, {"Object to Source (mm)": 0}, "a length as Object"),
     (nikon, {"DetectorPixelsX": 16}, "8 rows × 16 columns"),
     (nikon, {"Units": "inch"}, "Units=inch"),
     (skyscan, {"Number Of Files": 30}, "30 images"),
