@@ -22,6 +22,8 @@ MATLAB = "a MATLAB v5 file"
 NUMPY = "a NumPy array"
 ZIP = "a zip archive"
 FOLDER = "a folder"
+XTEKCT = "a text of settings of Nikon"
+SETTINGS = "a text of settings"
 SIMPLE_ITK = (
     'write it as TIFF: pip install SimpleITK; python -c "import SimpleITK as s; '
     "s.WriteImage(s.ReadImage('{path}'), '{stem}.tif')\""
@@ -44,6 +46,8 @@ MAGIC: tuple[tuple[int, bytes, str, str], ...] = (
     (208, b"MAP ", MRC, ""),
     (0, b"\x93NUMPY", NUMPY, ""),
     (0, b"PK\x03\x04", ZIP, ""),
+    (0, b"[XTekCT]", XTEKCT, ""),
+    (0, b"[System]", SETTINGS, ""),
     (0, b"\x1f\x8b", "a gzip archive", "unpack it with gunzip"),
     (0, b"CDF", "a netCDF-3 file", "write it as HDF5: nccopy -k nc4 {path} {stem}.h5"),
     (0, b"ObjectType", "a MetaImage file (MHA)", SIMPLE_ITK),

@@ -9,7 +9,15 @@ import h5py
 import numpy as np
 
 from physrecon.errors import DataError
-from physrecon.io.content import FOLDER, HDF5, WAYS_IN, content_of, file_and_group
+from physrecon.io.content import (
+    FOLDER,
+    HDF5,
+    SETTINGS,
+    WAYS_IN,
+    XTEKCT,
+    content_of,
+    file_and_group,
+)
 from physrecon.io.hdf5_kind import ArraysAlone, NotAScan
 from physrecon.io.hdf5_safety import SafeHDF5, damage_reported
 from physrecon.io.images.hdf5 import arrays_in, layout_axes
@@ -22,6 +30,7 @@ from physrecon.io.scans.scan import Scan, open_scan
 from physrecon.io.units import printed
 from physrecon.io.volumes.volume import Volume, open_volume
 
+NEVER_IMAGES = (FOLDER, XTEKCT, SETTINGS)
 LOOKED_AT = 1 << 30  # bytes; a larger first frame is not searched for saturation
 
 
@@ -96,8 +105,8 @@ def _array_lines(
         try:
             image = open_image(path)
         except DataError as no_image:
-            is_folder = content_of(file_and_group(path)[0]).kind == FOLDER
-            raise (no_scan if is_folder else no_image) from None
+            no_file_of_images = content_of(file_and_group(path)[0]).kind in NEVER_IMAGES
+            raise (no_scan if no_file_of_images else no_image) from None
     with image:
         return _of_image(image)
 

@@ -3,6 +3,7 @@
 De Carlo et al., J. Synchrotron Rad. 21, 1224 (2014): `/exchange/data` with the attribute `axes`
 ("theta:y:x" or another order), `data_white`, `data_dark`, and `theta` with its `units`.  The format
 has no field for the rotation axis; a scalar `/exchange/center` (0-based column) is used for it.
+`geometry/translation/distances` of source and detector are counted from the sample.
 What a file lacks, the program that acquired it may have left in `/process` (`tomoscan.py`)."""
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from physrecon.errors import DataError
 from physrecon.io import units
 from physrecon.io.hdf5_safety import SafeHDF5, text, where_in_file
 from physrecon.io.scans import tomoscan
+from physrecon.io.scans.diverging import Pixel, diverging
 from physrecon.io.scans.frames import AXES, ROW_FIRST, THETA_FIRST, Frames, Unsqueezed, no_frames
 from physrecon.io.scans.reading import ScanReading, angle_values, detector_stack
 
@@ -42,7 +44,9 @@ def read(h5: SafeHDF5, group: str | None) -> ScanReading | None:
     angles = _Angles(h5, where)
     projections, notes = _projections(h5, f"{where}/data", data, angles.count)
     values, reason = angles.read(len(projections))
-    pixel, unused = _pixel_size(h5)
+    of_sample, of_detector, unused = _pixel_sizes(h5)
+    source, camera = (_distance(h5, name) for name in ("source", "detector"))
+    rays = diverging(h5.path.name, projections.shape[2], source, camera, of_detector, of_sample)
     flats, flat_notes = _reference(h5, f"{where}/data_white", projections, "projections")
     usual = flats if len(flats) else projections
     darks, dark_notes = _reference(h5, f"{where}/data_dark", usual, "flats")
@@ -56,15 +60,17 @@ def read(h5: SafeHDF5, group: str | None) -> ScanReading | None:
         darks=darks,
         angles=values,
         angle_unit=angles.unit,
-        pixel_size=pixel,
+        pixel_size=rays.pixel_size,
+        setup=rays.setup,
         center=units.number(h5.dataset(f"{where}/center")),
         beam=beam,
         notes=(
-            *(*notes, *angles.notes, *flat_notes, *dark_notes),
+            *(*notes, *angles.notes, *rays.notes, *flat_notes, *dark_notes),
             *(*flat_level, *dark_level, *beam_notes),
         ),
-        unused=(*unused, *beam_unused, *_other_groups(h5, where)),
+        unused=(*unused, *rays.unused, *beam_unused, *_other_groups(h5, where)),
         no_angles=reason,
+        no_pixel_size=rays.no_pixel_size,
     )
 
 
@@ -203,23 +209,36 @@ def _of_like_frames(first: Frames, second: Frames) -> Frames:
     return second if between_frames > UNLIKE * between_rows else first
 
 
-def _pixel_size(
-    h5: SafeHDF5,
-) -> tuple[tuple[tuple[float, float], str] | None, tuple[str, ...]]:
-    """(the pixel size at the sample, a fact that is not used).
+def _pixel_sizes(h5: SafeHDF5) -> tuple[Pixel | None, Pixel | None, tuple[str, ...]]:
+    """(the pixel size at the sample, that on the detector before its lens, a fact not used).
 
-    It is the stated resolution, else pitch / magnification."""
+    The stated resolution is that at the sample, pitch / magnification of the lens the other."""
     names = [f"{DETECTION}/resolution", *(f"{DETECTOR}/{x}pixel_size" for x in ("", "x_", "y_"))]
     resolution, square, column, row = (units.length(h5.dataset(name)) for name in names)
-    if resolution is not None:
-        return units.pixel_size(resolution, resolution), ()
+    at_sample = units.pixel_size(resolution, resolution)
     pixel = units.pixel_size(row or square, column or square)
     magnification = units.number(h5.dataset(f"{DETECTION}/magnification")) or 1.0
     if pixel is not None and magnification > 0:
         (row_pitch, column_pitch), unit = pixel
-        return ((row_pitch / magnification, column_pitch / magnification), unit), ()
+        pixel = ((row_pitch / magnification, column_pitch / magnification), unit)
+    else:
+        pixel = None
+    if at_sample or pixel:
+        return at_sample, pixel, ()
     stated = [name for name in names if h5.find(name) is not None]
-    return None, tuple(units.unknown_length(h5.find(name), name) for name in stated[:1])
+    return None, None, tuple(units.unknown_length(h5.find(name), name) for name in stated[:1])
+
+
+def _distance(h5: SafeHDF5, name: str) -> float | None:
+    """How far from the sample a part of the instrument stands in m; None where it is not stated.
+
+    The format has metres where no unit is stated."""
+    data = h5.dataset(f"/measurement/instrument/{name}/geometry/translation/distances")
+    if data is None or data.size != 3 or data.dtype.kind not in "iuf":
+        return None
+    unit = units.length_unit(units.stated(data) or "m")
+    far = float(np.linalg.norm(np.ravel(data[()]).astype(np.float64)))
+    return far * units.LENGTHS[unit] if unit in units.LENGTHS and np.isfinite(far) else None
 
 
 def _other_groups(h5: SafeHDF5, taken: str) -> tuple[str, ...]:

@@ -1,8 +1,9 @@
 """Scans stored as images: a stack in one file, or a folder with one file a view.
 
-Such files state no angles; the one exception is the list `.tlt` that IMOD writes beside an MRC
-file, in degrees.  In a folder, flats and darks are recognised by the names of their files, or of
-the subfolders that they are in."""
+Such files state no angles.  The exceptions are the lists `.tlt` (as aligned, it comes first) and
+`.rawtlt` (as measured) that IMOD writes beside an MRC file, in degrees; the tilt axis of its
+aligned stacks is upright in the images.  In a folder, flats and darks are recognised by the names
+of their files, or of the subfolders that they are in."""
 
 from __future__ import annotations
 
@@ -60,20 +61,20 @@ def _stack(path: Path, content: Content, options: ReadOptions) -> ScanReading:
                 f"{path}: expected a stack of projections, got one image of {image.shape}; give "
                 "--axes theta:x for a sinogram, or the folder for a series of files."
             )
-        angles = _tilts(path, views) if content.kind == MRC else None
+        tilts = _tilts(path, views) if content.kind == MRC else None
         taken = f", taken as {projections.order}" if options.axes is None else ""
         return ScanReading(
             kind=FORMATS[image.format],
             projections=projections,
             flats=no_frames(projections),
             darks=no_frames(projections),
-            angles=angles,
-            angle_unit="" if angles is None else "deg",
+            angles=None if tilts is None else tilts[0],
+            angle_unit="" if tilts is None else "deg",
             pixel_size=_pixel_size(image.voxel_size[-2:], image.length_unit),
             notes=(
                 f"projections: {image.shape}{taken}",
                 *([] if image.in_parts else [COMPRESSED]),
-                *([] if angles is None else ["angles: from the list of IMOD beside the file"]),
+                *([] if tilts is None else tilts[1]),
                 *image.notes,
             ),
             no_angles=_no_angles(path, path.parent, views),
@@ -226,8 +227,8 @@ def _gaps(files: list[Path]) -> list[str]:
     return [said] if 0 < len(absent) < len(numbers) else []
 
 
-def _tilts(path: Path, views: int) -> NDArray[np.float64] | None:
-    """The angles in the list beside an MRC file; None if there is none."""
+def _tilts(path: Path, views: int) -> tuple[NDArray[np.float64], list[str]] | None:
+    """(the angles in the list beside an MRC file, notes); None if there is none."""
     for suffix in (".tlt", ".rawtlt"):
         beside = path.with_suffix(suffix)
         if beside.is_file() and beside.stat().st_size < 1 << 20:
@@ -240,7 +241,8 @@ def _tilts(path: Path, views: int) -> NDArray[np.float64] | None:
                     f"{beside}: expected {views} angles, one per view, got {angles.size}; correct "
                     f"the list, or move it away and give --angles."
                 )
-            return angles
+            said = f"angles: from the list of IMOD beside the file, {beside.name}"
+            return angles, [said, "tilt axis: taken as upright in the images, as IMOD aligns them"]
     return None
 
 

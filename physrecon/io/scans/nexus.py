@@ -21,6 +21,7 @@ from physrecon.io import units
 from physrecon.io.hdf5_safety import BadLink, SafeHDF5, object_id, text, where_in_file
 from physrecon.io.nxdata import axis_names
 from physrecon.io.scans import nexus_beam, nexus_detector
+from physrecon.io.scans.diverging import Pixel, diverging
 from physrecon.io.scans.frames import Frames, Unsqueezed
 from physrecon.io.scans.nexus_entries import Detector, detectors
 from physrecon.io.scans.reading import ScanReading, angle_values, detector_stack
@@ -40,7 +41,11 @@ def read(h5: SafeHDF5, group: str | None) -> ScanReading | None:
     angles, unit, reason = _Angles(detector, keys).read()
     mount = nexus_detector.mount(detector)
     beam = nexus_beam.measured(detector, keys.projections, keys.flats, keys.darks)
-    pixel, pixel_unused = _pixel_size(detector)
+    of_sample, of_detector, pixel_unused = _pixel_sizes(detector)
+    rays = diverging(
+        detector.h5.path.name, detector.data.shape[-1], *nexus_detector.distances(detector),
+        of_detector, of_sample,
+    )  # fmt: skip
     flat = keys.flats
 
     def frames(index: NDArray[np.intp]) -> Frames:
@@ -57,17 +62,23 @@ def read(h5: SafeHDF5, group: str | None) -> ScanReading | None:
         darks=frames(keys.darks),
         angles=angles,
         angle_unit=unit,
-        pixel_size=pixel,
+        pixel_size=rays.pixel_size,
+        setup=rays.setup,
         flat_positions=np.searchsorted(keys.projections, flat) / keys.projections.size,
         beam=beam.counts,
-        notes=(*others, *keys.notes, *mount.notes, *beam.notes, *_link_notes(detector.nodes)),
+        notes=(
+            *(*others, *keys.notes, *mount.notes, *rays.notes),
+            *(*beam.notes, *_link_notes(detector.nodes)),
+        ),
         unused=(
             *pixel_unused,
             *mount.unused,
+            *rays.unused,
             *nexus_detector.unused(detector, keys.projections, mount.columns_reversed),
             *beam.unused,
         ),
         no_angles=reason,
+        no_pixel_size=rays.no_pixel_size,
     )
 
 
@@ -205,23 +216,21 @@ def axis_names_of(data: h5py.Dataset, path: str, nodes: dict[str, Any]) -> list[
     return axis_names(data)
 
 
-def _pixel_size(
-    detector: Detector,
-) -> tuple[tuple[tuple[float, float], str] | None, tuple[str, ...]]:
-    """(pixel size at the sample if the file states it, else that of the detector; what has no known
-    unit)."""
-    unknown = []
+def _pixel_sizes(detector: Detector) -> tuple[Pixel | None, Pixel | None, tuple[str, ...]]:
+    """(pixel size at the sample, that of the detector, what has no known unit)."""
+    found, unknown = [], []
     for group in (f"{detector.entry}/sample", detector.group):
         paths = [f"{group}/{axis}_pixel_size" for axis in ("y", "x")]
         nodes = [detector.h5.dataset(path) for path in paths]
         row, column = (units.length(node) for node in nodes)
-        pixel = units.pixel_size(row, column)
-        if pixel is not None:
-            return pixel, ()
-        unknown += [
-            units.unknown_length(n, p) for n, p in zip(nodes, paths, strict=True) if n is not None
-        ]
-    return None, tuple(unknown[:1])
+        found.append(units.pixel_size(row, column))
+        if found[-1] is None:
+            unknown += [
+                units.unknown_length(n, p)
+                for n, p in zip(nodes, paths, strict=True)
+                if n is not None
+            ]
+    return found[0], found[1], () if any(found) else tuple(unknown[:1])
 
 
 def _link_notes(nodes: dict[str, Any]) -> list[str]:

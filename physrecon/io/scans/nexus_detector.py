@@ -59,7 +59,7 @@ def mount(detector: Detector) -> Mount:
 
 
 def unused(detector: Detector, views: Index, left_right: bool) -> Iterator[str]:
-    """Yield the facts on the geometry that a parallel beam around one axis does not use."""
+    """Yield the facts on the geometry that a beam around one axis does not use."""
     entry, group = detector.entry, detector.group
     field = detector.word(f"{group}/field_of_view").lower()
     halves = [p for p in detector.nodes if p.startswith(entry) and p.endswith("/half_acquisition")]
@@ -75,7 +75,6 @@ def unused(detector: Detector, views: Index, left_right: bool) -> Iterator[str]:
                 f"{_column(at, columns, left_right)}; give --center"
             )
     yield from _motion(detector, views)
-    yield from _divergence(detector)
 
 
 def _column(stored: float, columns: int, left_right: bool) -> str:
@@ -156,19 +155,16 @@ def _motion(detector: Detector, views: Index) -> Iterator[str]:
             yield f"{axis}_translation: the sample moves by {span * 1e3:.4g} mm over the views"
 
 
-def _divergence(detector: Detector) -> Iterator[str]:
-    """A source so near that the rays of a pixel spread over several: L² / 4 D of a detector of
-    width L at a distance D from the source."""
+def distances(detector: Detector) -> tuple[float | None, float | None]:
+    """(distance from the sample to the source, to the detector) in m; None where unknown.
+
+    NeXus counts them along the beam, so that the source's is negative."""
     paths = (f"{detector.entry}/instrument/source/distance", f"{detector.group}/distance")
-    source, camera = (_metres(detector, path) for path in paths)
-    pixel = _pixel(detector)
-    if source is None or pixel is None or source.size != 1 or not np.isfinite(source[0]):
-        return
-    far = abs(float(source[0])) + (abs(float(camera[0])) if camera is not None else 0)
-    width = detector.data.shape[-1] * pixel
-    spread = width**2 / (4 * far) / pixel if far else np.inf
-    if spread > 1:
-        yield (
-            f"source distance: {far:.4g} m, so the rays diverge by {spread:.3g} pixels across the "
-            "object; they are taken as parallel"
-        )
+    found = (_metres(detector, path) for path in paths)
+    known = [
+        each if each is not None and each.size and not np.ptp(each) else None for each in found
+    ]
+    source, camera = (
+        float(each[0]) if each is not None and np.isfinite(each[0]) else None for each in known
+    )
+    return source, camera

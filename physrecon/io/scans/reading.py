@@ -57,6 +57,7 @@ class ScanReading:
     and in the flats (flats,), in any unit, by a monitor and the counting times; NaN for the few
     that have none; or None.
     beside: (kind, path as `open_image` takes it) of flats and darks near the scan, not part of it.
+    no_pixel_size: the error where the pixel size is needed and open; "" where it is not.
     notes: choices made in reading.  unused: facts in the file that the result does not rest on.
     files: all files that hold the scan, in a fixed order.  close: closes them."""
 
@@ -78,6 +79,7 @@ class ScanReading:
     notes: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
     no_angles: str = ""
+    no_pixel_size: str = ""
     files: tuple[Path, ...] = ()
     close: Callable[[], None] = lambda: None
 

@@ -37,7 +37,7 @@ from physrecon.notebook import html
 from physrecon.sizes import parse_axes
 
 # Modules of `io.scans`, each with `read(path, content, options) -> ScanReading | None`.
-SCAN_READERS = ("hdf5", "htc", "images")
+SCAN_READERS = ("hdf5", "htc", "nikon", "skyscan", "images")
 WANTED = "a scan (HDF5, a stack or a folder of images)"
 
 NO_FLATS = "flats: none; a reconstruction needs them, --air, --transmission or --line-integrals"
@@ -249,6 +249,8 @@ def _scan(path: Path, reading: ScanReading, options: ReadOptions) -> Scan:
     if reading.angles is None:
         views = len(reading.projections)
         raise DataError(f"{reading.no_angles} Or give them: --angles FIRST..LAST/{views}.")
+    if reading.pixel_size is None and reading.no_pixel_size:
+        raise DataError(reading.no_pixel_size)
     bad = np.count_nonzero(~np.isfinite(reading.angles))
     if bad:
         raise DataError(

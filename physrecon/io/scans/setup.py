@@ -84,6 +84,17 @@ class ScanSetup:
             return "parallel" if self.tilt is None and self.roll is None else "tilted"
         return "fan" if rows == 1 else "cone"
 
+    @property
+    def magnification(self) -> float | None:
+        """Of what lies on the axis, if both distances are stated in units that can be compared."""
+        near, far = self.source_origin, self.source_detector
+        if near is None or far is None or not near[0]:
+            return None
+        one, other = (LENGTHS.get(length_unit(unit)) for _, unit in (near, far))
+        if near[1] == far[1]:
+            return far[0] / near[0]
+        return far[0] * other / (near[0] * one) if one and other else None
+
     def overridden_by(self, given: ScanSetup, rows: int) -> tuple[ScanSetup, list[str]]:
         """The set-up with the values that a user gives, and notes on those that change.
 

@@ -143,7 +143,14 @@ class Supplied:
         given = setup_of(table)
         setup, said = reading.setup.overridden_by(given, reading.projections.shape[1])
         notes = (*reading.notes, *said)
-        return replace(reading, setup=setup, row_offset=float(offset), notes=notes)
+        pixel, magnified = reading.pixel_size, reading.setup.magnification
+        if pixel and magnified and setup.magnification is None and self.pixel_size is None:
+            (row, column), unit = pixel
+            pixel = (row / magnified, column / magnified), unit
+            notes = (*notes, f"pixel size: at the object, that of the detector / {magnified:.5g}")
+        return replace(
+            reading, setup=setup, row_offset=float(offset), notes=notes, pixel_size=pixel
+        )
 
     def _kept(self, views: int) -> NDArray[np.bool_]:
         """Mask of the views that are not excluded."""

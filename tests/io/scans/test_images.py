@@ -13,6 +13,8 @@ from discs import CENTER, write_scan
 from scan_files import COLUMNS, ROWS, VIEWS, counts, data_exchange
 from scipy.io import savemat
 
+import physrecon as pr
+from physrecon.analytic.fbp import fbp
 from physrecon.errors import ArgumentError, DataError, MissingInputError
 from physrecon.io import describe, open_scan, open_volume
 from physrecon.jobs.scan_job import ScanJob
@@ -110,6 +112,30 @@ def test_mrc_with_the_tilts_of_imod(tmp_path, suffix):
     (tmp_path / f"a{suffix}").write_text("1 2 3")
     with pytest.raises(DataError, match="expected 7 angles, one per view, got 3"):
         open_scan(path)
+
+
+def test_a_tilt_series_turns_about_the_upright_axis_of_its_images(tmp_path, monkeypatch):
+    """The list of the aligned stack comes first, and row r of all views is slice r."""
+    monkeypatch.chdir(tmp_path)
+    angles = np.arange(-60, 61, 3.0)
+    geometry = pr.ParallelBeam(angles, (3, 24), angle_unit="deg", pixel_size=10.0)
+    disc = np.hypot(*np.mgrid[-12:12, -12:12]) < 6
+    truth = np.arange(1, 4)[:, None, None] * disc.astype(np.float32) / 100
+    y = pr.Projector(geometry) @ truth
+    mrc(tmp_path / "a.ali", y.astype("f4"), cell=(240.0, 30.0, 10.0 * len(angles)))
+    (tmp_path / "a.tlt").write_text("\n".join(map(str, angles)))
+    (tmp_path / "a.rawtlt").write_text("\n".join(map(str, angles + 1)))
+    with open_scan("a.ali") as scan:
+        assert scan.geometry == geometry
+        assert any("a.tlt" in note for note in scan.notes)
+        assert any("upright in the images" in note for note in scan.notes)
+    job = {"input": "a.ali", "output": "o.h5", "line_integrals": True, "zingers": "none"}
+    run(ScanJob.build(job | {"center": 11.5}, "test"))
+    with open_volume("o.h5") as volume:
+        found = volume[:]
+    np.testing.assert_allclose(found[1:], found[:1] * [[[2]], [[3]]], atol=1e-4 * found.max())
+    expected = fbp(y, geometry)
+    np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize("kind", ["npz", "mat"])

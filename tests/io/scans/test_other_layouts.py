@@ -99,7 +99,7 @@ def test_a_cil_scan_has_the_volume_of_cil(tmp_path, changes):
 @pytest.mark.parametrize(
     ("changes", "got"),
     [
-        ({"attributes": {"geometry": "cone"}}, "a cone geometry"),
+        ({"attributes": {"geometry": "cone"}}, "config/source/position"),
         ({"attributes": {"geometry": ""}}, "an old CIL geometry"),
         ({"attributes": {"num_channels": 3}}, "several channels"),
         ({"attributes": {"scale": 120.0}}, "compressed values"),
