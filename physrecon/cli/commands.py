@@ -78,12 +78,14 @@ def find_center(messages: Messages, input: str, plot: str | None = None, **optio
     require_machine(job, messages)
     with ScanTask.open(job) as task:
         messages.introduce((), (), task.warnings())
-        if (kind := task.scan.beam_kind) != "parallel":
+        if plot and (kind := task.scan.beam_kind) != "parallel":
             raise ArgumentError(
-                f"find-center: expected a parallel beam, got a {kind} one; compare columns with "
-                "physrecon try --vary center=FIRST..LAST/STEP, and give the best with --center"
+                f"find-center --plot: expected a parallel beam, got a {kind} one; compare columns "
+                "with physrecon try --vary center=FIRST..LAST/STEP"
             )
-        found = (task.coverage and task.coverage.axis) or find_axis(task.job, task.scan)
+        found = task.coverage and task.coverage.axis
+        if not found or not found.methods:
+            found = find_axis(task.job, task.scan)
         say_axis(found, messages)
         for name, column in found.methods.items():
             messages.result(f"  {name} {column:.2f}")
