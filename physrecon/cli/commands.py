@@ -104,6 +104,28 @@ def find_center(messages: Messages, input: str, plot: str | None = None, **optio
     return 0
 
 
+def align(
+    messages: Messages,
+    input: str,
+    output: str | None = None,
+    free: tuple[str, ...] = ("center", "shifts"),
+    reach: float = 8.0,
+    finest: int = 1,
+    **options: Any,
+) -> int:
+    _refuse_toml("a scan", input)
+    job = _built(jobs.ScanJob, "align", _with_output(jobs.ScanJob, {"input": input, **options}))
+    from physrecon.cli.view import check_picture
+    from physrecon.pipeline.scan.align import align_scan, shifts_path
+
+    path = Path(output or f"{Path(input.partition('::')[0]).stem}_aligned.toml")
+    check_picture(path, job.input, job.overwrite, ".toml")
+    if "shifts" in free:
+        check_picture(shifts_path(path), job.input, job.overwrite, ".txt")
+    align_scan(job, path, free, reach, finest, messages)
+    return 0
+
+
 def try_(
     messages: Messages, input: str, vary: Sequence[str], output: str | None = None, **options: Any
 ) -> int:
