@@ -66,11 +66,23 @@ def info(messages: Messages, files: Sequence[str], **options: Any) -> int:
     return code
 
 
-def find_center(messages: Messages, input: str, plot: str | None = None, **options: Any) -> int:
+def find_center(
+    messages: Messages,
+    input: str,
+    plot: str | None = None,
+    per_row_center: bool = False,
+    **options: Any,
+) -> int:
     job = _built(jobs.ScanJob, "find-center", {"input": input, "output": "-", **options})
     from physrecon.cli.view import check_picture
     from physrecon.pipeline.preflight import require_machine
-    from physrecon.pipeline.scan.resolve import draw_axis, find_axis, say_axis
+    from physrecon.pipeline.scan.resolve import (
+        draw_axis,
+        find_axis,
+        find_axis_line,
+        say_axis,
+        say_line,
+    )
     from physrecon.pipeline.scan.task import ScanTask
 
     if plot:
@@ -78,6 +90,9 @@ def find_center(messages: Messages, input: str, plot: str | None = None, **optio
     require_machine(job, messages)
     with ScanTask.open(job) as task:
         messages.introduce((), (), task.warnings())
+        if per_row_center:
+            say_line(find_axis_line(task.job, task.scan), task.scan.angle_unit, messages)
+            return 0
         if plot and (kind := task.scan.beam_kind) != "parallel":
             raise ArgumentError(
                 f"find-center --plot: expected a parallel beam, got a {kind} one; compare columns "

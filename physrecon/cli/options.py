@@ -104,6 +104,10 @@ def find_center(parser: Parser) -> None:
     names = {"input", "angle_unit", "air", "slices", "threads", *jobs.SUPPLIED}
     add_options(parser, _some(*names))
     parser.add_argument(
+        "--per-row-center", action="store_true",
+        help="fit the axis of a parallel beam as a line over the rows: the roll of the detector",
+    )  # fmt: skip
+    parser.add_argument(
         "--plot",
         metavar="PNG",
         help="draw the search: scores of columns, slices at the best five",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from physrecon.io import Scan
 from physrecon.jobs.scan_job import ScanJob
 from physrecon.pipeline.messages import Messages
 from physrecon.pipeline.scan.measure import Array, corrected
+from physrecon.preprocess.axis_line import AxisLine, axis_line
 from physrecon.preprocess.conjugate_rays import axis_of_plane, plane_rows
 from physrecon.preprocess.line_integrals import Repairs
 from physrecon.preprocess.rotation_axis import (
@@ -32,6 +35,7 @@ SAMPLE_ROWS = 8  # rows used to find the axis, and to check that the data are us
 DOUBTFUL = 1.0  # columns of ±: doubled edges are seen in the slice
 MIDDLE = "the middle of the detector, as none is stated: give --center"
 CONJUGATE = ("fan", "cone")  # kinds of beams that measure rays twice, in the plane of the source
+LINE_ROWS = 24  # in which the axis is found to fit a line
 SAMPLE_BYTES = 128 << 20  # bytes of these rows read at a time
 
 
@@ -175,6 +179,42 @@ def find_axis(job: ScanJob, scan: Scan) -> Center:
     return min(found, key=lambda one: one.uncertainty)
 
 
+def find_axis_line(job: ScanJob, scan: Scan) -> AxisLine:
+    """The axis of a parallel beam as a line over the rows.
+
+    Raises ArgumentError for another beam, DataError if too few rows tell the axis."""
+    geometry = scan.geometry
+    if not isinstance(geometry, ParallelBeam):
+        raise ArgumentError(
+            f"find-center --per-row-center: expected a parallel beam, got a {scan.beam_kind} one; "
+            f"find its roll with the volume: physrecon align {scan.path.name} --free center,roll"
+        )
+    rows, axes = list[int](), list[Center]()
+    for row, y, angles in sampled_rows(job, scan, slice(0, scan.shape[1]), count=LINE_ROWS):
+        with suppress(DataError):  # a row of air
+            axes.append(axis_of_parallel(y, angles))
+            rows.append(row)
+    return axis_line(rows, axes, geometry)
+
+
+def say_line(line: AxisLine, unit: str, messages: Messages) -> None:
+    """Print the line, and the options that use it."""
+    messages.result(
+        f"center: {line.center:.2f} ± {line.center_error:.2g} at the middle of the axis"
+    )
+    messages.result(
+        f"roll: {line.roll:.4g} ± {line.roll_error:.2g} {unit}: the axis moves by {line.drift:.2f} "
+        f"columns from the first row to the last (a line through {line.rows} rows)"
+    )
+    if line.leans:
+        messages.result(
+            f"use it with an iterative method: --geometry tilted --roll {line.roll:.4g}{unit} "
+            f"--center {line.center:.2f} --method cgls"
+        )
+    else:
+        messages.result("the rows tell no roll: one center is enough")
+
+
 def sample(
     job: ScanJob, scan: Scan, rows: slice, views: NDArray[np.intp] | None = None
 ) -> tuple[Array, Array]:
@@ -183,12 +223,24 @@ def sample(
     views: those to read; None reads all.  Adjacent views are averaged to at most 361, one row after
     the other.  Rows that are unusable or carry no light are left out.  Raises DataError if none is
     left."""
+    found = list(sampled_rows(job, scan, rows, views))
+    return np.concatenate([y for _, y, _ in found], axis=1), found[0][2]
+
+
+def sampled_rows(
+    job: ScanJob,
+    scan: Scan,
+    rows: slice,
+    views: NDArray[np.intp] | None = None,
+    count: int = SAMPLE_ROWS,
+) -> Iterator[tuple[int, Array, Array]]:
+    """(row, line integrals (views, 1, columns), angles) of at most `count` rows, as of `sample`."""
     chosen: Any = slice(None) if views is None else views
     radians, columns = scan.geometry.radians[chosen], scan.shape[2]
-    step = -(-(rows.stop - rows.start) // SAMPLE_ROWS)
+    step = -(-(rows.stop - rows.start) // count)
     at = range(rows.start + step // 2, rows.stop, step)
     together = max(1, SAMPLE_BYTES // (len(radians) * columns * np.dtype(scan.dtype).itemsize))
-    found, problem = [], None
+    problem, usable = None, False
     for first in range(0, len(at), together):
         some = at[first : first + together]
         wanted = slice(some.start, some.stop, step)
@@ -203,10 +255,10 @@ def sample(
             except DataError as error:
                 problem = error
             else:
-                found.append(average_views(y, radians))
-    if problem and not found:
+                usable = True
+                yield row, *average_views(y, radians)
+    if problem and not usable:
         raise problem
-    return np.concatenate([y for y, _ in found], axis=1), found[0][1]
 
 
 def _require_light(scan: Scan, row: int, mended: Repairs) -> None:
