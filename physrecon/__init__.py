@@ -35,7 +35,7 @@ solvers         SIRT, ConjugateGradient (CGLS), LSQR, Landweber, SART, Kaczmarz,
                 GradientDescent (GD), SAGA, Adam, RMSprop
 results         compare, Comparison, check_model
 rooms           psf (models and beads: psf_from_beads), datasets (phantoms), errors,
-                geometry (to_astra, from_astra)
+                geometry (to_ and from_ astra, cil, leap, rtk, tigre)
 
 All errors are PhysreconError: ArgumentError, ConfigError, DataError, DeviceError, Interrupted,
 MissingInputError, OutputError, WriteError.  Names load when they are first used (PEP 562):
