@@ -14,7 +14,7 @@ with docs/guide/python.md.  Arrays are float32 or float64: volumes (z, y, x), da
 column).  On the command line: `physrecon --help`.
 
 files           open_scan, open_volume, open_image, write_scan, write_image
-raw counts      prepare, find_center, find_fan_center, stitch
+raw counts      prepare, find_center, stitch
 geometry        ParallelBeam, TiltedBeam, FanBeam, ConeBeam, HelicalCone, VectorBeam, Grid;
                 align
 direct methods  fbp, fdk, wiener, tikhonov_filter
@@ -35,7 +35,7 @@ solvers         SIRT, ConjugateGradient (CGLS), LSQR, Landweber, SART, Kaczmarz,
                 GradientDescent (GD), SAGA, Adam, RMSprop
 results         compare, Comparison, check_model
 rooms           psf (models and beads: psf_from_beads), datasets (phantoms), errors,
-                geometry (to_astra, from_astra)
+                geometry (to_ and from_ astra, cil, leap, rtk, tigre)
 
 All errors are PhysreconError: ArgumentError, ConfigError, DataError, DeviceError, Interrupted,
 MissingInputError, OutputError, WriteError.  Names load when they are first used (PEP 562):

@@ -76,9 +76,8 @@ from .operators.stacks import block_diagonal as block_diagonal, hstack as hstack
 from .operators.sum_over import sum_over as sum_over
 from .operators.wavelet import Wavelet as Wavelet
 from .pipeline.checkpoint import load_state as load_state, save_state as save_state
-from .preprocess.conjugate_rays import find_fan_center as find_fan_center
+from .preprocess.find_center import find_center as find_center
 from .preprocess.line_integrals import prepare as prepare
-from .preprocess.rotation_axis import find_center as find_center
 from .preprocess.stitching import stitch as stitch
 from .priors.base import Prior as Prior, PriorSum as PriorSum
 from .priors.constraints import Box as Box, NonNegative as NonNegative

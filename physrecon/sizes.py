@@ -104,6 +104,11 @@ def parse_quantity(where: str, value: object, count: int = 1) -> tuple[list[floa
     return numbers, match.groups()[-1]
 
 
+def is_table(value: object) -> bool:
+    """Whether a text names a table of numbers, one line a view: a text or NumPy file."""
+    return str(value).lower().endswith((".txt", ".csv", ".npy"))
+
+
 def parse_angle(text: str) -> tuple[float, str]:
     """(angle, unit) of `0.3deg`.  Raises ArgumentError."""
     match = re.fullmatch(rf"\s*{_NUMBER}\s*(deg|rad|°)\s*", text)

@@ -35,7 +35,7 @@ MAY = {
     "datasets": "arrays geometry kernels machine sizes io",
     "jobs": "catalog sizes",
     "pipeline": "arrays geometry sizes machine catalog operators likelihoods priors problem "
-                "solvers analytic preprocess psf io jobs pictures model_check",
+                "solvers analytic preprocess psf io jobs pictures model_check alignment",
     "demos": "arrays datasets io jobs likelihoods operators pictures pipeline psf",
     "report": "io pictures",
     "napari_plugin": "datasets io operators psf",

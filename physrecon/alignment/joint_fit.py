@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from physrecon.cancellation import cancellation_point
 from physrecon.operators.base import LinearOperator
 from physrecon.operators.projection.projector import Projector
 from physrecon.operators.projection.ray_derivatives import RayDerivative
@@ -133,6 +134,7 @@ def fit(
     w: Any = np.zeros(count, y.dtype)
     before = 0.0
     for _ in range(iterations):
+        cancellation_point()
         s = A.T @ rest
         z, t = ramp(s), motion.T @ rest if motion else q
         gamma = dot(s, z) + dot(t, t)

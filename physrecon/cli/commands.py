@@ -66,11 +66,23 @@ def info(messages: Messages, files: Sequence[str], **options: Any) -> int:
     return code
 
 
-def find_center(messages: Messages, input: str, plot: str | None = None, **options: Any) -> int:
+def find_center(
+    messages: Messages,
+    input: str,
+    plot: str | None = None,
+    per_row_center: bool = False,
+    **options: Any,
+) -> int:
     job = _built(jobs.ScanJob, "find-center", {"input": input, "output": "-", **options})
     from physrecon.cli.view import check_picture
     from physrecon.pipeline.preflight import require_machine
-    from physrecon.pipeline.scan.resolve import draw_axis, find_axis, say_axis
+    from physrecon.pipeline.scan.resolve import (
+        draw_axis,
+        find_axis,
+        find_axis_line,
+        say_axis,
+        say_line,
+    )
     from physrecon.pipeline.scan.task import ScanTask
 
     if plot:
@@ -78,12 +90,17 @@ def find_center(messages: Messages, input: str, plot: str | None = None, **optio
     require_machine(job, messages)
     with ScanTask.open(job) as task:
         messages.introduce((), (), task.warnings())
-        if (kind := task.scan.beam_kind) != "parallel":
+        if per_row_center:
+            say_line(find_axis_line(task.job, task.scan), task.scan.angle_unit, messages)
+            return 0
+        if plot and (kind := task.scan.beam_kind) != "parallel":
             raise ArgumentError(
-                f"find-center: expected a parallel beam, got a {kind} one; compare columns with "
-                "physrecon try --vary center=FIRST..LAST/STEP, and give the best with --center"
+                f"find-center --plot: expected a parallel beam, got a {kind} one; compare columns "
+                "with physrecon try --vary center=FIRST..LAST/STEP"
             )
-        found = (task.coverage and task.coverage.axis) or find_axis(task.job, task.scan)
+        found = task.coverage and task.coverage.axis
+        if not found or not found.methods:
+            found = find_axis(task.job, task.scan)
         say_axis(found, messages)
         for name, column in found.methods.items():
             messages.result(f"  {name} {column:.2f}")
@@ -99,6 +116,28 @@ def find_center(messages: Messages, input: str, plot: str | None = None, **optio
             "plot": plot,
         }
         messages.record("center", facts | {"warnings": messages.warned})
+    return 0
+
+
+def align(
+    messages: Messages,
+    input: str,
+    output: str | None = None,
+    free: tuple[str, ...] = ("center", "shifts"),
+    reach: float = 8.0,
+    finest: int = 1,
+    **options: Any,
+) -> int:
+    _refuse_toml("a scan", input)
+    job = _built(jobs.ScanJob, "align", _with_output(jobs.ScanJob, {"input": input, **options}))
+    from physrecon.cli.view import check_picture
+    from physrecon.pipeline.scan.align import align_scan, shifts_path
+
+    path = Path(output or f"{Path(input.partition('::')[0]).stem}_aligned.toml")
+    check_picture(path, job.input, job.overwrite, ".toml")
+    if "shifts" in free:
+        check_picture(shifts_path(path), job.input, job.overwrite, ".txt")
+    align_scan(job, path, free, reach, finest, messages)
     return 0
 
 

@@ -14,7 +14,17 @@ from typing import TYPE_CHECKING, Any
 from physrecon import jobs
 from physrecon.catalog import DEMOS, OVERWRITE, PHANTOMS
 from physrecon.cli.parser import Parser
-from physrecon.jobs.checks import Check, OneOf, column, natural, number, shape, whole
+from physrecon.jobs.checks import (
+    Check,
+    OneOf,
+    column,
+    natural,
+    number,
+    positive,
+    several,
+    shape,
+    whole,
+)
 from physrecon.jobs.toml import merge, nested, read_word
 
 if TYPE_CHECKING:
@@ -94,12 +104,36 @@ def find_center(parser: Parser) -> None:
     names = {"input", "angle_unit", "air", "slices", "threads", *jobs.SUPPLIED}
     add_options(parser, _some(*names))
     parser.add_argument(
+        "--per-row-center", action="store_true",
+        help="fit the axis of a parallel beam as a line over the rows: the roll of the detector",
+    )  # fmt: skip
+    parser.add_argument(
         "--plot",
         metavar="PNG",
         help="draw the search: scores of columns, slices at the best five",
     )
     add_options(parser, _some("overwrite"))
     _records(parser)
+
+
+def align(parser: Parser) -> None:
+    add = parser.add_argument
+    names = ("input", "angle_unit", "air", "center", "threads", "memory", *jobs.SUPPLIED)
+    add_options(parser, _some(*names))
+    add("-o", "--output", metavar="JOB.toml", help="the job (by default SCAN_aligned.toml)")
+    add(
+        "--free", type=_word(several(str, "names", most=math.inf)), metavar="NAMES",
+        help="what to find: center,shifts (default), roll, tilt of a parallel beam, pitch, yaw",
+    )  # fmt: skip
+    add(
+        "--reach", type=_word(number("a number > 0", holds=positive)), metavar="PIXELS",
+        help="displacement of views at most (default 8)",
+    )  # fmt: skip
+    add(
+        "--finest", type=_word(whole), metavar="N",
+        help="smallest pixels to use, N × N of the detector: 2 takes an eighth of the time",
+    )  # fmt: skip
+    add_options(parser, _some("overwrite"))
 
 
 def demo(parser: Parser) -> None:

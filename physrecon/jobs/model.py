@@ -172,9 +172,11 @@ class Job(Table):
         """Settings to mention with the method."""
         return []
 
-    def to_toml(self) -> str:
-        """The job as TOML, which `from_toml` reads back in the folder its paths start from."""
-        values = self.model_dump(mode="json", exclude_none=True)
+    def to_toml(self, given: bool = False) -> str:
+        """The job as TOML, which `from_toml` reads back in the folder its paths start from.
+
+        given: the fields that were given alone; all others have their defaults."""
+        values = self.model_dump(mode="json", exclude_none=True, exclude_unset=given)
         tables = {k: v for k, v in values.items() if isinstance(v, dict)}
         lines = [f"{k} = {toml_value(v)}" for k, v in values.items() if k not in tables]
         for name, table in tables.items():

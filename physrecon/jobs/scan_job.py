@@ -46,7 +46,7 @@ from physrecon.jobs.types import (
     Width,
     one_of,
 )
-from physrecon.sizes import parse_span
+from physrecon.sizes import is_table, parse_span
 
 # Fields of the job that are arguments of `open_scan`.
 SUPPLIED = (
@@ -183,10 +183,16 @@ class ScanJob(Job):
         angles = values.get("angles")
         if isinstance(angles, str) and not parse_span(angles):
             placed["angles"] = str(folder / angles)
+        table = values.get("geometry")
+        if isinstance(table, dict) and is_table(shifts := table.get("shifts")):
+            placed["geometry"] = table | {"shifts": str(folder / str(shifts))}
         return placed
 
     def fingerprinted(self) -> ScanJob:
         plain = super().fingerprinted()
+        if self.geometry and is_table(shifts := self.geometry.shifts):
+            table = {"shifts": str(Path(str(shifts)).resolve())}
+            plain = plain.model_copy(update={"geometry": self.geometry.model_copy(update=table)})
         if self.angles is None or parse_span(self.angles):
             return plain
         return plain.model_copy(update={"angles": str(Path(self.angles).resolve())})

@@ -25,6 +25,7 @@ from physrecon.jobs.types import (
     Iterations,
     Length,
     PriorWeight,
+    Shifts,
     Tolerance,
     Vector,
     Weight,
@@ -184,4 +185,7 @@ class GeometrySettings(Table):
     source_offset: Vector | None = option(
         None, "way of the source alone along the axis, the beam and the columns: 0,0,1.5mm"
     )
-    shifts: Vector | None = option(None, "way of source and detector together, in that order")
+    shifts: Shifts | None = option(
+        None, "way of source and detector together, in that order, or a table (.txt, .npy) of one "
+        "line a view, in columns of the detector"
+    )  # fmt: skip

@@ -26,6 +26,7 @@ from physrecon.jobs.checks import (
     whole,
 )
 from physrecon.sizes import (
+    is_table,
     parse_angle,
     parse_axes,
     parse_bin,
@@ -70,6 +71,14 @@ def _prior_weight(value: Any) -> Any:
     return number("a number > 0, or auto, or more or less of it: auto*2, auto/2", holds=positive)(
         value
     )
+
+
+def _shifts(value: Any) -> str:
+    """Three lengths, or a table of them, as text."""
+    if not is_table(value):
+        return str(_parsed(partial(parse_quantity, "shifts", count=3), keep=True)(value))
+    check_path(value)
+    return str(value)
 
 
 def _setting(value: Any) -> Any:
@@ -137,6 +146,7 @@ PixelSize = Annotated[str, _checked(_parsed(parse_pixel_size, keep=True))]
 Length = Annotated[str, _checked(_parsed(partial(parse_quantity, "length"), keep=True))]
 Angle = Annotated[str, _checked(_parsed(parse_angle, keep=True))]
 Vector = Annotated[str, _checked(_parsed(partial(parse_quantity, "vector", count=3), keep=True))]
+Shifts = Annotated[str, _checked(_shifts)]
 Crop = Annotated[str, _checked(_parsed(parse_crop, keep=True))]
 Bin = Annotated[str, _checked(_parsed(parse_bin, keep=True))]
 GreyValue = Annotated[float, _checked(number("a grey value > 0", holds=positive))]

@@ -6,20 +6,18 @@ source.  For every column c the rays of all views are compared with their conjug
 between views and columns; the axis is where the overlap is explained best, and within that where
 the mean square of the difference is least.
 
-A full turn measures every ray twice.  A short scan (a half turn and the fan) measures some twice,
-and these tell the axis less well."""
+A full turn measures every ray twice, a short scan (a half turn and the fan) some of them."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from physrecon import arrays
 from physrecon.cancellation import cancellation_point
-from physrecon.errors import ArgumentError, DataError, brief
+from physrecon.errors import DataError
 from physrecon.geometry.cone_beam import ConeBeam
 from physrecon.geometry.fan_beam import FanBeam
 from physrecon.preprocess.axis_estimators import FAINT, LEAST_OVERLAP, SECTORS, WIDEST_GAP, peak
@@ -34,67 +32,73 @@ COARSE = 128  # columns of the first search
 NEAR, FINE_STEP = 3.0, 0.25  # columns about the first answer, in steps
 MOST_VIEWS = 180  # whose rays are compared; their conjugates may be in any view
 PLANE = 0.02  # of the rows of a cone beam on either side of the plane of the source
+WIDEST_STEP = np.deg2rad(20)  # between neighbouring views; their interpolation tells less beyond
 LEAST_SHARE = 0.01  # of all rays that must have a conjugate
 
 
-def find_fan_center(line_integrals: ArrayLike, scan: FanBeam | ConeBeam) -> Center:
-    """Find the column of the rotation axis of a fan or cone beam, and how well it is known.
+def plane_rows(scan: FanBeam | ConeBeam) -> slice:
+    """The rows that hold pairs of rays: those near the plane of the source, or all of a fan.
 
-    A cone beam is compared in the plane of its source alone, so its row_offset must be right within
-    a few rows.  A roll of the detector moves the column by as much as the plane is off the middle
-    row; `pr.align` with free=("center", "roll") finds both.
+    Raises DataError for a detector that does not reach the plane."""
+    rows = scan.shape[1]
+    if isinstance(scan, FanBeam):
+        return slice(0, rows)
+    near = np.abs(np.arange(rows) - scan.axis_row) <= max(PLANE * rows, 0.75)
+    chosen = np.flatnonzero(near)
+    if not chosen.size:
+        raise DataError(
+            "find_center: expected rows in the plane of the source, got row "
+            f"{scan.axis_row:.1f} of {rows}; check row_offset, or give the center"
+        )
+    return slice(int(chosen[0]), int(chosen[-1]) + 1)
 
-    Args:
-        line_integrals: (views, rows, columns), finite.
-        scan: their geometry; its center is not used.
-    Returns:
-        Center: column and ±, as of `find_center`.
-    Raises:
-        ArgumentError: for another kind of scan or shape.
-        DataError: NaN, no object, no rays that are measured twice, or an axis that these views do
-            not tell.
 
-    Example:
-        >>> scan = pr.FanBeam(np.arange(0, 360, 4), (1, 65), angle_unit="deg", pixel_size=0.5,
-        ...                   source_origin=40, source_detector=80, center=33.4)
-        >>> x = np.zeros((1, 65, 65), np.float32)
-        >>> x[0, 20:30, 25:50] = 1
-        >>> found = pr.find_fan_center(pr.Projector(scan) @ x, scan.with_center(32))
-        >>> round(found.column, 1), found.uncertainty < 0.5
-        (33.4, True)
-    """
-    sinogram, angles, turn = _plane(line_integrals, scan)
+def axis_of_plane(plane: Array, angles_rad: Array, scan: FanBeam | ConeBeam) -> Center:
+    """The axis from views (views, columns) of the plane of the source, in any order.
+
+    scan: whose pixels, distances and detector are used.  Raises DataError."""
+    sinogram, angles, turn = _sorted(plane, angles_rad, scan)
     columns = sinogram.shape[1]
     if np.ptp(sinogram) == 0:
-        raise DataError("find_fan_center: expected views that show an object, got constant ones")
+        raise DataError("find_center: expected views that show an object, got constant ones")
     factor = -(-columns // COARSE)
     small = sinogram[:, : columns // factor * factor].reshape(len(angles), -1, factor).mean(axis=2)
     search = np.arange(0.0, small.shape[1] - 0.5, 0.5)
-    gain = _compare(small, angles, turn * factor, search, _gain)[0]
+    gain = _gain(*_compare(small, angles, turn * factor, search).sum(axis=1))
     if not np.isfinite(gain).any():
         raise DataError(
-            "find_fan_center: expected rays that two views measure, got none; scan a full turn, or "
+            "find_center: expected rays that two views measure, got none; scan a full turn, or "
             "give the column of the axis with --center"
         )
     first = search[int(np.nanargmax(gain))] * factor + (factor - 1) / 2
     reach = max(NEAR, 2.0 * factor)
     trial = first + np.arange(-reach, reach + FINE_STEP / 2, FINE_STEP)
-    total, sectors = _compare(sinogram, angles, turn, trial, _likeness)
-    column = trial[0] + FINE_STEP * peak(total)
-    known = [trial[0] + FINE_STEP * peak(s) for s in sectors if np.isfinite(s).all()]
-    noise = float(np.std(known, ddof=1) / np.sqrt(len(known))) if len(known) > 2 else NEAR
-    uncertainty = max(SIGMAS * float(np.hypot(noise, BIAS)), LEAST)
-    if not 0 < peak(total) < len(trial) - 1 or uncertainty > max(UNKNOWN * columns, 2.0):
+    sectors = _compare(sinogram, angles, turn, trial)
+    place, noise = _place(sectors)
+    column = float(trial[0] + FINE_STEP * place)
+    uncertainty = max(SIGMAS * float(np.hypot(FINE_STEP * noise, BIAS)), LEAST)
+    if not 0 < place < len(trial) - 1 or not uncertainty <= max(UNKNOWN * columns, 2.0):
         raise DataError(
-            f"find_fan_center: expected views that tell the axis, got {METHOD} {column:.1f} ± "
+            f"find_center: expected views that tell the axis, got {METHOD} {column:.1f} ± "
             f"{uncertainty:.1f}; give the column of the axis with --center"
         )
-    return Center(float(column), uncertainty, {METHOD: float(column)}, (), _notes(sinogram, known))
+    return Center(column, uncertainty, {METHOD: column}, (), _notes(sinogram, angles))
 
 
-def _notes(sinogram: Array, known: list[float]) -> list[str]:
+def _place(sectors: Array) -> tuple[float, float]:
+    """(index of the best column, its standard error by the jackknife over sectors of views).
+
+    Leaving a sector out weighs it by what it tells: most of the views of a short scan tell
+    nothing.  Either ray of a pair may be in another sector, so a sector counts half."""
+    total = sectors.sum(axis=1)
+    without = [peak(_likeness(*(total - sectors[:, s]))) for s in range(SECTORS)]
+    spread = np.sum((np.array(without) - np.mean(without)) ** 2) * (SECTORS - 1) / SECTORS
+    return peak(_likeness(*total)), float(np.sqrt(2 * spread))
+
+
+def _notes(sinogram: Array, angles: Array) -> list[str]:
     notes = []
-    if len(known) < SECTORS:
+    if np.diff(angles, append=angles[0] + 2 * np.pi).max() > _widest(angles):
         notes.append(
             "only a part of the rays is measured twice (short scan), so the axis is less certain; "
             "look at the slice"
@@ -107,50 +111,27 @@ def _notes(sinogram: Array, known: list[float]) -> list[str]:
     return notes
 
 
-def _plane(line_integrals: ArrayLike, scan: Any) -> tuple[Array, Array, float]:
-    """((views, columns) in the plane of the source, angles in order, fan angle of a column).
+def _sorted(plane: Array, angles_rad: Array, scan: Any) -> tuple[Array, Array, float]:
+    """(smooth views in the order of their angles, the angles, fan angle of a column).
 
     The fan angle is negative on a curved detector, whose columns have equal ones."""
-    if not isinstance(scan, FanBeam | ConeBeam):
-        raise ArgumentError(
-            f"find_fan_center.scan: expected a FanBeam or a ConeBeam, got {brief(scan)}; of "
-            "parallel beams pr.find_center finds the axis"
-        )
-    y = arrays.plain("find_fan_center(line_integrals)", line_integrals)
-    if y.shape != scan.shape or min(y.shape[0] - 3, y.shape[1], y.shape[2] - 7) < 1:
-        raise ArgumentError(
-            f"find_fan_center: expected line integrals {scan.shape}, of at least 4 views and 8 "
-            f"columns, got {y.shape}"
-        )
-    rows = np.arange(y.shape[1])
-    chosen = np.ones(len(rows), bool)
-    if isinstance(scan, ConeBeam):
-        chosen = np.abs(rows - scan.axis_row) <= max(PLANE * len(rows), 0.75)
-        if not chosen.any():
-            raise DataError(
-                "find_fan_center: expected rows in the plane of the source, got row "
-                f"{scan.axis_row:.1f} of {len(rows)}; check row_offset, or give the center"
-            )
-    mean = y[:, chosen].mean(axis=1, dtype=np.float64, keepdims=True)
-    if not np.isfinite(mean).all():
-        raise DataError("find_fan_center: expected finite line integrals, got NaN or inf")
-    views, angles = average_views(mean, scan.radians)
+    if not np.isfinite(plane).all():
+        raise DataError("find_center: expected finite line integrals, got NaN or inf")
+    views, angles = average_views(plane[:, np.newaxis], angles_rad)
     order = np.argsort(angles, kind="stable")
     turn = scan.column_pitch / scan.source_detector
-    smooth = gaussian_filter1d(
-        views[order, 0], max(1.0, y.shape[2] / 320), axis=1, mode="nearest"
-    )  # fmt: skip
+    width = max(1.0, plane.shape[1] / 320)
+    smooth = gaussian_filter1d(views[order, 0], width, axis=1, mode="nearest")
     return smooth, angles[order], -turn if scan.bend else turn
 
 
-def _compare(
-    sinogram: Array, angles: Array, turn: float, trial: Array, score: Any
-) -> tuple[Array, Array]:
-    """Score of every column of the axis, of all views (n,) and of sectors of them (SECTORS, n)."""
+def _compare(sinogram: Array, angles: Array, turn: float, trial: Array) -> Array:
+    """(4, SECTORS, n) of every column of the axis and sector of the views: number of pairs, their
+    energy, the square of their differences, and the number that counts as an overlap."""
     views, columns = sinogram.shape
     step = max(-(-views // MOST_VIEWS), 1)
     first = np.arange(0, views, step)
-    sums = np.zeros((3, SECTORS, len(trial)))
+    sums = np.zeros((4, SECTORS, len(trial)))
     sector = np.arange(len(first)) * SECTORS // len(first)
     for k, center in enumerate(trial):
         cancellation_point()
@@ -158,23 +139,29 @@ def _compare(
         mean = [(v * seen).sum() / max(seen.sum(), 1) for v in (p, q)]
         p, q = (p - mean[0]) * seen, (q - mean[1]) * seen
         each = (seen.sum(1), (p * p + q * q).sum(1), ((p - q) ** 2).sum(1))
-        for total, number in zip(sums, each, strict=True):
+        for total, number in zip(sums, each, strict=False):
             total[:, k] = np.bincount(sector, number, SECTORS)
-    least = max(LEAST_OVERLAP * LEAST_SHARE * len(first) * columns, 1)
-    whole = score(*sums.sum(axis=1), len(first) * columns, least)
-    return whole, np.stack(
-        [score(*sums[:, s], len(first) * columns, least) for s in range(SECTORS)]
-    )
+    rays = np.bincount(sector, minlength=SECTORS) * columns
+    sums[3] = np.maximum(LEAST_OVERLAP * LEAST_SHARE * rays, 1)[:, np.newaxis]
+    return sums
 
 
-def _gain(count: Array, energy: Array, rest: Array, rays: int, least: float) -> Array:
+def _gain(count: Array, energy: Array, rest: Array, least: Array) -> Array:
     """How much of the overlap is explained, as in `by_opposites`; NaN without one."""
+    rays = least / (LEAST_OVERLAP * LEAST_SHARE)
     floor = FAINT * energy.max() * count / rays + 1e-300
     return np.where(count > least, count * np.log((energy + floor) / (rest + floor)), np.nan)
 
 
-def _likeness(count: Array, energy: Array, rest: Array, rays: int, least: float) -> Array:
-    return np.where(count > least, -rest / np.maximum(count, 1), np.nan)
+def _likeness(count: Array, energy: Array, rest: Array, least: Array) -> Array:
+    """Minus the mean square of the difference; least without an overlap."""
+    return np.where(count > least, -rest / np.maximum(count, 1), -np.inf)
+
+
+def _widest(angles: Array) -> float:
+    """Radians between views that a ray is interpolated from, at most."""
+    step = float(np.median(np.diff(angles)))
+    return max(WIDEST_GAP, 1.5 * step if step < WIDEST_STEP else 0.0)
 
 
 def _pairs(
@@ -192,7 +179,7 @@ def _pairs(
     before, behind = (after - 1) % len(angles), after % len(angles)
     gap = np.mod(angles[behind] - angles[before], 2 * np.pi)
     share = np.mod(beta - angles[before], 2 * np.pi) / np.maximum(gap, 1e-12)
-    seen = (gap > 0) & (gap <= WIDEST_GAP) & (other >= 0) & (other <= columns - 1)
+    seen = (gap > 0) & (gap <= _widest(angles)) & (other >= 0) & (other <= columns - 1)
 
     def at(view: NDArray[np.intp]) -> Array:
         return (1 - part) * sinogram[view, left] + part * sinogram[view, left + 1]

@@ -77,23 +77,11 @@ class Center:
     notes: list[str] = field(default_factory=list)
 
 
-def find_center(line_integrals: ArrayLike, angles_rad: ArrayLike) -> Center:
-    """Find the detector column of the rotation axis, and how well it is known.
+def axis_of_parallel(line_integrals: ArrayLike, angles_rad: ArrayLike) -> Center:
+    """The axis of a parallel beam, as of `find_center`; angles_rad (views,) in any order.
 
-    line_integrals (views, rows, columns) or (views, columns), finite; angles_rad (views,) in any
-    order and range.  Adjacent rows are summed into at most 8 groups.  A method's result is the
-    median of its estimates for the groups, weighted by content: rows of air do not count.  A full
-    turn is searched from edge to edge, fewer views in the middle half of the detector.
-    ArgumentError: shapes.  DataError: NaN, no object in any row, views of one direction only, a
-    result outside the search, or an axis that these views do not tell.
-
-    >>> angles = np.deg2rad(np.arange(0, 360, 10))
-    >>> middle = 16.5 + 6 * np.cos(angles)[:, None, None]  # a disc goes round column 16.5
-    >>> y = np.sqrt(np.maximum(4**2 - (np.arange(33) - middle) ** 2, 0))
-    >>> center = pr.find_center(y, angles)
-    >>> round(center.column, 1), center.uncertainty < 0.3
-    (16.5, True)
-    """
+    Adjacent rows are summed into at most 8 groups.  A method's result is the median of its
+    estimates for the groups, weighted by content: rows of air do not count."""
     sinograms, angles = average_views(*_checked(line_integrals, angles_rad))
     rows = _Rows(*_with_object(_groups(sinograms)), angles)
     found = rows.estimates()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 from pathlib import Path
 
 import h5py
 import numpy as np
-from discs import CENTER, write_scan
+import pytest
+from discs import CENTER, line_integrals, write_scan
 from listing import files
 
 import physrecon as pr
@@ -82,6 +84,29 @@ def test_find_center_tells_its_methods(scan, capsys):
     column = float(out.split()[1])
     assert abs(column - CENTER) < 0.3
     assert "opposite views" in out and "consistency" in out and "±" in out
+
+
+@pytest.mark.parametrize("lean", [0.0, 0.15])
+def test_the_axis_of_single_rows_gives_the_roll_of_the_detector(here, lean, capsys):
+    steps, rows, row = np.arange(90) * 2.0, 12, np.arange(12)
+    columns = CENTER + lean * (row - 5.5)
+    lines = [line_integrals(steps, 1, center=c) for c in columns]
+    lines[0] *= 0  # rows of air tell nothing
+    lines[7] = line_integrals(steps, 1, center=CENTER + 3)  # nor does one that is wrong
+    counts = np.rint(50 + 9950 * np.exp(-np.concatenate(lines, axis=1))).astype(np.uint16)
+    write_scan(here / "scan.h5", rows=rows, data=counts)
+    assert main(["find-center", "scan.h5", "--per-row-center"]) == 0
+    out = capsys.readouterr().out
+    center, roll, pm = re.search(r"center: (\S+) ±[^$]*roll: (\S+) ± (\S+) deg", out).groups()
+    assert float(center) == pytest.approx(CENTER, abs=0.1)
+    expected = np.rad2deg(np.arctan(lean))
+    assert float(roll) == pytest.approx(expected, abs=0.5)
+    assert abs(float(roll) - expected) <= float(pm) < 3
+    leans = f"--geometry tilted --roll {roll}deg --center {center} --method cgls"
+    assert (leans in out) == bool(lean) and ("one center is enough" in out) == (not lean)
+    scan = pr.TiltedBeam(steps, (rows, 48), angle_unit="deg", roll=float(roll), center=CENTER)
+    at, column = scan.rays().pixels([[-5.0, 0, 0], [5.0, 0, 0]])[0].T
+    assert np.diff(column) / np.diff(at) == pytest.approx(lean, abs=0.01)
 
 
 def test_find_center_draws_its_search(scan, capsys):

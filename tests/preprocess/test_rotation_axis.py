@@ -8,7 +8,8 @@ import pytest
 
 from physrecon.errors import ArgumentError, DataError
 from physrecon.preprocess.axis_estimators import by_opposites, many_opposites
-from physrecon.preprocess.rotation_axis import average_views, find_center
+from physrecon.preprocess.find_center import find_center
+from physrecon.preprocess.rotation_axis import average_views
 
 
 def sinogram(angles, columns, center, counts=None, fill=0.9, offset=0.0, seed=0):

@@ -26,7 +26,7 @@ from physrecon.io.scans.reading import ScanReading, with_whole_beam
 from physrecon.io.scans.setup import setup_of
 from physrecon.io.units import LENGTHS, length_unit
 
-FORMATS = "a text, NumPy, MATLAB or HDF5 file of angles"
+FORMATS = "a text, NumPy, MATLAB or HDF5 file of numbers"
 MOST_TEXT = 64 << 20  # bytes of a text file of angles
 
 Angles = str | Path | Sequence[float] | NDArray[Any]
@@ -140,7 +140,12 @@ class Supplied:
         table = self.geometry
         table = {"kind": table} if isinstance(table, str) else dict(table)
         offset = table.pop("row_offset", reading.row_offset)
+        shifts, files = None, reading.files
+        if sizes.is_table(table.get("shifts")):
+            path = Path(str(table.pop("shifts")))
+            shifts, files = _shifts(path, len(reading.projections)), (*files, path)
         given = setup_of(table)
+        given = given if shifts is None else replace(given, shifts=(shifts, "px"))
         setup, said = reading.setup.overridden_by(given, reading.projections.shape[1])
         notes = (*reading.notes, *said)
         pixel, magnified = reading.pixel_size, reading.setup.magnification
@@ -149,8 +154,9 @@ class Supplied:
             pixel = (row / magnified, column / magnified), unit
             notes = (*notes, f"pixel size: at the object, that of the detector / {magnified:.5g}")
         return replace(
-            reading, setup=setup, row_offset=float(offset), notes=notes, pixel_size=pixel
-        )
+            reading, setup=setup, row_offset=float(offset), notes=notes, pixel_size=pixel,
+            files=files,
+        )  # fmt: skip
 
     def _kept(self, views: int) -> NDArray[np.bool_]:
         """Mask of the views that are not excluded."""
@@ -209,6 +215,17 @@ def _angles(given: Angles, views: int) -> tuple[NDArray[np.float64], str, list[P
     if values.size != views:
         raise DataError(f"{where}: expected {views} angles, one per view, got {values.size}")
     return np.asarray(values, np.float64).ravel(), unit, files
+
+
+def _shifts(path: Path, views: int) -> NDArray[np.float64]:
+    """(views, 3) along the axis, the beam and the columns, in columns of the detector."""
+    values, _ = _read(path, None)
+    if values.dtype.kind not in "iuf" or values.size != 3 * views or values.ndim > 2:
+        raise DataError(
+            f"{path}: expected shifts of {views} views, 3 numbers a line along the axis, the beam "
+            f"and the columns, got {values.size} numbers"
+        )
+    return np.asarray(values, np.float64).reshape(views, 3)
 
 
 def _read(path: Path, dataset: str | None) -> tuple[NDArray[Any], str]:

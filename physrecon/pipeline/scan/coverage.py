@@ -17,7 +17,7 @@ from physrecon.errors import DataError
 from physrecon.io import Scan
 from physrecon.io.scans.setup import TurningGeometry
 from physrecon.jobs.scan_job import ScanJob
-from physrecon.pipeline.scan.resolve import axis_of_diverging, find_axis, sample
+from physrecon.pipeline.scan.resolve import axis_of, sample
 from physrecon.preprocess.coverage import cut_off_edges, object_reach
 from physrecon.preprocess.rotation_axis import Center
 
@@ -73,10 +73,8 @@ def look(job: ScanJob, scan: Scan) -> Coverage | None:
     axis, center = None, 0.0
     if job.center != "auto":
         center = float(job.center)
-    elif scan.beam_kind != "parallel":
-        center = axis_of_diverging(scan)[0]
     else:
-        axis = find_axis(job, scan)
+        axis = axis_of(job, scan)
         center = round(axis.column, 2)
     cut_rows = [row for row, edge in zip(rows, cut, strict=True) if any(edge)]
     reach = max(object_reach(row, radians, center) for row in cut_rows)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,21 +13,29 @@ from numpy.typing import NDArray
 
 from physrecon.cancellation import cancellation_point
 from physrecon.catalog import LIKELIHOODS, find
-from physrecon.errors import DataError
+from physrecon.errors import ArgumentError, DataError, PhysreconError
+from physrecon.geometry.cone_beam import ConeBeam
+from physrecon.geometry.fan_beam import FanBeam
+from physrecon.geometry.parallel_beam import ParallelBeam
 from physrecon.io import Scan
 from physrecon.jobs.scan_job import ScanJob
 from physrecon.pipeline.messages import Messages
 from physrecon.pipeline.scan.measure import Array, corrected
+from physrecon.preprocess.axis_line import AxisLine, axis_line
+from physrecon.preprocess.conjugate_rays import axis_of_plane, plane_rows
 from physrecon.preprocess.line_integrals import Repairs
 from physrecon.preprocess.rotation_axis import (
     Center,
     average_views,
-    find_center,
+    axis_of_parallel,
     sweep_about,
 )
 
 SAMPLE_ROWS = 8  # rows used to find the axis, and to check that the data are usable
 DOUBTFUL = 1.0  # columns of ±: doubled edges are seen in the slice
+MIDDLE = "the middle of the detector, as none is stated: give --center"
+CONJUGATE = ("fan", "cone")  # kinds of beams that measure rays twice, in the plane of the source
+LINE_ROWS = 24  # in which the axis is found to fit a line
 SAMPLE_BYTES = 128 << 20  # bytes of these rows read at a time
 
 
@@ -41,30 +52,40 @@ def with_center(
     if job.center != "auto":
         messages.result(f"center: {job.center} (given)")
         return job
-    if scan.beam_kind != "parallel":
-        column, error, how = axis_of_diverging(scan)
-        known = f"{column:g}" + (f" ± {error:.2g}" if error is not None else "")
-        messages.result(f"center: {known} ({how})")
-        if facts is not None:
-            facts["found_center"] = f"{known} ({how})"
-        return job.model_copy(update={"center": column})
-    found = found or find_axis(job, scan)
+    found = found or axis_of(job, scan)
     column = say_axis(found, messages)
     if facts is not None:
         facts["found_center"] = axis_in_words(found)
-    if scan.center is not None and abs(scan.center - column) > 1:
-        messages.warn(f"center: the file states {scan.center:g}; give it with --center to use it")
+    stated = scan.center
+    if stated is not None and not isinstance(found, TakenAxis) and abs(stated - column) > 1:
+        messages.warn(f"center: the file states {stated:g}; give it with --center to use it")
     return job.model_copy(update={"center": column})
 
 
-def axis_of_diverging(scan: Scan) -> tuple[float, float | None, str]:
-    """(column, ±, how it is known) of the axis of a beam that is not parallel.
+@dataclass(frozen=True)
+class TakenAxis(Center):
+    """An axis that was not found in the data.  how: where it is from."""
 
-    ±: None where nothing was measured."""
+    how: str = ""
+
+
+def axis_of(job: ScanJob, scan: Scan) -> Center:
+    """The axis of a scan of any kind, found if its data tell it.
+
+    Of a beam that is not parallel it is that of the file, which its calibration states, else that
+    of the data, else the middle of the detector."""
+    if scan.beam_kind == "parallel":
+        return find_axis(job, scan)
     if scan.center is not None:
-        return round(scan.center, 3), None, "as the file states"
-    middle = (scan.shape[2] - 1) / 2
-    return middle, None, "the middle of the detector, as none is stated: give --center"
+        return TakenAxis(round(scan.center, 3), 0.0, {}, (), [], "as the file states")
+    columns = scan.shape[2]
+    middle = TakenAxis((columns - 1) / 2, columns / 2, {}, (), [], MIDDLE)
+    if scan.beam_kind not in CONJUGATE:
+        return middle
+    try:
+        return find_axis(job, scan)
+    except PhysreconError as problem:
+        return replace(middle, notes=[f"it was not found in the data ({problem})"])
 
 
 def with_settings(job: ScanJob, scan: Scan, rows: slice, messages: Messages) -> ScanJob:
@@ -87,6 +108,8 @@ def with_settings(job: ScanJob, scan: Scan, rows: slice, messages: Messages) -> 
 
 def axis_in_words(found: Center) -> str:
     """The column of the axis, its ± and the reason."""
+    if isinstance(found, TakenAxis):
+        return f"{found.column:g} ({found.how})"
     kept = [name for name in found.methods if name not in found.dropped]
     names = " and ".join(", ".join(kept).rsplit(", ", 1))
     columns = [found.methods[name] for name in kept]
@@ -103,6 +126,8 @@ def say_axis(found: Center, messages: Messages) -> float:
     messages.result(f"center: {axis_in_words(found)}")
     for note in found.notes:
         messages.warn(f"center: {note}")
+    if isinstance(found, TakenAxis):
+        return found.column
     if found.uncertainty > DOUBTFUL:
         told = ", ".join(f"{name} {column:.2f}" for name, column in found.methods.items())
         messages.warn(
@@ -123,8 +148,71 @@ def draw_axis(path: Path, job: ScanJob, scan: Scan, found: Center) -> None:
 
 
 def find_axis(job: ScanJob, scan: Scan) -> Center:
-    """The rotation axis, from rows of the whole scan, so that a part of it has the same axis."""
-    return find_center(*sample(job, scan, slice(0, scan.shape[1])))
+    """The rotation axis, from rows of the whole scan, so that a part of it has the same axis.
+
+    Raises ArgumentError for another beam than a parallel, fan or cone one, DataError for data that
+    do not tell it."""
+    geometry = scan.geometry
+    if isinstance(geometry, ParallelBeam):
+        return axis_of_parallel(*sample(job, scan, slice(0, scan.shape[1])))
+    if not isinstance(geometry, FanBeam | ConeBeam):
+        raise ArgumentError(
+            f"find-center: expected a parallel, fan or cone beam, got a {scan.beam_kind} one; give "
+            f"--center, or find the axis with the volume: physrecon align {scan.path.name}"
+        )
+    if len(geometry) < 4 or scan.shape[2] < 8:
+        raise DataError(
+            f"find-center: expected at least 4 views of 8 columns, got {len(geometry)} of "
+            f"{scan.shape[2]}; give --center"
+        )
+    y, angles = sample(job, scan, plane_rows(geometry))
+    plane = np.asarray(y.mean(axis=1), np.float64)
+    found, problems = list[Center](), list[DataError]()
+    # In the wrong sense pairs of rays agree less, and the ± is several times as large.
+    for sense in (1,) if scan.setup.rotation else (1, -1):
+        try:
+            found.append(axis_of_plane(plane, sense * np.asarray(angles, np.float64), geometry))
+        except DataError as problem:
+            problems.append(problem)
+    if not found:
+        raise problems[0]
+    return min(found, key=lambda one: one.uncertainty)
+
+
+def find_axis_line(job: ScanJob, scan: Scan) -> AxisLine:
+    """The axis of a parallel beam as a line over the rows.
+
+    Raises ArgumentError for another beam, DataError if too few rows tell the axis."""
+    geometry = scan.geometry
+    if not isinstance(geometry, ParallelBeam):
+        raise ArgumentError(
+            f"find-center --per-row-center: expected a parallel beam, got a {scan.beam_kind} one; "
+            f"find its roll with the volume: physrecon align {scan.path.name} --free center,roll"
+        )
+    rows, axes = list[int](), list[Center]()
+    for row, y, angles in sampled_rows(job, scan, slice(0, scan.shape[1]), count=LINE_ROWS):
+        with suppress(DataError):  # a row of air
+            axes.append(axis_of_parallel(y, angles))
+            rows.append(row)
+    return axis_line(rows, axes, geometry)
+
+
+def say_line(line: AxisLine, unit: str, messages: Messages) -> None:
+    """Print the line, and the options that use it."""
+    messages.result(
+        f"center: {line.center:.2f} ± {line.center_error:.2g} at the middle of the axis"
+    )
+    messages.result(
+        f"roll: {line.roll:.4g} ± {line.roll_error:.2g} {unit}: the axis moves by {line.drift:.2f} "
+        f"columns from the first row to the last (a line through {line.rows} rows)"
+    )
+    if line.leans:
+        messages.result(
+            f"use it with an iterative method: --geometry tilted --roll {line.roll:.4g}{unit} "
+            f"--center {line.center:.2f} --method cgls"
+        )
+    else:
+        messages.result("the rows tell no roll: one center is enough")
 
 
 def sample(
@@ -135,12 +223,24 @@ def sample(
     views: those to read; None reads all.  Adjacent views are averaged to at most 361, one row after
     the other.  Rows that are unusable or carry no light are left out.  Raises DataError if none is
     left."""
+    found = list(sampled_rows(job, scan, rows, views))
+    return np.concatenate([y for _, y, _ in found], axis=1), found[0][2]
+
+
+def sampled_rows(
+    job: ScanJob,
+    scan: Scan,
+    rows: slice,
+    views: NDArray[np.intp] | None = None,
+    count: int = SAMPLE_ROWS,
+) -> Iterator[tuple[int, Array, Array]]:
+    """(row, line integrals (views, 1, columns), angles) of at most `count` rows, as of `sample`."""
     chosen: Any = slice(None) if views is None else views
     radians, columns = scan.geometry.radians[chosen], scan.shape[2]
-    step = -(-(rows.stop - rows.start) // SAMPLE_ROWS)
+    step = -(-(rows.stop - rows.start) // count)
     at = range(rows.start + step // 2, rows.stop, step)
     together = max(1, SAMPLE_BYTES // (len(radians) * columns * np.dtype(scan.dtype).itemsize))
-    found, problem = [], None
+    problem, usable = None, False
     for first in range(0, len(at), together):
         some = at[first : first + together]
         wanted = slice(some.start, some.stop, step)
@@ -155,10 +255,10 @@ def sample(
             except DataError as error:
                 problem = error
             else:
-                found.append(average_views(y, radians))
-    if problem and not found:
+                usable = True
+                yield row, *average_views(y, radians)
+    if problem and not usable:
         raise problem
-    return np.concatenate([y for y, _ in found], axis=1), found[0][1]
 
 
 def _require_light(scan: Scan, row: int, mended: Repairs) -> None:

@@ -56,12 +56,13 @@ from physrecon.pipeline.scan.mask import field_of_view, mask_outside
 from physrecon.pipeline.scan.measure import SlabData, measure
 from physrecon.pipeline.scan.model_check import check_row
 from physrecon.pipeline.scan.problem import Slab, reconstruct, slab_problem
-from physrecon.pipeline.scan.resolve import axis_of_diverging, sample, with_center, with_settings
+from physrecon.pipeline.scan.resolve import axis_of, sample, with_center, with_settings
 from physrecon.pipeline.scan.rotation import as_fan, middle_row, turned, with_rotation
 from physrecon.pipeline.scan.stated import as_stated, weighting
 from physrecon.pipeline.task import Footprint, Outcome, Piece, Words
 from physrecon.pipeline.work import PieceWork
 from physrecon.preprocess.defects import Repairs
+from physrecon.preprocess.rotation_axis import Center
 from physrecon.problem import Problem
 
 # Endings of files that we do not write.
@@ -93,6 +94,11 @@ class ScanTask:
     def coverage(self) -> Coverage | None:
         """What the detector sees of the object; a few views are read."""
         return look(self.job, self.scan)
+
+    @cached_property
+    def axis(self) -> Center:
+        """The axis of a job that gives none."""
+        return (self.coverage and self.coverage.axis) or axis_of(self.job, self.scan)
 
     @cached_property
     def width(self) -> int:
@@ -184,10 +190,10 @@ class ScanTask:
     def _center_in_words(self) -> str:
         if self.job.center != "auto":
             return str(self.job.center)
-        if self.scan.beam_kind == "parallel":
+        stated = self.scan.center
+        if self.scan.beam_kind == "parallel" or stated is None:
             return "found by the run"
-        column, _, how = axis_of_diverging(self.scan)
-        return f"{column:g} ({how})"
+        return f"{stated:g} (as the file states)"
 
     def _cut_line(self, number: str) -> str:
         if self.geometry.separable:
@@ -255,7 +261,7 @@ class ScanTask:
         return task
 
     def resolved(self, messages: Messages, kept: KeptWork) -> Self:
-        axis = self.coverage.axis if self.job.center == "auto" and self.coverage else None
+        axis = self.axis if self.job.center == "auto" else None
         job = with_center(self.job, self.scan, messages, axis, self.found)
         job = with_rotation(job, self.scan, messages, self.found)
         job = job.model_copy(update={"width": self.width})

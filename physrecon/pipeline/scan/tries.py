@@ -89,7 +89,10 @@ def try_settings(
         messages.introduce(task.summary(), task.notes, task.warnings())
         row, scan = _one_slice(task, messages)
         said = NoMessages() if "center" in choices[0] else messages
-        base = ScanTask(_one_row(task.job, row), scan).resolved(said, NothingKept(said))
+        base = ScanTask(_one_row(task.job, row), scan)
+        if first.center == "auto":
+            base.axis = task.axis  # of the whole scan
+        base = base.resolved(said, NothingKept(said))
         found: dict[str, Any] = {"center": base.job.center, "width": base.width}
         others = any(key.startswith("prior.") or key in OF_WEIGHT for key in choices[0])
         if first.prior is not None and first.prior.factor is not None and not others:

@@ -1,4 +1,4 @@
-"""Geometries of other programs: ASTRA's dictionaries, without ASTRA.
+"""Geometries of ASTRA: its dictionaries.
 
 ASTRA orders vectors (x, y, z), measures detectors from their middle, and turns as we do.  Its
 sinograms of 3-D geometries are (row, view, column).  The first row of its 2-D images lies at the

@@ -1,0 +1,1 @@
+"""Geometries of other programs, one file each, without these programs."""
