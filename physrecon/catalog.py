@@ -79,6 +79,7 @@ COMMANDS = {
     "run": "carry out a job file; running it again goes on where it stopped",
     "info": "say what a file is, or what is wrong with it",
     "find-center": "find the rotation axis, by methods that check each other",
+    "check-geometry": "tell from the data what is wrong with the stated geometry",
     "try": "draw one slice under several values of one or two settings, side by side",
     "simulate": "write a scan of a phantom as raw counts",
     "convert": "write a scan of any format that is read as one HDF5 file",

@@ -102,6 +102,12 @@ def find_center(parser: Parser) -> None:
     _records(parser)
 
 
+def check_geometry(parser: Parser) -> None:
+    names = {"input", "angle_unit", "air", "threads", "center", *jobs.SUPPLIED}
+    add_options(parser, _some(*names))
+    _records(parser)
+
+
 def demo(parser: Parser) -> None:
     parser.add_argument(
         "subject", metavar="SUBJECT", nargs="?", type=_word(OneOf(DEMOS)), default=DEMOS[0],
