@@ -72,7 +72,7 @@ def case(seed: int, fault: str | None) -> Case:
     views, middle = int(rng.integers(36, 110)), (COLUMNS - 1) / 2
     span = 180.0 if beam == "parallel" and rng.random() < 0.6 else 360.0
     off = rng.choice((-1, 1)) * rng.uniform(0, 7)
-    if fault in NEED_FAN:
+    if fault in (*NEED_FAN, "axis"):
         off = rng.choice((-1, 1)) * rng.uniform(4, 8)
     cut = rng.random() < 0.2 and not round_
     noise = float(rng.choice((0.005, 0.01, 0.03)))

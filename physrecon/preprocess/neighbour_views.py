@@ -14,6 +14,8 @@ NEAR = 5  # neighbours on either side that tell a usual difference
 JUMP = 1.6  # times the usual difference, at a gap
 VARIES = 0.3  # of the noise, that views change by at least
 CLEAR = 0.8  # of the noise, that neighbours differ by, if a repetition is to be told
+AXIS_ERROR = 0.4  # columns
+REPEAT_MARGIN = 0.98  # residual of a turn that ends as the data do, of that of the stated one
 MOST_MISSING = 0.4  # of all views
 
 
@@ -59,22 +61,32 @@ def repeats(row: SmallRow, axis: float, noise: float) -> Array | None:
     if not stated and not (almost > 0 and abs(turns - almost) * whole < 0.2 * abs(step)):
         return None
     count = closes if stated else almost
-    first, last = row.y[0], row.y[-1]
-    if whole == np.pi and count % 2:
-        at = 2 * axis - np.arange(len(first))
-        inside = (at >= 0) & (at <= len(first) - 1)
-        first = np.interp(at, np.arange(len(first)), first)[inside]
-        last = last[inside]
-    usual = float(np.median(_difference(row.y[1:], row.y[:-1], noise)))
+    apart = _difference(row.y[1:], row.y[:-1], noise)
+    # an object may change less than usual just where the turn ends
+    usual = float(min(np.median(apart), np.median([*apart[:2], *apart[-2:]])))
     if usual < CLEAR * noise:
         return None
-    alike = float(_difference(first, last, noise)) / usual
+    opposite = whole == np.pi and count % 2 == 1
+    alike = _ends_differ(row.y, axis if opposite else None, noise) / usual
     sign = np.sign(step)
-    if not stated and alike < ALIKE:
-        return radians[0] + sign * np.arange(n) * count * whole / (n - 1)
-    if stated and alike > 1 - ALIKE:
-        return radians[0] + sign * np.arange(n) * count * whole / n
-    return None
+    if stated == (alike < ALIKE) or ALIKE <= alike <= 1 - ALIKE:
+        return None
+    other = radians[0] + sign * np.arange(n) * count * whole / (n if stated else n - 1)
+    better = row.residual(other, axis, FINE) < REPEAT_MARGIN * row.residual(radians, axis, FINE)
+    return other if better else None
+
+
+def _ends_differ(y: Array, axis: float | None, noise: float) -> float:
+    """Difference of the last view and the first; about the axis of opposite views, if given."""
+    if axis is None:
+        return float(_difference(y[0], y[-1], noise))
+    columns, differences = np.arange(y.shape[1]), []
+    for moved in np.linspace(-AXIS_ERROR, AXIS_ERROR, 11):
+        at = 2 * (axis + moved) - columns
+        inside = (at >= 0) & (at < len(columns))
+        first = np.interp(at, columns, y[0])[inside]
+        differences.append(float(_difference(first, y[-1][inside], noise)))
+    return min(differences)
 
 
 def missing_views(row: SmallRow, axis: float, noise: float) -> Gap | None:
@@ -93,7 +105,6 @@ def missing_views(row: SmallRow, axis: float, noise: float) -> Gap | None:
     view = int(np.argmax(jumps))
     if jumps[view] < JUMP:
         return None
-    stated = row.residual(radians, axis, COARSE)
     counts = [c for c in (1, 2, 3, 4, 5, 6, 8, 10, 13, 16, 20, 26, 32) if c <= MOST_MISSING * n]
     after = np.arange(n) > view
     found = []
@@ -104,4 +115,4 @@ def missing_views(row: SmallRow, axis: float, noise: float) -> Gap | None:
     _, count, best = min(found, key=lambda one: one[0])
     ratio = row.residual(best, axis, FINE) / max(row.residual(radians, axis, FINE), 1e-12)
     own = float(np.median(np.diff(best)))
-    return Gap(view, count, float(jumps[view]), best, own, ratio) if stated else None
+    return Gap(view, count, float(jumps[view]), best, own, ratio)
