@@ -14,7 +14,7 @@ with docs/guide/python.md.  Arrays are float32 or float64: volumes (z, y, x), da
 column).  On the command line: `physrecon --help`.
 
 files           open_scan, open_volume, open_image, write_scan, write_image
-raw counts      prepare, find_center, stitch
+raw counts      prepare, find_center, check_geometry, Diagnosis, stitch
 geometry        ParallelBeam, TiltedBeam, FanBeam, ConeBeam, HelicalCone, VectorBeam, Grid;
                 align
 direct methods  fbp, fdk, wiener, tikhonov_filter

@@ -77,6 +77,7 @@ from .operators.sum_over import sum_over as sum_over
 from .operators.wavelet import Wavelet as Wavelet
 from .pipeline.checkpoint import load_state as load_state, save_state as save_state
 from .preprocess.find_center import find_center as find_center
+from .preprocess.geometry_doctor import Diagnosis as Diagnosis, check_geometry as check_geometry
 from .preprocess.line_integrals import prepare as prepare
 from .preprocess.stitching import stitch as stitch
 from .priors.base import Prior as Prior, PriorSum as PriorSum

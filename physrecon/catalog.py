@@ -80,6 +80,7 @@ COMMANDS = {
     "info": "say what a file is, or what is wrong with it",
     "find-center": "find the rotation axis, by methods that check each other",
     "align": "find shifts of every view, axis and tilts with the volume, write a job",
+    "check-geometry": "tell from the data what is wrong with the stated geometry",
     "try": "draw one slice under several values of one or two settings, side by side",
     "simulate": "write a scan of a phantom as raw counts",
     "convert": "write a scan of any format that is read as one HDF5 file",

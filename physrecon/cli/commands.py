@@ -141,6 +141,35 @@ def align(
     return 0
 
 
+def check_geometry(messages: Messages, input: str, **options: Any) -> int:
+    job = _built(jobs.ScanJob, "check-geometry", {"input": input, "output": "-", **options})
+    from physrecon.pipeline.preflight import require_machine
+    from physrecon.pipeline.scan.doctor import diagnose
+    from physrecon.pipeline.scan.task import ScanTask
+
+    require_machine(job, messages)
+    with ScanTask.open(job) as task:
+        messages.introduce([task.scan.summary()], task.scan.notes, ())
+        found = diagnose(task.job, task.scan)
+    for fault in found.faults:
+        messages.result(f"{fault.name} ({fault.sure}): {fault.evidence}; give {fault.mend}")
+    if not found.faults:
+        messages.result("no fault found: the stated geometry explains the data as well as others")
+    for words in found.undecided:
+        messages.result(f"undecided: {words}")
+    if found.column is not None:
+        messages.result(f"axis: column {found.column:.1f}")
+    facts = {
+        "input": job.input,
+        "faults": [f"{fault.name}: {fault.mend}" for fault in found.faults],
+        "undecided": list(found.undecided),
+        "center": found.column,
+        "residuals": found.residuals,
+    }
+    messages.record("geometry", facts | {"warnings": messages.warned})
+    return 0
+
+
 def try_(
     messages: Messages, input: str, vary: Sequence[str], output: str | None = None, **options: Any
 ) -> int:

@@ -136,6 +136,12 @@ def align(parser: Parser) -> None:
     add_options(parser, _some("overwrite"))
 
 
+def check_geometry(parser: Parser) -> None:
+    names = {"input", "angle_unit", "air", "threads", "center", *jobs.SUPPLIED}
+    add_options(parser, _some(*names))
+    _records(parser)
+
+
 def demo(parser: Parser) -> None:
     parser.add_argument(
         "subject", metavar="SUBJECT", nargs="?", type=_word(OneOf(DEMOS)), default=DEMOS[0],

@@ -15,13 +15,14 @@ import numpy as np
 from physrecon.geometry.cone_beam import ConeBeam
 from physrecon.geometry.fan_beam import FanBeam
 from physrecon.io import Scan
-from physrecon.io.scans.setup import SENSES, TurningGeometry
+from physrecon.io.scans.setup import SENSES
 from physrecon.jobs.scan_job import ScanJob
 from physrecon.jobs.settings import GeometrySettings
 from physrecon.likelihoods import LeastSquares
 from physrecon.operators.projection.projector import Projector
 from physrecon.pipeline.messages import Messages
 from physrecon.pipeline.scan.measure import Array, corrected
+from physrecon.preprocess.small_rows import as_fan, middle_row
 from physrecon.priors import NonNegative
 from physrecon.problem import Problem
 from physrecon.solvers import Stop, solve
@@ -72,23 +73,6 @@ def with_rotation(job: ScanJob, scan: Scan, messages: Messages, facts: dict[str,
         facts["found_rotation"] = f"{best} (residuals {figures})"
     table = job.geometry or GeometrySettings()
     return job.model_copy(update={"geometry": table.model_copy(update={"rotation": best})})
-
-
-def middle_row(geometry: TurningGeometry) -> int:
-    """The detector row nearest to the plane of the source; of a stack of fans the middle one."""
-    rows = geometry.shape[1]
-    at = rows // 2 if geometry.separable else round(geometry.axis_row)
-    return int(np.clip(at, 0, rows - 1))
-
-
-def as_fan(geometry: FanBeam | ConeBeam) -> FanBeam:
-    """The row in the plane of the source, as a fan."""
-    return FanBeam(
-        geometry.angles, (1, geometry.shape[2]), angle_unit=geometry.angle_unit,
-        pixel_size=geometry.pixel_size, center=geometry.center,
-        source_origin=geometry.source_origin, source_detector=geometry.source_detector,
-        detector=geometry.detector,
-    )  # fmt: skip
 
 
 def residuals_of(y: Array, fan: FanBeam, iterations: int) -> dict[str, float]:

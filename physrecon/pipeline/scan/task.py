@@ -57,12 +57,13 @@ from physrecon.pipeline.scan.measure import SlabData, measure
 from physrecon.pipeline.scan.model_check import check_row
 from physrecon.pipeline.scan.problem import Slab, reconstruct, slab_problem
 from physrecon.pipeline.scan.resolve import axis_of, sample, with_center, with_settings
-from physrecon.pipeline.scan.rotation import as_fan, middle_row, turned, with_rotation
+from physrecon.pipeline.scan.rotation import turned, with_rotation
 from physrecon.pipeline.scan.stated import as_stated, weighting
 from physrecon.pipeline.task import Footprint, Outcome, Piece, Words
 from physrecon.pipeline.work import PieceWork
 from physrecon.preprocess.defects import Repairs
 from physrecon.preprocess.rotation_axis import Center
+from physrecon.preprocess.small_rows import as_fan, middle_row
 from physrecon.problem import Problem
 
 # Endings of files that we do not write.

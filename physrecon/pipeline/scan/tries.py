@@ -24,9 +24,9 @@ from physrecon.pipeline.run import open_task
 from physrecon.pipeline.scan.mask import field_of_view, mask_outside
 from physrecon.pipeline.scan.measure import SlabData
 from physrecon.pipeline.scan.problem import reconstruct
-from physrecon.pipeline.scan.rotation import middle_row
 from physrecon.pipeline.scan.task import ScanTask
 from physrecon.pipeline.work import PieceWork
+from physrecon.preprocess.small_rows import middle_row
 
 # Fields of a job that change its corrected data
 CORRECTIONS = ("rings", "floor", "air", "saturation", "zingers")

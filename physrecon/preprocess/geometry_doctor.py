@@ -1,0 +1,283 @@
+"""The geometry doctor: what is wrong with the stated geometry of a scan, from the data alone.
+
+A fault is a changed geometry that explains one small row of the scan better than the stated one by
+a clear margin; the axis is free in both.  Views that repeat or miss are seen between neighbours
+first, and frames whose axes are exchanged by their sums: a row of the detector sees as much of the
+object in every view, a column does not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from physrecon import arrays
+from physrecon.errors import ArgumentError, brief
+from physrecon.geometry.cone_beam import ConeBeam
+from physrecon.geometry.fan_beam import FanBeam
+from physrecon.geometry.parallel_beam import ParallelBeam
+from physrecon.preprocess.neighbour_views import missing_views, noise_of, repeats, varies
+from physrecon.preprocess.small_rows import FINE, Array, Scan, SmallRow, middle_row
+
+COLUMNS, VIEWS = 48, 48  # of the small row, at most
+MARGIN = 0.8  # residual of a named geometry, of that of the stated one
+GAP_MARGIN = 0.93  # the same, of views that miss
+AXIS_MARGIN = 0.93  # the same, of another axis
+AXIS_BINS = 1.0  # columns of the small row, by which an axis is elsewhere
+SIDE_BINS = 1.5  # by which an axis is on the other side of the middle
+SUMS = 2.5  # the sums of rows vary as many times more than those of columns, if exchanged
+LEAST_TURN, MOST_TURN = 75.0, 1500.0  # degrees, of a scan
+MIRROR = (
+    "sense of rotation and a mirrored detector cannot be decided from parallel rays; your picture "
+    "may be mirrored"
+)
+MIRROR_Z = "whether rows run up or down cannot be decided; the volume may be upside down"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """name: unit, span, rotation, mirrored, transposed, axis, repeats or missing.
+
+    ratio: residual with the fault mended, of that of the stated geometry; between: the same of the
+    even and of the odd views.  mend: options of the command line, or what to do."""
+
+    name: str
+    evidence: str
+    mend: str
+    ratio: float = 0.0
+    between: tuple[float, float] = (0.0, 0.0)
+
+    @property
+    def sure(self) -> str:
+        return "sure" if max(self.ratio, *self.between) < MARGIN else "likely"
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """column: of the axis, in the geometry that explains the data; None if they tell none.
+
+    residuals: geometry → the part of the data that it leaves unexplained."""
+
+    faults: tuple[Fault, ...]
+    undecided: tuple[str, ...]
+    column: float | None = None
+    residuals: dict[str, float] = field(default_factory=dict)
+
+
+def check_geometry(line_integrals: ArrayLike, scan: Scan, center: float | None = None) -> Diagnosis:
+    """Tell from the data what is wrong with the stated geometry.
+
+    Args:
+        line_integrals: (views, rows, columns), finite.
+        scan: their stated geometry.
+        center: stated column of the axis; None if none is stated.
+    Raises:
+        ArgumentError: for another kind of scan or shape.
+
+    Example:
+        >>> scan = pr.ParallelBeam(np.arange(0, 180, 4), (1, 48), angle_unit="deg")
+        >>> x = np.zeros((1, 48, 48), np.float32)
+        >>> x[0, 10:20, 15:40] = 1
+        >>> wrong = pr.ParallelBeam(np.arange(0, 360, 8), (1, 48), angle_unit="deg")
+        >>> [f.name for f in pr.check_geometry(pr.Projector(scan) @ x, wrong).faults]
+        ['span']
+    """
+    if not isinstance(scan, ParallelBeam | FanBeam | ConeBeam):
+        raise ArgumentError(
+            f"check_geometry.scan: expected a parallel, fan or cone beam, got {brief(scan)}"
+        )
+    y = arrays.plain("check_geometry(line_integrals)", line_integrals)
+    if y.shape != scan.shape or min(y.shape[0] - 7, y.shape[2] - 15) < 1:
+        raise ArgumentError(
+            f"check_geometry: expected line integrals {scan.shape}, of at least 8 views and 16 "
+            f"columns, got {y.shape}"
+        )
+    undecided = [MIRROR] if isinstance(scan, ParallelBeam) else []
+    if y.shape[1] > 1:
+        undecided.append(MIRROR_Z)
+        if exchanged := transposed(y):
+            return Diagnosis((exchanged,), tuple(undecided))
+    row = y[:, middle_row(scan)]
+    small = SmallRow.of(row, scan, COLUMNS)
+    noise = noise_of(row) / np.sqrt(small.together)
+    if not varies(small.y, noise):
+        undecided.append(
+            "the views do not change by more than noise, so angles and sense cannot be decided"
+        )
+        return Diagnosis((), tuple(undecided))
+    return _Doctor(small, noise, center).diagnosis(tuple(undecided))
+
+
+def transposed(y: Array) -> Fault | None:
+    """The fault of frames (views, rows, columns) whose rows are columns; None if there is none.
+
+    Sums along both axes tell it."""
+    spread = []
+    for axis in (2, 1):
+        sums = y.mean(axis=axis)
+        spread.append(float(sums.std(axis=0).mean() / max(abs(float(sums.mean())), 1e-30)))
+    if spread[0] < SUMS * spread[1]:
+        return None
+    return Fault(
+        "transposed",
+        f"from view to view, sums of detector rows vary by {spread[0]:.2g} and of columns by "
+        f"{spread[1]:.2g} of their mean; about an upright axis those of rows are alike",
+        "--axes theta:x:y (of an array), or turn the frames by 90°",
+        min(spread[1] / spread[0], 1.0),
+        (spread[1] / spread[0],) * 2,
+    )
+
+
+class _Doctor:
+    def __init__(self, small: SmallRow, noise: float, center: float | None) -> None:
+        self.whole, self.noise = small, noise
+        self.stated = None if center is None else small.bin_of(center)
+        self.step = max(len(small.y) // VIEWS, 1)
+        self.row = small.every(self.step)
+        self.residuals: dict[str, float] = {}
+
+    def diagnosis(self, undecided: tuple[str, ...]) -> Diagnosis:
+        radians: Array = np.asarray(self.whole.scan.radians, np.float64)
+        found: dict[str, tuple[float, float, Array]] = {}
+        found["stated"] = (*self._best(radians), radians)
+        for name, other in self._others(radians).items():
+            found[name] = (*self._best(other), other)
+        self.residuals |= {name: value[0] for name, value in found.items()}
+        least = min(found, key=lambda name: found[name][0])
+        stated, axis = found["stated"][:2]
+        faults: list[Fault] = []
+        residual, best, angles = found[least]
+        if least != "stated" and residual < MARGIN * stated:
+            faults.append(self._named(least, radians, angles, (residual, stated), (best, axis)))
+            axis = best
+        else:
+            angles = radians
+        faults += self._between_views(angles, axis)
+        if not faults and (moved := self._moved(radians, axis)):
+            faults.append(moved)
+        return Diagnosis(
+            tuple(faults), undecided, self.whole.column_of(axis), dict(self.residuals)
+        )  # fmt: skip
+
+    def _best(self, radians: Array) -> tuple[float, float]:
+        return self.row.best(radians[:: self.step])
+
+    def _others(self, radians: Array) -> dict[str, Array]:
+        """Angles that would be right if a fault were there."""
+        turn = np.degrees(np.ptp(radians)) * len(radians) / (len(radians) - 1)
+        others = {
+            "radians": np.degrees(radians), "degrees": np.radians(radians),
+            "twice": 2 * radians, "half": radians / 2,
+        }  # fmt: skip
+        factor = {"radians": np.degrees(1), "degrees": np.radians(1), "twice": 2, "half": 0.5}
+        least = {"twice": LEAST_TURN, "half": 2 * LEAST_TURN}
+        likely = {
+            name: angles for name, angles in others.items()
+            if least.get(name, LEAST_TURN) <= turn * factor[name] <= MOST_TURN
+            and (name not in least or turn * factor[name] < 800)
+        }  # fmt: skip
+        if not isinstance(self.whole.scan, ParallelBeam):
+            likely["reversed"] = -radians
+        return likely
+
+    def _ratio(self, angles: tuple[Array, Array], centers: tuple[float, float]) -> Any:
+        """Residual of the first by that of the second, of the even and of the odd views."""
+        ratios = []
+        for first in (0, 1):
+            every = slice(first * self.step, None, 2 * self.step)
+            part = SmallRow(self.whole.y[every], self.whole.scan[every], self.whole.together)
+            a, b = (
+                part.residual(r[every], c, FINE) for r, c in zip(angles, centers, strict=True)
+            )  # fmt: skip
+            ratios.append(a / max(b, 1e-12))
+        return tuple(ratios)
+
+    def _named(
+        self, name: str, stated: Array, angles: Array, residual: tuple[float, float],
+        centers: tuple[float, float],
+    ) -> Fault:  # fmt: skip
+        ratio = residual[0] / residual[1]
+        between = self._ratio((angles, stated), centers)
+        explained = f"explains the data better: residual {residual[0]:.2g}, not {residual[1]:.2g}"
+        if name in ("radians", "degrees"):
+            unit = {"radians": "rad", "degrees": "deg"}
+            return Fault(
+                "unit", f"the angles read as {name} {explained}",
+                f"--angle-unit {unit[name]}, with --angles if the file states the other unit",
+                ratio, between,
+            )  # fmt: skip
+        if name in ("twice", "half"):
+            return Fault(
+                "span", f"{name} the span of the angles {explained}", options_of(angles),
+                ratio, between,
+            )  # fmt: skip
+        middle = (self.row.y.shape[1] - 1) / 2
+        off = None if self.stated is None else self.stated - middle
+        found = centers[0] - middle
+        if off is None or abs(off) < SIDE_BINS or abs(found) < SIDE_BINS:
+            said = ", or the detector is mirrored, which the axis does not tell"
+            kind = "rotation"
+        else:
+            kind = "rotation" if found * off > 0 else "mirrored"
+            side = "where it is stated" if kind == "rotation" else "on the other side of the middle"
+            said = f", and the axis is {side}"
+        column = self.whole.column_of(centers[0])
+        mend = "--rotation with the other sense"
+        if kind == "mirrored":
+            mend = (
+                "mirror the columns of the frames; or --rotation with the other sense and --center "
+                f"{column:.1f}, of a volume that is mirrored"
+            )
+        return Fault(kind, f"the other sense of rotation {explained}{said}", mend, ratio, between)
+
+    def _between_views(self, angles: Array, axis: float) -> list[Fault]:
+        """Faults that neighbouring views show."""
+        row = SmallRow(self.whole.y, replace(self.whole.scan, angles=angles), self.whole.together)
+        if (other := repeats(row, axis, self.noise)) is not None:
+            repeated = np.ptp(other) > np.ptp(angles)
+            words = "the last view repeats the first" if repeated else (
+                "the last view does not repeat the first, as the angles state"
+            )  # fmt: skip
+            mend = options_of(other) + (
+                f", or --exclude-views {len(other) - 1} with it" if repeated else ""
+            )
+            return [Fault("repeats", words, mend)]
+        gap = missing_views(row, axis, self.noise)
+        if gap is None or gap.ratio > GAP_MARGIN:
+            return []
+        between = self._ratio((gap.radians, angles), (axis, axis))
+        return [
+            Fault(
+                "missing",
+                f"views {gap.view} and {gap.view + 1} differ {gap.jump:.1f} times as much as "
+                f"neighbours do; about {gap.count} views miss between them",
+                f"--angles FILE, with {np.degrees(gap.radians[gap.view]):.2f} and "
+                f"{np.degrees(gap.radians[gap.view + 1]):.2f} degrees for these two, in steps of "
+                f"{np.degrees(gap.step):.4g}",
+                gap.ratio, between,
+            )
+        ]  # fmt: skip
+
+    def _moved(self, radians: Array, axis: float) -> Fault | None:
+        if self.stated is None or abs(self.stated - axis) < AXIS_BINS:
+            return None
+        residual = [self.row.residual(radians[:: self.step], c, FINE) for c in (axis, self.stated)]
+        ratio = residual[0] / residual[1]
+        if ratio > AXIS_MARGIN:
+            return None
+        column = self.whole.column_of(axis)
+        return Fault(
+            "axis",
+            f"an axis in column {column:.1f} explains the data better: residual {residual[0]:.2g}, "
+            f"not {residual[1]:.2g}",
+            f"--center {column:.1f}", ratio,
+            self._ratio((radians, radians), (axis, self.stated)),
+        )  # fmt: skip
+
+
+def options_of(radians: Array) -> str:
+    """The options that give angles in equal steps."""
+    first, last = np.degrees(radians[0]), np.degrees(radians[-1])
+    return f"--angles {first:.6g}..{last:.6g}/{len(radians)} --angle-unit deg"

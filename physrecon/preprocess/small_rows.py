@@ -1,0 +1,114 @@
+"""One row of a scan, made small: what geometries explain is compared on it in seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physrecon.cancellation import cancellation_point
+from physrecon.geometry.cone_beam import ConeBeam
+from physrecon.geometry.fan_beam import FanBeam
+from physrecon.geometry.parallel_beam import ParallelBeam
+from physrecon.operators.projection.projector import Projector
+from physrecon.preprocess.coverage import USUAL_REACH, cut_off_edges
+
+Array = NDArray[np.floating[Any]]
+Scan = ParallelBeam | FanBeam | ConeBeam
+
+COARSE, FINE = 6, 20  # iterations
+TINY = 1e-12
+
+
+def middle_row(geometry: Any) -> int:
+    """The detector row nearest to the plane of the source; of separable rows the middle one."""
+    rows = geometry.shape[1]
+    at = rows // 2 if geometry.separable else round(geometry.axis_row)
+    return int(np.clip(at, 0, rows - 1))
+
+
+def as_fan(geometry: FanBeam | ConeBeam) -> FanBeam:
+    """The row in the plane of the source, as a fan."""
+    return FanBeam(
+        geometry.angles, (1, geometry.shape[2]), angle_unit=geometry.angle_unit,
+        pixel_size=geometry.pixel_size, center=geometry.center,
+        source_origin=geometry.source_origin, source_detector=geometry.source_detector,
+        detector=geometry.detector,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class SmallRow:
+    """y: line integrals (views, columns), together columns in one.  scan: of one such row."""
+
+    y: Array
+    scan: ParallelBeam | FanBeam
+    together: int
+
+    @classmethod
+    def of(cls, y: Array, scan: Scan, most: int) -> SmallRow:
+        """A row (views, columns) with at most `most` columns; the angles are those of `scan`."""
+        together = -(-y.shape[1] // most)
+        columns = y.shape[1] // together
+        small = y[:, : columns * together].reshape(len(y), columns, together).mean(axis=2)
+        flat = scan if isinstance(scan, ParallelBeam) else as_fan(scan)
+        return cls(
+            np.ascontiguousarray(small, np.float32),
+            replace(
+                flat, angles=scan.radians, angle_unit="rad", detector_shape=(1, columns),
+                pixel_size=(scan.row_pitch, scan.column_pitch * together),
+                center=(columns - 1) / 2, row_offset=0.0,
+            ),
+            together,
+        )  # fmt: skip
+
+    def every(self, step: int) -> SmallRow:
+        return SmallRow(self.y[::step], self.scan[::step], self.together)
+
+    def bin_of(self, column: float) -> float:
+        return (column + 0.5) / self.together - 0.5
+
+    def column_of(self, bin: float) -> float:
+        return (bin + 0.5) * self.together - 0.5
+
+    def residual(self, radians: Array, center: float, iterations: int) -> float:
+        """‖Ax - y‖ / ‖y‖ of a slice x >= 0, after some iterations of accelerated SIRT."""
+        cancellation_point()
+        scan = replace(self.scan, angles=radians, angle_unit="rad", center=center)
+        wide = USUAL_REACH if any(cut_off_edges(self.y)) else 1.0
+        A = Projector(scan, scan.default_grid(int(wide * self.y.shape[1])))
+        y = self.y[:, None]
+        rows = A @ np.ones(A.in_shape, np.float32)
+        columns = A.T @ np.ones(y.shape, np.float32)
+        rows, columns = (np.where(s > TINY, 1 / np.maximum(s, TINY), 0) for s in (rows, columns))
+        x = np.zeros(A.in_shape, np.float32)
+        z, t = x, 1.0
+        for _ in range(iterations):
+            step = z + (columns * (A.T @ (rows * (y - A @ z)))).astype(np.float32)
+            new, after = np.maximum(step, 0), (1 + np.sqrt(1 + 4 * t * t)) / 2
+            z, x, t = new + np.float32((t - 1) / after) * (new - x), new, after
+        return float(np.linalg.norm(A @ x - y) / max(float(np.linalg.norm(y)), TINY))
+
+    def best(self, radians: Array, center: float | None = None) -> tuple[float, float]:
+        """(residual, center): of the center that explains the views best, from bin to half a bin.
+
+        center: where the search begins; None looks over the middle of the detector."""
+        columns, known = self.y.shape[1], {}
+
+        def at(c: float) -> float:
+            if c not in known:
+                known[c] = self.residual(radians, c, COARSE)
+            return known[c]
+
+        if center is None:
+            middle = (columns - 1) / 2
+            steps = np.arange(-3, 4) * columns / 20
+            center, reach = min((float(middle + s) for s in steps), key=at), columns / 40
+        else:
+            reach = columns / 40
+        while reach > 0.25:
+            center = min((center - reach, center, center + reach), key=at)
+            reach /= 2
+        return self.residual(radians, center, FINE), center
