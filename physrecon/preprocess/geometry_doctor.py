@@ -58,7 +58,14 @@ class Fault:
 class Diagnosis:
     """column: of the axis, in the geometry that explains the data; None if they tell none.
 
-    residuals: geometry → the part of the data that it leaves unexplained."""
+    residuals: geometry → the part of the data that it leaves unexplained.
+
+    Example:
+        >>> scan = pr.ParallelBeam(np.arange(0, 180, 4), (1, 48), angle_unit="deg")
+        >>> found = pr.check_geometry(np.zeros(scan.shape, np.float32), scan)
+        >>> found.faults, found.undecided[-1]
+        ((), 'the views do not change by more than noise, so angles and sense cannot be decided')
+    """
 
     faults: tuple[Fault, ...]
     undecided: tuple[str, ...]
