@@ -18,7 +18,7 @@ import numpy as np
 
 from physrecon.kernels._jit import inlined, inner, shared
 from physrecon.kernels._lanes import load, store
-from physrecon.kernels._resample import (
+from physrecon.kernels._registers import (
     floored,
     fused,
     larger,

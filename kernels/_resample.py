@@ -22,7 +22,6 @@ variant can be asked for on every machine."""
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -31,9 +30,10 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.core.codegen import get_host_cpu_features
-from numba.extending import intrinsic, overload
+from numba.extending import intrinsic
 
 from physrecon.kernels._lanes import Vector
+from physrecon.kernels._registers import call, lanes_of
 
 BITS = 23  # of the fraction of a place: what float32 holds of a number below 2
 ONE = 1 << BITS
@@ -46,244 +46,6 @@ FEATURES = {name[1:]: name[0] == "+" for name in _CHOSEN.split(",") if name}
 FAST = FEATURES.get("avx2", False) and FEATURES.get("fma", False)
 LANES = 16 if FEATURES.get("avx512f", False) else 8 if FAST else 0
 """float32 lanes of a register: with AVX-512, with AVX2, or none, and kernels of single numbers."""
-
-# Arithmetic ---------------------------------------------------------------------------------------
-
-
-def _operation(symbol: Callable[..., Any], whole: str, real: str = "") -> None:
-    """Let `symbol` act on two vectors of one type, lane by lane, as the instruction of LLVM."""
-
-    @intrinsic
-    def act(typingctx: Any, a: Any, b: Any) -> Any:
-        name = whole if isinstance(a.element, types.Integer) else real
-
-        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            return getattr(builder, name)(*args)
-
-        return a(a, b), generate
-
-    @overload(symbol, jit_options={"forceinline": True})
-    def typed(a, b):  # type: ignore[no-untyped-def]
-        if isinstance(a, Vector) and a == b:
-            return lambda a, b: act(a, b)
-        return None
-
-
-_operation(operator.add, "add", "fadd")
-_operation(operator.sub, "sub", "fsub")
-_operation(operator.mul, "mul", "fmul")
-_operation(operator.and_, "and_")
-
-
-def _splat(builder: Any, vector: Any, value: Any) -> Any:
-    word = ir.IntType(32)
-    undefined = ir.Constant(vector, ir.Undefined)
-    first = builder.insert_element(undefined, value, word(0))
-    everywhere = ir.Constant(ir.VectorType(word, vector.count), [0] * vector.count)
-    return builder.shuffle_vector(first, undefined, everywhere)
-
-
-@intrinsic
-def count(typingctx: Any, rows: Any) -> Any:
-    """Lanes of the rows of `rows`: a constant."""
-    lanes = rows.dtype.fields["slices"].type.shape[0]
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return context.get_constant(types.intp, lanes)
-
-    return types.intp(rows), generate
-
-
-@intrinsic
-def spread(typingctx: Any, rows: Any, value: Any) -> Any:
-    """A number in all lanes of a vector like the rows of `rows`."""
-    vector = Vector(value, rows.dtype.fields["slices"].type.shape[0])
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return _splat(builder, context.get_value_type(vector), args[1])
-
-    return vector(rows, value), generate
-
-
-@intrinsic
-def vector(typingctx: Any, rows: Any, numbers: Any, i: Any) -> Any:
-    """The elements of a flat array from i on, as many as the rows of `rows` have."""
-    taken = Vector(numbers.dtype, rows.dtype.fields["slices"].type.shape[0])
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        data = context.make_array(numbers)(context, builder, args[1]).data
-        kind = context.get_value_type(taken)
-        pointer = builder.bitcast(builder.gep(data, [args[2]]), kind.as_pointer())
-        return builder.load(pointer, align=context.get_abi_sizeof(kind.element))
-
-    return taken(rows, numbers, types.intp), generate
-
-
-@intrinsic
-def element(typingctx: Any, rows: Any, i: Any, j: Any) -> Any:
-    """Number j of row i."""
-    nested = rows.dtype.fields["slices"].type
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        data = context.make_array(rows)(context, builder, args[0]).data
-        number = context.get_value_type(nested.dtype).as_pointer()
-        first = builder.bitcast(builder.gep(data, [args[1]]), number)
-        return builder.load(builder.gep(first, [args[2]]))
-
-    return nested.dtype(rows, types.intp, types.intp), generate
-
-
-@intrinsic
-def real(typingctx: Any, whole: Any) -> Any:
-    """int32 lanes as float32."""
-    numbers = Vector(types.float32, whole.count)
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.sitofp(args[0], context.get_value_type(numbers))
-
-    return numbers(whole), generate
-
-
-@intrinsic
-def larger(typingctx: Any, a: Any, b: Any) -> Any:
-    """The larger one of two numbers, lane by lane."""
-    whole = isinstance(a.element, types.Integer)
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        above = (builder.icmp_signed if whole else builder.fcmp_ordered)(">", *args)
-        return builder.select(above, *args)
-
-    return a(a, b), generate
-
-
-@intrinsic
-def size(typingctx: Any, a: Any) -> Any:
-    """|a|, of real numbers."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return _call(builder, f"llvm.fabs.{_suffix(a)}", args[0].type, args)
-
-    return a(a), generate
-
-
-@intrinsic
-def shifted(typingctx: Any, whole: Any, bits: Any) -> Any:
-    """Lanes without their lowest bits; none is below 0."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        kind = context.get_value_type(whole)
-        return builder.lshr(args[0], _splat(builder, kind, builder.trunc(args[1], kind.element)))
-
-    return whole(whole, types.intp), generate
-
-
-@intrinsic
-def lower(typingctx: Any, a: Any, b: Any) -> Any:
-    """The smaller one of two whole numbers, lane by lane; one below 0 is larger than the others."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.select(builder.icmp_unsigned("<", *args), *args)
-
-    return a(a, b), generate
-
-
-@intrinsic
-def where_above(typingctx: Any, a: Any, b: Any, yes: Any, no: Any) -> Any:
-    """`yes` in the lanes where a > b, `no` in the others."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.select(builder.icmp_signed(">", args[0], args[1]), args[2], args[3])
-
-    return yes(a, b, yes, no), generate
-
-
-@intrinsic
-def where_negative(typingctx: Any, a: Any, yes: Any, no: Any) -> Any:
-    """`yes` in the lanes where a < 0, `no` in the others."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        below = builder.icmp_signed("<", args[0], args[0].type(None))
-        return builder.select(below, args[1], args[2])
-
-    return yes(a, yes, no), generate
-
-
-@intrinsic
-def smaller(typingctx: Any, a: Any, b: Any) -> Any:
-    """The smaller one of two real numbers, lane by lane; b where one of them is NaN."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.select(builder.fcmp_ordered("<", *args), *args)
-
-    return a(a, b), generate
-
-
-@intrinsic
-def put(typingctx: Any, numbers: Any, i: Any, value: Any) -> Any:
-    """The elements of a flat array from i on become those of a vector."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        data = context.make_array(numbers)(context, builder, args[0]).data
-        pointer = builder.bitcast(builder.gep(data, [args[1]]), args[2].type.as_pointer())
-        builder.store(args[2], pointer, align=numbers.dtype.bitwidth // 8)
-        return context.get_dummy_value()
-
-    return types.void(numbers, types.intp, value), generate
-
-
-@intrinsic
-def floored(typingctx: Any, a: Any) -> Any:
-    """The whole number below each lane."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return _call(builder, f"llvm.floor.{_suffix(a)}", args[0].type, args)
-
-    return a(a), generate
-
-
-@intrinsic
-def whole(typingctx: Any, a: Any) -> Any:
-    """Real lanes as int32, cut off."""
-    numbers = Vector(types.int32, a.count)
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.fptosi(args[0], context.get_value_type(numbers))
-
-    return numbers(a), generate
-
-
-@intrinsic
-def rounded(typingctx: Any, numbers: Any, a: Any) -> Any:
-    """Lanes of float64 in the type of an array's elements."""
-    taken = Vector(numbers.dtype, a.count)
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        kind = context.get_value_type(taken)
-        return args[1] if kind == args[1].type else builder.fptrunc(args[1], kind)
-
-    return taken(numbers, a), generate
-
-
-def _suffix(vector: Any) -> str:
-    return f"v{vector.count}f{vector.element.bitwidth}"
-
-
-def _call(builder: Any, name: str, result: Any, args: Any) -> Any:
-    kind = ir.FunctionType(result, [arg.type for arg in args])
-    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), args)
-
-
-@intrinsic
-def fused(typingctx: Any, a: Any, b: Any, c: Any) -> Any:
-    """a · b + c, rounded once."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return _call(builder, f"llvm.fma.{_suffix(a)}", args[0].type, args)
-
-    return c(a, b, c), generate
-
-
-# Windows ------------------------------------------------------------------------------------------
 
 # A register of 16 lanes is permuted as a whole.  One of 8 is two quarters of 4 lanes each that are
 # permuted apart, twice as fast, so each quarter has a window of its own: `low` of both is the first
@@ -304,7 +66,7 @@ def window(typingctx: Any, rows: Any, numbers: Any, first: Any, last: Any, parts
     """The registers of a window of a flat array: as many as `parts`, a tuple of numbers, has.
 
     first, last: where the windows of the first and of the last lanes begin."""
-    taken = Vector(numbers.dtype, rows.dtype.fields["slices"].type.shape[0])
+    taken = Vector(numbers.dtype, lanes_of(rows))
     length = WHOLE if taken.count == WHOLE else QUARTER
     registers = types.UniTuple(taken, len(parts))
 
@@ -353,7 +115,7 @@ def pick_last(builder: Any, lanes: int, index: Any, last: Any) -> Any:
     if lanes == WHOLE and FEATURES.get("avx512f", False):
         return permuted(builder, last, index, last)
     if lanes == 2 * QUARTER and FEATURES.get("avx", False):
-        return _call(builder, QUARTERS, last.type, (last, index))
+        return call(builder, QUARTERS, last.type, (last, index))
     return _apart(builder, _looked_up, last, index, last)
 
 
@@ -374,7 +136,7 @@ def permuted_register(builder: Any, numbers: Any, index: Any) -> Any:
     """AVX-512, AVX2: any element of a register in one instruction."""
     whole = numbers.type.count == WHOLE
     name = "llvm.x86.avx512.permvar.sf.512" if whole else "llvm.x86.avx2.permps"
-    return _call(builder, name, numbers.type, (numbers, index))
+    return call(builder, name, numbers.type, (numbers, index))
 
 
 def _joined(builder: Any, a: Any, b: Any) -> Any:
@@ -384,7 +146,7 @@ def _joined(builder: Any, a: Any, b: Any) -> Any:
 
 def permuted(builder: Any, low: Any, index: Any, high: Any) -> Any:
     """AVX-512: any element of two registers in one instruction."""
-    return _call(builder, "llvm.x86.avx512.vpermi2var.ps.512", low.type, (low, index, high))
+    return call(builder, "llvm.x86.avx512.vpermi2var.ps.512", low.type, (low, index, high))
 
 
 QUARTERS = "llvm.x86.avx.vpermilvar.ps.256"
@@ -392,7 +154,7 @@ QUARTERS = "llvm.x86.avx.vpermilvar.ps.256"
 
 def permuted_in_quarters(builder: Any, low: Any, index: Any, high: Any) -> Any:
     """AVX: one instruction for each register, and one that chooses."""
-    near, far = (_call(builder, QUARTERS, low.type, (part, index)) for part in (low, high))
+    near, far = (call(builder, QUARTERS, low.type, (part, index)) for part in (low, high))
     top = builder.shl(index, ir.Constant(index.type, [29] * index.type.count))  # the sign is bit 2
     return builder.select(builder.icmp_signed("<", top, index.type(None)), far, near)
 

@@ -19,7 +19,7 @@ from numba import get_num_threads, prange
 from physrecon.kernels._jit import Twin, cpu, inlined, inner
 from physrecon.kernels._lanes import store, zero
 from physrecon.kernels._lines import LANES, mark, take
-from physrecon.kernels.vector_beam import FLAT, ROW, below, frame, ray, seen
+from physrecon.kernels.ray_courses import FLAT, ROW, below, frame, ray, seen
 
 STRIP = 8  # planes of voxels
 WIDE = 32  # upright lines of a strip

@@ -12,7 +12,7 @@ from numba import prange
 
 from physrecon.kernels._jit import Twin, cpu, inlined, inner
 from physrecon.kernels._lanes import load, store, zero
-from physrecon.kernels._resample import count, fused, put, spread, vector
+from physrecon.kernels._registers import count, fused, put, spread, vector
 from physrecon.kernels.cone_beam import (
     AT,
     AXIS,
@@ -20,7 +20,7 @@ from physrecon.kernels.cone_beam import (
     columns_between,
     two_lines,
 )
-from physrecon.kernels.vector_beam import FLAT, INVERSE, frame, seen
+from physrecon.kernels.ray_courses import FLAT, INVERSE, frame, seen
 
 FEWEST, MOST = 8, 64  # planes of a strip, whose lines stay in L2: as many as their slices allow
 WIDE = 32  # lines of a strip

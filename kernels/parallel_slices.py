@@ -21,22 +21,19 @@ from numba import get_num_threads, prange
 
 from physrecon.kernels._jit import Twin, cpu, exact
 from physrecon.kernels._lanes import load, store, zero
-from physrecon.kernels._resample import (
-    BITS,
-    ONE,
+from physrecon.kernels._registers import (
     count,
     element,
     fused,
     larger,
-    pick,
     real,
     shifted,
     size,
     spread,
     vector,
     where_above,
-    window,
 )
+from physrecon.kernels._resample import BITS, ONE, pick, window
 from physrecon.kernels.slice_blocks import BLOCK, OCTET, PAD, REALS, padded
 
 f4, i4 = np.float32, np.int32

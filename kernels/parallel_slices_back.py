@@ -17,23 +17,20 @@ from numba import prange
 
 from physrecon.kernels._jit import Twin, cpu, exact, inlined
 from physrecon.kernels._lanes import load, store, zero
-from physrecon.kernels._resample import (
-    ONE,
+from physrecon.kernels._registers import (
     count,
     element,
     fused,
     larger,
     lower,
-    permute,
-    pick,
     real,
     shifted,
     size,
     spread,
     vector,
     where_negative,
-    window,
 )
+from physrecon.kernels._resample import ONE, permute, pick, window
 from physrecon.kernels.parallel_beam import quotient
 from physrecon.kernels.slice_blocks import BLOCK, OCTET, PAD, REALS, padded
 

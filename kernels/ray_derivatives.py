@@ -18,7 +18,7 @@ import numpy as np
 from numba import prange
 
 from physrecon.kernels._jit import Twin, cpu, gpu, inlined, shared
-from physrecon.kernels.vector_beam import below, course, ray, turned
+from physrecon.kernels.ray_courses import below, course, ray, turned
 
 if TYPE_CHECKING:
     from numba import cuda

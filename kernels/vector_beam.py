@@ -3,299 +3,285 @@
 A ray crosses the planes of voxels of its *major* axis one by one, at the place b, c among the
 voxels of the two others.  On a plane it takes four voxels, with the weights of `joseph` along b and
 along c times the length between two planes.  Both directions compute ray and weights by the same
-functions in the same numbers.
+functions in the same numbers (`ray_courses`).
 
-Forward, a thread sums the rays of a row of the detector.  Back, a thread owns a block of voxels,
-spreads all rays that cross it over its voxels, view by view, and adds the sums to the volume; so no
-two threads write to one voxel, and sums do not depend on their number.  On CUDA a thread owns a
-voxel and visits the pixels that its four neighbours on a plane span.
+On the CPU eight neighbours of a row of the detector, a *bundle*, go together, a ray in every lane.
+Where all of them lie between voxels, a step tests nothing; on the planes around, voxels that are
+not there have weight 0.  Rays of a bundle with different major axes are taken axis by axis, the
+others at rest.  Forward, a thread owns rows of the detector.  Back, it owns a block of voxels,
+spreads over it all bundles that cross it, view by view, and adds the sums to the volume; so no two
+threads write to one voxel, and sums do not depend on their number.
 
-A row of `table` is a view in units of voxels, (z, y, x) each: the point of the detector at column
-and row `middle`, the way there from the source, the steps from column to column and from row to
-row, and the inverse of the matrix of the last three.  On a curved detector columns lie on a circle
-about the source, `bend` radians apart; parallel rays have one direction, in place of the way."""
+On CUDA a thread owns a ray forward; back, it owns a voxel and visits the pixels that its four
+neighbours on a plane span."""
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numba import prange
 
-from physrecon.kernels._jit import Twin, cpu, gpu, inlined, inner, shared
+from physrecon.kernels._gather import (
+    add_neighbours,
+    gathered,
+    neighbours,
+    steady,
+    wide,
+)
+from physrecon.kernels._jit import Twin, cpu, gpu, inlined, inner
+from physrecon.kernels._registers import (
+    floored,
+    fused,
+    larger,
+    put,
+    rounded,
+    smaller,
+    spread,
+    vector,
+    whole,
+)
 from physrecon.kernels.parallel_beam import joseph
+from physrecon.kernels.ray_bundles import (
+    AXIS,
+    BEGIN,
+    COURSE,
+    END,
+    ENTER,
+    FACE,
+    LANES,
+    LEAVE,
+    PLANES,
+    WHOLE,
+    alone,
+    begin,
+    face,
+    inside,
+    lay,
+    place,
+    present,
+)
+from physrecon.kernels.ray_courses import below, course, pixels_before, turned
 
 if TYPE_CHECKING:
     from numba import cuda
 
-f4 = np.float32
+f4, i4 = np.float32, np.int32
 
-POINT, WAY, COLUMN, ROW, INVERSE = 0, 3, 6, 9, 12  # where they begin in a row of `table`
-BLOCK = 64  # sides of a block of voxels: its sums stay in L2
-
-
-@inlined
-def ray(view, less, fan, row, detector):
-    """(point of the detector, direction) of a ray: six numbers."""
-    _middle_column, middle_row, _bend, parallel = detector
-    r = f4(row) - middle_row
-    z = fan * view[COLUMN] + r * view[ROW]
-    y = fan * view[COLUMN + 1] + r * view[ROW + 1]
-    x = fan * view[COLUMN + 2] + r * view[ROW + 2]
-    z, y, x = z + less * view[WAY], y + less * view[WAY + 1], x + less * view[WAY + 2]
-    dz, dy, dx = view[WAY], view[WAY + 1], view[WAY + 2]
-    if not parallel:
-        dz, dy, dx = dz + z, dy + y, dx + x
-    return z + view[POINT], y + view[POINT + 1], x + view[POINT + 2], dz, dy, dx
-
-
-@inlined
-def crossings(view, less, fan, row, detector, pitch):
-    """(major axis, plane a, b and c there, steps of b and c from plane to plane, length between
-    planes, direction along the axis, plane of the source); b before c in the order (z, y, x).
-
-    less, fan: of the column, see `project` · pitch: lengths of a voxel."""
-    z, y, x, dz, dy, dx = ray(view, less, fan, row, detector)
-    if abs(dx) >= abs(dy) and abs(dx) >= abs(dz):
-        axis, a, b, c, da, db, dc = 2, x, z, y, dx, dz, dy
-        own, other, third = pitch[2], pitch[0], pitch[1]
-    elif abs(dy) >= abs(dz):
-        axis, a, b, c, da, db, dc = 1, y, z, x, dy, dz, dx
-        own, other, third = pitch[1], pitch[0], pitch[2]
-    else:
-        axis, a, b, c, da, db, dc = 0, z, y, x, dz, dy, dx
-        own, other, third = pitch[0], pitch[1], pitch[2]
-    lean_b, lean_c = db / da, dc / da
-    p, q = lean_b * other, lean_c * third
-    length = math.sqrt(own * own + p * p + q * q)
-    return axis, a, b, c, lean_b, lean_c, length, da, a - da
-
-
-@shared
-def narrowed(first, last, a, at, lean, low, high):
-    """The planes of first:last where a ray lies less than a voxel from low:high; a few more."""
-    if lean == f4(0):
-        return (first, last) if f4(low - 1) < at < f4(high) else (first, first)
-    enter, leave = a + (f4(low - 1) - at) / lean, a + (f4(high) - at) / lean
-    begin = max(min(enter, leave) - f4(1), f4(first))
-    end = min(max(enter, leave) + f4(2), f4(last))
-    return (int(begin), int(end)) if begin < end else (first, first)
-
-
-@shared
-def below(at):
-    """The whole number below `at` > −4, or `at` but for rounding; faster than floor."""
-    return int(at + f4(4)) - 4
-
-
-@shared
-def planes(first, last, a, direction, source, parallel):
-    """The planes of first:last that lie on the side of the source to which the ray goes."""
-    if parallel:
-        return first, last
-    near = min(max(source, f4(first - 1)), f4(last))
-    if direction > f4(0):
-        return max(first, int(math.floor(near)) + 1), last
-    return first, min(last, int(math.ceil(near)))
-
-
-@shared
-def turned(axis, z, y, x):
-    """(z, y, x) with the major axis first."""
-    if axis == 2:
-        return x, z, y
-    return (y, z, x) if axis == 1 else (z, y, x)
-
-
-@inlined
-def course(view, less, fan, row, detector, pitch, low, high):
-    """(major axis, first plane, last, a, b, c, steps of b and c, length) of a ray through the
-    voxels low:high; it may miss them on the outer planes."""
-    axis, a, b, c, lean_b, lean_c, length, direction, source = crossings(
-        view, less, fan, row, detector, pitch
-    )
-    a0, b0, c0 = turned(axis, *low)
-    a1, b1, c1 = turned(axis, *high)
-    first, last = planes(a0, a1, a, direction, source, detector[3])
-    first, last = narrowed(first, last, a, b, lean_b, b0, b1)
-    first, last = narrowed(first, last, a, c, lean_c, c0, c1)
-    return axis, first, last, a, b, c, lean_b, lean_c, length
-
-
-@inlined
-def frame(view, z, y, x, parallel):
-    """(depth, along, up) of a point: its parts along the way, the columns and the rows."""
-    z, y, x = z - view[POINT], y - view[POINT + 1], x - view[POINT + 2]
-    if not parallel:
-        z, y, x = z + view[WAY], y + view[WAY + 1], x + view[WAY + 2]
-    m = INVERSE
-    depth = view[m] * z + view[m + 1] * y + view[m + 2] * x
-    along = view[m + 3] * z + view[m + 4] * y + view[m + 5] * x
-    up = view[m + 6] * z + view[m + 7] * y + view[m + 8] * x
-    return depth, along, up
-
-
-@inlined
-def seen(depth, along, up, detector):
-    """(column, row) of the ray through a point, and its depth: 1 on the detector, > 0 before the
-    source."""
-    middle_column, middle_row, bend, parallel = detector
-    if parallel:
-        return along + middle_column, up + middle_row, f4(0) * depth + f4(1)
-    if bend == f4(0):
-        nearer = f4(1) / depth
-        return along * nearer + middle_column, up * nearer + middle_row, depth
-    angle = math.atan2(along * bend, depth)
-    distance = math.sqrt(depth * depth + along * along * bend * bend)
-    return angle / bend + middle_column, up / distance + middle_row, depth
-
-
-MARGIN = f4(0.05)  # pixels; places of rays are rounded
-FLAT = f4(1e-3)  # depth; a point so near to the plane of the source may be seen by any pixel
-
-
-@shared
-def pixels_before(view, low, high, detector, rows, columns):
-    """(first column, last, first row, last) of a box that holds all rays through a box of points.
-
-    low, high: opposite corners.  The whole detector if the box is not before the source."""
-    least_column = least_row = f4(3e38) * view[0] * f4(0) + f4(3e38)
-    most_column = most_row = -least_column
-    least_depth = least_column
-    for corner in range(8):
-        z = high[0] if corner & 1 else low[0]
-        y = high[1] if corner & 2 else low[1]
-        x = high[2] if corner & 4 else low[2]
-        column, row, depth = seen(*frame(view, z, y, x, detector[3]), detector)
-        least_depth = min(least_depth, depth)
-        least_column, most_column = min(least_column, column), max(most_column, column)
-        least_row, most_row = min(least_row, row), max(most_row, row)
-    if not (least_depth > FLAT):
-        return 0, columns, 0, rows
-    if detector[2] != f4(0):  # rows of a curved detector: a chord of its cylinder is nearer
-        return (*_run(least_column, most_column, columns), 0, rows)
-    columns_seen = _run(least_column, most_column, columns)
-    return (*columns_seen, *_run(least_row, most_row, rows))
-
-
-@shared
-def _run(least, most, count):
-    first = min(max(math.ceil(least - MARGIN), f4(0)), f4(count))
-    last = min(max(math.floor(most + MARGIN) + f4(1), f4(0)), f4(count))
-    return int(first), int(last)
-
+STRIP = 16  # planes that all bundles of a row cross in turn: neighbours find their voxels in L1
+APART = 2  # columns between neighbours of a bundle going back: they give to voxels of their own
+DEEP, TALL, WIDE = 32, 64, 64  # sides of a block of voxels: its sums stay in L2
+EDGE = 2  # voxels around a block, for what a ray gives beside it
+SIDE = WIDE + 16  # numbers from line to line of sums, not a power of two
 
 # ------------------------------------------------------------------------------- forward, CPU
 
 
 @inner
-def _line_sum(volume, shape, view, less, fan, row, detector, pitch):
-    axis, first, last, a, b, c, lean_b, lean_c, length = course(
-        view, less, fan, row, detector, pitch, (0, 0, 0), shape
-    )
-    _na, nb, nc = turned(axis, *shape)
-    sa, sb, sc = turned(axis, shape[1] * shape[2], shape[2], 1)
-    number = volume.dtype.type
-    total = number(0)
+def _edge_sums(numbers, extent, steps, first, last, course, sums):
+    """sums += what the rays of a bundle see on planes first:last, some of them beside voxels."""
+    _, nb, nc = extent
+    sa, sb, sc = steps
     for plane in range(first, last):
-        at_b, at_c = b + (f4(plane) - a) * lean_b, c + (f4(plane) - a) * lean_c
-        i, k = below(at_b), below(at_c)
-        d, e = number(at_b - f4(i)), number(at_c - f4(k))
-        if 0 <= i < nb - 1 and 0 <= k < nc - 1:
-            o = np.uint64(plane * sa + i * sb + k * sc)  # no test for a place before the first
-            near = volume[o] + e * (volume[o + np.uint64(sc)] - volume[o])
-            o += np.uint64(sb)
-            far = volume[o] + e * (volume[o + np.uint64(sc)] - volume[o])
-            total += near + d * (far - near)  # joseph(d) is 1 − d, joseph(d − 1) is d
+        b, c = place(plane, course)
+        i, j, w0, w1 = inside(b, 0.0, nb - 1.0, numbers)
+        k, m, v0, v1 = inside(c, 0.0, nc - 1.0, numbers)
+        i, j, k, m = i * float(sb), j * float(sb), k * float(sc), m * float(sc)
+        at = plane * sa
+        near = v0 * gathered(numbers, at, steady(i + k)) + v1 * gathered(numbers, at, steady(i + m))
+        far = v0 * gathered(numbers, at, steady(j + k)) + v1 * gathered(numbers, at, steady(j + m))
+        seen = fused(w0, near, w1 * far)
+        put(sums, 0, fused(present(plane, course, numbers), seen, vector(LANES, sums, 0)))
+
+
+@inlined
+def _inner_sums(adjacent, numbers, steps, top, first, last, course, sums):
+    """The same where all of them lie between voxels; adjacent: the neighbours along c."""
+    sa, sb, sc = steps
+    wholes, rests, leans = begin(top, course, numbers)
+    start = steady(fused(wholes[0], alone(float(sb)), wholes[1] * float(sc)))
+    total, number = vector(LANES, sums, 0), numbers.dtype.type
+    stride_b, stride_c = spread(LANES, i4(sb)), spread(LANES, i4(sc))
+    for plane in range(first, last):
+        p, at = spread(LANES, number(plane - top)), plane * sa
+        b, c = fused(p, leans[0], rests[0]), fused(p, leans[1], rests[1])
+        i, k = floored(b), floored(c)
+        d, e = b - i, c - k
+        if adjacent:
+            o = start + wide(whole(i) * stride_b + whole(k))
+            one, two = neighbours(numbers, at, o)
+            three, four = neighbours(numbers, at + sb, o)
         else:
-            for m in range(max(i, 0), min(i + 2, nb)):
-                for n in range(max(k, 0), min(k + 2, nc)):
-                    weight = joseph(d - number(m - i)) * joseph(e - number(n - k))
-                    total += weight * volume[plane * sa + m * sb + n * sc]
-    return total * number(length)
+            o = start + wide(whole(i) * stride_b + whole(k) * stride_c)
+            one, two = gathered(numbers, at, o), gathered(numbers, at + sc, o)
+            three, four = gathered(numbers, at + sb, o), gathered(numbers, at + sb + sc, o)
+        near, far = fused(e, two - one, one), fused(e, four - three, three)
+        total = total + fused(d, far - near, near)
+    put(sums, 0, total)
+
+
+@inner
+def _cross(axis, numbers, steps, top, bottom, count, planes, courses, sums):
+    """sums += what all bundles see between voxels on the planes top:bottom of an axis."""
+    for n in range(count):
+        there = planes[n]
+        first, last = max(there[ENTER], top), min(there[LEAVE], bottom)
+        if there[AXIS] == axis and first < last:
+            if axis == 2:
+                _inner_sums(False, numbers, steps, top, first, last, courses[n], sums[n])
+            else:
+                _inner_sums(True, numbers, steps, top, first, last, courses[n], sums[n])
+
+
+@inner
+def _project_row(view, fans, row, detector, pitch, shape, voxels, line):
+    columns = len(line)
+    most = -(-columns // LANES) * 3
+    faces, courses = np.empty(FACE), np.empty((most, COURSE))
+    planes, places = np.empty((most, PLANES), np.int64), np.empty(most, np.int64)
+    lengths, sums = np.empty((most, LANES), voxels.dtype), np.zeros((most, LANES), voxels.dtype)
+    count = 0
+    for u in range(0, columns, LANES):
+        least, greatest = face(view, fans, u, 1, columns, row, detector, faces)
+        for axis in range(least, greatest + 1):
+            lay(
+                axis, view, row, detector, pitch, (0, 0, 0), shape, faces, count, courses, planes,
+                lengths,
+            )  # fmt: skip
+            there, course, total = planes[count], courses[count], sums[count]
+            extent = turned(axis, *shape)
+            steps = turned(axis, shape[1] * shape[2], shape[2], 1)
+            _edge_sums(voxels, extent, steps, there[BEGIN], there[ENTER], course, total)
+            _edge_sums(voxels, extent, steps, there[LEAVE], there[END], course, total)
+            places[count] = u
+            count += 1
+    for axis in range(3):
+        steps = turned(axis, shape[1] * shape[2], shape[2], 1)
+        for top in range(0, shape[axis], STRIP):
+            _cross(axis, voxels, steps, top, top + STRIP, count, planes, courses, sums)
+    line[:] = 0
+    for n in range(count):
+        for m in range(min(LANES, columns - places[n])):
+            line[places[n] + m] += sums[n, m] * lengths[n, m]
 
 
 @cpu
 def _project_cpu(table, fans, detector, pitch, volume, sino):
-    views, rows, columns = sino.shape
+    views, rows, _ = sino.shape
     shape, voxels = volume.shape, volume.reshape(-1)
     for n in prange(views * rows):
         v, row = n // rows, n % rows
-        view, line = table[v], sino[v, row]
-        for column in range(columns):
-            less, fan = fans[column, 0], fans[column, 1]
-            line[column] = _line_sum(voxels, shape, view, less, fan, row, detector, pitch)
+        _project_row(table[v], fans, row, detector, pitch, shape, voxels, sino[v, row])
 
 
 # ---------------------------------------------------------------------------------- back, CPU
 
 
-@inner
-def _spread(value, view, less, fan, row, detector, pitch, low, high, sums):
-    """Adds a ray to the sums of the voxels low:high that it crosses."""
-    axis, first, last, a, b, c, lean_b, lean_c, length = course(
-        view, less, fan, row, detector, pitch, low, high
-    )
-    a0, b0, c0 = turned(axis, *low)
-    _a1, b1, c1 = turned(axis, *high)
-    wide, deep = high[2] - low[2], high[1] - low[1]
-    sa, sb, sc = turned(axis, deep * wide, wide, 1)
-    number = sums.dtype.type
-    value *= number(length)
+@inlined
+def _spread(whole_bundle, values, sizes, places, steps, top, first, last, course, sums):
+    """Adds what the rays of a bundle give to the planes first:last, counted from `top`.
+
+    sizes: voxels of a block along b and c · places: of its first voxel, and of that in sums ·
+    whole_bundle: all rays cross all planes; else those that are not `present` give nothing."""
+    (a0, b0, c0), origin = places
+    sa, sb, _ = steps
+    rests, shares, leans = begin(top, course, sums)
+    value, number = vector(LANES, values, 0), sums.dtype.type
+    before_b = rounded(sums, rests[0] - float(b0))
+    before_c = rounded(sums, rests[1] - float(c0))
+    stride, low = spread(LANES, i4(sb)), spread(LANES, number(-EDGE))
+    high_b, high_c = spread(LANES, number(sizes[0])), spread(LANES, number(sizes[1]))
     for plane in range(first, last):
-        at_b, at_c = b + (f4(plane) - a) * lean_b, c + (f4(plane) - a) * lean_c
-        i, k = below(at_b), below(at_c)
-        d, e = number(at_b - f4(i)), number(at_c - f4(k))
-        if b0 <= i < b1 - 1 and c0 <= k < c1 - 1:
-            o = np.uint64((plane - a0) * sa + (i - b0) * sb + (k - c0) * sc)
-            on, up = np.uint64(sc), np.uint64(sb)
-            near, far = (number(1) - d) * value, d * value
-            sums[o] += (number(1) - e) * near
-            sums[o + on] += e * near
-            sums[o + up] += (number(1) - e) * far
-            sums[o + up + on] += e * far
-        else:
-            for m in range(max(i, b0), min(i + 2, b1)):
-                for n in range(max(k, c0), min(k + 2, c1)):
-                    weight = joseph(d - number(m - i)) * joseph(e - number(n - k))
-                    o = (plane - a0) * sa + (m - b0) * sb + (n - c0) * sc
-                    sums[o] += weight * value
+        p, at = spread(LANES, number(plane - top)), origin + (plane - a0) * sa
+        b, c = fused(p, leans[0], shares[0]), fused(p, leans[1], shares[1])
+        i, k = floored(b), floored(c)
+        d, e = b - i, c - k
+        given = value if whole_bundle else present(plane, course, sums) * value
+        far = d * given
+        near = given - far
+        two, four = e * near, e * far
+        i = larger(smaller(i + before_b, high_b), low)  # others give to the edge
+        k = larger(smaller(k + before_c, high_c), low)
+        o = wide(whole(i) * stride + whole(k))
+        add_neighbours(sums, at, o, near - two, two)
+        add_neighbours(sums, at + sb, o, far - four, four)
 
 
 @inner
-def _backproject_block(table, fans, detector, pitch, sino, low, high, volume):
-    _views, rows, columns = sino.shape
-    extent = (high[0] - low[0], high[1] - low[1], high[2] - low[2])
-    sums = np.zeros(extent[0] * extent[1] * extent[2], volume.dtype)
-    one = table.dtype.type(1)
-    before = (low[0] - one, low[1] - one, low[2] - one)
-    behind = (high[0] * one, high[1] * one, high[2] * one)
+def _spread_bundle(axis, low, high, steps, planes, values, course, sums):
+    """Adds the values of a bundle to the sums of the voxels low:high, in an edge of voxels."""
+    first, last = turned(axis, *low), turned(axis, *high)
+    sizes = last[1] - first[1], last[2] - first[2]
+    places = first, EDGE * (steps[0] + steps[1] + steps[2])
+    for top in range(planes[BEGIN] // STRIP * STRIP, planes[END], STRIP):
+        begin, end = max(top, planes[BEGIN]), min(top + STRIP, planes[END])
+        if planes[WHOLE]:
+            _spread(True, values, sizes, places, steps, top, begin, end, course, sums)
+        else:
+            _spread(False, values, sizes, places, steps, top, begin, end, course, sums)
+
+
+@inner
+def _sums_of_block(table, fans, detector, pitch, sino, low, high, across, along):
+    """Sums of the rays, of those along x in `along`, with y innermost: their neighbours are so,
+    too."""
+    _, rows, columns = sino.shape
+    number = across.dtype.type
+    sizes = high[0] - low[0] + 2 * EDGE, high[1] - low[1] + 2 * EDGE, high[2] - low[2] + 2 * EDGE
+    faces, courses = np.empty(FACE), np.empty((1, COURSE))
+    planes, lengths = np.empty((1, PLANES), np.int64), np.empty((1, LANES), across.dtype)
+    values, given = np.empty(LANES, across.dtype), np.empty(LANES, across.dtype)
+    before = (low[0] - 1.0, low[1] - 1.0, low[2] - 1.0)
+    behind = (float(high[0]), float(high[1]), float(high[2]))
     for v in range(table.shape[0]):
         view = table[v]
         left, right, top, bottom = pixels_before(view, before, behind, detector, rows, columns)
         for row in range(top, bottom):
-            for column in range(left, right):
-                less, fan = fans[column, 0], fans[column, 1]
-                _spread(
-                    sino[v, row, column], view, less, fan, row, detector, pitch, low, high, sums
-                )
-    o = 0
-    for z in range(low[0], high[0]):
-        for y in range(low[1], high[1]):
-            for x in range(low[2], high[2]):
-                volume[z, y, x] += sums[o]
-                o += 1
+            for n in range(-(-(right - left) // (APART * LANES)) * APART):
+                u = left + n // APART * APART * LANES + n % APART
+                for m in range(LANES):
+                    column = u + m * APART
+                    values[m] = sino[v, row, column] if column < right else number(0)
+                least, greatest = face(view, fans, u, APART, columns, row, detector, faces)
+                for axis in range(least, greatest + 1):
+                    lay(
+                        axis, view, row, detector, pitch, low, high, faces, 0, courses, planes,
+                        lengths,
+                    )  # fmt: skip
+                    put(given, 0, vector(LANES, values, 0) * vector(LANES, lengths[0], 0))
+                    steps, sums = (sizes[0] * SIDE, SIDE, 1), along
+                    if axis != 2:
+                        steps, sums = turned(axis, sizes[1] * SIDE, SIDE, 1), across
+                    _spread_bundle(axis, low, high, steps, planes[0], given, courses[0], sums)
+
+
+@inner
+def _backproject_block(table, fans, detector, pitch, first, sino, low, high, volume):
+    nz, ny, nx = high[0] - low[0], high[1] - low[1], high[2] - low[2]
+    across = np.zeros((nz + 2 * EDGE, ny + 2 * EDGE, SIDE), volume.dtype)
+    along = np.zeros((nx + 2 * EDGE, nz + 2 * EDGE, SIDE), volume.dtype)
+    _sums_of_block(
+        table, fans, detector, pitch, sino, low, high, across.reshape(-1), along.reshape(-1)
+    )
+    for z in range(nz):
+        for x in range(nx):
+            for y in range(ny):
+                across[z + EDGE, y + EDGE, x + EDGE] += along[x + EDGE, z + EDGE, y + EDGE]
+        for y in range(ny):
+            for x in range(nx):
+                more = across[z + EDGE, y + EDGE, x + EDGE]
+                volume[low[0] - first + z, low[1] + y, low[2] + x] += more
 
 
 @cpu
-def _backproject_cpu(table, fans, detector, pitch, sino, volume):
+def _backproject_cpu(table, fans, detector, pitch, first, sino, volume):
     nz, ny, nx = volume.shape
-    deep, wide = -(-ny // BLOCK), -(-nx // BLOCK)
-    for n in prange(-(-nz // BLOCK) * deep * wide):
-        low = (n // (deep * wide) * BLOCK, n // wide % deep * BLOCK, n % wide * BLOCK)
-        high = (min(low[0] + BLOCK, nz), min(low[1] + BLOCK, ny), min(low[2] + BLOCK, nx))
-        _backproject_block(table, fans, detector, pitch, sino, low, high, volume)
+    tall, wide = -(-ny // TALL), -(-nx // WIDE)
+    for n in prange(-(-nz // DEEP) * tall * wide):
+        z, y, x = n // (tall * wide) * DEEP, n // wide % tall * TALL, n % wide * WIDE
+        low = (first + z, y, x)
+        high = (first + min(z + DEEP, nz), min(y + TALL, ny), min(x + WIDE, nx))
+        _backproject_block(table, fans, detector, pitch, first, sino, low, high, volume)
 
 
 # --------------------------------------------------------------------------------------- CUDA
@@ -330,11 +316,12 @@ def _project_gpu(table, fans, detector, pitch, volume, sino):
 
 
 @gpu
-def _backproject_gpu(table, fans, detector, pitch, sino, volume):
+def _backproject_gpu(table, fans, detector, pitch, first_slice, sino, volume):
     x, y, z = cuda.grid(3)
     nz, ny, nx = volume.shape
     if z >= nz or y >= ny or x >= nx:
         return
+    z += first_slice
     _views, rows, columns = sino.shape
     number, one = volume.dtype.type, table.dtype.type(1)
     before = (f4(z) - one, f4(y) - one, f4(x) - one)
@@ -353,7 +340,7 @@ def _backproject_gpu(table, fans, detector, pitch, sino, volume):
                     weight = joseph(number(b + (f4(plane) - a) * lean_b - f4(i)))
                     weight *= joseph(number(c + (f4(plane) - a) * lean_c - f4(k)))
                     total += weight * number(length) * sino[v, row, column]
-    volume[z, y, x] += total
+    volume[z - first_slice, y, x] += total
 
 
 project = Twin(_project_cpu, _project_gpu)
@@ -366,4 +353,5 @@ lengths of a voxel along z, y, x.  All in the type of the table: float64 on the 
 data on CUDA."""
 
 backproject = Twin(_backproject_cpu, _backproject_gpu)
-"""(table, fans, detector, pitch, sino, volume): adds the transpose of `project` to volume."""
+"""(table, fans, detector, pitch, first, sino, volume): adds the transpose of `project` to volume,
+which begins with slice `first` of the whole."""

@@ -15,7 +15,7 @@ import numpy as np
 from numba import prange
 
 from physrecon.kernels._jit import Twin, cpu, gpu, inlined, inner
-from physrecon.kernels.vector_beam import FLAT, INVERSE, below, frame, seen
+from physrecon.kernels.ray_courses import FLAT, INVERSE, below, frame, seen
 
 if TYPE_CHECKING:
     from numba import cuda

@@ -18,7 +18,7 @@ from physrecon.kernels._jit import Twin, cpu, inner
 from physrecon.kernels._lines import LANES, mark, take
 from physrecon.kernels.cone_beam import marks, registers_seen, two_lines
 from physrecon.kernels.cone_beam_back import BATCH, TILE, WIDE
-from physrecon.kernels.vector_beam import FLAT, INVERSE, frame, seen
+from physrecon.kernels.ray_courses import FLAT, INVERSE, frame, seen
 
 
 @inner

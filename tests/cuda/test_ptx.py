@@ -87,7 +87,7 @@ SIGNATURES = {
         *(SCALES, LAYOUT, ADVANCE, LIMITS, LINE, FLAGS, TRUE),
         *(BLOCK, BLOCK, BLOCK, BLOCK, BLOCK),
     ),
-    "vector_beam._backproject_gpu": (TABLE, TABLE, DETECTOR, PITCH, BLOCK, BLOCK),
+    "vector_beam._backproject_gpu": (TABLE, TABLE, DETECTOR, PITCH, int64, BLOCK, BLOCK),
     "vector_beam._project_gpu": (TABLE, TABLE, DETECTOR, PITCH, BLOCK, BLOCK),
     "vectors._combine_gpu": (VECTOR, LINE, LINE, VECTOR, FLAGS, VECTOR),
     "vectors._distance_gpu": (VECTOR, VECTOR, VECTOR),

@@ -9,7 +9,8 @@ from llvmlite import binding, ir
 from physrecon.kernels import _resample
 from physrecon.kernels._jit import exact
 from physrecon.kernels._lanes import lanes, store
-from physrecon.kernels._resample import permute, pick, vector, window, window_starts
+from physrecon.kernels._registers import vector
+from physrecon.kernels._resample import permute, pick, window, window_starts
 
 
 @exact

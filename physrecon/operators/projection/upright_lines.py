@@ -22,7 +22,7 @@ from physrecon.kernels import (
 )
 from physrecon.kernels._lanes import lanes
 from physrecon.kernels._lines import LANES
-from physrecon.kernels.vector_beam import COLUMN, INVERSE, POINT, ROW, WAY
+from physrecon.kernels.ray_courses import COLUMN, INVERSE, POINT, ROW, WAY
 
 Detector = tuple[float, float, float, bool]
 Pitches = tuple[int, int, int]  # of lines, of their rows, and of columns

@@ -21,7 +21,8 @@ from physrecon.operators.projection.parallel_beam import check_rows
 if TYPE_CHECKING:
     from physrecon.operators.projection.upright_lines import FanStack, UprightLines
 
-LAUNCH = 1 << 30  # voxels taken in one launch: about a second on two cores
+LAUNCH = 1 << 30  # voxels taken in one launch: a second or two on two cores
+DEEP = 64  # slices of a launch at least: a multiple of the blocks of the kernel
 THIN = 1e-9  # of |way| |u| |v|: so flat a triple of vectors makes no image
 
 
@@ -92,8 +93,9 @@ class VectorEngine:
             return
         out[...] = 0
         table, fans, detector, pitch = self._numbers(y)
-        for views in self._pieces():
-            vector_beam.backproject(table[views], fans, detector, pitch, y[views], out)
+        for first, slices, views in self._blocks():
+            some = table[views], fans, detector, pitch, first
+            vector_beam.backproject(*some, y[views], out[slices])
 
     def interpolate(
         self, y: Any, weights: NDArray[np.float64], depth: float, out: Any,
@@ -135,6 +137,18 @@ class VectorEngine:
         each = max(LAUNCH // max(rows * columns * max(self.grid.shape), 1), 1)
         for start in range(0, views, each):
             yield slice(start, min(start + each, views))
+
+    def _blocks(self) -> Iterator[tuple[int, slice, slice]]:
+        """(first slice, slices, views): pieces of about a second's work, of many views each, since
+        the sums of a piece are added to the volume."""
+        (views, _, _), (slices, *plane) = self.scan.shape, self.grid.shape
+        lines = max(math.prod(plane), 1)
+        deep = max(LAUNCH // (lines * max(views, 1)) // DEEP, 1) * DEEP
+        each = max(LAUNCH // (lines * min(deep, slices)), 1) if slices else 1
+        for first in range(0, slices, deep):
+            for start in range(0, views, each):
+                part = slice(first, min(first + deep, slices))
+                yield first, part, slice(start, min(start + each, views))
 
     def _numbers(self, near: Any) -> tuple[Any, Any, Any, Any]:
         """(table, fans, detector, pitch) on the machine of `near`, in the type for rays there."""
