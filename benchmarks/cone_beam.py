@@ -119,7 +119,7 @@ def main() -> None:
     angles = np.arange(chosen.views) * 2 * np.pi / chosen.views
     scan = pr.ConeBeam(
         *(angles, (n, n)), angle_unit="rad", pixel_size=pixel,
-        source_origin=FAR, source_detector=DISTANCE, roll=chosen.roll,
+        source_origin=FAR, source_detector=DISTANCE, roll=float(np.radians(chosen.roll)),
     )  # fmt: skip
     grid = pr.Grid((n, n, n))
     A, x = pr.Projector(scan, grid), ball(n, 0.4 * n)
