@@ -11,7 +11,7 @@ from physrecon.operators.projection.vector_beam import FanEngine, VectorEngine
 class AnyRays(VectorEngine):
     """The general kernels only."""
 
-    _upright = None
+    _upright = _lines = None
 
 
 class AnyFans(FanEngine):
