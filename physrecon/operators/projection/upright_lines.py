@@ -251,7 +251,7 @@ def _shares(weights: NDArray[Any], above: int, numbers: int) -> tuple[Any, Any, 
         return weights[:, 0].copy(), None, np.tile([0, registers], (len(weights), 1))
     shares = np.zeros((len(weights), numbers), weights.dtype)
     shares[:, above : above + weights.shape[1]] = weights
-    counts = shares.reshape(len(weights), registers, LANES).any(2)
+    counts = np.any(shares.reshape(len(weights), registers, LANES) != 0, axis=2)
     last = registers - counts[:, ::-1].argmax(1)
     spans = np.stack([counts.argmax(1), np.where(counts.any(1), last, 0)], axis=1)
     return np.ones(len(weights), weights.dtype), shares, spans
