@@ -24,40 +24,30 @@ from physrecon.kernels.vector_beam import FLAT, INVERSE, frame, seen
 
 
 @inlined
-def _of_view(shares, v, begin):
+def _of_view(shares, v, registers, begin):
     """The shares of a view, as `take` reads them."""
     if shares is None:
         return None
-    return shares[v], begin * LANES
+    return shares, (begin - v * registers) * LANES
 
 
-@inner
-def _see(
-    view, weight, shares, y, x, first_column, at, part, shape, pitches, columns, voxels, scratch
-):
-    """Adds what a view shows to the upright line (y, x), whose register 0 would be at `at`.
+@inlined
+def _place(view, weight, y, x, part, shape, detector, like):
+    """(first register, last, start, step, column, its weight, that of the next one) of an upright
+    line in a view; no registers if it is not seen.
 
     part: (begin, end) of the registers in which the view counts."""
-    first_row, rows, width, detector = shape
-    wholes, rests, ladder, heights = scratch
+    first_row, rows, width = shape
     away, along, up = frame(view, 0.0, y, x, detector[3])
     column, start, depth = seen(away, along, up, detector)
-    if not (depth > FLAT and -1 < column < width):
-        return
-    near, w0, w1 = two_lines(column, 0, width, columns)
+    isseen = depth > FLAT and -1 < column < width
     distance = math.sqrt(depth * depth + along * along * detector[2] * detector[2])
-    share = weight * columns.dtype.type(1 / (distance * distance))
-    one = first_column + near * pitches[2] - first_row
-    other = one + (pitches[2] if width > 1 else 0)
+    near, w0, w1 = two_lines(column if isseen else 0.0, 0, width, like)
+    share = weight * like.dtype.type(1 / (distance * distance))
     step = view[INVERSE + 6] / (1.0 if detector[3] else distance)
     first, last = registers_seen(start - first_row, step, rows, part[1])
-    first = max(first, part[0])
-    if first < last:
-        mark(start, step, first, last, voxels, heights, wholes, rests)
-        take(
-            voxels, at, first, last, columns, one, other, w0 * share, w1 * share, ladder, step,
-            wholes, rests, shares,
-        )  # fmt: skip
+    last = last if isseen else 0
+    return max(first, part[0]), last, start, step, near, w0 * share, w1 * share
 
 
 @inner
@@ -65,11 +55,13 @@ def _tile(table, weights, shares, spans, detector, shape, origin, pitches, corne
     nz, ny, nx, rows, width, pad = shape
     line_pitch, row_pitch, column_pitch = pitches
     begin = origin[0] // LANES
-    end = begin - (-nz // LANES)
-    sizes = origin[1], rows, width, detector
-    scratch = marks(end, columns)
+    registers = -(-nz // LANES)
+    sizes = origin[1], rows, width
+    wholes, rests, ladder, heights = marks(begin + registers, columns)
     y0, x0 = corner
     for batch in range(0, len(table), BATCH):
+        # A copy: threads that count how often the table is in use would wait for each other.
+        views = table[batch : batch + BATCH].copy()
         for y in range(y0, min(y0 + TILE, ny)):
             for x in range(x0, min(x0 + WIDE, nx)):
                 at = (pad + y * row_pitch + x * line_pitch) // LANES - begin
@@ -77,11 +69,18 @@ def _tile(table, weights, shares, spans, detector, shape, origin, pitches, corne
                     part = begin + spans[v, 0], begin + spans[v, 1]
                     if part[0] == part[1]:
                         continue
-                    _see(
-                        table[v], weights[v], _of_view(shares, v, begin), float(y), float(x),
-                        pad + v * width * column_pitch, at, part, sizes, pitches, columns, voxels,
-                        scratch,
+                    first, last, start, step, near, w0, w1 = _place(
+                        views[v - batch], weights[v], float(y), float(x), part, sizes, detector,
+                        columns,
                     )  # fmt: skip
+                    if first < last:
+                        one = pad + (v * width + near) * column_pitch - origin[1]
+                        other = one + (column_pitch if width > 1 else 0)
+                        mark(start, step, first, last, voxels, heights, wholes, rests)
+                        take(
+                            voxels, at, first, last, columns, one, other, w0, w1, ladder, step,
+                            wholes, rests, _of_view(shares, v, registers, begin),
+                        )  # fmt: skip
 
 
 @cpu
@@ -101,7 +100,7 @@ backproject = Twin(_backproject_cpu, None)
 columns show to the lines `voxels`, an array of registers.
 
 weights: (views,) in the dtype of the columns · shares: None, or by how much more a view counts in
-each slice of the lines, (views, whole registers) · spans: (views, 2) the registers of the lines in
-which it counts, first and one after the last · origin: (slice, row) of the whole volume and
+each slice of the lines, (views, whole registers), flat · spans: (views, 2) the registers of the
+lines in which it counts, first and one after the last · origin: (slice, row) of the whole volume and
 detector with which lines and columns begin, the slice a multiple of eight · the others: as for
 `cone_beam.project`."""

@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from physrecon import arrays
 from physrecon.analytic.fbp import FILTERS, PADDINGS, extended, ramp_filtered
-from physrecon.analytic.helix import FULL, SHORT, Helix
+from physrecon.analytic.helix import FULL, Helix
 from physrecon.analytic.view_weights import (
     FULL_TURN,
     angle_weights,
@@ -152,12 +152,10 @@ class _HelicalSlices:
             self._full_turns(part, out)
         else:
             vectors.fill(out, 0)
-        size = helix.together
-        for number in np.unique((first + np.flatnonzero(kinds == SHORT)) // size).tolist():
-            here = slice(max(number * size, part.start), min((number + 1) * size, part.stop))
-            found = self._short_scan(number, here)
-            for i in np.flatnonzero(helix.kinds[here] == SHORT):
-                out[here.start - first + i] = found[i]
+        for run in helix.runs:
+            here = slice(max(run[0], part.start), min(run[1], part.stop))
+            if here.start < here.stop:
+                self._short_scan(run, here, out[here.start - first : here.stop - first])
 
     def _full_turns(self, part: slice, out: Array) -> None:
         """Writes all slices: those that a full turn does not see become 0."""
@@ -176,21 +174,18 @@ class _HelicalSlices:
         place = self.scan.magnification, out, self.origin
         self.engine.interpolate(filtered, all_weights, *place, slice(begin, end))
 
-    def _short_scan(self, number: int, here: slice) -> Array:
-        """Slices that are taken together, or some of them."""
-        helix, size = self.helix, self.helix.together
-        first, stop, over = helix.group(number)
-        views, scan = slice(first, stop), self.wide[first:stop]
-        all_of_them = slice(number * size, min((number + 1) * size, helix.grid.shape[0]))
-        seen, top = scan.rows_seen(helix.grid, all_of_them), self.origin[1]
+    def _short_scan(self, run: tuple[int, int], here: slice, out: Array) -> None:
+        """Writes slices of a run that is reconstructed together."""
+        helix, top = self.helix, self.origin[1]
+        first, stop, over = helix.short_scan(*run)
+        views = slice(first, stop)
+        seen = self.wide[views].rows_seen(helix.grid, slice(*run))
         low = max(seen.start // ABREAST * ABREAST, top)
         high = min(-(-seen.stop // ABREAST) * ABREAST, top + self.y.shape[1])
         shares = parker(helix.beta[views] - helix.edges[first], helix.fan, over)
         filtered = self._filtered(views, slice(low - top, high - top), shares, None)
-        out = arrays.like(self.y, (here.stop - here.start, *helix.grid.shape[1:]))
         place = self.scan.magnification, out, (here.start, low)
         self.engine.interpolate(filtered, helix.cells[views] * self.scale, *place, views)
-        return out
 
     def _filtered(self, views: slice, rows: slice, shares: Any, rays: Any) -> Array:
         """Rows of y, of views in the order of the angles, weighted and filtered."""

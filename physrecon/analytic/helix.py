@@ -35,7 +35,8 @@ Floats = NDArray[np.float64]
 
 OVERLAP = np.deg2rad(30)  # of the first and the last views of a full turn; with less a seam shows
 TAPER = 0.25  # of the window, at either end
-TOGETHER = 1 / 16  # of the reach of the detector: slices of one short scan
+MOST = 32  # slices that are reconstructed together by a short scan
+SPARED = 0.5  # of the angle beyond the least one: what is left to slices that are taken together
 SIDES = 0.8  # of the long side of the detector, on the short one, for a short scan
 NONE, SHORT, FULL = 0, 1, 2
 
@@ -102,10 +103,10 @@ class Helix:
         top, bottom = (end * up * (near if end > 0 else far) for end in ends)
         return top, bottom
 
-    @cached_property
-    def together(self) -> int:
-        """Slices of one short scan, counted from slice 0 of the grid."""
-        return max(1, int(TOGETHER * sum(self.reach) / self.grid.pitch[0]) + 1)
+    @property
+    def rise(self) -> float:
+        """The way of the source along z in a turn, at most, without its sign."""
+        return FULL_TURN * float(np.max(np.abs(np.diff(self.heights) / np.diff(self.beta))))
 
     def windows(self, low: Floats, high: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """(first, stop) of the views that see all slices between two heights."""
@@ -127,26 +128,41 @@ class Helix:
         z = self.grid.axis(0)
         return self.windows(z, z)
 
-    def group(self, number: int) -> tuple[int, int, float]:
-        """(first view, stop, angle beyond a half turn / 2) of the slices taken together."""
-        z = self.grid.axis(0)[number * self.together : (number + 1) * self.together]
-        first, stop = (int(end) for end in self.windows(z[0], z[-1]))
-        middle = (self.edges[first] + self.edges[stop]) / 2
-        if self.angle(first, stop) > FULL_TURN:
-            first = int(np.searchsorted(self.edges, middle - np.pi, "left"))
-            stop = int(np.searchsorted(self.edges, middle + np.pi, "right")) - 1
-        return first, stop, float(self.angle(first, stop) - np.pi) / 2
-
     @cached_property
     def kinds(self) -> NDArray[np.int64]:
         """(slices,) NONE, SHORT or FULL."""
-        found = np.where(self.angle(*self.own) >= self.whole_turn, FULL, NONE)
-        for number in range(-(-len(found) // self.together)):
-            some = slice(number * self.together, (number + 1) * self.together)
-            least = (self.half_turn - np.pi) / 2
-            if (found[some] == NONE).any() and self.group(number)[2] >= least:
-                found[some] = np.maximum(found[some], SHORT)
+        turned = self.angle(*self.own)
+        return np.where(
+            turned >= self.whole_turn, FULL, np.where(turned >= self.half_turn, SHORT, NONE)
+        )
+
+    @cached_property
+    def runs(self) -> list[tuple[int, int]]:
+        """(first, stop) of the slices that are reconstructed together by a short scan.
+
+        They share half of what the views of each turn beyond the least."""
+        z, turned = self.grid.axis(0), self.angle(*self.own)
+        found: list[tuple[int, int]] = []
+        for i in np.flatnonzero(self.kinds == SHORT).tolist():
+            if found and found[-1][1] == i and i - found[-1][0] < MOST:
+                first = found[-1][0]
+                spare = turned[first : i + 1].min() - self.half_turn
+                common = self.angle(*self.windows(z[first], z[i])) - self.half_turn
+                if common >= SPARED * spare:
+                    found[-1] = first, i + 1
+                    continue
+            found.append((i, i + 1))
         return found
+
+    def short_scan(self, first: int, stop: int) -> tuple[int, int, float]:
+        """(first view, stop, half of the angle beyond a half turn) of a run of slices."""
+        z = self.grid.axis(0)[first:stop]
+        begin, end = (int(view) for view in self.windows(z[0], z[-1]))
+        middle = (self.edges[begin] + self.edges[end]) / 2
+        if self.angle(begin, end) > FULL_TURN:
+            begin = int(np.searchsorted(self.edges, middle - np.pi, "left"))
+            end = int(np.searchsorted(self.edges, middle + np.pi, "right")) - 1
+        return begin, end, float(self.angle(begin, end) - np.pi) / 2
 
     def full_weights(self, part: slice) -> tuple[int, int, Floats]:
         """(first view, stop, (views, slices) weights) of the slices of a full turn; 0 of others.
@@ -185,18 +201,14 @@ class Helix:
             return None
         top, bottom = self.reach
         least = min(self.half_turn, self.whole_turn)
-        room = top + bottom
-        if self.half_turn < math.inf:
-            room -= (self.together - 1) * self.grid.pitch[0]
-        highest = max(FULL_TURN * room / least, 0.0)
-        turned, way = self.edges[-1] - self.edges[0], abs(self.heights[-1] - self.heights[0])
-        rise = FULL_TURN * way / (self.beta[-1] - self.beta[0])
-        if rise > highest:
+        highest = max(FULL_TURN * (top + bottom) / least, 0.0)
+        turned = self.edges[-1] - self.edges[0]
+        if self.rise > highest:
             needed = (
                 f"a rise of at most {highest:.4g} a turn for this detector, whose rows see all of "
                 f"a slice in {np.degrees(least):.0f}° then"
             )
-            return needed, f"a rise of {rise:.4g}"
+            return needed, f"a rise of {self.rise:.4g}"
         needed = f"views that see a slice of the grid over {np.degrees(least):.1f}°"
         return needed, f"{np.degrees(turned):.1f}° in all"
 

@@ -231,7 +231,7 @@ class UprightLines(_Lines):
         for views in self._pieces(spans, y.itemsize, part):
             here = slice(views.start - first, views.stop - first)
             columns = self._take_pixels(y[here], views, spans)
-            much = common[here], None if shares is None else shares[here], counted[here]
+            much = common[here], None if shares is None else shares[here].ravel(), counted[here]
             some = self.table[views], *much, self.detector, sizes, (low, origin[1])
             voxel_lines.backproject(*some, spans, columns, self._registers(lines))
         block = self._block(lines, spans)[:, :, above:]
