@@ -101,6 +101,6 @@ columns show to the lines `voxels`, an array of registers.
 
 weights: (views,) in the dtype of the columns · shares: None, or by how much more a view counts in
 each slice of the lines, (views, whole registers), flat · spans: (views, 2) the registers of the
-lines in which it counts, first and one after the last · origin: (slice, row) of the whole volume and
-detector with which lines and columns begin, the slice a multiple of eight · the others: as for
+lines in which it counts, first and one after the last · origin: (slice, row) of the whole volume
+and detector with which lines and columns begin, the slice a multiple of eight · the others: as for
 `cone_beam.project`."""

@@ -127,7 +127,7 @@ class VectorEngine:
         table, _, detector, _ = self._numbers(y)
         table = table[part]
         here = arrays.to_device(seen, "cuda" if arrays.is_device(y) else "cpu")
-        for views in self._pieces(len(table)):
+        for views in self._pieces(table.shape[0]):
             some = table[views], detector, origin, here[views]
             voxel_driven.backproject(*some, y[views], out)
 
