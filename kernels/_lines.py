@@ -79,13 +79,30 @@ def _hop(total, q, left, right, top):
 
 
 @inlined
-def _take(taps, sums, at, first, last, source, lines, rungs, back, wholes, rests):
+def _begun(sums, n, left, shares):
+    """What a register of sums begins with: what it holds, unless a share of the rest is added."""
+    if shares is None:
+        return load(sums, n) + left
+    return left
+
+
+@inlined
+def _ended(sums, n, total, shares, c):
+    """The register c of sums, at n, with the total or its shares."""
+    if shares is None:
+        return total
+    numbers, before = shares
+    return fused(vector(sums, numbers, c * LANES - before), total, load(sums, n))
+
+
+@inlined
+def _take(taps, sums, at, first, last, source, lines, rungs, back, wholes, rests, shares):
     top = spread(sums, source.dtype.type(1))
     for c in range(np.uint64(first), np.uint64(last)):
         i = np.int64(c)
         q, n = rungs + spread(sums, rests[c]), np.int64(wholes[c]) - back
         left = _pair(sums, source, n, lines)
-        total = load(sums, at + i) + left
+        total = _begun(sums, at + i, left, shares)
         if taps > 2:
             total, q, left = _hop(total, q, left, _pair(sums, source, n + 1, lines), top)
         if taps > 3:
@@ -95,30 +112,31 @@ def _take(taps, sums, at, first, last, source, lines, rungs, back, wholes, rests
         for m in range(4, taps - 1):
             total, q, left = _hop(total, q, left, _pair(sums, source, n + m, lines), top)
         total = fused(q, _pair(sums, source, n + taps - 1, lines) - left, total)
-        store(sums, at + i, total)
+        store(sums, at + i, _ended(sums, at + i, total, shares, i))
 
 
 @inner
-def take(sums, at, first, last, source, one, other, near, far, ladder, step, wholes, rests):
+def take(sums, at, first, last, source, one, other, near, far, ladder, step, wholes, rests, shares):
     """Rows of the registers first:last of sums, from `at` on, += what they see of the blend
     near · line + far · other line of source, which begin at `one` and `other`.
 
-    wholes, rests: the places of the first rows of the registers.  ladder: 0, 1, … 7."""
+    wholes, rests: the places of the first rows of the registers.  ladder: 0, 1, … 7.
+    shares: None, or (numbers, before): row r takes numbers[r - before] times as much."""
     taps, number = taps_taken(step), source.dtype.type
     back = taps - 2 if step < 1 else 0
     drift, begin = spread(sums, number(step - 1)), spread(sums, number(back))
     rungs = fused(drift, vector(sums, ladder, 0), begin)
     lines = one, other, spread(sums, near), spread(sums, far)
     if taps == 2:
-        _take(2, sums, at, first, last, source, lines, rungs, back, wholes, rests)
+        _take(2, sums, at, first, last, source, lines, rungs, back, wholes, rests, shares)
     elif taps == 3:
-        _take(3, sums, at, first, last, source, lines, rungs, back, wholes, rests)
+        _take(3, sums, at, first, last, source, lines, rungs, back, wholes, rests, shares)
     elif taps == 4:
-        _take(4, sums, at, first, last, source, lines, rungs, back, wholes, rests)
+        _take(4, sums, at, first, last, source, lines, rungs, back, wholes, rests, shares)
     elif taps == 5:
-        _take(5, sums, at, first, last, source, lines, rungs, back, wholes, rests)
+        _take(5, sums, at, first, last, source, lines, rungs, back, wholes, rests, shares)
     else:
-        _take(taps, sums, at, first, last, source, lines, rungs, back, wholes, rests)
+        _take(taps, sums, at, first, last, source, lines, rungs, back, wholes, rests, shares)
 
 
 @inlined

@@ -114,7 +114,7 @@ def _cross_plane(j, n, courses, places, shape, steps, voxels, sums, scratch):
             mark(start, step, first, last, sums, heights, wholes, rests)
             take(
                 sums, places[k], first, last, voxels, one, other, w0, w1, ladder, step, wholes,
-                rests,
+                rests, None,
             )  # fmt: skip
 
 

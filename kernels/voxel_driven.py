@@ -61,7 +61,9 @@ def _row(table, detector, origin, weights, sino, z, y, volume):
     sums = np.zeros(volume.shape[2], volume.dtype)
     one, parallel = table.dtype.type(1), detector[3]
     for v in range(table.shape[0]):
-        view, image, weight = table[v], sino[v], weights[v]
+        view, image, weight = table[v], sino[v], weights[v, min(z, weights.shape[1] - 1)]
+        if weight == volume.dtype.type(0):
+            continue
         depth, along, up = frame(view, f4(origin[0] + z) * one, f4(y) * one, f4(0) * one, parallel)
         deeper, further, higher = view[INVERSE + 2], view[INVERSE + 5], view[INVERSE + 8]
         for x in range(len(sums)):
@@ -87,10 +89,13 @@ def _backproject_gpu(table, detector, origin, weights, sino, volume):
         return
     one = table.dtype.type(1)
     total = volume.dtype.type(0)
+    at = min(z, weights.shape[1] - 1)
     for v in range(table.shape[0]):
-        point = frame(table[v], f4(origin[0] + z) * one, f4(y) * one, f4(x) * one, detector[3])
-        value = value_there(*point, detector, origin[1], sino[v])
-        total += weights[v] * value
+        weight = weights[v, at]
+        if weight != volume.dtype.type(0):
+            point = frame(table[v], f4(origin[0] + z) * one, f4(y) * one, f4(x) * one, detector[3])
+            value = value_there(*point, detector, origin[1], sino[v])
+            total += weight * value
     volume[z, y, x] += total
 
 
@@ -98,4 +103,5 @@ backproject = Twin(_backproject_cpu, _backproject_gpu)
 """(table, detector, origin, weights, sino, volume): adds what the pixels show to volume (z, y, x).
 
 table, detector: as for `vector_beam` · origin: (slice, row) of the whole with which volume and sino
-begin · weights: (views,) in the dtype of sino (views, rows, columns)."""
+begin · weights: (views, 1), or (views, slices of volume), in the dtype of sino (views, rows,
+columns)."""

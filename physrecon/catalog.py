@@ -89,7 +89,7 @@ COMMANDS = {
     "report": "write a result as one page: slices, values, check of the model, job",
     "help": "explain a command",
 }  # of the command line, with their descriptions
-DIRECT = ("fbp", "fdk")  # of parallel beams, and of fan and cone beams
+DIRECT = ("fbp", "fdk")  # of parallel beams, and of beams from a source
 METHODS = (*DIRECT, *SOLVERS)
 IMAGE_DIRECT = ("wiener", "tikhonov")
 # Those that take views one by one, and one that equals `cgls` on a linear blur:

@@ -5,7 +5,18 @@
 h is the ramp |f|, cut off at the Nyquist frequency of the detector and sampled in space
 (Ramachandran and Lakshminarayanan 1971; Kak and Slaney 1988, eq. 61).  Sampled in frequency, the
 ramp and the volume would lose their mean.  w_θ is the angle represented by a view, m the share of a
-ray that the opposite view sees too (`view_weights`)."""
+ray that the opposite view sees too (`view_weights`).
+
+Laminography: an axis leans by the angle α towards the source, before a detector across the rays.
+View θ then is the Fourier transform of the object on the plane of k = a u + b v, u along columns
+and v along rows, and dk = |a| cos α da db dθ.  So
+
+    x(r) = cos α / 2 ∫ dθ (h ∗ y_θ)(pixel that sees r),   θ over a full turn
+
+with the ramp along the rows, as for an upright axis.  Frequencies nearer to the axis than α are in
+no view, and x lacks them (Xu, Helfen, Baumbach and Suhonen, Opt. Express 20 (2012) 794): faces
+across the axis are blurred, and a ball has cos α of its value in its middle.  A detector that is
+rolled by a small angle is filtered along its rows all the same."""
 
 from __future__ import annotations
 
@@ -17,15 +28,23 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from physrecon import arrays
-from physrecon.analytic.view_weights import FULL_TURN, angle_weights, extension, ray_weights
+from physrecon.analytic.view_weights import (
+    FULL_TURN,
+    angle_weights,
+    extension,
+    missing_wedge,
+    ray_weights,
+)
 from physrecon.arrays import transforms, vectors
 from physrecon.arrays.vectors import Array
 from physrecon.cancellation import cancellation_point
-from physrecon.errors import ArgumentError, require
+from physrecon.errors import ArgumentError, brief, require
 from physrecon.geometry.grid import Grid
 from physrecon.geometry.parallel_beam import ParallelBeam
+from physrecon.geometry.tilted_beam import TiltedBeam
 from physrecon.geometry.view_tables import interpolation_table
 from physrecon.operators.projection.parallel_beam import ParallelEngine, check_rows
+from physrecon.operators.projection.vector_beam import VectorEngine
 
 # Windows on the ramp; f is the frequency as a fraction of the Nyquist frequency.
 WINDOWS: dict[str, Callable[[Any], Any]] = {
@@ -39,11 +58,13 @@ FILTERS = tuple(WINDOWS)
 PADDINGS = ("zero", "edge")
 CHUNK_BYTES = 32 << 20  # of padded rows per Fourier transform
 WIDEST = 3.0  # radians between rays of a curved detector; no two are further apart
+UPRIGHT = np.deg2rad(2)  # of tilt; views that are a half turn apart are then as good as opposite
+MOST_ROLL = np.deg2rad(2)  # with which rows may be filtered as they are
 
 
 def fbp(
     y: ArrayLike,
-    scan: ParallelBeam,
+    scan: ParallelBeam | TiltedBeam,
     grid: Grid | None = None,
     filter: str = "ram-lak",
     padding: str = "zero",
@@ -56,7 +77,8 @@ def fbp(
 
     Args:
         y: (views, rows, columns) line integrals, float32 or float64, finite; not changed.
-        scan: the geometry; views may be at any angles.
+        scan: the geometry; views may be at any angles.  A tilted axis needs a full turn; shifts of
+            the views are followed.
         grid: voxels of the volume; by default scan.default_grid(), one voxel a pixel.
         filter: "ram-lak", "shepp-logan", "cosine", "hamming" or "hann", a window on the ramp.
         padding: what lies beyond the detector: "zero" for an object that fits, "edge" (the
@@ -65,9 +87,11 @@ def fbp(
     Returns:
         array (nz, ny, nx): on the machine and in the dtype of y.
     Raises:
-        ArgumentError: for another shape or dtype, NaN, infinity, or an unknown word.
+        ArgumentError: for another shape or dtype, NaN, infinity, an unknown word, a detector that
+            is rolled by more than 2°, and a tilted axis without a full turn.
     Source:
-        Kak and Slaney, Principles of Computerized Tomographic Imaging (1988), chapter 3.
+        Kak and Slaney, Principles of Computerized Tomographic Imaging (1988), chapter 3; of tilted
+        axes F. Xu, L. Helfen, T. Baumbach and H. Suhonen, Opt. Express 20 (2012) 794.
 
     Example:
         >>> scan = pr.ParallelBeam(np.arange(0, 180, 3), (1, 33), angle_unit="deg")
@@ -84,6 +108,9 @@ def fbp(
         vectors.check_out("fbp.out", out, grid.shape, p)
     if 0 in p.shape or 0 in grid.shape:
         return vectors.fill(out, 0)
+    if isinstance(scan, TiltedBeam):
+        fbp_slices(p, scan, grid, filter, padding, out)
+        return out
     # Weights sum to π.  The ramp has 1/length²; the sum over columns leaves 1/length.
     weights, rays = angle_weights(scan.radians), ray_weights(scan)
     more = extension(scan)
@@ -95,6 +122,46 @@ def fbp(
     return out
 
 
+def fbp_slices(
+    y: Array, scan: TiltedBeam, grid: Grid, filter: str, padding: str, out: Array,
+    origin: tuple[int, int] = (0, 0),
+) -> None:  # fmt: skip
+    """The slices of `fbp` on `grid` that are as many as those of out, from some rows of the scan.
+
+    origin: (slice, row) with which out and y begin; y holds scan.rows_seen of the slices.  A slice
+    is the same, bit for bit, whatever is computed beside it, if the rows are filtered alike."""
+    if trouble := no_fbp(scan):
+        needed, found = trouble
+        raise ArgumentError(f"fbp.scan: expected {needed}, got {found}; use an iterative solver")
+    turn, rays, more = angle_weights(scan.radians, FULL_TURN), None, (0, 0)
+    weights = turn / 2
+    if is_upright(scan) and (parts := ray_weights(scan)) is not None:
+        weights, more = angle_weights(scan.radians), extension(scan)
+        rays = (turn / weights, parts)
+    elif is_upright(scan):
+        weights = angle_weights(scan.radians)
+    filtered = ramp_filtered(y, filter, padding, rays, more)
+    weights = weights * np.cos(scan._radians(scan.tilt)) / scan.column_pitch
+    VectorEngine(extended(scan, more), grid).interpolate(filtered, weights, 1.0, out, origin)
+
+
+def is_upright(scan: TiltedBeam) -> bool:
+    """Whether a half turn of views is enough."""
+    return bool(abs(scan._radians(scan.tilt)) <= UPRIGHT)
+
+
+def no_fbp(scan: TiltedBeam) -> tuple[str, str] | None:
+    """What `fbp` of a tilted beam needs, and what was found; None if it takes the beam."""
+    roll, tilt = (float(np.degrees(scan._radians(turn))) for turn in (scan.roll, scan.tilt))
+    if abs(roll) > np.degrees(MOST_ROLL):
+        return f"a roll of at most {np.degrees(MOST_ROLL):.0f}°", f"a roll of {roll:.4g}°"
+    missing = np.degrees(missing_wedge(scan.radians, FULL_TURN)[0])
+    if missing and not is_upright(scan):
+        needed = f"views over a full turn for an axis that is tilted by {tilt:.4g}°"
+        return needed, f"views over {360 - missing:.4g}°"
+    return None
+
+
 def extended(scan: Any, more: tuple[int, int]) -> Any:
     """The scan with more columns (left, right) of its detector."""
     rows, columns = scan.detector_shape
@@ -103,13 +170,18 @@ def extended(scan: Any, more: tuple[int, int]) -> Any:
 
 
 def _checked(
-    y: Any, scan: ParallelBeam, grid: Grid | None, filter: str, padding: str
+    y: Any, scan: ParallelBeam | TiltedBeam, grid: Grid | None, filter: str, padding: str
 ) -> tuple[Any, Grid]:
     """y as an array, and the grid.  Raises ArgumentError for arguments that do not fit."""
-    require("fbp.scan", scan, ParallelBeam, "pr.ParallelBeam(angles, (rows, columns), angle_unit=)")
+    if not isinstance(scan, ParallelBeam | TiltedBeam):
+        raise ArgumentError(
+            f"fbp.scan: expected a pr.ParallelBeam or a pr.TiltedBeam, got {brief(scan)}; of fan "
+            "and cone beams pr.fdk is the filtered backprojection"
+        )
     grid = scan.default_grid() if grid is None else grid
     require("fbp.grid", grid, Grid, "scan.default_grid()")
-    check_rows("fbp", scan, grid)
+    if isinstance(scan, ParallelBeam):
+        check_rows("fbp", scan, grid)
     if filter not in FILTERS:
         raise ArgumentError(f"fbp.filter: expected one of {', '.join(FILTERS)}, got {filter!r}")
     if padding not in PADDINGS:

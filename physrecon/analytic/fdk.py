@@ -1,4 +1,4 @@
-"""Filtered backprojection of fan and cone beams whose source turns on a circle.
+"""Filtered backprojection of fan and cone beams whose source turns on a circle or on a helix.
 
     x(r) = Σ_β w_β / U²(r) (h ∗ m cos y_β)(r as seen from the source)
 
@@ -12,7 +12,9 @@ section 3.4.1).  It is exact in the plane of the source, approximate above and b
 m shares a ray among the views that see it: over a full turn every ray is seen twice, half a ray
 each, or once where the axis is off the middle (`view_weights`); over less, m is the smooth weight
 of Parker (Med. Phys. 9 (1982) 254), for which opposite rays (β, γ) and (β + π - 2γ, -γ) sum to 1.
-Δ there is half of what the views cover beyond a half turn (Silver, Med. Phys. 27 (2000) 773)."""
+Δ there is half of what the views cover beyond a half turn (Silver, Med. Phys. 27 (2000) 773).
+
+On a helix every slice takes the views that see all of it, as `helix` says."""
 
 from __future__ import annotations
 
@@ -23,6 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from physrecon import arrays
 from physrecon.analytic.fbp import FILTERS, PADDINGS, extended, ramp_filtered
+from physrecon.analytic.helix import FULL, Helix
 from physrecon.analytic.view_weights import (
     FULL_TURN,
     angle_weights,
@@ -36,14 +39,17 @@ from physrecon.errors import ArgumentError, brief, require
 from physrecon.geometry.cone_beam import ConeBeam
 from physrecon.geometry.fan_beam import FanBeam
 from physrecon.geometry.grid import Grid
+from physrecon.geometry.helical_cone import HelicalCone
 from physrecon.operators.projection.vector_beam import FanEngine, VectorEngine
 
 ENOUGH = 1e-6  # radians
+# Views and rows are filtered in registers: counted from the first, a row has the same bits always.
+ABREAST = 16
 
 
 def fdk(
     y: ArrayLike,
-    scan: ConeBeam | FanBeam,
+    scan: ConeBeam | FanBeam | HelicalCone,
     grid: Grid | None = None,
     filter: str = "ram-lak",
     padding: str = "zero",
@@ -54,7 +60,8 @@ def fdk(
     Args:
         y: (views, rows, columns) line integrals, float32 or float64, finite; not changed.
         scan: views over a full turn, with the axis anywhere on the detector, or over a half turn
-            and the angle of the fan; an upright detector, flat or curved.
+            and the angle of the fan; an upright detector, flat or curved.  Of a helix the views
+            that see all of a slice reconstruct it; slices at its ends that lack views are 0.
         grid: voxels of the volume; by default scan.default_grid().
         filter: "ram-lak", "shepp-logan", "cosine", "hamming" or "hann", a window on the ramp.
         padding: what lies beyond the detector: "zero" for an object that fits, "edge" (the
@@ -64,9 +71,11 @@ def fdk(
         array (nz, ny, nx): on the machine and in the dtype of y.
     Raises:
         ArgumentError: for another shape or dtype, NaN, infinity, an unknown word, a detector that
-            is tilted or shifted, and views that cover too little.
+            is tilted or shifted, views that cover too little, and a helix that rises too much.
     Source:
-        L. A. Feldkamp, L. C. Davis and J. W. Kress, J. Opt. Soc. Am. A 1 (1984) 612.
+        L. A. Feldkamp, L. C. Davis and J. W. Kress, J. Opt. Soc. Am. A 1 (1984) 612; of a helix
+        G. Wang, T.-H. Lin, P.-C. Cheng and D. M. Shinozaki, IEEE Trans. Med. Imaging 12 (1993)
+        486.
 
     Example:
         >>> scan = pr.ConeBeam(np.arange(0, 360, 6), (17, 33), angle_unit="deg",
@@ -87,13 +96,16 @@ def fdk(
 
 
 def fdk_slices(
-    y: Array, scan: ConeBeam | FanBeam, grid: Grid, filter: str, padding: str, out: Array,
-    origin: tuple[int, int] = (0, 0),
+    y: Array, scan: ConeBeam | FanBeam | HelicalCone, grid: Grid, filter: str, padding: str,
+    out: Array, origin: tuple[int, int] = (0, 0),
 ) -> None:  # fmt: skip
     """The slices of `fdk` on `grid` that are as many as those of out, from some rows of the scan.
 
     origin: (slice, row) with which out and y begin; y holds scan.rows_seen of the slices.  A slice
     is the same, bit for bit, whatever is computed beside it, if the rows are filtered alike."""
+    if isinstance(scan, HelicalCone):
+        _HelicalSlices(y, scan, grid, filter, padding, origin).write(out)
+        return
     xp, fan = arrays.namespace(y), isinstance(scan, FanBeam)
     rows = slice(origin[1], origin[1] + y.shape[1])
     factors, weights, rays = _shares(scan)
@@ -113,11 +125,82 @@ def fdk_slices(
         engine.interpolate(filtered, weights, scan.magnification, out, origin)
 
 
+class _HelicalSlices:
+    """The same of a helix."""
+
+    def __init__(
+        self, y: Array, scan: HelicalCone, grid: Grid, filter: str, padding: str,
+        origin: tuple[int, int],
+    ) -> None:  # fmt: skip
+        self.y, self.scan, self.origin = y, scan, origin
+        self.settings = filter, padding
+        self.helix = Helix.of(scan, grid)
+        self.helix.require_covered()
+        self.rays, self.more = ray_weights(scan), extension(scan)
+        if self.rays is None:
+            self.more = (0, 0)
+        self.wide = extended(scan, self.more)[self.helix.order]
+        self.engine = VectorEngine(self.wide, grid)
+        self.cosines = _cosines(scan, False)
+        self.scale = scan.magnification / scan.column_pitch
+
+    def write(self, out: Array) -> None:
+        first, helix = self.origin[0], self.helix
+        part = slice(first, first + len(out))
+        kinds = helix.kinds[part]
+        if (kinds == FULL).any():
+            self._full_turns(part, out)
+        else:
+            vectors.fill(out, 0)
+        for run in helix.runs:
+            here = slice(max(run[0], part.start), min(run[1], part.stop))
+            if here.start < here.stop:
+                self._short_scan(run, here, out[here.start - first : here.stop - first])
+
+    def _full_turns(self, part: slice, out: Array) -> None:
+        """Writes all slices: those that a full turn does not see become 0."""
+        low, high, weights = self.helix.full_weights(part)
+        begin = low // ABREAST * ABREAST
+        end = min(-(-high // ABREAST) * ABREAST, len(self.helix.order))
+        all_weights = np.zeros((end - begin, len(out)))
+        all_weights[low - begin : high - begin] = weights * self.scale
+        columns = self.y.shape[2] + sum(self.more)
+        filtered = arrays.like(self.y, (end - begin, self.y.shape[1], columns))
+        rows = slice(0, self.y.shape[1])
+        for v in range(begin, end, ABREAST):
+            some = slice(v, min(v + ABREAST, end))
+            parts = None if self.rays is None else (np.full(some.stop - v, 2.0), self.rays)
+            filtered[v - begin : some.stop - begin] = self._filtered(some, rows, None, parts)
+        place = self.scan.magnification, out, self.origin
+        self.engine.interpolate(filtered, all_weights, *place, slice(begin, end))
+
+    def _short_scan(self, run: tuple[int, int], here: slice, out: Array) -> None:
+        """Writes slices of a run that is reconstructed together."""
+        helix, top = self.helix, self.origin[1]
+        first, stop, over = helix.short_scan(*run)
+        views = slice(first, stop)
+        seen = self.wide[views].rows_seen(helix.grid, slice(*run))
+        low = max(seen.start // ABREAST * ABREAST, top)
+        high = min(-(-seen.stop // ABREAST) * ABREAST, top + self.y.shape[1])
+        shares = parker(helix.beta[views] - helix.edges[first], helix.fan, over)
+        filtered = self._filtered(views, slice(low - top, high - top), shares, None)
+        place = self.scan.magnification, out, (here.start, low)
+        self.engine.interpolate(filtered, helix.cells[views] * self.scale, *place, views)
+
+    def _filtered(self, views: slice, rows: slice, shares: Any, rays: Any) -> Array:
+        """Rows of y, of views in the order of the angles, weighted and filtered."""
+        factors = self.cosines[self.origin[1] + rows.start : self.origin[1] + rows.stop][None]
+        factors = factors if shares is None else factors * shares[:, None]
+        some = self.y[self.helix.order[views]][:, rows]
+        flat = some * arrays.namespace(some).asarray(factors.astype(some.dtype))
+        return ramp_filtered(flat, *self.settings, rays, self.more, self.scan.bend)
+
+
 def _checked(y: Any, scan: Any, grid: Any, filter: str, padding: str) -> tuple[Any, Grid]:
-    if not isinstance(scan, ConeBeam | FanBeam):
+    if not isinstance(scan, ConeBeam | FanBeam | HelicalCone):
         raise ArgumentError(
-            f"fdk.scan: expected a pr.ConeBeam or a pr.FanBeam, got {brief(scan)}; of parallel "
-            "beams pr.fbp is the filtered backprojection"
+            "fdk.scan: expected a pr.ConeBeam, a pr.FanBeam or a pr.HelicalCone, got "
+            f"{brief(scan)}; of parallel beams pr.fbp is the filtered backprojection"
         )
     grid = scan.default_grid() if grid is None else grid
     require("fdk.grid", grid, Grid, "scan.default_grid()")
@@ -127,7 +210,7 @@ def _checked(y: Any, scan: Any, grid: Any, filter: str, padding: str) -> tuple[A
     odd = [n for n in ("roll", "pitch", "yaw", "source_offset", "shifts") if np.any(_of(scan, n))]
     if odd:
         raise ArgumentError(
-            f"fdk.scan: expected an upright detector about a circle, got {', '.join(odd)}; use an "
+            f"fdk.scan: expected an upright detector without shifts, got {', '.join(odd)}; use an "
             "iterative solver"
         )
     p = vectors.checked("fdk.y (views, rows, columns)", y, scan.shape)

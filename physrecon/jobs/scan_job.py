@@ -79,7 +79,7 @@ class ScanJob(Job):
     )  # fmt: skip
     method: Annotated[str, one_of(METHODS)] = option(
         METHODS[0],
-        "direct or iterative; unless given, fdk for a fan or cone beam, and with a "
+        "direct or iterative; unless given, fdk for a fan, cone or helical beam, and with a "
         "prior one that suits it",
     )
     likelihood: Annotated[str, one_of(LIKELIHOODS)] = option(
@@ -107,8 +107,8 @@ class ScanJob(Job):
         "none", "circle sets voxels that not all views see to 0", alone="circle"
     )
     slices: Rows | None = option(
-        None, "detector rows, of a cone beam slices of the volume by fdk, b not included (default: "
-        "all)", metavar="a:b",
+        None, "detector rows, of a cone, helical or tilted beam slices of the volume by a direct "
+        "method, b not included (default: all)", metavar="a:b",
     )  # fmt: skip
     rings: Annotated[str, one_of(RINGS)] = option(
         "none", "remove ring artefacts, sort (Vo 2018) where no name is given", alone="sort"

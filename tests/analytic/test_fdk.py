@@ -128,7 +128,7 @@ def test_a_far_source_is_a_parallel_beam():
     ("scan", "words"),
     [
         (cone(150, 50), "half turn and the angle of the fan = 209"),
-        (cone(roll=1.0, yaw=2.0), "upright detector about a circle, got roll, yaw"),
+        (cone(roll=1.0, yaw=2.0), "upright detector without shifts, got roll, yaw"),
         (pr.ParallelBeam([0.0], (2, 3), angle_unit="deg"), "pr.fbp"),
     ],
 )

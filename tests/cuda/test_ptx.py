@@ -93,7 +93,7 @@ SIGNATURES = {
     "vectors._distance_gpu": (VECTOR, VECTOR, VECTOR),
     "vectors._dot_gpu": (VECTOR, VECTOR, VECTOR),
     "vectors._step_gpu": (VECTOR, LINE, VECTOR, LINE, FLAGS, VECTOR),
-    "voxel_driven._backproject_gpu": (TABLE, DETECTOR, PAIR, LINE, BLOCK, BLOCK),
+    "voxel_driven._backproject_gpu": (TABLE, DETECTOR, PAIR, TABLE, BLOCK, BLOCK),
 }
 
 

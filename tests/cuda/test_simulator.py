@@ -100,6 +100,11 @@ def test_fdk(name, simulated_device):
     engine.interpolate(y, np.arange(4.0), 1.3, out)
     engine.interpolate(simulated_device(y), np.arange(4.0), 1.3, there)
     assert_twins(out, there)
+    if name == "cone":
+        weights = np.arange(12.0).reshape(4, 3) % 5
+        engine.interpolate(y, weights, 1.3, out)
+        engine.interpolate(simulated_device(y), weights, 1.3, there)
+        assert_twins(out, there)
 
 
 SHAPES = [((2, 3, 5), 0), ((4, 3, 70), 1), ((7, 11), None)]

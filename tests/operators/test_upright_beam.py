@@ -11,7 +11,7 @@ from physrecon.operators.projection.vector_beam import FanEngine, VectorEngine
 class AnyRays(VectorEngine):
     """The general kernels only."""
 
-    _upright = None
+    _upright = _lines = None
 
 
 class AnyFans(FanEngine):
@@ -107,6 +107,32 @@ def test_they_are_the_general_kernels(name, dtype, close):
     x, y = numbers(scan, grid, dtype)
     for mine, theirs in zip(products(fast, x, y), products(general, x, y), strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=0, atol=close * abs(theirs).max())
+
+
+@pytest.mark.parametrize("name", ["circle", "helix", "coarse rows", "laminography"])
+def test_a_view_may_count_more_in_one_slice_than_in_another(name):
+    """As the sum of slices that are interpolated alone, and from some of the views alike."""
+    leaning = pr.TiltedBeam(TURN, (17, 17), angle_unit="deg", tilt=25.0)
+    scan, grid = (leaning, CUBE) if name == "laminography" else CASES[name]
+    fast, general = VectorEngine(scan, grid), AnyRays(scan, grid)
+    assert fast._lines is not None
+    rng = np.random.default_rng(1)
+    y, weights = rng.random(scan.shape), rng.random((len(scan), grid.shape[0]))
+    weights[weights < 0.4] = 0
+    found, same = np.full((2, *grid.shape), np.nan)
+    fast.interpolate(y, weights, 1.5, found)
+    general.interpolate(y, weights, 1.5, same)
+    np.testing.assert_allclose(found, same, atol=1e-13 * found.max())
+    for k in (0, 3):
+        alone = np.empty((1, *grid.shape[1:]))
+        fast.interpolate(y, weights[:, k], 1.5, alone, (k, 0))
+        np.testing.assert_allclose(alone[0], found[k], atol=1e-13 * found.max())
+    some, part = np.empty((2, *grid.shape[1:])), slice(1, len(scan) - 1)
+    few = np.zeros_like(weights)
+    few[part] = weights[part]
+    fast.interpolate(y, few, 1.5, same)
+    fast.interpolate(y[part], weights[part, 1:3], 1.5, some, (1, 0), part)
+    np.testing.assert_array_equal(some, same[1:3])
 
 
 @pytest.mark.parametrize("dtype, close", [(np.float32, 1e-6), (np.float64, 1e-12)])

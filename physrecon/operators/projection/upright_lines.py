@@ -54,6 +54,18 @@ def suits(
     return all(bool((np.abs(z + table[:, [ROW]] * r) < widest).all()) for r in ends)
 
 
+def suits_lines(
+    table: NDArray[Any], fans: NDArray[Any], detector: Detector, shape: tuple[int, ...]
+) -> bool:
+    """Whether `UprightLines.interpolate` takes parallel rays: voxels of an upright line lie in one
+    column of the detector, at a step that is not far from 1."""
+    if not (detector[3] and len(table)) or 0 in shape or not len(fans):
+        return False
+    aside = np.abs(table[:, INVERSE + 3]).max() * shape[0]
+    steps = np.concatenate([table[:, ROW], table[:, INVERSE + 6]])
+    return bool(aside <= UPRIGHT and steps.min() >= SMALLEST and steps.max() <= LARGEST)
+
+
 def suits_fans(
     table: NDArray[Any], fans: NDArray[Any], detector: Detector, shape: tuple[int, ...]
 ) -> bool:
@@ -98,14 +110,17 @@ class _Lines:
         row = self.shape[2] * line
         return line, row + (SKEW - row) % PERIOD, padded(rows, self.lanes) + self.pad
 
-    def _pieces(self, pitches: Pitches, itemsize: int) -> Iterator[slice]:
+    def _pieces(
+        self, pitches: Pitches, itemsize: int, part: slice = slice(None)
+    ) -> Iterator[slice]:
         """Views of about a second's work; Python handles signals only between launches."""
         view = len(self.fans) * pitches[2]
         work, held = view * max(self.shape[1:]), view * itemsize
         batch = cone_beam_back.BATCH
         each = max(min(LAUNCH // work, HELD // held) // batch, 1) * batch
-        for start in range(0, len(self.table), each):
-            yield slice(start, min(start + each, len(self.table)))
+        first, last, _ = part.indices(len(self.table))
+        for start in range(first, last, each):
+            yield slice(start, min(start + each, last))
 
     def _bytes(self, pitches: Pitches, itemsize: int) -> int:
         views = next(self._pieces(pitches, itemsize), slice(0, 0))
@@ -199,20 +214,25 @@ class UprightLines(_Lines):
         self._give_volume(lines, spans, out)
 
     def interpolate(
-        self, y: NDArray[Any], weights: NDArray[Any], out: NDArray[Any], origin: tuple[int, int]
-    ) -> None:
+        self, y: NDArray[Any], weights: NDArray[Any], out: NDArray[Any], origin: tuple[int, int],
+        part: slice,
+    ) -> None:  # fmt: skip
         """out ← Σ_v weights[v] / distance² · y[v] where the voxel is seen.
 
+        weights: (views, 1), or (views, slices of out).  part: the views of y, adjacent.
         origin: (slice, row) with which out and y begin."""
         low = origin[0] // LANES * LANES  # registers of the whole volume
         above = origin[0] - low
         slices, rows = above + out.shape[0], y.shape[1]
         spans = self._pitches(slices, rows)
         sizes = (slices, *self.shape[1:], rows, len(self.fans), self.pad)
-        lines = self._lines(y.dtype, spans)
-        for views in self._pieces(spans, y.itemsize):
-            columns = self._take_pixels(y[views], views, spans)
-            some = self.table[views], weights[views], self.detector, sizes, (low, origin[1])
+        lines, first = self._lines(y.dtype, spans), part.indices(len(self.table))[0]
+        common, shares, counted = _shares(weights, above, padded(slices, LANES))
+        for views in self._pieces(spans, y.itemsize, part):
+            here = slice(views.start - first, views.stop - first)
+            columns = self._take_pixels(y[here], views, spans)
+            much = common[here], None if shares is None else shares[here].ravel(), counted[here]
+            some = self.table[views], *much, self.detector, sizes, (low, origin[1])
             voxel_lines.backproject(*some, spans, columns, self._registers(lines))
         block = self._block(lines, spans)[:, :, above:]
         stacking.unpack(block, *self._order(out), out.transpose(1, 0, 2))
@@ -220,6 +240,21 @@ class UprightLines(_Lines):
     def work_bytes(self, itemsize: int) -> int:
         """Bytes held within a call besides x and y."""
         return self._bytes(self._spans, itemsize)
+
+
+def _shares(weights: NDArray[Any], above: int, numbers: int) -> tuple[Any, Any, NDArray[np.int64]]:
+    """(weights, shares, spans) of views for `voxel_lines`, from (views, 1) or (views, slices).
+
+    above: numbers of the lines before the first slice."""
+    registers = numbers // LANES
+    if weights.shape[1] == 1:
+        return weights[:, 0].copy(), None, np.tile([0, registers], (len(weights), 1))
+    shares = np.zeros((len(weights), numbers), weights.dtype)
+    shares[:, above : above + weights.shape[1]] = weights
+    counts = np.any(shares.reshape(len(weights), registers, LANES) != 0, axis=2)
+    last = registers - counts[:, ::-1].argmax(1)
+    spans = np.stack([counts.argmax(1), np.where(counts.any(1), last, 0)], axis=1)
+    return np.ones(len(weights), weights.dtype), shares, spans
 
 
 class FanStack(_Lines):

@@ -48,9 +48,10 @@ class VectorEngine:
     @cached_property
     def _share(self) -> NDArray[np.float64]:
         """(views,) how far the detector of the table stands on the way to that of the scan."""
-        rays = self.scan.rays()
+        rays, (table, detector) = self.scan.rays(), self._lowered
+        if detector[3]:
+            return np.ones(len(table))
         way = (rays.centre - rays.source) / self.grid.pitch
-        table, _ = self._lowered
         return np.asarray(np.linalg.norm(table[:, 3:6], axis=1) / np.linalg.norm(way, axis=1))
 
     @cached_property
@@ -67,6 +68,16 @@ class VectorEngine:
 
         some = *self._fans(), self.grid.shape, self.scan.shape[1]
         return UprightLines(*some, self.grid.pitch) if suits(*some) else None
+
+    @cached_property
+    def _lines(self) -> UprightLines | None:
+        """Those that interpolate, if they take these rays."""
+        from physrecon.operators.projection.upright_lines import UprightLines, suits_lines
+
+        some = *self._fans(), self.grid.shape
+        if self._upright or not suits_lines(*some):
+            return self._upright
+        return UprightLines(*some, self.scan.shape[1], self.grid.pitch)
 
     def _fans(self) -> tuple[NDArray[np.float64], NDArray[np.float64], Any]:
         """(table, fans, detector) in float64."""
@@ -99,29 +110,35 @@ class VectorEngine:
 
     def interpolate(
         self, y: Any, weights: NDArray[np.float64], depth: float, out: Any,
-        origin: tuple[int, int] = (0, 0),
+        origin: tuple[int, int] = (0, 0), part: slice = slice(None),
     ) -> None:  # fmt: skip
         """out ← Σ_v weights[v] / U² · y[v] where the voxel is seen; U its distance from the source,
-        1 at 1 / depth of the way to the detector.
+        1 at 1 / depth of the way to the detector, and of parallel rays everywhere.
 
-        origin: (slice, row) of grid and scan with which out and y begin; y holds all rows that the
-        slices of out need.  A slice is the same, bit for bit, whatever is computed beside it."""
+        weights: (views,), or (views, slices of out).  origin: (slice, row) of grid and scan with
+        which out and y begin; y holds all rows that the slices of out need.  part: the views of
+        the scan, adjacent, that y and weights hold.  A slice is the same, bit for bit, whatever is
+        computed beside it."""
         from physrecon.kernels import voxel_driven
 
-        seen = self._seen(weights, depth, y)
-        if not arrays.is_device(y) and self._upright:
-            self._upright.interpolate(y, seen, out, origin)
+        seen = self._seen(weights, depth, y, part)
+        if not arrays.is_device(y) and self._lines:
+            self._lines.interpolate(y, seen, out, origin, part)
             return
         out[...] = 0
         table, _, detector, _ = self._numbers(y)
+        table = table[part]
         here = arrays.to_device(seen, "cuda" if arrays.is_device(y) else "cpu")
-        for views in self._pieces():
+        for views in self._pieces(table.shape[0]):
             some = table[views], detector, origin, here[views]
             voxel_driven.backproject(*some, y[views], out)
 
-    def _seen(self, weights: NDArray[np.float64], depth: float, near: Any) -> NDArray[Any]:
-        """The weights for a depth of 1 at the detector of the table, in the dtype of `near`."""
-        return np.asarray(weights / (self._share * depth) ** 2, near.dtype)
+    def _seen(
+        self, weights: NDArray[np.float64], depth: float, near: Any, part: slice = slice(None)
+    ) -> NDArray[Any]:
+        """(views, 1) or (views, slices) weights for a depth of 1 at the detector of the table."""
+        many = weights.reshape(len(weights), -1)
+        return np.asarray(many / (self._share[part, None] * depth) ** 2, near.dtype)
 
     def work_bytes(self, itemsize: int) -> int:
         """Bytes held besides x and y, for elements of `itemsize` bytes."""
@@ -131,9 +148,10 @@ class VectorEngine:
     def share_memory(self, other: VectorEngine) -> None:
         """There is none to share."""
 
-    def _pieces(self) -> Iterator[slice]:
+    def _pieces(self, count: int | None = None) -> Iterator[slice]:
         """Views of about a second's work; Python handles signals only between launches."""
         views, rows, columns = self.scan.shape
+        views = views if count is None else count
         each = max(LAUNCH // max(rows * columns * max(self.grid.shape), 1), 1)
         for start in range(0, views, each):
             yield slice(start, min(start + each, views))
@@ -219,7 +237,7 @@ class FanEngine:
     def interpolate(self, y: Any, weights: NDArray[np.float64], depth: float, out: Any) -> None:
         """As `VectorEngine.interpolate`."""
         if not arrays.is_device(y) and self._stack:
-            self._stack.interpolate(y, self._one._seen(weights, depth, y), out)
+            self._stack.interpolate(y, self._one._seen(weights, depth, y)[:, 0].copy(), out)
             return
         for r in range(out.shape[0]):
             row = self._row(y)

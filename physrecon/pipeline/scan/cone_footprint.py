@@ -9,12 +9,15 @@ import numpy as np
 from physrecon.analytic.fbp import CHUNK_BYTES
 from physrecon.catalog import DIRECT
 from physrecon.geometry.grid import Grid
+from physrecon.geometry.helical_cone import HelicalCone
 from physrecon.io import Scan
 from physrecon.jobs.scan_job import ScanJob
 from physrecon.operators.projection.projector import Projector
 from physrecon.pipeline.pieces import F4, PROGRAM_BYTES
 from physrecon.pipeline.scan.direct import BLOCK, rows_needed
 from physrecon.sizes import counted, format_bytes
+
+SHARE = 32  # bytes, in which a slice of a helix holds how much a view counts
 
 
 def cone_bytes(job: ScanJob, scan: Scan, grid: Grid, slices: int, held: tuple[int, int]) -> int:
@@ -33,7 +36,8 @@ def cone_bytes(job: ScanJob, scan: Scan, grid: Grid, slices: int, held: tuple[in
         filtering = 2 * block * data + 3 * min(padded, max(CHUNK_BYTES, padded // views))
         geometry = scan.geometry.part(slice(0, block))
         work = Projector(geometry, grid.part(slice(0, few))).work_bytes(F4)
-        reconstructing = needed * data + filtering + slices * plane + work
+        shares = views * few * SHARE if isinstance(geometry, HelicalCone) else 0
+        reconstructing = needed * data + filtering + slices * plane + work + shares
     else:
         needed, work = rows, Projector(scan.geometry, grid).work_bytes(F4)
         reconstructing = rows * held[0] * data + grid.shape[0] * held[1] * plane + work

@@ -1,6 +1,6 @@
 """Filtered backprojection of any scan in parts: the same bytes, however a volume is cut.
 
-A slice of a parallel or fan beam needs its own row alone, one of a cone beam several.  Rows are
+A slice of a parallel or fan beam needs its own row alone, one of another beam several.  Rows are
 filtered in vectors, which are therefore counted from the first row of the detector."""
 
 from __future__ import annotations
@@ -8,13 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 from physrecon import arrays
-from physrecon.analytic.fbp import fbp
+from physrecon.analytic.fbp import fbp, fbp_slices
 from physrecon.analytic.fdk import fdk, fdk_slices
-from physrecon.errors import ArgumentError
-from physrecon.geometry.cone_beam import ConeBeam
 from physrecon.geometry.fan_beam import FanBeam
 from physrecon.geometry.grid import Grid
 from physrecon.geometry.parallel_beam import ParallelBeam
+from physrecon.geometry.tilted_beam import TiltedBeam
 from physrecon.io.scans.setup import TurningGeometry
 from physrecon.jobs.scan_job import ScanJob
 from physrecon.pipeline.pieces import LANES, split_rows
@@ -45,7 +44,7 @@ def direct(
     """Slices of the volume on `grid` from line integrals y of the detector rows from `first_row`.
 
     scan, grid: of the whole detector, and all slices that it sees.  y: at least the rows of
-    `rows_needed`.  Raises ArgumentError for a scan that has no direct method."""
+    `rows_needed`.  Raises ArgumentError for a scan that its direct method does not take."""
     count = part.stop - part.start
     volume: Array = arrays.like(y, (count, *grid.shape[1:]))
     settings: dict[str, Any] = {"filter": job.filter, "padding": job.padding}
@@ -60,15 +59,14 @@ def direct(
                 fbp(y[:, rows], piece, place, **settings, out=volume[some])
             work.progress(some.stop / count, "")
         return volume
-    if not isinstance(scan, ConeBeam):
-        raise ArgumentError(
-            f"method: expected an iterative one for a {type(scan).__name__}, got {job.method}; "
-            "choose --method cgls"
-        )
     for some in split_rows(count, BLOCK):
         here = slice(part.start + some.start, part.start + some.stop)
         rows = rows_needed(scan, grid, here)
         seen = y[:, rows.start - first_row : rows.stop - first_row]
-        fdk_slices(seen, scan, grid, **settings, out=volume[some], origin=(here.start, rows.start))
+        what = job.filter, job.padding, volume[some], (here.start, rows.start)
+        if isinstance(scan, TiltedBeam):
+            fbp_slices(seen, scan, grid, *what)
+        else:
+            fdk_slices(seen, scan, grid, *what)
         work.progress(some.stop / count, "")
     return volume

@@ -208,8 +208,7 @@ def say_line(line: AxisLine, unit: str, messages: Messages) -> None:
     )
     if line.leans:
         messages.result(
-            f"use it with an iterative method: --geometry tilted --roll {line.roll:.4g}{unit} "
-            f"--center {line.center:.2f} --method cgls"
+            f"use it: --geometry tilted --roll {line.roll:.4g}{unit} --center {line.center:.2f}"
         )
     else:
         messages.result("the rows tell no roll: one center is enough")

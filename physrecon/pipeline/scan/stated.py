@@ -1,19 +1,24 @@
 """What a scan states and a job leaves open: the kind of the data, the direct method of the beam.
 
-`fbp` and `fdk` are both the filtered backprojection: of parallel beams, and of fan and cone beams.
-Either word means the one that the beam takes.  A beam that has none is reconstructed iteratively,
-unless the job names a direct method."""
+`fbp` and `fdk` are both the filtered backprojection: of parallel beams, also about a tilted axis,
+and of fan, cone and helical beams.  Either word means the one that the beam takes.  A beam that has
+none is reconstructed iteratively, unless the job names a direct method."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from physrecon.analytic.fbp import is_upright, no_fbp
+from physrecon.analytic.helix import Helix, covered_in_words
 from physrecon.analytic.view_weights import FULL_TURN, missing_wedge, ray_weights
 from physrecon.catalog import DIRECT
 from physrecon.errors import ArgumentError
 from physrecon.geometry.cone_beam import ConeBeam
 from physrecon.geometry.fan_beam import FanBeam
+from physrecon.geometry.grid import Grid
+from physrecon.geometry.helical_cone import HelicalCone
 from physrecon.geometry.parallel_beam import ParallelBeam
+from physrecon.geometry.tilted_beam import TiltedBeam
 from physrecon.io import Scan
 from physrecon.io.scans.setup import TurningGeometry
 from physrecon.jobs.scan_job import ScanJob
@@ -35,7 +40,8 @@ def as_stated(job: ScanJob, scan: Scan) -> tuple[ScanJob, list[str]]:
     if isinstance(geometry, ParallelBeam):
         word, trouble = "fbp", ""
     else:
-        word, trouble = "fdk", no_direct_method(geometry, kind)
+        word = "fbp" if isinstance(geometry, TiltedBeam) else "fdk"
+        trouble = no_direct_method(geometry, kind)
     if trouble and asked:
         raise ArgumentError(
             f"method: expected an iterative one, got {job.method}; {trouble}; choose --method "
@@ -43,19 +49,23 @@ def as_stated(job: ScanJob, scan: Scan) -> tuple[ScanJob, list[str]]:
         )
     if trouble:
         return _with(job, method=ITERATIVE), [f"method: {ITERATIVE}, as {trouble}"]
-    if word == job.method:
+    if word == job.method and kind != "tilted":
         return job, []
     told = f"method: {word}, the filtered backprojection of a {kind} beam"
     found = job.model_copy(update={"method": word})
-    return found, [told] * (asked or word == "fdk")
+    return found, [told] * (asked or word == "fdk" or kind == "tilted")
 
 
 def no_direct_method(geometry: TurningGeometry, kind: str) -> str:
     """Why a beam has no filtered backprojection; "" if it has."""
-    if not isinstance(geometry, FanBeam | ConeBeam):
+    if isinstance(geometry, TiltedBeam):
+        return _needs("fbp", no_fbp(geometry))
+    if not isinstance(geometry, FanBeam | ConeBeam | HelicalCone):
         return f"a {kind} beam has no direct method"
     if odd := [name for name in TILTS if np.any(getattr(geometry, name, 0.0))]:
-        return f"fdk takes upright detectors on a circle, and {', '.join(odd)} is stated"
+        return f"fdk takes upright detectors without shifts, and {', '.join(odd)} is stated"
+    if isinstance(geometry, HelicalCone):
+        return _needs("fdk", Helix.of(geometry, geometry.default_grid()).trouble())
     covered, needed = _covered(geometry), np.pi + 2 * _fan(geometry)
     if covered < needed:
         return (
@@ -65,8 +75,17 @@ def no_direct_method(geometry: TurningGeometry, kind: str) -> str:
     return ""
 
 
-def weighting(geometry: FanBeam | ConeBeam) -> str:
-    """How fdk weights the rays, in words."""
+def _needs(method: str, trouble: tuple[str, str] | None) -> str:
+    return "" if trouble is None else f"{method} needs {trouble[0]}, not {trouble[1]}"
+
+
+def weighting(geometry: TurningGeometry, grid: Grid) -> str:
+    """How the direct method of a beam weights the rays of the slices of a grid, in words."""
+    if isinstance(geometry, HelicalCone):
+        return f"weights: helix, {covered_in_words(Helix.of(geometry, grid))}"
+    if isinstance(geometry, TiltedBeam):
+        return _tilted_weighting(geometry)
+    assert isinstance(geometry, FanBeam | ConeBeam)
     if missing_wedge(geometry.radians, FULL_TURN)[0]:
         return (
             f"weights: short scan of {np.degrees(_covered(geometry)):.4g}° (Parker), every ray "
@@ -77,6 +96,17 @@ def weighting(geometry: FanBeam | ConeBeam) -> str:
     return (
         f"weights: full turn with the axis off the middle (column {geometry.center:g}), rays that "
         "are seen once count whole"
+    )
+
+
+def _tilted_weighting(geometry: TiltedBeam) -> str:
+    tilt, roll = (float(np.degrees(geometry._radians(a))) for a in (geometry.tilt, geometry.roll))
+    rolled = f"; rows are filtered as if not rolled by {roll:.3g}°" if roll else ""
+    if is_upright(geometry):
+        return f"weights: views as of an upright axis, tilted by {tilt:.3g}°{rolled}"
+    return (
+        f"weights: full turn about an axis tilted by {tilt:.4g}°; frequencies nearer to the axis "
+        f"than that are in no view (missing cone), so faces across the axis are blurred{rolled}"
     )
 
 

@@ -13,11 +13,12 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from physrecon.analytic.helix import Helix, covered_in_words
 from physrecon.catalog import DIRECT, LIKELIHOODS, SOLVERS, find
 from physrecon.errors import ArgumentError
 from physrecon.geometry.cone_beam import ConeBeam
-from physrecon.geometry.fan_beam import FanBeam
 from physrecon.geometry.grid import Grid
+from physrecon.geometry.helical_cone import HelicalCone
 from physrecon.geometry.parallel_beam import ParallelBeam
 from physrecon.io import (
     NO_FLATS,
@@ -202,7 +203,10 @@ class ScanTask:
         if self.job.method not in DIRECT:
             return whole_in_words(self.scan, self.grid, arrays_held(self.job))
         some = f"{self.slices.start}:{self.slices.stop} of {self.whole_grid.shape[0]}"
-        return f"slices: {some}, {number}, from the rows that each needs"
+        line = f"slices: {some}, {number}, from the rows that each needs"
+        if isinstance(self.geometry, HelicalCone):
+            line += f"; {covered_in_words(Helix.of(self.geometry, self.whole_grid))}"
+        return line
 
     def _width_line(self) -> list[str]:
         columns = self.scan.shape[2]
@@ -267,8 +271,8 @@ class ScanTask:
         job = with_rotation(job, self.scan, messages, self.found)
         job = job.model_copy(update={"width": self.width})
         geometry = self._with(job).geometry.with_center(float(job.center))
-        if job.method in DIRECT and isinstance(geometry, FanBeam | ConeBeam):
-            messages.note(weighting(geometry))
+        if job.method in DIRECT and not isinstance(geometry, ParallelBeam):
+            messages.note(weighting(geometry, geometry.default_grid(self.width)))
         if not isinstance(geometry, ParallelBeam):
             messages.note("check of the model: left out, its causes are those of parallel beams")
         if job.mask == "circle":

@@ -20,6 +20,7 @@ from physrecon.pipeline.scan.stated import no_direct_method
 
 VIEWS, ROWS, COLUMNS, MU = 40, 20, 24, 0.5
 DISTANCES = {"source_origin": "40mm", "source_detector": "60mm"}
+NO_DISTANCES = dict.fromkeys(DISTANCES)
 ANGLES = np.arange(VIEWS) * 360 / VIEWS
 GIVEN = [
     *("--angles", f"0..{ANGLES[-1]:g}/{VIEWS}", "--angle-unit", "deg", "--line-integrals"),
@@ -134,7 +135,13 @@ def test_what_cannot_be_done_is_said_with_a_way_out(cone, changes, words):
     ({"geometry": {"detector": "curved"}}, "fdk", "filtered backprojection of a cone beam"),
     ({"geometry": {"roll": "2deg"}}, "cgls", "roll is stated"),
     ({"angles": f"0..100/{VIEWS}"}, "cgls", "a half turn and the angle of the fan"),
-    ({"geometry": {"kind": "helical", "rise": "3mm"}}, "cgls", "helical"),
+    ({"geometry": {"kind": "helical", "rise": "3mm"}}, "fdk", "backprojection of a helical beam"),
+    ({"geometry": {"kind": "helical", "rise": "90mm"}}, "cgls", "a rise of at most"),
+    ({"geometry": {"kind": "helical", "rise": "3mm", "yaw": "1deg"}}, "cgls", "yaw is stated"),
+    ({"geometry": {"kind": "tilted", "tilt": "30deg", **NO_DISTANCES}}, "fbp", "tilted beam"),
+    ({"geometry": {"kind": "tilted", "tilt": "30deg", **NO_DISTANCES},
+      "angles": f"0..180/{VIEWS}"}, "cgls", "views over a full turn"),
+    ({"geometry": {"kind": "tilted", "roll": "5deg", **NO_DISTANCES}}, "cgls", "a roll of 5°"),
 ])  # fmt: skip
 def test_the_method_follows_from_the_beam(cone, more, method, words):
     with open_task(job(**more)) as task:
@@ -150,11 +157,11 @@ def test_fdk_of_parallel_rays_is_fbp(cone):
 
 @pytest.mark.parametrize("tilted", [True, False])
 def test_beams_without_a_direct_method_are_fitted(here, tilted):
-    table = {"kind": "helical", "rise": "4mm", "rotation": "counterclockwise"}
-    made = geometry(pr.HelicalCone, rise=4)
+    table = {"kind": "helical", "rise": "4mm", "yaw": "2deg", "rotation": "counterclockwise"}
+    made = geometry(pr.HelicalCone, rise=4, yaw=2)
     if tilted:
-        table = {"kind": "tilted", "tilt": "10deg", "source_origin": None, "source_detector": None}
-        made = pr.TiltedBeam(ANGLES, (ROWS, COLUMNS), angle_unit="deg", pixel_size=1.5, tilt=10)
+        table = {"kind": "tilted", "roll": "5deg", **NO_DISTANCES}
+        made = pr.TiltedBeam(ANGLES, (ROWS, COLUMNS), angle_unit="deg", pixel_size=1.5, roll=5)
     y = written(here, made)
     run(job(geometry=table))
     x = values_of()[0]
