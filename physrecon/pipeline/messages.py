@@ -24,7 +24,7 @@ from typing import Any
 from physrecon.pipeline.pace import Compiler, Pace, compiler_watched
 from physrecon.sizes import format_duration
 
-PieceProgress = Callable[..., Any]  # called with (part done, text[, part at which it may end])
+PieceProgress = Callable[..., Any]  # called as `Progress.partial`
 _BAR = "{desc} {bar:BAR} {percentage:3.0f} %{postfix}"
 WIDTHS = 12, 20  # of the bar, in a terminal of less than 100 columns, and in others
 TICK = 1.0  # seconds between two looks at the clock
@@ -240,15 +240,17 @@ class Progress:
         self.pace.begin(units)
         return self.partial
 
-    def partial(self, part: float | None, text: str = "", end: float | None = 1.0) -> None:
+    def partial(
+        self, part: float | None, text: str = "", end: float | None = 1.0, inner: float = 0.0
+    ) -> None:
         """This part of the piece is done.  end: the part at which it is expected to end, None if
-        that is not foreseen.
+        that is not foreseen.  inner: seconds in inner iterations so far.
 
         part None: something else is under way, as the text says."""
         self._text = text
         if part is None:
             return
-        self.pace.step(part, end)
+        self.pace.step(part, end, inner)
         now = time.perf_counter()
         self._announce()
         if now - self._last >= OFTEN:

@@ -4,10 +4,16 @@ The first iterations of the run are its trial: they have the real sizes, the rea
 cache, and nothing of them is thrown away.  A trial iteration beforehand would be an iteration lost,
 and would need the memory of a second problem.
 
-    time left = iterations left · seconds of one + what each piece needs besides, such as reading"""
+    time left = iterations left · seconds of one + what each piece needs besides, such as reading
+
+Of an iteration that iterates itself the inner part grows with k, as the power of k that the halves
+of the iterations so far show, at most √k: the gap that a proximal map may leave falls little faster
+than k⁻³, how far its variables have to move falls like 1/k², and n inner steps leave a gap like
+1/n² times that."""
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -17,6 +23,7 @@ from typing import Any
 WINDOW, PART = 10.0, 0.2  # seconds, and part of the time so far, whose steps give the present rate
 TRIAL = 1.0  # seconds of iterations that tell the rate
 STEPS = 2  # iterations that do; the one before them has prepared what all need
+GROWTH = 0.5  # largest power of k that inner iterations grow with
 
 
 class Compiler:
@@ -71,7 +78,9 @@ class Pace:
         self.done, self.end, self.foreseen = done, 1.0, False
         self._total, self._compiler = total, compiler
         self._begun, self._compiled = time.perf_counter(), compiler.seconds
-        self._rate = 0.0  # seconds per unit, for all iterations up to the limit
+        # seconds per unit, for all iterations up to the limit: a constant part, and what inner
+        # iterations take where `middle` of the iterations is done, which grows with a power
+        self._steady, self._inner, self._middle, self._power = 0.0, 0.0, 1.0, 0.0
         self._besides, self._finished = 0.0, 0.0  # seconds beside iterations, units, of pieces
         self.begin(0.0)
 
@@ -84,22 +93,28 @@ class Pace:
         """A piece of so many units begins."""
         self._units, self._piece = units, self.seconds
         self._prepared, self._width = 0.0, 0.0
-        self._marks: deque[tuple[float, float]] = deque()  # (seconds, part of the piece)
+        # (seconds, part of the piece, seconds in inner iterations)
+        self._marks: deque[tuple[float, float, float]] = deque()
+        self._inside: list[tuple[float, float]] = []  # (part, seconds in inner iterations)
 
-    def step(self, part: float, end: float | None) -> None:
+    def step(self, part: float, end: float | None, inner: float = 0.0) -> None:
         """So large a part of the piece is done; by its limits it ends at 1, expected is `end`.
 
-        None: as the last piece, if there is one."""
+        end None: as the last piece, if there is one.  inner: seconds in inner iterations so far."""
         now = self.seconds
         self.end = max(end or (self.end if self._finished else 1.0), part)
         self.foreseen = end is not None or self._finished > 0
-        self._marks.append((now, part))
+        self._marks.append((now, part, inner))
         while len(self._marks) > STEPS + 1 and now - self._marks[0][0] > max(WINDOW, PART * now):
             self._marks.popleft()
-        (begin, first), (now, last) = self._marks[0], self._marks[-1]
+        (begin, first, before), (now, last, inner) = self._marks[0], self._marks[-1]
         if last > first and self._units:
-            self._rate = (now - begin) / (last - first) / self._units
+            each = 1 / (last - first) / self._units
+            self._inner = (inner - before) * each
+            self._steady = max((now - begin) * each - self._inner, 0.0)
+            self._middle = (first + last) / 2
             self._width = self._width or last - first
+        self._follow_growth(part, inner)
         if self._prepared == 0:  # time to the end of the first step
             self._prepared = now - self._piece
 
@@ -137,16 +152,35 @@ class Pace:
         besides = self._besides / self._finished if self._finished else 0.0
         if not self._finished and self._units:
             besides = self._before() / self._units
-        here = self._units * (self._rate * max(end - inside, 0.0))
+        here = self._units * self._takes(inside, max(end, inside))
         if not inside:  # nothing is known of this piece yet, or it has no steps
             here += self._units * besides
-        return here + others * (self._rate * end + besides)
+        return here + others * (self._takes(0.0, end) + besides)
+
+    def _takes(self, begin: float, end: float) -> float:
+        """Seconds per unit of the iterations between two parts."""
+        power = self._power + 1
+        begun, ended = ((at / self._middle) ** power for at in (begin, end))
+        growing = self._inner * self._middle / power * (ended - begun)
+        return self._steady * (end - begin) + growing
+
+    def _follow_growth(self, part: float, inner: float) -> None:
+        """The power of k that the seconds in inner iterations show, from 0 to GROWTH."""
+        if not inner:
+            return
+        self._inside.append((part, inner))
+        marks = self._inside[0], self._inside[len(self._inside) // 2], self._inside[-1]
+        (a, begun), (b, then), (c, now) = marks
+        if a < b < c and begun < then < now:
+            growth = (now - then) / (c - b) / ((then - begun) / (b - a))
+            power = math.log(growth) / math.log((b + c) / (a + b))
+            self._power = min(max(power, 0.0), GROWTH)
 
     def _at(self) -> tuple[float, float]:
         """(seconds, part of the piece) at the last step; another thread may ask at any moment."""
         marks = self._marks
-        return marks[-1] if marks else (self._piece, 0.0)
+        return marks[-1][:2] if marks else (self._piece, 0.0)
 
     def _before(self) -> float:
         """Seconds of this piece before its first step."""
-        return max(self._prepared - self._width * self._rate * self._units, 0.0)
+        return max(self._prepared - self._takes(0.0, self._width) * self._units, 0.0)

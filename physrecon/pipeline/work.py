@@ -20,8 +20,8 @@ class PieceWork(ExitStack):
 
     From the first iteration on a signal waits for the end of one, whose state is kept, and from the
     last one on for the end of the block.
-    progress(part, text, end): a part is done of all that the limits allow; it is expected to end at
-    `end`, None if that is not foreseen."""
+    progress(part, text, end, inner): a part is done of all that the limits allow; it is expected to
+    end at `end`, None if that is not foreseen; `inner` seconds were spent in inner iterations."""
 
     def __init__(self, progress: Callable[..., Any], kept: KeptWork, device: str) -> None:
         super().__init__()
@@ -41,7 +41,8 @@ class PieceWork(ExitStack):
             self.iterations = state.iteration
             end = forecast.after(state)
             most = max(stop.iterations, 1)
-            self.progress(state.iteration / most, forecast.text(state), end and end / most)
+            part, at = state.iteration / most, end and end / most
+            self.progress(part, forecast.text(state), at, state.inner_seconds)
             return self.kept.after(state)
 
         self.enter_context(postponed())

@@ -142,11 +142,18 @@ class Prior:
         return ()
 
     def near_prox(
-        self, x: Vector, step: Any, constraint: Constraint | None, y: Vector, guess: Vector
+        self,
+        x: Vector,
+        step: Any,
+        constraint: Constraint | None,
+        y: Vector,
+        guess: Vector,
+        slack: Any = 0.0,
     ) -> Vector:
         """x ← u, near enough to `prox` for a solver that moves from y to u; see `priors.near`.
 
-        guess: arrays of `guess_shapes`, updated: those of the last map of the same solver."""
+        guess: arrays of `guess_shapes`, updated: those of the last map of the same solver.
+        slack: δ, in the shape of `step`; problems of one slice share it."""
         raise NotImplementedError
 
     # "composed"

@@ -154,15 +154,27 @@ class IteratedVariation(Variation):
             )
 
     def prox(self, x: Any, step: Any, constraint: Constraint | None = None) -> Any:
-        return self._iterate(x, step, constraint, None, ())
+        return self._iterate(x, step, constraint, None, (), 0.0)
 
     def near_prox(
-        self, x: Any, step: Any, constraint: Constraint | None, y: Any, guess: Any
+        self,
+        x: Any,
+        step: Any,
+        constraint: Constraint | None,
+        y: Any,
+        guess: Any,
+        slack: Any = 0.0,
     ) -> Any:
-        return self._iterate(x, step, constraint, y, guess)
+        return self._iterate(x, step, constraint, y, guess, slack)
 
     def _iterate(
-        self, x: Any, step: Any, constraint: Constraint | None, y: Any, guess: tuple[Any, ...]
+        self,
+        x: Any,
+        step: Any,
+        constraint: Constraint | None,
+        y: Any,
+        guess: tuple[Any, ...],
+        slack: Any,
     ) -> Any:
         """x ← prox(x); near it, if y is given."""
         name = type(self).__name__
@@ -179,7 +191,9 @@ class IteratedVariation(Variation):
             if y is not None:
                 origin = vectors.divided(arranged(y, free, steps), unit).reshape(-1, *inner)
                 flat = (arrays.namespace(x).ascontiguousarray(field) for field in fields)
-                near = Near(origin, tuple(a.reshape(len(a), -1, *inner) for a in flat))
+                slacks = of_problems(f"{name}.near_prox", slack, x.shape, free) / unit**2
+                shared = slacks * (np.size(slack) / len(slacks))
+                near = Near(origin, tuple(a.reshape(len(a), -1, *inner) for a in flat), shared)
             limits = (bounds[0] / unit, bounds[1] / unit)
             problems = f.reshape(-1, *inner)
             self._denoise(problems, radii / unit, list(steps.values()), limits, near)
@@ -222,15 +236,21 @@ def arranged(x: Any, free: list[int], steps: dict[int, float]) -> Any:
 
 def one_a_problem(where: str, step: Any, shape: Shape, free: list[int]) -> Numbers:
     """The step of each problem, in the order of the free axes; steps must be > 0."""
-    step = np.asarray(arrays.to_host(step) if arrays.is_device(step) else step, np.float64)
-    step = step.reshape((1,) * (len(shape) - step.ndim) + step.shape)
-    if any(n > 1 and a not in free for a, n in enumerate(step.shape)):
+    steps = of_problems(where, step, shape, free)
+    if not (steps > 0).all():
+        raise ArgumentError(f"{where}: expected steps > 0, got {steps.min():g}")
+    return steps
+
+
+def of_problems(where: str, each: Any, shape: Shape, free: list[int]) -> Numbers:
+    """The number of each problem, in the order of the free axes."""
+    each = np.asarray(arrays.to_host(each) if arrays.is_device(each) else each, np.float64)
+    each = each.reshape((1,) * (len(shape) - each.ndim) + each.shape)
+    if any(n > 1 and a not in free for a, n in enumerate(each.shape)):
         raise ArgumentError(
             f"{where}: expected one step for each slice that is not coupled, got steps of "
-            f"{step.shape} for x of {tuple(shape)}"
+            f"{each.shape} for x of {tuple(shape)}"
         )
-    if not (step > 0).all():
-        raise ArgumentError(f"{where}: expected steps > 0, got {step.min():g}")
     inner = [a for a in range(len(shape)) if a not in free]
-    few = np.squeeze(step, tuple(inner)) if inner else step
+    few = np.squeeze(each, tuple(inner)) if inner else each
     return np.broadcast_to(few, [shape[a] for a in free]).reshape(-1)

@@ -12,6 +12,7 @@ of the last one and is as exact as the step asks for; 1/L is then 0.9/L, see `pr
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +20,7 @@ import numpy as np
 
 from physrecon.arrays import vectors
 from physrecon.arrays.vectors import Numbers, Vector
-from physrecon.priors.near import RELATIVE
+from physrecon.priors.near import RELATIVE, slack
 from physrecon.problem import Problem
 from physrecon.solvers.proximal import proximal_map, use_of
 from physrecon.solvers.state import (
@@ -37,11 +38,12 @@ from physrecon.solvers.state import (
 class FISTAState(State):
     """y: the point of the next gradient.  guess: variables of an iterated proximal map, else ().
 
-    t: of each slice, 1 at a start or restart."""
+    t: of each slice, 1 at a start or restart.  first: ‖x₁ − x₀‖² of each slice, 0 before."""
 
     y: Vector = field(metadata=VECTOR)
     guess: tuple[Vector, ...] = field(metadata=VECTOR)
     t: Numbers
+    first: Numbers
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,8 @@ class FISTA(Solver):
         shapes = prior.guess_shapes(problem.f.A.in_shape) if iterated else ()  # type: ignore[union-attr]
         x = fields["x"]
         guess = tuple(vectors.fill(vectors.empty(shape, x), 0) for shape in shapes)
-        return FISTAState(**fields, y=vectors.copy(x), guess=guess, t=np.ones(problem.count))
+        t, first = np.ones(problem.count), np.zeros(problem.count)
+        return FISTAState(**fields, y=vectors.copy(x), guess=guess, t=t, first=first)
 
     def advance(self, problem: Problem, state: FISTAState) -> FISTAState:
         axis, active, x, y = problem.axis, state.active, state.x, state.y
@@ -93,6 +96,7 @@ class FISTA(Solver):
         step_vector(problem, y, (t - 1) / following, x, active)
         vectors.assign(x, new, axis, active)
         state.t = np.where(active, following, state.t)
+        state.first = np.where(active & (state.first == 0), moved, state.first)
         record_change(state, moved, vectors.dots(x, x, axis))
         state.value = None
         return state
@@ -102,7 +106,12 @@ class FISTA(Solver):
         """new ← the proximal map of prior and constraint near `new`, from the guess of the last."""
         prior, waiting = problem.prior, ~state.active
         kept = vectors.copy(state.guess) if waiting.any() else ()
-        prior.near_prox(new, steps, problem.constraint, state.y, state.guess)  # type: ignore[union-attr]
+        allowed = slack(state.first, state.iteration + 1)
+        allowed = vectors.per_slice_broadcast(allowed, problem.f.A.in_shape, problem.axis)
+        near = (problem.constraint, state.y, state.guess, allowed)
+        begun = time.perf_counter()
+        prior.near_prox(new, steps, *near)  # type: ignore[union-attr]
+        state.add_inner(time.perf_counter() - begun)
         if kept:
             axis = tuple(problem.axis + 1 for _ in kept)  # type: ignore[operator]
             vectors.assign(state.guess, kept, axis, waiting)

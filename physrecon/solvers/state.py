@@ -66,6 +66,15 @@ class State:
         """v of a prior min_v g(K (x, v)) whose solver holds one, else ()."""
         return ()
 
+    @property
+    def inner_seconds(self) -> float:
+        """Seconds in iterations within iterations, since the state was made or read from a file."""
+        return self.__dict__.get("_inner_seconds", 0.0)
+
+    def add_inner(self, seconds: float) -> None:
+        """Count further `inner_seconds`; no file of the state holds them."""
+        self.__dict__["_inner_seconds"] = self.inner_seconds + seconds
+
     def scratch(self, name: str, shape: Shape) -> Vector:
         """Uninitialised memory like x, reused in every iteration.
 

@@ -222,3 +222,17 @@ def test_a_piece_is_expected_to_end_as_the_last_one(clock):
         pace.step(k / 1000, None)
     assert pace.foreseen and pace.end == 0.05
     assert pace.left() == pytest.approx(47 * 20 * ITERATION)
+
+
+@pytest.mark.parametrize("power", [0.0, 0.3, 0.5, 1.0])
+def test_inner_iterations_that_grow_are_foreseen(clock, power):
+    """Two pieces of 200 iterations; the inner seconds of iteration k are k^power / 10."""
+    pace, inner = Pace(2, 0, Compiler()), 0.0
+    whole = 2 * sum(ITERATION + 0.1 * k**power for k in range(1, 201))
+    pace.begin(1)
+    for k in range(1, 31):
+        clock.now += ITERATION + 0.1 * k**power
+        inner += 0.1 * k**power
+        pace.step(k / 200, 1.0, inner)
+    stated = clock.now + pace.left()
+    assert stated == pytest.approx(whole, rel=0.05) if power <= 0.5 else 0.4 < stated / whole < 1

@@ -8,7 +8,7 @@ from zoo import noise
 
 import physrecon as pr
 from physrecon.kernels import generalised_variation, total_variation
-from physrecon.priors.near import RELATIVE
+from physrecon.priors.near import RELATIVE, slack
 
 PRIORS = {
     "tv": pr.TotalVariation(0.3, tolerance=1e-12),
@@ -45,6 +45,47 @@ def test_a_near_map_is_within_its_allowance_and_starts_from_the_last(name, const
     again = prior.near_prox(x.copy(), 0.7, constraint, y, guess)
     assert len(steps) - cold <= max(cold / 4, 4)
     assert 0.5 * ((again - exact) ** 2).sum() <= 0.5 * RELATIVE * ((again - y) ** 2).sum() + 1e-6
+
+
+@pytest.mark.parametrize("name", PRIORS)
+def test_a_slack_is_a_gap_of_each_slice(name, monkeypatch):
+    """Slices along axis 1 are separate with "tv, slices" alone; else the largest slack is used."""
+    prior, shape = PRIORS[name], (5, 4, 6)
+    x, steps = noise(shape), counted(monkeypatch, prior)
+    exact = prior.prox(x.copy(), 0.7)
+    slacks = 10.0 ** np.arange(-4, 0) if prior.axes else np.array([0.1])
+    wanted = slacks.reshape(-1, 1) if prior.axes else slacks[0]
+    taken = []
+    for allowed in (0.0, wanted):
+        guess = tuple(np.zeros(s) for s in prior.guess_shapes(shape))
+        steps.clear()
+        u = prior.near_prox(x.copy(), 0.7, None, x, guess, allowed)
+        taken.append(len(steps))
+    error = 0.5 * (u - exact) ** 2
+    errors = error.sum(axis=(0, 2)) if prior.axes else error.sum()
+    moved = (u - x) ** 2
+    moves = moved.sum(axis=(0, 2)) if prior.axes else moved.sum()
+    assert (errors <= 0.5 * RELATIVE * moves + slacks + 1e-6).all()
+    assert taken[1] <= taken[0]
+
+
+def test_problems_of_one_slice_share_its_slack():
+    x = noise((3, 4, 6))
+    prior, guess = pr.TotalVariation(0.3, axes=(2,)), np.zeros((1, 3, 4, 6))
+    found = []
+    for shared in (0.6, np.full((4, 1), 0.15), np.full((3, 4, 1), 0.05)):
+        kept = guess.copy()
+        found.append(prior.near_prox(x.copy(), 0.7, None, x, (kept,), shared))
+    np.testing.assert_array_equal(found[1], found[0])
+    np.testing.assert_array_equal(found[2], found[0])
+
+
+def test_the_slacks_count_a_constant_in_the_proof():
+    """Σ t² δ of thirty and of sixty octaves, t ≤ k being FISTA's, as integrals bound it."""
+    first = np.ones(1)
+    octaves = [sum(2**n * 4.0**n * float(slack(first, 2**n)[0]) for n in range(1, most))
+               for most in (30, 300)]  # fmt: skip
+    assert octaves[1] < 1.2 * octaves[0] < 10
 
 
 def test_the_variables_have_no_unit():

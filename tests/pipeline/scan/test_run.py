@@ -89,7 +89,7 @@ class Partial(NoMessages):
     @contextmanager
     def progress(self, what, total, unit, done=0):
         progress = Progress(self, what, total, unit, done)
-        progress.partial = lambda part, text="", end=1.0: self.shown.append(part)
+        progress.partial = lambda part, text="", end=1.0, inner=0.0: self.shown.append(part)
         yield progress
 
 
