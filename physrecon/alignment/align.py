@@ -66,6 +66,7 @@ def align(
     free: tuple[str, ...] = ("center", "shifts"),
     reach: float = 8.0,
     finest: int = 1,
+    width: int | None = None,
     progress: Callable[[float, str], Any] = lambda part, text: None,
 ) -> Alignment:
     """Find shifts of every view, the axis and tilts of a scan from its projections alone.
@@ -81,6 +82,8 @@ def align(
         free: parameters to find: "shifts", "center", "roll", "tilt", "pitch", "yaw", "angles" …
         reach: pixels of the detector by which views may be displaced.
         finest: side of the smallest pixels that are used, in pixels of the detector.
+        width: voxels across the volume, in the smallest pixels; None is the number of columns.
+            An object wider than the detector needs more.
         progress: called with the part that is done of the most work that it may take, and words.
     Returns:
         Alignment: the scan (a parallel beam becomes a TiltedBeam), standard errors, the volume.
@@ -100,7 +103,7 @@ def align(
         8.7
     """
     data, start, names = _checked(y, scan, free)
-    return _aligned(data, start, names, reach, _factors(start, reach, finest), progress)
+    return _aligned(data, start, names, reach, _factors(start, reach, finest), width, progress)
 
 
 def _aligned(
@@ -109,9 +112,11 @@ def _aligned(
     free: tuple[str, ...],
     reach: float,
     factors: list[int],
+    width: int | None,
     progress: Callable[[float, str], Any],
 ) -> Alignment:
     done, parts = 0.0, _parts(factors)
+    wide = 1.0 if width is None else width / now.shape[2]
     errors: dict[str, Array] = {}
     residual: list[float] = []
     ramp: Any = None
@@ -119,7 +124,8 @@ def _aligned(
         small, slow = binned(data, factor), not residual
         for step in range(STEPS):
             here = coarser(now, factor)
-            A = Projector(here, taller(here.default_grid(), int(np.ceil(reach / factor))))
+            grid = here.default_grid(round(wide * here.shape[2]))
+            A = Projector(here, taller(grid, int(np.ceil(reach / factor))))
             ramp = ramp if step else Ramp(A, small)
             x = fit(A, ramp, small, VOLUME)[0]
             projected, derivatives = ray_derivatives(here, A.grid, free, x)

@@ -47,7 +47,7 @@ def align_scan(
         given = with_center(task.job, scan, messages, task.axis if job.center == "auto" else None)
         given = with_rotation(given, scan, messages, {})
         geometry = ScanTask(given, scan).geometry.with_center(float(given.center))
-        _require_memory(job, geometry, finest)
+        _require_memory(job, geometry, finest, ScanTask(given, scan).width)
         data, repairs = measure(given, scan, slice(0, scan.shape[1]))
         for sentence in repairs.sentences():
             messages.note(sentence)
@@ -55,7 +55,7 @@ def align_scan(
             shown.describe(f"alignment by {', '.join(free)}", may_end=True)
             step = shown.within(1)
             found = find_alignment(
-                data.line_integrals, geometry, free, reach, finest,
+                data.line_integrals, geometry, free, reach, finest, ScanTask(given, scan).width,
                 lambda part, text: step(part, text, None),
             )  # fmt: skip
             shown.advance(1)
@@ -78,8 +78,8 @@ def shifts_path(path: Path) -> Path:
     return path.with_suffix(".shifts.txt")
 
 
-def _require_memory(job: ScanJob, geometry: Any, finest: int) -> None:
-    voxels, pixels = np.prod(geometry.default_grid().shape), np.prod(geometry.shape)
+def _require_memory(job: ScanJob, geometry: Any, finest: int, width: int) -> None:
+    voxels, pixels = np.prod(geometry.default_grid(width).shape), np.prod(geometry.shape)
     need = 4 * (PROJECTIONS * pixels / finest**2 + VOLUMES * voxels / finest**3 + pixels)
     budget = job.memory or default_budget(job)
     if need > budget:
