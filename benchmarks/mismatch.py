@@ -7,7 +7,9 @@ the PSF decides that, of the result.  A weaker one is made stronger.
 --fans: 20 and 20 scans of fan and cone beams instead.  --widths: how well the width of a PSF is
 found from the image alone, on 20 other scenes.
 
-    python benchmarks/mismatch.py --seed 1000"""
+    python benchmarks/mismatch.py --seed 1000
+
+Seeds of fans that were looked at: 100 to 103, 600 to 628, 2500 to 2519."""
 
 from __future__ import annotations
 

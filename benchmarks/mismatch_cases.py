@@ -112,7 +112,9 @@ def scan_case(
     if kind == "columns":
         y = _bad_columns(y, size, seed, rng)
     if kind == "angles":
-        radians = radians * [1 + 0.01 * size, 1 - 0.01 * size, 2.0, 0.5][seed // 3 % 4]
+        # half of a fan's turn is no turn that can be checked
+        factors = [1 + 0.01 * size, 1 - 0.01 * size, 2.0, *([] if source else [0.5])]
+        radians = radians * factors[seed // 3 % len(factors)]
     if kind == "truncation":
         cut = min(round(columns * 0.15 * size**0.5), columns // 3)
         kept, given = slice(cut, columns - cut), given - cut

@@ -58,6 +58,7 @@ BETTER = 0.5  # of the residual; a range of angles that leaves less is likelier
 HALF, DOUBT_HALF = 1.5 * np.pi, -0.065
 WORTH = 0.02  # of χ², which the pattern of a cause explains: that cause is worth a fit of its own
 MOST = {"axis": 8.0, "angles": 0.3}  # columns, and relative; a pattern is no guide to more
+FAN_COLUMNS = 0.12  # of χ², that single columns of a fan explain at least
 TINY = 1e-30
 DARKEST = 1e-4  # transmission below which a datum tells nothing
 # What a cause is called where an option has mended it: columns of air, the removal of rings
@@ -178,6 +179,10 @@ class _Row:
         if not (check.doubtful or (half and views_alike(r) > DOUBT_HALF)):
             return check
         patterns, words = self._patterns(np.nan_to_num(r))
+        # the rim of a round object is in the same columns of all views, and fits fans less well
+        columns = patterns.get("columns") if isinstance(self.scan, FanBeam) else None
+        if columns is not None and explained(np.nan_to_num(r), columns)[0] < FAN_COLUMNS:
+            del patterns["columns"]
         odd = views_alike(r) > ALIKE or check.unexplained > LARGE
         shares, more = self._ranges() if odd else ({}, {})
         shares |= self._fitted_causes(r, patterns)
