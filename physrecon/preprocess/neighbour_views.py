@@ -10,6 +10,7 @@ from physrecon.geometry.parallel_beam import ParallelBeam
 from physrecon.preprocess.small_rows import COARSE, FINE, Array, SmallRow
 
 ALIKE = 0.3  # of the difference of neighbours, that of a view and its repetition
+SPREADS = 1  # of noise, by which the ends may differ more or less than it seems
 UNDECIDED = 0.5  # of the difference of neighbours: as near to a repetition as to none
 TINY = 1e-12
 NEAR = 5  # neighbours on either side that tell a usual difference
@@ -86,8 +87,13 @@ def repeats(row: SmallRow, axis: float, noise: float) -> Repetition | None:
     other = radians[0] + sign * np.arange(n) * count * whole / (n if stated else n - 1)
     if row.residual(other, axis, FINE) >= REPEAT_MARGIN * row.residual(radians, axis, FINE):
         return None
-    ratio, even, odd = (max(1 - a if stated else a, 0) / UNDECIDED for a in (alike, *parts))
-    return Repetition(other, ratio, (even, odd))
+    # the mean square of noise in a difference is known to this, of that of neighbours
+    doubt = SPREADS * 2 * noise**2 * np.sqrt(2 / row.y.shape[1]) / _usual(row.y, noise) ** 2
+    ratios = []
+    for a, more in zip((alike, *parts), (doubt, *2 * [np.sqrt(2) * doubt]), strict=True):
+        far = float(np.sqrt(max(a * a + (-more if stated else more), 0)))
+        ratios.append(max(1 - far if stated else far, 0) / UNDECIDED)
+    return Repetition(other, ratios[0], (ratios[1], ratios[2]))
 
 
 def _usual(y: Array, noise: float) -> float:
