@@ -6,14 +6,17 @@ nobody says."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from scipy.ndimage import gaussian_filter, gaussian_filter1d, map_coordinates
 
 import physrecon as pr
+from physrecon.analytic.fdk import complete
 from physrecon.datasets import Simulation
+from physrecon.pipeline.scan.model_check import CheckedRow
+from physrecon.pipeline.scan.patterns import lines
 from physrecon.pipeline.scan.row_fit import RowFit
 
 PHANTOMS = ("ellipsoids", "shepp-logan", "foam")
@@ -24,9 +27,10 @@ GAMMA = 2.2  # of sRGB, roughly
 
 @dataclass
 class ScanCase:
-    """Line integrals y as the user gives them, the geometry that the user believes, a result x."""
+    """Rows of line integrals as the user gives them, the geometry that the user believes for the
+    row that is checked, a result x.  Of four rows of a cone that is the mean of the inner two."""
 
-    y: Any
+    rows: Any
     scan: Any
     x: Any
     words: str
@@ -35,26 +39,44 @@ class ScanCase:
     def grid(self) -> Any:
         return self.scan.default_grid()
 
+    @property
+    def y(self) -> Any:
+        return self.rows[:, 1:-1].mean(1, keepdims=True) if self.cone else self.rows
+
+    @property
+    def cone(self) -> bool:
+        return bool(self.rows.shape[1] > 1)
+
+    @property
+    def row(self) -> CheckedRow:
+        shares, bends = ((0, 0.5, 0.5, 0), (0.5, -0.5, -0.5, 0.5)) if self.cone else ((1.0,), ())
+        rows = slice(0, len(shares))
+        return CheckedRow(rows, shares, 0, self.scan, self.grid, bends)
+
     def chi2(self) -> float:
         """Mean square residual, with the weights of counts, once a slice has learned all it can.
 
         Columns that see no voxel are left out: a mismatch raises χ² there for no slice's sake."""
         w = np.exp(-np.maximum(self.y, 0))
-        u = np.arange(self.y.shape[2])
-        w[..., np.abs(u - float(self.scan.center)) > self.y.shape[2] / 2] = 0
+        w[..., np.abs(lines(self.scan)[1][0]) > self.grid.shape[2] * self.grid.pitch[2] / 2] = 0
         fit = RowFit(self.scan, w, self.y.shape[2])
         return float((w * fit.unexplained(fit.start(self.y)).astype(np.float64) ** 2).mean())
 
 
 def scan_case(
-    seed: int, kind: str | None, size: float, reconstruct: bool = True, noise: bool = True
-) -> ScanCase:
-    """A scan of a phantom; kind: of the mismatch, None for a sound scan; size 0: without it."""
+    seed: int, kind: str | None, size: float, reconstruct: bool = True, noise: bool = True,
+    source: bool = False,
+) -> ScanCase:  # fmt: skip
+    """A scan of a phantom; kind: of the mismatch, None for a sound scan; size 0: without it.
+
+    source: by a fan or a cone, of which the row is that which `recon` checks."""
     kind = kind if size else None
     rng = np.random.default_rng([seed, 1])
     columns, phantom = int(rng.integers(96, 129)), PHANTOMS[seed % 3]
     turn = 360.0 if seed % 4 == 3 else 180.0
-    views = int(rng.integers(90, 150) * (1.4 if turn > 180 else 1))
+    if source:
+        turn = 360.0 if seed % 4 else 240.0
+    views = int(rng.integers(90, 150) * (1.4 if turn > 240 else 1))
     counts, depth = 10 ** rng.uniform(3.3, 4.7), rng.uniform(1.5, 4)
     center = (columns - 1) / 2 + rng.uniform(-3, 3)
     shared, rings = 0.7 * (seed % 2), 0.3 * (seed % 3 == 1)
@@ -62,8 +84,14 @@ def scan_case(
         (1, columns, columns), views, phantom, center=center, seed=seed, depth=depth,
         pixel_size=None, angle_range=turn,
     )  # fmt: skip
-    p = np.asarray(sim.object.projections(sim.scan, supersample=4), np.float64)
-    radians, given, kept = sim.scan.radians, center, slice(None)
+    true, kept, given = sim.scan, slice(None), center
+    if source:
+        true, beam, heights = of_source(seed, sim.scan, rng)
+        p = np.stack([fan_projections(sim.object, true, z) for z in heights], 1)
+    else:
+        beam = "parallel"
+        p = np.asarray(sim.object.projections(sim.scan, supersample=4), np.float64)
+    radians = true.radians
     if kind == "moved":
         p = _moved(p, radians, 0.7 * size, rng)
     if kind == "hardening":
@@ -78,24 +106,83 @@ def scan_case(
     y = -np.log(np.maximum(seen if noise else light, 1) / counts)
     if shared:
         y = gaussian_filter1d(y, shared, axis=2)
-    y += noise * rings / np.sqrt(counts) * rng.standard_normal(columns)
+    y += noise * rings / np.sqrt(counts) * rng.standard_normal(p.shape[1:])
     if kind == "axis":
         given += rng.choice([-1, 1]) * 0.5 * size
     if kind == "columns":
         y = _bad_columns(y, size, seed, rng)
     if kind == "angles":
-        radians = radians * [1 + 0.01 * size, 1 - 0.01 * size, 2.0, 0.5][seed // 3 % 4]
+        # half of a fan's turn is no turn that can be checked
+        factors = [1 + 0.01 * size, 1 - 0.01 * size, 2.0, *([] if source else [0.5])]
+        radians = radians * factors[seed // 3 % len(factors)]
     if kind == "truncation":
         cut = min(round(columns * 0.15 * size**0.5), columns // 3)
         kept, given = slice(cut, columns - cut), given - cut
     y = np.ascontiguousarray(y[:, :, kept], np.float32)
-    scan = pr.ParallelBeam(radians, (1, y.shape[2]), angle_unit="rad", pixel_size=1.0, center=given)
+    scan = replace(
+        true, angles=radians, angle_unit="rad", detector_shape=(1, y.shape[2]), center=given,
+    )  # fmt: skip
     method = METHODS[seed // 3 % 3]
     words = (
-        f"{phantom} {method} {views} views over {turn:.0f}°, counts {counts:.0f}, depth "
+        f"{beam} {phantom} {method} {views} views over {turn:.0f}°, counts {counts:.0f}, depth "
         f"{depth:.1f}, shared {shared}, rings {rings}, size {size:.2g}"
     )
-    return ScanCase(y, scan, _slice_of(y, scan, method) if reconstruct else None, words)
+    made = ScanCase(y, scan, None, words)
+    # between two rows of a cone there may be no slice
+    if reconstruct and p.shape[1] == 1:
+        made.x = _slice_of(y, scan, method)
+    return made
+
+
+def of_source(seed: int, scan: Any, rng: Any) -> tuple[Any, str, list[Any]]:
+    """(a fan of one row, words, heights of points of every row that is measured) with the views and
+    the columns of a parallel beam.  The plane of the source of a cone lies between two rows."""
+    far, magnification = rng.uniform(1.2, 4) * scan.shape[2], rng.uniform(1.3, 4)
+    fan = pr.FanBeam(
+        scan.radians, (1, scan.shape[2]), angle_unit="rad", center=scan.center,
+        pixel_size=magnification, source_origin=far, source_detector=magnification * far,
+        detector="curved" if seed // 2 % 4 == 3 else "flat",
+    )  # fmt: skip
+    if seed % 2:
+        return fan, "fan", [[0.0]]
+    points = np.array([-0.25, 0.25]) * fan.row_pitch
+    return fan, "cone", [points + k * fan.row_pitch for k in (-1.5, -0.5, 0.5, 1.5)]
+
+
+def fan_projections(body: Any, scan: Any, heights: Any, points: int = 4) -> Any:
+    """Line integrals (views, columns) of ellipsoids, in closed form: means over points of a pixel.
+
+    heights: on the detector, of points of a row."""
+    return np.mean([_at_height(body, scan, z, points) for z in heights], axis=0)
+
+
+def _at_height(body: Any, scan: Any, height: float, points: int) -> Any:
+    columns = scan.shape[2]
+    u = (np.arange(columns * points) + 0.5) / points - 0.5
+    wide = replace(
+        scan, detector_shape=(1, columns * points), center=(scan.center + 0.5) * points - 0.5,
+        pixel_size=(scan.row_pitch, scan.column_pitch / points),
+    )  # fmt: skip
+    angles, away = lines(wide)
+    across = (u - scan.center) * scan.column_pitch
+    level = scan.source_detector if scan.bend else np.hypot(across, scan.source_detector)
+    rise = height / level  # along the ray, of its length in the plane
+    before = np.sqrt(scan.source_origin**2 - away**2)  # from the source to the nearest point
+    cos, sin, total = np.cos(angles), np.sin(angles), np.zeros(angles.shape)
+    start = (away * cos, away * sin, before * rise)
+    ahead = (-sin, cos, rise + 0 * sin)
+    for value, a, b, c, x0, y0, z0, degrees in body.solids:
+        s, d = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
+        x, y, z = start[0] - x0, start[1] - y0, start[2] - z0
+        point = ((s * x + d * y) / a, (s * y - d * x) / b, z / c)
+        way = (
+            (s * ahead[0] + d * ahead[1]) / a, (s * ahead[1] - d * ahead[0]) / b, ahead[2] / c,
+        )  # fmt: skip
+        square = sum(w * w for w in way)
+        inner = sum(p * w for p, w in zip(point, way, strict=True))
+        root = inner**2 - square * (sum(p * p for p in point) - 1)
+        total += 2 * value * np.sqrt(np.maximum(root, 0)) / square * np.sqrt(1 + rise**2)
+    return total.reshape(len(angles), columns, points).mean(-1)
 
 
 def _wave(views: int, rng: Any) -> Any:
@@ -129,8 +216,11 @@ def _bad_columns(y: Any, size: float, seed: int, rng: Any) -> Any:
 
 def _slice_of(y: Any, scan: Any, method: str) -> Any:
     A = pr.Projector(scan)
-    if method == "fbp":
+    if method == "fbp" and isinstance(scan, pr.ParallelBeam):
         return pr.fbp(y, scan, A.grid, padding="edge")
+    if method == "fbp" and complete(scan):
+        return pr.fdk(y, scan, A.grid, padding="edge")
+    method = "cgls" if method == "fbp" else method
     solver, count = {"sirt": (pr.SIRT(), 50), "cgls": (pr.ConjugateGradient(), 12)}[method]
     return pr.solve(pr.Problem(pr.LeastSquares(A, y)), solver, None, pr.Stop(iterations=count)).x
 

@@ -14,6 +14,7 @@ beside a free `center`, no mean along the columns."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,6 +66,8 @@ def align(
     free: tuple[str, ...] = ("center", "shifts"),
     reach: float = 8.0,
     finest: int = 1,
+    width: int | None = None,
+    progress: Callable[[float, str], Any] = lambda part, text: None,
 ) -> Alignment:
     """Find shifts of every view, the axis and tilts of a scan from its projections alone.
 
@@ -79,6 +82,9 @@ def align(
         free: parameters to find: "shifts", "center", "roll", "tilt", "pitch", "yaw", "angles" …
         reach: pixels of the detector by which views may be displaced.
         finest: side of the smallest pixels that are used, in pixels of the detector.
+        width: voxels across the volume, in the smallest pixels; None is the number of columns.
+            An object wider than the detector needs more.
+        progress: called with the part that is done of the most work that it may take, and words.
     Returns:
         Alignment: the scan (a parallel beam becomes a TiltedBeam), standard errors, the volume.
         The errors are those of residuals of random sign in blocks of 4 × 4 of the largest pixels.
@@ -97,20 +103,29 @@ def align(
         8.7
     """
     data, start, names = _checked(y, scan, free)
-    return _aligned(data, start, names, reach, _factors(start, reach, finest))
+    return _aligned(data, start, names, reach, _factors(start, reach, finest), width, progress)
 
 
 def _aligned(
-    data: NDArray[Any], now: Any, free: tuple[str, ...], reach: float, factors: list[int]
+    data: NDArray[Any],
+    now: Any,
+    free: tuple[str, ...],
+    reach: float,
+    factors: list[int],
+    width: int | None,
+    progress: Callable[[float, str], Any],
 ) -> Alignment:
+    done, parts = 0.0, _parts(factors)
+    wide = 1.0 if width is None else width / now.shape[2]
     errors: dict[str, Array] = {}
     residual: list[float] = []
     ramp: Any = None
-    for factor in factors:
+    for factor, part in zip(factors, parts, strict=True):
         small, slow = binned(data, factor), not residual
         for step in range(STEPS):
             here = coarser(now, factor)
-            A = Projector(here, taller(here.default_grid(), int(np.ceil(reach / factor))))
+            grid = here.default_grid(round(wide * here.shape[2]))
+            A = Projector(here, taller(grid, int(np.ceil(reach / factor))))
             ramp = ramp if step else Ramp(A, small)
             x = fit(A, ramp, small, VOLUME)[0]
             projected, derivatives = ray_derivatives(here, A.grid, free, x)
@@ -120,12 +135,20 @@ def _aligned(
             residual += [_relative(small - projected, small)] if slow else []
             changes = motion.split(motion.changes(q))
             now = _moved(now, free, changes, factor)
+            progress(done + part * (step + 1) / STEPS, f"pixels {factor} × {factor}")
             if _pixels(here, free, changes) < SETTLED:
                 break
         if slow:
             errors = _errors(A, ramp, rest, motion, free, factor)
+        done += part
     notes = _notes(free)
     return Alignment(now, x, A.grid, errors, (residual[0], residual[-1]), notes)
+
+
+def _parts(factors: list[int]) -> list[float]:
+    """The part of the work in each size of pixels, if each takes all its steps."""
+    costs = [(SLOW if k == 0 else FAST) / factor**3 for k, factor in enumerate(factors)]
+    return [cost / sum(costs) for cost in costs]
 
 
 def _relative(a: Any, b: Any) -> float:

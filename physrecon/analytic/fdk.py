@@ -235,22 +235,15 @@ def _cosines(scan: Any, fan: bool) -> NDArray[np.float64]:
 def _shares(scan: Any) -> tuple[NDArray[np.float64], NDArray[np.float64], Any]:
     """((views, columns) shares of rays, (views,) angle of each view, `rays` for the ramp)."""
     radians = scan.radians
-    across = (np.arange(scan.shape[2]) - scan.center) * scan.column_pitch
-    far = scan.source_detector
-    fan = across / far if scan.bend else np.arctan2(across, far)
+    fan = _fan(scan)
     if missing_wedge(radians, FULL_TURN)[0] == 0:
         rays = ray_weights(scan)
         parts = None if rays is None else (np.full(len(radians), 2.0), rays)
         return np.ones((len(radians), len(fan))), angle_weights(radians, FULL_TURN) / 2, parts
-    order = np.sort(np.mod(radians, FULL_TURN))
-    gaps = np.diff(order, append=order[0] + FULL_TURN)
-    first = order[(int(gaps.argmax()) + 1) % len(order)]
-    beta = np.mod(radians - first + ENOUGH, FULL_TURN) - ENOUGH
-    covered = float(beta.max())
-    step = covered / max(len(beta) - 1, 1)
+    beta = _from_first(radians)
+    covered, reach = float(beta.max()), float(np.abs(fan).max())
     over = (covered - np.pi) / 2
-    reach = float(np.abs(fan).max())
-    if covered + 2 * step < np.pi + 2 * reach:
+    if not complete(scan):
         raise ArgumentError(
             "fdk.scan: expected views over a full turn, or a half turn and the angle of the fan = "
             f"{np.degrees(np.pi + 2 * reach):.1f}°, got {np.degrees(covered):.1f}°; use an "
@@ -260,6 +253,31 @@ def _shares(scan: Any) -> tuple[NDArray[np.float64], NDArray[np.float64], Any]:
     weights = np.empty(len(beta))
     weights[np.argsort(beta)] = cells
     return parker(beta, fan, max(over, reach)), weights, None
+
+
+def complete(scan: ConeBeam | FanBeam) -> bool:
+    """Whether views cover a full turn, or a half turn and the angle of the fan."""
+    radians = scan.radians
+    if len(radians) == 0 or missing_wedge(radians, FULL_TURN)[0] == 0:
+        return len(radians) > 0
+    covered = float(_from_first(radians).max())
+    step = covered / max(len(radians) - 1, 1)
+    return bool(covered + 2 * step >= np.pi + 2 * np.abs(_fan(scan)).max())
+
+
+def _fan(scan: ConeBeam | FanBeam) -> NDArray[np.float64]:
+    """(columns,) angle of each ray to the central one."""
+    across = (np.arange(scan.shape[2]) - float(scan.center or 0)) * scan.column_pitch
+    far = scan.source_detector
+    return np.asarray(across / far if scan.bend else np.arctan2(across, far))
+
+
+def _from_first(radians: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Angles from the view behind the widest gap."""
+    order = np.sort(np.mod(radians, FULL_TURN))
+    gaps = np.diff(order, append=order[0] + FULL_TURN)
+    first = order[(int(gaps.argmax()) + 1) % len(order)]
+    return np.asarray(np.mod(radians - first + ENOUGH, FULL_TURN) - ENOUGH)
 
 
 def parker(beta: NDArray[np.float64], fan: NDArray[np.float64], over: float) -> NDArray[np.float64]:

@@ -134,6 +134,7 @@ def align(parser: Parser) -> None:
         help="smallest pixels to use, N × N of the detector: 2 takes an eighth of the time",
     )  # fmt: skip
     add_options(parser, _some("overwrite"))
+    _records(parser)
 
 
 def check_geometry(parser: Parser) -> None:

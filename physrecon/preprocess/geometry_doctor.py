@@ -33,6 +33,7 @@ MIRROR = (
     "sense of rotation and a mirrored detector cannot be decided from parallel rays; your picture "
     "may be mirrored"
 )
+OTHER_SENSE = "--rotation with the other sense"
 MIRROR_Z = "whether rows run up or down cannot be decided; the volume may be upside down"
 
 
@@ -41,7 +42,8 @@ class Fault:
     """name: unit, span, rotation, mirrored, transposed, axis, repeats or missing.
 
     ratio: residual with the fault mended, of that of the stated geometry; between: the same of the
-    even and of the odd views.  mend: options of the command line, or what to do."""
+    even and of the odd views; of repeated views see `Repetition`.  mend: options of the command
+    line, or what to do."""
 
     name: str
     evidence: str
@@ -231,18 +233,20 @@ class _Doctor:
             side = "where it is stated" if kind == "rotation" else "on the other side of the middle"
             said = f", and the axis is {side}"
         column = self.whole.column_of(centers[0])
-        mend = "--rotation with the other sense"
+        mend = OTHER_SENSE
         if kind == "mirrored":
             mend = (
-                "mirror the columns of the frames; or --rotation with the other sense and --center "
-                f"{column:.1f}, of a volume that is mirrored"
+                f"{OTHER_SENSE} and --center {column:.1f}, and reverse x of the "
+                "volume (volume[:, :, ::-1]), which is mirrored; or reverse the columns of "
+                "projections, flats and darks before (frames[:, :, ::-1])"
             )
         return Fault(kind, f"the other sense of rotation {explained}{said}", mend, ratio, between)
 
     def _between_views(self, angles: Array, axis: float) -> list[Fault]:
         """Faults that neighbouring views show."""
         row = SmallRow(self.whole.y, replace(self.whole.scan, angles=angles), self.whole.together)
-        if (other := repeats(row, axis, self.noise)) is not None:
+        if (found := repeats(row, axis, self.noise)) is not None:
+            other = found.radians
             repeated = np.ptp(other) > np.ptp(angles)
             words = "the last view repeats the first" if repeated else (
                 "the last view does not repeat the first, as the angles state"
@@ -250,7 +254,7 @@ class _Doctor:
             mend = options_of(other) + (
                 f", or --exclude-views {len(other) - 1} with it" if repeated else ""
             )
-            return [Fault("repeats", words, mend)]
+            return [Fault("repeats", words, mend, found.ratio, found.between)]
         gap = missing_views(row, axis, self.noise)
         if gap is None or gap.ratio > GAP_MARGIN:
             return []

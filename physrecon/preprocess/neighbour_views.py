@@ -10,6 +10,9 @@ from physrecon.geometry.parallel_beam import ParallelBeam
 from physrecon.preprocess.small_rows import COARSE, FINE, Array, SmallRow
 
 ALIKE = 0.3  # of the difference of neighbours, that of a view and its repetition
+SPREADS = 1  # of noise, by which the ends may differ more or less than it seems
+UNDECIDED = 0.5  # of the difference of neighbours: as near to a repetition as to none
+TINY = 1e-12
 NEAR = 5  # neighbours on either side that tell a usual difference
 JUMP = 1.6  # times the usual difference, at a gap
 VARIES = 0.3  # of the noise, that views change by at least
@@ -31,6 +34,16 @@ class Gap:
     ratio: float
 
 
+@dataclass(frozen=True)
+class Repetition:
+    """radians: angles whose ends repeat as the data do.  ratio: distance of the ends from what they
+    say, of that where nothing is said; between: the same by the even and the odd columns."""
+
+    radians: Array
+    ratio: float
+    between: tuple[float, float]
+
+
 def noise_of(row: Array) -> float:
     """Standard deviation of a value (views, columns), from second differences of columns."""
     bent = np.abs(row[:, 2:] - 2 * row[:, 1:-1] + row[:, :-2])
@@ -47,7 +60,7 @@ def _difference(a: Array, b: Array, noise: float) -> Array:
     return np.sqrt(np.maximum(np.square(a - b).mean(axis=-1) - 2 * noise**2, 0))
 
 
-def repeats(row: SmallRow, axis: float, noise: float) -> Array | None:
+def repeats(row: SmallRow, axis: float, noise: float) -> Repetition | None:
     """Angles whose last view repeats the first as the data do, where the stated ones differ."""
     radians = np.asarray(row.scan.radians)
     n, whole = len(radians), np.pi if isinstance(row.scan, ParallelBeam) else 2 * np.pi
@@ -61,31 +74,46 @@ def repeats(row: SmallRow, axis: float, noise: float) -> Array | None:
     if not stated and not (almost > 0 and abs(turns - almost) * whole < 0.2 * abs(step)):
         return None
     count = closes if stated else almost
-    apart = _difference(row.y[1:], row.y[:-1], noise)
-    # an object may change less than usual just where the turn ends
-    usual = float(min(np.median(apart), np.median([*apart[:2], *apart[-2:]])))
-    if usual < CLEAR * noise:
+    if _usual(row.y, noise) < CLEAR * noise:
         return None
-    opposite = whole == np.pi and count % 2 == 1
-    alike = _ends_differ(row.y, axis if opposite else None, noise) / usual
+    opposite = axis if whole == np.pi and count % 2 == 1 else None
+    alike, *parts = (
+        _ends_differ(row.y, opposite, noise, columns) / max(_usual(row.y[:, columns], noise), TINY)
+        for columns in (slice(None), slice(0, None, 2), slice(1, None, 2))
+    )
     sign = np.sign(step)
     if stated == (alike < ALIKE) or ALIKE <= alike <= 1 - ALIKE:
         return None
     other = radians[0] + sign * np.arange(n) * count * whole / (n if stated else n - 1)
-    better = row.residual(other, axis, FINE) < REPEAT_MARGIN * row.residual(radians, axis, FINE)
-    return other if better else None
+    if row.residual(other, axis, FINE) >= REPEAT_MARGIN * row.residual(radians, axis, FINE):
+        return None
+    # the mean square of noise in a difference is known to this, of that of neighbours
+    doubt = SPREADS * 2 * noise**2 * np.sqrt(2 / row.y.shape[1]) / _usual(row.y, noise) ** 2
+    ratios = []
+    for a, more in zip((alike, *parts), (doubt, *2 * [np.sqrt(2) * doubt]), strict=True):
+        far = float(np.sqrt(max(a * a + (-more if stated else more), 0)))
+        ratios.append(max(1 - far if stated else far, 0) / UNDECIDED)
+    return Repetition(other, ratios[0], (ratios[1], ratios[2]))
 
 
-def _ends_differ(y: Array, axis: float | None, noise: float) -> float:
-    """Difference of the last view and the first; about the axis of opposite views, if given."""
+def _usual(y: Array, noise: float) -> float:
+    """Difference of neighbours; an object may change less than usual just where the turn ends."""
+    apart = _difference(y[1:], y[:-1], noise)
+    return float(min(np.median(apart), np.median([*apart[:2], *apart[-2:]])))
+
+
+def _ends_differ(y: Array, axis: float | None, noise: float, some: slice) -> float:
+    """Difference of the last view and the first; about the axis of opposite views, if given.
+
+    some: columns that are compared."""
     if axis is None:
-        return float(_difference(y[0], y[-1], noise))
+        return float(_difference(y[0, some], y[-1, some], noise))
     columns, differences = np.arange(y.shape[1]), []
     for moved in np.linspace(-AXIS_ERROR, AXIS_ERROR, 11):
-        at = 2 * (axis + moved) - columns
+        at = (2 * (axis + moved) - columns)[some]
         inside = (at >= 0) & (at < len(columns))
         first = np.interp(at, columns, y[0])[inside]
-        differences.append(float(_difference(first, y[-1][inside], noise)))
+        differences.append(float(_difference(first, y[-1, some][inside], noise)))
     return min(differences)
 
 

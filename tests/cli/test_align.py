@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from dataclasses import replace
@@ -12,6 +13,7 @@ import pytest
 
 import physrecon as pr
 from physrecon.cli.main import main
+from physrecon.cli.records import RECORDS
 from physrecon.io import open_scan, open_volume
 
 VIEWS, ROWS, COLUMNS = 30, 16, 24
@@ -84,6 +86,32 @@ def test_an_aligned_scan_gives_a_sharper_volume(jittered, here, capsys):
     settings = ["--set", "method=cgls", "--set", "stop.iterations=15", "--set", "zingers=none"]
     assert main(["run", "jobs/a.toml", "-o", "after.h5", *settings]) == 0
     assert error("after.h5", x) < 0.2 * error("before.h5", x)
+
+
+def record(capsys, argv):
+    assert main([*argv, "--json"]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    one = json.loads(line, parse_constant=pytest.fail)
+    assert {*one} == {"record", *RECORDS["alignment"]}
+    return one
+
+
+def test_the_record_and_the_progress_of_an_alignment(here, capsys):
+    scan = geometry("parallel", center=12.2)
+    np.save("scan.npy", pr.Projector(scan) @ balls(scan.default_grid()))
+    parts = []
+    found = pr.align(
+        np.load("scan.npy"), scan, "center", progress=lambda part, text: parts.append(part)
+    )
+    assert parts == sorted(parts) and parts[0] > 0 and parts[-1] <= 1
+    argv = ["align", "scan.npy", *GIVEN, *OF_KIND["parallel"], "--center", "11.5"]
+    one = record(capsys, [*argv, "--free", "center"])
+    assert one["record"] == "alignment" and one["output"] == "scan_aligned.toml"
+    assert one["values"]["center"] == pytest.approx(found.scan.center, abs=0.1)
+    assert 0 < one["uncertainties"]["center"] < 0.2 and one["shifts"] is None
+    assert one["residuals"][1] < one["residuals"][0]
+    one = record(capsys, [*argv, "-o", "b.toml"])
+    assert len(one["shifts"]) == 2 and one["shifts_file"] == "b.shifts.txt"
 
 
 def test_tables_of_shifts_are_read_in_columns_of_the_detector(here):

@@ -119,3 +119,11 @@ def test_the_command_prints_options_that_exist(tmp_path, monkeypatch, capsys):
     option = line.split("give ")[1].split()
     assert main(["check-geometry", "scan.npy", "--line-integrals", *option]) == 0
     assert "no fault found" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("noise", "sure"), [(0.0, "sure"), (0.02, "likely")])
+def test_repeated_views_are_as_sure_as_noise_lets_them_be(noise, sure):
+    y = views(scan_of(pr.FanBeam, np.linspace(0, 360, VIEWS)))
+    y += np.random.default_rng(1).normal(0, noise * y.max(), y.shape).astype(np.float32)
+    (fault,) = pr.check_geometry(y, scan_of(pr.FanBeam), CENTER).faults
+    assert fault.name == "repeats" and fault.sure == sure

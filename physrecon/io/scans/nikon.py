@@ -36,21 +36,14 @@ def read(path: Path, content: Content, options: ReadOptions) -> ScanReading | No
     """The scan of such a file, or of a folder that holds one; None for others.
 
     Raises DataError for what lacks or contradicts itself."""
-    if options.group is not None:
-        return None
-    settings = settings_of(path, content, XTEKCT, SUFFIX, SECTIONS)
+    settings = settings_of(path, content, options, XTEKCT, SUFFIX, SECTIONS)
     if settings is None:
         return None
     unit = settings.text("Units") or "mm"
     if length_unit(unit) != "mm":
         raise DataError(f"{settings.path}: expected lengths in mm, got Units={unit}; correct it.")
-    views, rows, columns = (
-        int(settings.required(name))
-        for name in ("Projections", "DetectorPixelsY", "DetectorPixelsX")
-    )
-    projections, series = projections_of(
-        settings, _folder(settings), _prefix(settings), (views, rows, columns)
-    )
+    shape = views, _, columns = settings.wholes("Projections", "DetectorPixelsY", "DetectorPixelsX")
+    projections, series = projections_of(settings, _folder(settings), _prefix(settings), shape)
     pitch = settings.length("DetectorPixelSizeX")
     white = settings.number("WhiteLevel")
     angles, notes, unused = _angles(settings, views)

@@ -13,6 +13,7 @@ from physrecon.errors import DataError
 from physrecon.io.content import FOLDER, Content, content_of
 from physrecon.io.images.series import ImageSeries, members, series_in
 from physrecon.io.scans.frames import Frames
+from physrecon.io.scans.reading import ReadOptions
 
 MOST_TEXT = 16 << 20  # bytes of a file of settings
 SAME = 0.01  # relative; pixel sizes that differ by more contradict each other
@@ -51,6 +52,10 @@ class Settings:
             raise DataError(f"{self.path}: expected {names[0]}, got no such setting; add it.")
         return value
 
+    def wholes(self, *names: str) -> tuple[int, ...]:
+        """Whole numbers that must be stated."""
+        return tuple(int(self.required(name)) for name in names)
+
     def length(self, *names: str) -> float:
         """The first of the settings that is stated.  Raises DataError unless it is > 0."""
         value = self.required(*names)
@@ -64,16 +69,26 @@ class Settings:
 
 
 def settings_of(
-    path: Path, content: Content, kind: str, suffix: str, sections: tuple[str, ...]
+    path: Path,
+    content: Content,
+    options: ReadOptions,
+    kind: str,
+    suffix: str,
+    sections: tuple[str, ...],
 ) -> Settings | None:
     """The settings in a file of a kind of content, or in the only one of a folder.
 
+    None for others, and if the options name a group.
     suffix: of such files, which tells which files of a folder are opened.
     sections: those that are read; None for a file without the last one of them.
     Raises DataError for a damaged file, and for a folder of several."""
+    if options.group is not None:
+        return None
     if content.kind == FOLDER:
         named = (each for each in members(path) if each.suffix.lower() == suffix and each.is_file())
-        inside = [settings_of(each, content_of(each), kind, suffix, sections) for each in named]
+        inside = [
+            settings_of(each, content_of(each), options, kind, suffix, sections) for each in named
+        ]
         found = [each for each in inside if each is not None]
         if len(found) > 1:
             have = ", ".join(each.path.name for each in found[:4])
@@ -112,7 +127,7 @@ def _parsed(path: Path, sections: tuple[str, ...]) -> Settings | None:
 
 
 def projections_of(
-    settings: Settings, folder: Path, prefix: str, shape: tuple[int, int, int]
+    settings: Settings, folder: Path, prefix: str, shape: tuple[int, ...]
 ) -> tuple[Frames, ImageSeries]:
     """The images whose names are a prefix and a number, or the only series of as many images.
 

@@ -30,16 +30,14 @@ def read(path: Path, content: Content, options: ReadOptions) -> ScanReading | No
     """The scan of such a file, or of a folder that holds one; None for others.
 
     Raises DataError for what lacks or contradicts itself."""
-    if options.group is not None:
-        return None
-    settings = settings_of(path, content, SETTINGS, SUFFIX, SECTIONS)
+    settings = settings_of(path, content, options, SETTINGS, SUFFIX, SECTIONS)
     if settings is None or settings.number("Object to Source (mm)") is None:
         return None
-    views, rows, columns = (
-        int(settings.required(f"Number of {name}")) for name in ("Files", "Rows", "Columns")
+    shape = views, rows, _ = settings.wholes(
+        "Number of Files", "Number of Rows", "Number of Columns"
     )
     projections, series = projections_of(
-        settings, settings.path.parent, settings.text("Filename Prefix"), (views, rows, columns)
+        settings, settings.path.parent, settings.text("Filename Prefix"), shape
     )
     first, step = (
         settings.number("Scanning Start Angle") or 0.0,

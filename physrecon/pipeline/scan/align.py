@@ -47,11 +47,18 @@ def align_scan(
         given = with_center(task.job, scan, messages, task.axis if job.center == "auto" else None)
         given = with_rotation(given, scan, messages, {})
         geometry = ScanTask(given, scan).geometry.with_center(float(given.center))
-        _require_memory(job, geometry, finest)
+        _require_memory(job, geometry, finest, ScanTask(given, scan).width)
         data, repairs = measure(given, scan, slice(0, scan.shape[1]))
         for sentence in repairs.sentences():
             messages.note(sentence)
-        found = find_alignment(data.line_integrals, geometry, free, reach, finest)
+        with messages.watched(), messages.progress("align", 1, "scan", every=False) as shown:
+            shown.describe(f"alignment by {', '.join(free)}", may_end=True)
+            step = shown.within(1)
+            found = find_alignment(
+                data.line_integrals, geometry, free, reach, finest, ScanTask(given, scan).width,
+                lambda part, text: step(part, text, None),
+            )  # fmt: skip
+            shown.advance(1)
         _say(found, free, messages)
         table = shifts_path(path)
         if "shifts" in free:
@@ -60,6 +67,9 @@ def align_scan(
         made = _job(job, given, found, free, path)
         with replacing(path) as temporary:
             temporary.write_text(made.to_toml(given=True), encoding="utf-8")
+    facts = {"input": job.input, "output": path, **_facts(found, free)}
+    facts["shifts_file"] = table if "shifts" in free else None
+    messages.record("alignment", facts | {"warnings": messages.warned})
     messages.result(f"{path}: the job with this geometry; reconstruct by `physrecon run {path}`")
 
 
@@ -68,8 +78,8 @@ def shifts_path(path: Path) -> Path:
     return path.with_suffix(".shifts.txt")
 
 
-def _require_memory(job: ScanJob, geometry: Any, finest: int) -> None:
-    voxels, pixels = np.prod(geometry.default_grid().shape), np.prod(geometry.shape)
+def _require_memory(job: ScanJob, geometry: Any, finest: int, width: int) -> None:
+    voxels, pixels = np.prod(geometry.default_grid(width).shape), np.prod(geometry.shape)
     need = 4 * (PROJECTIONS * pixels / finest**2 + VOLUMES * voxels / finest**3 + pixels)
     budget = job.memory or default_budget(job)
     if need > budget:
@@ -98,6 +108,22 @@ def _say(found: Alignment, free: tuple[str, ...], messages: Messages) -> None:
     messages.result(f"residual: {before:.3g} before, {after:.3g} after, of ‖y‖ in large pixels")
     for note in found.notes:
         messages.note(note)
+
+
+def _facts(found: Alignment, free: tuple[str, ...]) -> dict[str, Any]:
+    scan, numbers = found.scan, [name for name in free if name != "shifts"]
+    columns = np.asarray(scan.shifts)[..., (0, 2)] / scan.column_pitch
+    rms = np.sqrt((columns**2).mean(axis=0)) if "shifts" in free else None
+    return {
+        "values": {name: float(getattr(scan, name)) for name in numbers},
+        "uncertainties": {name: float(found.errors[name][0]) for name in numbers},
+        "angle_unit": scan.angle_unit,
+        "shifts": rms,
+        "shifts_uncertainties": None
+        if rms is None
+        else (found.errors["shifts"][[0, 2]] / scan.column_pitch),
+        "residuals": found.residual,
+    }
 
 
 def _digits(error: float) -> int:

@@ -30,11 +30,14 @@ def scan_warnings(job: ScanJob, scan: Scan) -> list[str]:
     Raises ArgumentError or DataError if it cannot be right."""
     if job.center != "auto":
         check_center("center", float(job.center), scan.shape[2])
-    return [*angle_warnings(scan.angles, scan.angle_unit), *_kind_warnings(job, scan)]
+    direct = "fbp" if scan.beam_kind == "parallel" else "fdk"
+    return [*angle_warnings(scan.angles, scan.angle_unit, direct), *_kind_warnings(job, scan)]
 
 
-def angle_warnings(angles: NDArray[np.float64], unit: str) -> list[str]:
-    """Warnings about the angles: a span that does not fit their unit, or a single direction."""
+def angle_warnings(angles: NDArray[np.float64], unit: str, direct: str = "fbp") -> list[str]:
+    """Warnings about the angles: a span that does not fit their unit, or a single direction.
+
+    direct: the method of filtered backprojection for the beam."""
     views, span = len(angles), float(np.ptp(angles))
     spans = (span, span * views / max(views - 1, 1))  # with the end of the range, and without it
     found = []
@@ -64,8 +67,8 @@ def angle_warnings(angles: NDArray[np.float64], unit: str) -> list[str]:
         elif missing and (views > FEW or missing > HALF_MISSING):
             found.append(
                 f"angles: a wedge of {missing:.3g}° is missing, no view looks between "
-                f"{ends[0]:.4g}° and {ends[1]:.4g}°; edges along it are blurred, and values of fbp "
-                "are right on average only"
+                f"{ends[0]:.4g}° and {ends[1]:.4g}°; edges along it are blurred, and values of "
+                f"{direct} are right on average only"
             )
     return found
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from physrecon.errors import ArgumentError
@@ -9,9 +11,16 @@ from physrecon.geometry.cone_beam import ConeBeam
 from physrecon.geometry.fan_beam import FanBeam
 from physrecon.geometry.parallel_beam import ParallelBeam
 from physrecon.io import Scan
+from physrecon.io.scans.setup import SENSES
 from physrecon.jobs.scan_job import ScanJob
 from physrecon.pipeline.scan.measure import Array, corrected
-from physrecon.preprocess.geometry_doctor import MIRROR_Z, Diagnosis, check_geometry, transposed
+from physrecon.preprocess.geometry_doctor import (
+    MIRROR_Z,
+    OTHER_SENSE,
+    Diagnosis,
+    check_geometry,
+    transposed,
+)
 from physrecon.preprocess.small_rows import as_fan, middle_row
 
 FRAMES = 16  # of the views, read whole to tell whether rows are columns
@@ -40,4 +49,10 @@ def diagnose(job: ScanJob, scan: Scan) -> Diagnosis:
         if isinstance(geometry, ParallelBeam)
         else as_fan(geometry)
     )
-    return check_geometry(y, one, center)
+    found = check_geometry(y, one, center)
+    other = SENSES[scan.setup.rotation in (None, SENSES[0])]
+    faults = tuple(
+        replace(fault, mend=fault.mend.replace(OTHER_SENSE, f"--rotation {other}"))
+        for fault in found.faults
+    )
+    return replace(found, faults=faults)

@@ -36,13 +36,13 @@ class SlabData:
         """Line integrals or counts, whichever is present."""
         return self.line_integrals if self.counts is None else self.counts
 
-    def row(self, at: int) -> SlabData:
-        """A copy of the data of one row."""
+    def part(self, rows: slice) -> SlabData:
+        """A copy of the data of some rows."""
 
-        def one(a: Any) -> Any:
-            return a if a is None else np.array(a if a.shape[-2] == 1 else a[..., at : at + 1, :])
+        def some(a: Any) -> Any:
+            return a if a is None else np.array(a if a.shape[-2] == 1 else a[..., rows, :])
 
-        return SlabData(*map(one, vars(self).values()))
+        return SlabData(*map(some, vars(self).values()))
 
     def to(self, device: str) -> SlabData:
         moved = (None if a is None else arrays.to_device(a, device) for a in vars(self).values())

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter
 
+from physrecon.geometry.fan_beam import FanBeam
 from physrecon.geometry.parallel_beam import ParallelBeam
 
 Array = NDArray[np.float64]
@@ -29,7 +30,7 @@ REACH = 1.2  # their distance from the axis, in half widths of the slice
 
 
 def scan_patterns(
-    p: Array, columns: list[int], scan: ParallelBeam, width: int, cut_off: bool
+    p: Array, columns: list[int], scan: ParallelBeam | FanBeam, width: int, cut_off: bool
 ) -> dict[str, Array]:
     """cause → patterns (k, views, columns).
 
@@ -120,11 +121,28 @@ def amounts(sizes: Mapping[str, Array], columns: list[int]) -> dict[str, str]:
     }
 
 
-def shadows(scan: ParallelBeam, width: int) -> Array:
-    """The line integrals (SOURCES, views, columns) of discs in a ring around the slice."""
-    u = (np.arange(scan.shape[2]) - float(scan.center or 0))[None]
+def lines(scan: ParallelBeam | FanBeam) -> tuple[Array, Array]:
+    """(angle [rad], distance from the axis [length]) of the rays of a row, (views, columns).
+
+    A ray at angle γ of a fan at angle β is that of a parallel beam at β - γ, source_origin · sin γ
+    from the axis."""
+    u = (np.arange(scan.shape[2]) - float(scan.center or 0)) * scan.column_pitch
+    if isinstance(scan, ParallelBeam):
+        fan, away = np.zeros_like(u), u
+    else:
+        far = scan.source_detector
+        fan = u / far if scan.bend else np.arctan2(u, far)
+        away = scan.source_origin * np.sin(fan)
+    return scan.radians[:, None] - fan, np.broadcast_to(away, scan.shape[::2])
+
+
+def shadows(scan: ParallelBeam | FanBeam, width: int) -> Array:
+    """The line integrals (SOURCES, views, columns) of discs in a ring around the slice.
+
+    width: of the slice, in the unit of length of the scan."""
+    angles, distances = lines(scan)
     far = REACH * width / 2
     radius = np.pi * far / SOURCES
     turns = 2 * np.pi * np.arange(SOURCES)[:, None, None] / SOURCES
-    away = u - far * np.cos(turns - scan.radians[:, None])
+    away = distances - far * np.cos(turns - angles)
     return 2 * np.sqrt(np.maximum(radius**2 - away**2, 0))

@@ -10,23 +10,15 @@ from __future__ import annotations
 from copy import copy
 from dataclasses import replace
 
-import numpy as np
-
 from physrecon.geometry.cone_beam import ConeBeam
 from physrecon.geometry.fan_beam import FanBeam
 from physrecon.io import Scan
 from physrecon.io.scans.setup import SENSES
 from physrecon.jobs.scan_job import ScanJob
 from physrecon.jobs.settings import GeometrySettings
-from physrecon.likelihoods import LeastSquares
-from physrecon.operators.projection.projector import Projector
 from physrecon.pipeline.messages import Messages
 from physrecon.pipeline.scan.measure import Array, corrected
-from physrecon.preprocess.small_rows import as_fan, middle_row
-from physrecon.priors import NonNegative
-from physrecon.problem import Problem
-from physrecon.solvers import Stop, solve
-from physrecon.solvers.fista import FISTA
+from physrecon.preprocess.small_rows import SmallRow, as_fan, middle_row
 
 COLUMNS, VIEWS = 112, 64  # at most; more are averaged, or left out
 # Few iterations tell the senses of a full turn apart; of a quarter they take more.
@@ -77,22 +69,9 @@ def with_rotation(job: ScanJob, scan: Scan, messages: Messages, facts: dict[str,
 
 def residuals_of(y: Array, fan: FanBeam, iterations: int) -> dict[str, float]:
     """sense → ‖Ax − y‖ / ‖y‖ of the best slice x >= 0 of one row (views, 1, columns)."""
-    together, step = -(-y.shape[2] // COLUMNS), -(-y.shape[0] // VIEWS)
-    columns = y.shape[2] // together
-    some = y[::step, :, : columns * together]
-    small = some.reshape(*some.shape[:2], columns, together).mean(-1, dtype=np.float32)
-    found = {}
-    for sense, sign in zip(SENSES, (1, -1), strict=True):
-        scan = replace(
-            fan[::step],
-            angles=sign * fan.radians[::step],
-            angle_unit="rad",
-            detector_shape=(1, columns),
-            pixel_size=(fan.row_pitch, fan.column_pitch * together),
-            center=(float(fan.center or 0) + 0.5) / together - 0.5,
-        )
-        f = LeastSquares(Projector(scan), np.ascontiguousarray(small))
-        x = solve(Problem(f, None, NonNegative()), FISTA(), stop=Stop(iterations)).x
-        r = f.A @ x - f.y
-        found[sense] = float(np.linalg.norm(r) / max(float(np.linalg.norm(small)), 1e-30))
-    return found
+    row = SmallRow.of(y[:, 0], fan, COLUMNS).every(-(-len(y) // VIEWS))
+    center, radians = row.bin_of(float(fan.center or 0)), row.scan.radians
+    return {
+        sense: row.residual(sign * radians, center, iterations)
+        for sense, sign in zip(SENSES, (1, -1), strict=True)
+    }

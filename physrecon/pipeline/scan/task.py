@@ -55,7 +55,7 @@ from physrecon.pipeline.scan.footprint import (
 )
 from physrecon.pipeline.scan.mask import field_of_view, mask_outside
 from physrecon.pipeline.scan.measure import SlabData, measure
-from physrecon.pipeline.scan.model_check import check_row
+from physrecon.pipeline.scan.model_check import CheckedRow, check_row, checked_row
 from physrecon.pipeline.scan.problem import Slab, reconstruct, slab_problem
 from physrecon.pipeline.scan.resolve import axis_of, sample, with_center, with_settings
 from physrecon.pipeline.scan.rotation import turned, with_rotation
@@ -273,8 +273,9 @@ class ScanTask:
         geometry = self._with(job).geometry.with_center(float(job.center))
         if job.method in DIRECT and not isinstance(geometry, ParallelBeam):
             messages.note(weighting(geometry, geometry.default_grid(self.width)))
-        if not isinstance(geometry, ParallelBeam):
-            messages.note("check of the model: left out, its causes are those of parallel beams")
+        reason = checked_row(geometry, self.whole_grid)
+        if isinstance(reason, str):
+            messages.note(f"check of the model: left out, as {reason}")
         if job.mask == "circle":
             radius = field_of_view(geometry)
             unit = printed(self.scan.length_unit)
@@ -316,21 +317,33 @@ class ScanTask:
     def make(self, footprint: Footprint, piece: Piece, work: PieceWork) -> Outcome:
         job, part, slab = self.job, piece.place, self.slab(piece.place)
         data, repairs = self.measure(slab)
-        at = (self.rows.stop - self.rows.start) // 2 - part.start  # the row that is checked
-        checks = isinstance(slab.scan, ParallelBeam) and 0 <= at < part.stop - part.start
-        row = data.row(at) if checks else None
+        one = self._checked_row(slab)
+        if one and slab.scan.separable:
+            first = slab.rows.start
+            rows = data.part(slice(one.rows.start - first, one.rows.stop - first))
+        elif one:
+            rows, _ = measure(job, self.scan, one.rows)
         volume, reason = reconstruct(job, data, slab, self.grid.shape[0], work)
         facts = {}
-        if row is not None and isinstance(slab.scan, ParallelBeam):
+        if one:
             work.progress(None, "checking the model")
-            one = slice(at + part.start, at + part.start + 1)
-            scan, grid = slab.scan.part(one), self.grid.part(one)
-            checked = check_row(row, volume[at : at + 1], scan, grid, self._mended)
-            facts = facts_of(job, checked, f"row {self.rows.start + at + part.start}")
+            at = one.place - part.start
+            # a cone's is between slices, or beside those to reconstruct
+            x = volume[at : at + 1] if slab.scan.separable else None
+            checked = check_row(rows, x, one, self._mended)
+            facts = facts_of(job, checked, one.words(self.rows.start))
         if job.mask == "circle":
             mask_outside(volume, self.grid.part(part), field_of_view(slab.scan))
         repairs = replace(repairs, no_darks=False)  # the notes state it
         return Outcome(volume, reason, repairs, facts=facts)
+
+    def _checked_row(self, slab: Slab) -> CheckedRow | None:
+        """The row that is checked with this slab, if it is."""
+        found = checked_row(slab.scan, self.whole_grid)
+        if isinstance(found, str):
+            return None
+        place = min(max(found.place, self.slices.start), self.slices.stop - 1)
+        return found if slab.part.start <= place < slab.part.stop else None
 
     @property
     def _mended(self) -> list[str]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import physrecon as pr
-from physrecon.pipeline.scan.patterns import axis_shift, scan_patterns, shadows
+from physrecon.pipeline.scan.patterns import axis_shift, lines, scan_patterns, shadows
 from physrecon.pipeline.scan.row_fit import RowFit, _Preconditioner
 
 VIEWS, COLUMNS, CENTER = 60, 48, 24.6
@@ -88,3 +88,47 @@ def test_shadows_are_chords_of_discs_outside():
     assert radians[VIEWS // 2] == pytest.approx(np.pi / 2)
     u = np.arange(COLUMNS) - CENTER
     assert middle == pytest.approx(2 * np.sqrt(np.maximum(radius**2 - u**2, 0)))
+
+
+def fan(**more):
+    return pr.FanBeam(
+        np.arange(60) * 6.0, (1, COLUMNS), angle_unit="deg", pixel_size=2, center=CENTER,
+        source_origin=70, source_detector=140, **more,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("detector", ["flat", "curved"])
+def test_lines_of_a_fan_are_those_of_its_rays(detector):
+    """The source and the pixel lie on the line x cos a + y sin a = d."""
+    scan = fan(detector=detector)
+    angles, away = lines(scan)
+    rays, u = scan.rays(), 7
+    source, pixel = rays.source, rays.points([0], [u])[:, 0, 0]
+    for point in (source, pixel):
+        found = point[:, 2] * np.cos(angles[:, u]) + point[:, 1] * np.sin(angles[:, u])
+        assert found == pytest.approx(away[:, u], abs=1e-9)
+
+
+def test_a_slice_explains_a_fan_and_no_other_axis():
+    scan = fan()
+    angles, away = lines(scan)
+    off = away - 3 * np.cos(angles) + 4 * np.sin(angles)
+    y = 0.1 * np.sqrt(np.maximum(12.0**2 - off**2, 0))[:, None].astype(np.float32)
+    squares = []
+    for center in (CENTER, CENTER + 1):
+        rows = RowFit(scan.with_center(center), np.exp(-y), COLUMNS)
+        squares.append(float((rows.unexplained(rows.start(y)) ** 2).sum()))
+    assert squares[0] < 5e-4 * float((y**2).sum()) and squares[1] > 20 * squares[0]
+
+
+def test_a_row_thickens_along_its_rays_as_it_does_about_a_small_body():
+    """A bend at one depth d behind the axis counts (1 + d / 70)² - 1."""
+    scan = fan()
+    rows = RowFit(scan, np.ones(scan.shape, np.float32), COLUMNS)
+    grid = rows.grid(scan)
+    at = grid.axis(1)
+    x = np.exp(-((at[:, None] - 6) ** 2 + (at - 9) ** 2) / 8)[None].astype(np.float32)
+    bend = pr.Projector(scan, grid) @ x
+    depth = (6 * np.cos(scan.radians) - 9 * np.sin(scan.radians))[:, None, None]
+    expected = bend * ((1 + depth / 70) ** 2 - 1)
+    assert np.linalg.norm(rows.thickness(bend) - expected) < 0.3 * np.linalg.norm(expected)
