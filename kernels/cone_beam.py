@@ -45,9 +45,9 @@ def _lay(view, less, fan, detector, course):
     course[STEP], course[GROWTH] = up - a * growth, growth
 
 
-@cpu
+@inner  # the threads would save milliseconds, and cost seconds to compile
 def _courses_cpu(table, fans, detector, courses):
-    for v in prange(len(table)):
+    for v in range(len(table)):
         for u in range(len(fans)):
             _lay(table[v], fans[u, 0], fans[u, 1], detector, courses[v, u])
 
