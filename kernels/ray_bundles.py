@@ -33,9 +33,9 @@ LESS, FAN, MAJOR, SPARE, FACE = range(0, 40, 8)
 # where those of one axis keep their places at plane 0, steps from plane to plane, first planes and
 # those after the last,
 AT_B, AT_C, LEAN_B, LEAN_C, FIRST, LAST, COURSE = range(0, 56, 8)
-# and where the planes that one of them crosses, those where all of them lie between voxels, and
-# whether all go there from the source.
-AXIS, BEGIN, END, ENTER, LEAVE, WHOLE, PLANES = range(7)
+# and where the planes that one of them crosses, those where all of them lie between voxels, whether
+# all go there from the source, and whether they stay in the only slice there is.
+AXIS, BEGIN, END, ENTER, LEAVE, WHOLE, FLAT, PLANES = range(8)
 
 
 @inlined
@@ -127,10 +127,15 @@ def lay(axis, view, row, detector, pitch, low, high, faces, n, courses, planes, 
     begin, end = where_less(begin, end, begin, alone(float(a1))), where_less(begin, end, end, none)
     begin = max(np.floor(_least(begin, faces)), float(a0))
     end = max(min(np.ceil(_most(end, faces)) + 1.0, float(a1)), begin)
+    slices = high[0] - low[0]
+    strays = max(_most(size(at_b), faces), (a1 - a0) * _most(size(lean_b), faces))
+    flat = axis > 0 and slices == 1 and strays < NEAR * NEAR
     enter, leave = end, end
-    if min(b1 - b0, c1 - c0) > 1:
-        one, two = _between(at_b, lean_b, b0 + NEAR, b1 - 1 - NEAR)
+    if (flat or b1 - b0 > 1) and c1 - c0 > 1:
         three, four = _between(at_c, lean_c, c0 + NEAR, c1 - 1 - NEAR)
+        one, two = three, four
+        if not flat:
+            one, two = _between(at_b, lean_b, b0 + NEAR, b1 - 1 - NEAR)
         after = np.ceil(_most(larger(larger(one, three), first), faces))
         before = np.floor(_least(smaller(smaller(two, four), last - 1.0), faces)) + 1.0
         if after < before:
@@ -142,6 +147,7 @@ def lay(axis, view, row, detector, pitch, low, high, faces, n, courses, planes, 
         where_equal(major, own, first, alone(begin)),
         where_equal(major, own, last, alone(end)),
     )
+    there[FLAT] = flat
     there[WHOLE] = _most(early, faces) <= begin and _least(late, faces) >= end
 
 

@@ -49,6 +49,7 @@ from physrecon.kernels.ray_bundles import (
     END,
     ENTER,
     FACE,
+    FLAT,
     LANES,
     LEAVE,
     PLANES,
@@ -95,8 +96,20 @@ def _edge_sums(numbers, extent, steps, first, last, course, sums):
 
 
 @inlined
-def _inner_sums(adjacent, numbers, steps, top, first, last, course, sums):
-    """The same where all of them lie between voxels; adjacent: the neighbours along c."""
+def _blend(adjacent, numbers, at, o, step, share):
+    """What lies at o after number `at`, and what lies a step further, blended."""
+    if adjacent:
+        one, two = neighbours(numbers, at, o)
+    else:
+        one, two = gathered(numbers, at, o), gathered(numbers, at + step, o)
+    return fused(share, two - one, one)
+
+
+@inlined
+def _inner_sums(adjacent, flat, numbers, steps, top, first, last, course, sums):
+    """The same where all of them lie between voxels.
+
+    adjacent: neighbours along c are so in memory · flat: the rays stay in one slice, along b."""
     sa, sb, sc = steps
     wholes, rests, leans = begin(top, course, numbers)
     start = steady(fused(wholes[0], alone(float(sb)), wholes[1] * float(sc)))
@@ -104,19 +117,18 @@ def _inner_sums(adjacent, numbers, steps, top, first, last, course, sums):
     stride_b, stride_c = spread(LANES, i4(sb)), spread(LANES, i4(sc))
     for plane in range(first, last):
         p, at = spread(LANES, number(plane - top)), plane * sa
-        b, c = fused(p, leans[0], rests[0]), fused(p, leans[1], rests[1])
-        i, k = floored(b), floored(c)
-        d, e = b - i, c - k
-        if adjacent:
-            o = start + wide(whole(i) * stride_b + whole(k))
-            one, two = neighbours(numbers, at, o)
-            three, four = neighbours(numbers, at + sb, o)
+        c = fused(p, leans[1], rests[1])
+        k = floored(c)
+        o, e = whole(k) if adjacent else whole(k) * stride_c, c - k
+        if flat:
+            total = total + _blend(adjacent, numbers, at, start + wide(o), sc, e)
         else:
-            o = start + wide(whole(i) * stride_b + whole(k) * stride_c)
-            one, two = gathered(numbers, at, o), gathered(numbers, at + sc, o)
-            three, four = gathered(numbers, at + sb, o), gathered(numbers, at + sb + sc, o)
-        near, far = fused(e, two - one, one), fused(e, four - three, three)
-        total = total + fused(d, far - near, near)
+            b = fused(p, leans[0], rests[0])
+            i = floored(b)
+            o, d = start + wide(o + whole(i) * stride_b), b - i
+            near = _blend(adjacent, numbers, at, o, sc, e)
+            far = _blend(adjacent, numbers, at + sb, o, sc, e)
+            total = total + fused(d, far - near, near)
     put(sums, 0, total)
 
 
@@ -124,13 +136,18 @@ def _inner_sums(adjacent, numbers, steps, top, first, last, course, sums):
 def _cross(axis, numbers, steps, top, bottom, count, planes, courses, sums):
     """sums += what all bundles see between voxels on the planes top:bottom of an axis."""
     for n in range(count):
-        there = planes[n]
+        there, some = planes[n], (courses[n], sums[n])
         first, last = max(there[ENTER], top), min(there[LEAVE], bottom)
         if there[AXIS] == axis and first < last:
-            if axis == 2:
-                _inner_sums(False, numbers, steps, top, first, last, courses[n], sums[n])
+            part = numbers, steps, top, first, last
+            if axis == 2 and there[FLAT]:
+                _inner_sums(False, True, *part, *some)
+            elif axis == 2:
+                _inner_sums(False, False, *part, *some)
+            elif there[FLAT]:
+                _inner_sums(True, True, *part, *some)
             else:
-                _inner_sums(True, numbers, steps, top, first, last, courses[n], sums[n])
+                _inner_sums(True, False, *part, *some)
 
 
 @inner
@@ -178,33 +195,40 @@ def _project_cpu(table, fans, detector, pitch, volume, sino):
 
 
 @inlined
-def _spread(whole_bundle, values, sizes, places, steps, top, first, last, course, sums):
+def _spread(alike, flat, values, sizes, places, steps, top, first, last, course, sums):
     """Adds what the rays of a bundle give to the planes first:last, counted from `top`.
 
-    sizes: voxels of a block along b and c · places: of its first voxel, and of that in sums ·
-    whole_bundle: all rays cross all planes; else those that are not `present` give nothing."""
+    alike: all rays cross all planes; else those that are not `present` give nothing · flat: they
+    stay in one slice · sizes: voxels of a block along b and c · places: of its first voxel, and of
+    that in sums."""
     (a0, b0, c0), origin = places
     sa, sb, _ = steps
-    rests, shares, leans = begin(top, course, sums)
+    wholes, rests, leans = begin(top, course, sums)
     value, number = vector(LANES, values, 0), sums.dtype.type
-    before_b = rounded(sums, rests[0] - float(b0))
-    before_c = rounded(sums, rests[1] - float(c0))
+    before_b = rounded(sums, wholes[0] - float(b0))
+    before_c = rounded(sums, wholes[1] - float(c0))
     stride, low = spread(LANES, i4(sb)), spread(LANES, number(-EDGE))
     high_b, high_c = spread(LANES, number(sizes[0])), spread(LANES, number(sizes[1]))
     for plane in range(first, last):
         p, at = spread(LANES, number(plane - top)), origin + (plane - a0) * sa
-        b, c = fused(p, leans[0], shares[0]), fused(p, leans[1], shares[1])
-        i, k = floored(b), floored(c)
-        d, e = b - i, c - k
-        given = value if whole_bundle else present(plane, course, sums) * value
-        far = d * given
-        near = given - far
-        two, four = e * near, e * far
-        i = larger(smaller(i + before_b, high_b), low)  # others give to the edge
-        k = larger(smaller(k + before_c, high_c), low)
-        o = wide(whole(i) * stride + whole(k))
-        add_neighbours(sums, at, o, near - two, two)
-        add_neighbours(sums, at + sb, o, far - four, four)
+        given = value if alike else present(plane, course, sums) * value
+        c = fused(p, leans[1], rests[1])
+        k = floored(c)
+        e = c - k
+        k = larger(smaller(k + before_c, high_c), low)  # others give to the edge
+        if flat:
+            two = e * given
+            add_neighbours(sums, at, wide(whole(k)), given - two, two)
+        else:
+            b = fused(p, leans[0], rests[0])
+            i = floored(b)
+            far = (b - i) * given
+            near = given - far
+            two, four = e * near, e * far
+            i = larger(smaller(i + before_b, high_b), low)
+            o = wide(whole(i) * stride + whole(k))
+            add_neighbours(sums, at, o, near - two, two)
+            add_neighbours(sums, at + sb, o, far - four, four)
 
 
 @inner
@@ -215,10 +239,13 @@ def _spread_bundle(axis, low, high, steps, planes, values, course, sums):
     places = first, EDGE * (steps[0] + steps[1] + steps[2])
     for top in range(planes[BEGIN] // STRIP * STRIP, planes[END], STRIP):
         begin, end = max(top, planes[BEGIN]), min(top + STRIP, planes[END])
-        if planes[WHOLE]:
-            _spread(True, values, sizes, places, steps, top, begin, end, course, sums)
+        part = values, sizes, places, steps, top, begin, end, course, sums
+        if not planes[WHOLE]:
+            _spread(False, False, *part)
+        elif planes[FLAT]:
+            _spread(True, True, *part)
         else:
-            _spread(False, values, sizes, places, steps, top, begin, end, course, sums)
+            _spread(True, False, *part)
 
 
 @inner

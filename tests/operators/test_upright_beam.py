@@ -51,7 +51,7 @@ CASES = {
     "fine rows": (cone(rows=80), pr.Grid((4, 11, 11), (4.0, 1, 1))),
     "flat voxels": (cone(), pr.Grid((9, 7, 12), (1.3, 2.0, 0.9))),
     "one line of voxels": (cone(), pr.Grid((17, 1, 1))),
-    "one slice": (cone(), pr.Grid((1, 9, 9))),
+    "two slices": (cone(), pr.Grid((2, 9, 9))),
     "wider than a tile": (cone(columns=50, angles=[3.0, 48.0, 93.0]), pr.Grid((3, 37, 41))),
     "helix": (
         pr.HelicalCone(
@@ -186,6 +186,7 @@ NOT_UPRIGHT = {
     "source in the grid": (cone(far=5.0), CUBE),
     "rows very far apart": (cone(rows=3), pr.Grid((170, 7, 7), (0.1, 1, 1))),
     "no view": (cone(angles=[]), CUBE),
+    "one slice": (cone(), pr.Grid((1, 9, 9))),
 }
 
 

@@ -39,8 +39,9 @@ SKEW, PERIOD = 96, 1024  # numbers by which rows of lines pass a multiple of a p
 def suits(
     table: NDArray[Any], fans: NDArray[Any], detector: Detector, shape: tuple[int, ...], rows: int
 ) -> bool:
-    """Whether `UprightLines` takes these views of a grid of this shape."""
-    if not suits_fans(table, fans, detector, shape) or not rows:
+    """Whether `UprightLines` takes these views of a grid of this shape: one slice fills no
+    register."""
+    if not suits_fans(table, fans, detector, shape) or shape[0] == 1 or not rows:
         return False
     _, steps = _depths(table, detector, shape)
     aside = np.abs(table[:, ROW + 1 : ROW + 3]).max() * rows
