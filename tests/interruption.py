@@ -55,8 +55,8 @@ class Steps(NoMessages):
         with super().progress(*args) as progress:
             partial = progress.partial
 
-            def counted(part, text="", end=1.0):
-                partial(part, text, end)
+            def counted(part, text="", *more):
+                partial(part, text, *more)
                 if "iteration" in text or "weight" in text:
                     self.steps.append(text)
                     if len(self.steps) == self.signal_after:

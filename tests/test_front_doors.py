@@ -25,7 +25,7 @@ SENTENCES = {
     "A and y": (lambda: pr.solve(A, Y), r"pr\.Problem\(pr\.LeastSquares\(A, y\)\)"),
     "likelihood": (lambda: pr.iterate(F, pr.SIRT()), r"wrap it in pr\.Problem\(f\)"),
     "stop": (lambda: pr.solve(PROBLEM, pr.PDHG(), stop=10), r"write pr\.Stop\(iterations=10\)"),
-    "angles": (lambda: pr.fbp(Y, np.arange(4)), r"expected a pr\.ParallelBeam, got ndarray of int"),
+    "angles": (lambda: pr.fbp(Y, np.arange(4)), r"pr\.TiltedBeam, got ndarray of int"),
     "list": (lambda: A @ [[1.0]], r"convert it with np\.asarray\(x, np\.float32\)"),
     "integers": (lambda: A @ np.ones(A.in_shape, int), r"int64; convert it with \.astype"),
     "integer data": (lambda: pr.fbp(Y.astype(int), SCAN), r"int64; convert it with \.astype"),
