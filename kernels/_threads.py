@@ -18,6 +18,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from llvmlite import binding, ir
+from numba import get_num_threads
 from numba.core.cgutils import for_range
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
@@ -31,6 +32,13 @@ _forked = ctypes.c_int32(0)
 _free: AbstractContextManager[Any] = nullcontext()
 _one_at_a_time = threading.RLock()
 _library: Any = None  # the code of `_launcher`, which must stay in memory
+
+
+def share(count: int, most: int) -> int:
+    """How many of `count` things each thread takes at a time, nearly as many as the others and at
+    most `most`.  Results must not depend on it."""
+    each = -(-count // get_num_threads())
+    return -(-each // -(-each // most)) if each else 1
 
 
 def turn() -> AbstractContextManager[Any]:

@@ -14,11 +14,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import get_num_threads, prange
+from numba import prange
 
 from physrecon.kernels._jit import Twin, cpu, inlined, inner
 from physrecon.kernels._lanes import store, zero
 from physrecon.kernels._lines import LANES, mark, take
+from physrecon.kernels._threads import share
 from physrecon.kernels.ray_courses import FLAT, ROW, below, frame, ray, seen
 
 STRIP = 8  # planes of voxels
@@ -191,6 +192,5 @@ views that one thread takes at a time."""
 
 
 def views_per_chunk(views: int) -> int:
-    """Views that one thread projects at a time.  The projections do not depend on it."""
-    share = -(-views // get_num_threads())
-    return -(-share // -(-share // CHUNK)) if share else 1
+    """Views that one thread projects at a time."""
+    return share(views, CHUNK)

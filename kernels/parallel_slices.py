@@ -17,7 +17,7 @@ float32 cannot hold of a place lies where the weight is zero.  Blocks are those 
 from __future__ import annotations
 
 import numpy as np
-from numba import get_num_threads, prange
+from numba import prange
 
 from physrecon.kernels._jit import Twin, cpu, exact
 from physrecon.kernels._lanes import load, store, zero
@@ -34,6 +34,7 @@ from physrecon.kernels._registers import (
     where_above,
 )
 from physrecon.kernels._resample import BITS, ONE, pick, window
+from physrecon.kernels._threads import share
 from physrecon.kernels.slice_blocks import BLOCK, OCTET, PAD, REALS, padded
 
 f4, i4 = np.float32, np.int32
@@ -226,6 +227,5 @@ length of a ray between two lines."""
 
 
 def views_per_chunk(views: int) -> int:
-    """Views that one thread projects at a time.  The projections do not depend on it."""
-    share = -(-views // get_num_threads())
-    return -(-share // -(-share // CHUNK)) if share else 1
+    """Views that one thread projects at a time."""
+    return share(views, CHUNK)
