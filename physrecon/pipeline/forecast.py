@@ -1,7 +1,9 @@
-"""After how many iterations a stopping rule will be met: its measure is continued as a power law.
+"""After how many iterations a stopping rule will be met: its measure is continued by a law.
 
-A measure m that falls like 1/kᵖ meets its bound b at iteration  k (m/b)^(1/p);  p is taken from the
-last half of the iterations.  The slowest slice decides, and the rule that is met first."""
+A measure m that falls like 1/kᵖ meets its bound b at iteration  k (m/b)^(1/p),  one that falls like
+exp(−r k) at  k + ln(m/b) / r;  p and r are taken from the last half of the iterations.  Of the two
+laws the one is taken that would have foretold the present measure better.  The slowest slice
+decides, and the rule that is met first."""
 
 from __future__ import annotations
 
@@ -86,11 +88,28 @@ def _meets(known: list[tuple[int, float]]) -> float:
     if len(known) < 2:
         return math.inf
     k, m = known[-1]
-    before = [(j, n) for j, n in known if 2 * j <= k] or known[:1]
-    j, n = before[-1]
+    j, n = _until(k / 2, known) or known[0]
     if m <= 1:
         return k
     if not (n > m):
         return math.inf
-    power = max(math.log(n / m) / math.log(k / j), LEAST_POWER)
-    return k * m ** (1 / power)
+    fall = math.log(n / m)
+    power = k * m ** (1 / max(fall / math.log(k / j), LEAST_POWER))
+    return k + math.log(m) / fall * (k - j) if _is_exponential(known) else power
+
+
+def _until(k: float, known: list[tuple[int, float]]) -> tuple[int, float] | None:
+    """The last measure of the first k iterations."""
+    return next((pair for pair in reversed(known) if pair[0] <= k), None)
+
+
+def _is_exponential(known: list[tuple[int, float]]) -> bool:
+    """Whether exp(−r k) through two earlier measures foretells the last one better than 1/kᵖ."""
+    k, m = known[-1]
+    first, middle = _until(k / 3, known), _until(2 * k / 3, known)
+    if not (first and middle and first[1] > middle[1]):
+        return False
+    (i, before), (j, n) = first, middle
+    fell, fall = math.log(before / n), math.log(n / m)
+    power = fell * math.log(k / j) / math.log(j / i)
+    return abs(fall - fell * (k - j) / (j - i)) < abs(fall - power)

@@ -118,6 +118,18 @@ def test_a_power_law_is_continued(power):
         assert expected is None if k < 12 else expected == pytest.approx(max(end, k), rel=1e-6)
 
 
+@pytest.mark.parametrize("rate", [0.02, 0.1])
+def test_an_exponential_is_continued(rate):
+    made = pr.Problem(pr.LeastSquares(pr.Identity(2), np.ones(2)))
+    forecast = Forecast(made, pr.Stop(iterations=10**6, rtol=1e-6))
+    state = pr.solve(made, pr.Landweber(), stop=pr.Stop(iterations=1)).state
+    end = np.log(0.1 / 1e-6) / rate
+    for k in range(1, 41):
+        state.iteration, state.change = k, np.array([0.1 * np.exp(-rate * k)])
+        expected = forecast.after(state)
+        assert k < 32 or expected == pytest.approx(end, rel=1e-6)
+
+
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
