@@ -207,6 +207,11 @@ def _checked(y: Any, scan: Any, grid: Any, filter: str, padding: str) -> tuple[A
     for name, value, known in (("filter", filter, FILTERS), ("padding", padding, PADDINGS)):
         if value not in known:
             raise ArgumentError(f"fdk.{name}: expected one of {', '.join(known)}, got {value!r}")
+    if len(inside := _sources_inside(scan, grid)):
+        raise ArgumentError(
+            f"fdk.grid: expected sources outside of the grid, got that of view {inside[0]} inside; "
+            "check source_origin and the sizes of voxels, in one unit"
+        )
     odd = [n for n in ("roll", "pitch", "yaw", "source_offset", "shifts") if np.any(_of(scan, n))]
     if odd:
         raise ArgumentError(
@@ -216,6 +221,16 @@ def _checked(y: Any, scan: Any, grid: Any, filter: str, padding: str) -> tuple[A
     p = vectors.checked("fdk.y (views, rows, columns)", y, scan.shape)
     vectors.check_finite("fdk.y", p)
     return p, grid
+
+
+def _sources_inside(scan: Any, grid: Grid) -> NDArray[np.intp]:
+    """The views whose source stands among the lines of voxels of a grid."""
+    source, within = scan.rays().source, np.ones(len(scan), bool)
+    for axis in (1, 2):
+        places = grid.axis(axis)
+        if len(places):
+            within &= abs(source[:, axis] - places.mean()) < len(places) * grid.pitch[axis] / 2
+    return np.flatnonzero(within)
 
 
 def _of(scan: Any, name: str) -> Any:

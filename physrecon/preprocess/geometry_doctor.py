@@ -171,7 +171,7 @@ class _Doctor:
         )  # fmt: skip
 
     def _best(self, radians: Array) -> tuple[float, float]:
-        return self.row.best(radians[:: self.step])
+        return self.row.best(radians[:: self.step], stated=self.stated)
 
     def _others(self, radians: Array) -> dict[str, Array]:
         """Angles that would be right if a fault were there."""

@@ -20,6 +20,8 @@ Scan = ParallelBeam | FanBeam | ConeBeam
 
 COARSE, FINE = 6, 20  # iterations
 TINY = 1e-12
+ASIDE = 0.17  # of the columns, by which the axis of half an acquisition is off the middle
+FULL = 1.9 * np.pi
 
 
 def middle_row(geometry: Any) -> int:
@@ -77,8 +79,11 @@ class SmallRow:
         """‖Ax - y‖ / ‖y‖ of a slice x >= 0, after some iterations of accelerated SIRT."""
         cancellation_point()
         scan = replace(self.scan, angles=radians, angle_unit="rad", center=center)
-        wide = USUAL_REACH if any(cut_off_edges(self.y)) else 1.0
-        A = Projector(scan, scan.default_grid(int(wide * self.y.shape[1])))
+        wide, width = USUAL_REACH if any(cut_off_edges(self.y)) else 1.0, self.y.shape[1]
+        aside = abs(center - (width - 1) / 2)
+        if aside > ASIDE * width:  # the longer side sees all of the object, in turn
+            wide, width = 1.0, int(width + 2 * aside)
+        A = Projector(scan, scan.default_grid(int(wide * width)))
         y = self.y[:, None]
         rows = A @ np.ones(A.in_shape, np.float32)
         columns = A.T @ np.ones(y.shape, np.float32)
@@ -91,10 +96,13 @@ class SmallRow:
             z, x, t = new + np.float32((t - 1) / after) * (new - x), new, after
         return float(np.linalg.norm(A @ x - y) / max(float(np.linalg.norm(y)), TINY))
 
-    def best(self, radians: Array, center: float | None = None) -> tuple[float, float]:
+    def best(
+        self, radians: Array, center: float | None = None, stated: float | None = None
+    ) -> tuple[float, float]:
         """(residual, center): of the center that explains the views best, from bin to half a bin.
 
-        center: where the search begins; None looks over the middle of the detector."""
+        center: where the search begins; None looks over the middle of the detector, over all of it
+        for a full turn, and where the axis is stated."""
         columns, known = self.y.shape[1], {}
 
         def at(c: float) -> float:
@@ -104,8 +112,10 @@ class SmallRow:
 
         if center is None:
             middle = (columns - 1) / 2
-            steps = np.arange(-3, 4) * columns / 20
-            center, reach = min((float(middle + s) for s in steps), key=at), columns / 40
+            most = 9 if float(np.ptp(radians)) > FULL else 3
+            steps = middle + np.arange(-most, most + 1) * columns / 20
+            tried = [*steps.tolist(), *([] if stated is None else [stated])]
+            center, reach = min(tried, key=at), columns / 40
         else:
             reach = columns / 40
         while reach > 0.25:

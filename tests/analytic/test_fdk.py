@@ -135,3 +135,11 @@ def test_a_far_source_is_a_parallel_beam():
 def test_what_it_cannot_do_is_refused(scan, words):
     with pytest.raises(ArgumentError, match=words):
         pr.fdk(np.zeros(scan.shape, np.float32), scan)
+
+
+def test_a_source_among_the_voxels_is_refused():
+    scan = pr.ConeBeam(
+        np.arange(0, 360, 30), (3, 9), angle_unit="deg", source_origin=3, source_detector=40
+    )
+    with pytest.raises(pr.ArgumentError, match=r"outside of the grid, got that of view 0 inside"):
+        pr.fdk(np.ones(scan.shape, np.float32), scan, pr.Grid((3, 9, 9)))

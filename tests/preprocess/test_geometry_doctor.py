@@ -39,6 +39,15 @@ def names(y, scan, center=None):
     return [fault.name for fault in pr.check_geometry(y, scan, center).faults]
 
 
+@pytest.mark.parametrize("kind", [pr.ParallelBeam, pr.FanBeam, pr.ConeBeam])
+@pytest.mark.parametrize("stated", [None, 9.0])
+def test_half_an_acquisition_is_sound(kind, stated):
+    """The axis is off the middle; views see one half of the object each, in turn."""
+    whole = scan_of(kind, center=38.0)
+    wide = replace(whole, detector_shape=(1, 77))
+    assert not names(views(wide)[:, :, 29:], replace(whole, center=9.0), stated)
+
+
 @pytest.mark.parametrize("kind", [pr.ParallelBeam, pr.FanBeam])
 @pytest.mark.parametrize(
     ("fault", "stated"),

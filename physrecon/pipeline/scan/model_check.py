@@ -266,7 +266,11 @@ class _Row:
         if best == 1:
             return {}, {}
         words = f"their range {best:g} times as large"
-        return {"angles": share}, {"angles": "of the other sense" if best == SENSE else words}
+        return {"angles": share}, {
+            "angles": "of the other sense: give the other --rotation, or none"
+            if best == SENSE
+            else words
+        }
 
     def _square(self, r: Array) -> float:
         return float(np.nansum(self.standard(r) ** 2))

@@ -61,7 +61,10 @@ def with_rotation(job: ScanJob, scan: Scan, messages: Messages, facts: dict[str,
         )
         facts["found_rotation"] = f"{best} (not told by the data: {figures})"
     else:
-        messages.result(f"rotation: {best}, by the residuals of both senses ({figures})")
+        messages.result(
+            f"rotation: {best}, by the residuals of both senses ({figures}); a detector that is "
+            "mirrored looks like the other sense"
+        )
         facts["found_rotation"] = f"{best} (residuals {figures})"
     table = job.geometry or GeometrySettings()
     return job.model_copy(update={"geometry": table.model_copy(update={"rotation": best})})
