@@ -20,11 +20,10 @@ from pathlib import Path
 from typing import Any
 
 import numba
-from numba.core import caching, event
+from numba.core import caching
 
 SOURCES = Path(__file__).parent
 BESIDE = SOURCES / "__pycache__"
-LOADING = "physrecon:load"  # the event of Numba's kind that a compiled kernel is read
 NO_CODE = ("_cache", "_threads")  # modules that no compiled kernel depends on
 
 config: Any = numba.config
@@ -176,8 +175,7 @@ class _Kept:
     def load_overload(self, signature: Any, target: Any) -> Any:
         if _folder()[0] is None:
             return None
-        with event.trigger_event(LOADING):
-            return super().load_overload(signature, target)  # type: ignore[misc]
+        return super().load_overload(signature, target)  # type: ignore[misc]
 
     def save_overload(self, signature: Any, data: Any) -> None:
         folder, reason = _folder()

@@ -54,10 +54,8 @@ class Compiler:
 
 @contextmanager
 def compiler_watched(compiler: Compiler) -> Iterator[None]:
-    """Tell `compiler` what Numba compiles, or reads compiled, within the block."""
+    """Tell `compiler` what Numba compiles within the block."""
     from numba.core import event
-
-    from physrecon.kernels._cache import LOADING
 
     class Compiling(event.Listener):
         def on_start(self, event: Any) -> None:
@@ -66,11 +64,7 @@ def compiler_watched(compiler: Compiler) -> Iterator[None]:
         def on_end(self, event: Any) -> None:
             compiler.stop()
 
-    listener = Compiling()
-    with (
-        event.install_listener("numba:compile", listener),
-        event.install_listener(LOADING, listener),
-    ):
+    with event.install_listener("numba:compile", Compiling()):
         yield
 
 
