@@ -9,10 +9,10 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic
 
 from physrecon.kernels._lanes import Vector
+from physrecon.kernels._registers import joined, shuffled
 
 INDEX = ir.IntType(32)
 STEADY = float(3 << 51)  # float64 has steps of 1 near to it, and counts them in its last bits
@@ -52,20 +52,6 @@ def _pointers(context: Any, builder: Any, array: Any, data: Any, first: Any, pla
     ]
 
 
-def _shuffled(builder: Any, a: Any, b: Any, places: list[int]) -> Any:
-    mask = ir.Constant(ir.VectorType(INDEX, len(places)), places)
-    return builder.shuffle_vector(a, b, mask)
-
-
-def _joined(builder: Any, parts: list[Any]) -> Any:
-    while len(parts) > 1:
-        lanes = list(range(2 * parts[0].type.count))
-        parts = [
-            _shuffled(builder, a, b, lanes) for a, b in zip(parts[::2], parts[1::2], strict=True)
-        ]
-    return parts[0]
-
-
 @intrinsic
 def neighbours(typingctx: Any, numbers: Any, first: Any, places: Any) -> Any:
     """(number at first + place, the next one), for every lane."""
@@ -81,11 +67,11 @@ def neighbours(typingctx: Any, numbers: Any, first: Any, places: Any) -> Any:
             for place in pointers
         ]
         # Quarters of four pairs each, so that even and odd numbers are parted within 128 bits.
-        one = _joined(builder, [pairs[m] for m in range(len(pairs)) if m & 2 == 0])
-        two = _joined(builder, [pairs[m] for m in range(len(pairs)) if m & 2])
+        one = joined(builder, [pairs[m] for m in range(len(pairs)) if m & 2 == 0])
+        two = joined(builder, [pairs[m] for m in range(len(pairs)) if m & 2])
         lanes = range(places.count)
         taken_from = [m // 4 * 4 + m % 2 * 2 + (m & 2) // 2 * places.count for m in lanes]
-        found = [_shuffled(builder, one, two, [m + i for m in taken_from]) for i in (0, 1)]
+        found = [shuffled(builder, one, two, [m + i for m in taken_from]) for i in (0, 1)]
         return context.make_tuple(builder, both, found)
 
     return both(numbers, types.intp, places), generate
@@ -106,22 +92,6 @@ def gathered(typingctx: Any, numbers: Any, first: Any, places: Any) -> Any:
 
 
 @intrinsic
-def foresee(typingctx: Any, numbers: Any, first: Any, places: Any) -> Any:
-    """Ask for what the first and the last lane have at first + place to be brought near; it may lie
-    outside of the array."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        byte = ir.IntType(8).as_pointer()
-        kind = ir.FunctionType(ir.VoidType(), (byte, INDEX, INDEX, INDEX))
-        hint = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        for place in _pointers(context, builder, numbers, *args)[:: places.count - 1]:
-            builder.call(hint, (builder.bitcast(place, byte), INDEX(0), INDEX(3), INDEX(1)))
-        return context.get_dummy_value()
-
-    return types.void(numbers, types.intp, places), generate
-
-
-@intrinsic
 def add_neighbours(
     typingctx: Any, numbers: Any, first: Any, places: Any, near: Any, far: Any
 ) -> Any:
@@ -131,22 +101,9 @@ def add_neighbours(
         element, lanes = context.get_value_type(numbers.dtype), places.count
         pair, align = ir.VectorType(element, 2), context.get_abi_sizeof(element)
         for lane, place in enumerate(_pointers(context, builder, numbers, *args[:3])):
-            more = _shuffled(builder, args[3], args[4], [lane, lane + lanes])
+            more = shuffled(builder, args[3], args[4], [lane, lane + lanes])
             there = builder.bitcast(place, pair.as_pointer())
             builder.store(builder.fadd(builder.load(there, align=align), more), there, align=align)
         return context.get_dummy_value()
 
     return types.void(numbers, types.intp, places, near, far), generate
-
-
-@intrinsic
-def add_gathered(typingctx: Any, numbers: Any, first: Any, places: Any, more: Any) -> Any:
-    """The number at first + place += more, lane by lane."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        for lane, place in enumerate(_pointers(context, builder, numbers, *args[:3])):
-            value = builder.extract_element(args[3], INDEX(lane))
-            builder.store(builder.fadd(builder.load(place), value), place)
-        return context.get_dummy_value()
-
-    return types.void(numbers, types.intp, places, more), generate

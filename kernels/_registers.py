@@ -25,12 +25,26 @@ def lanes_of(rows: Any) -> int:
     return int(rows.dtype.fields["slices"].type.shape[0])
 
 
+def shuffled(builder: Any, a: Any, b: Any, places: list[int]) -> Any:
+    """Elements of two vectors, counted through both, as LLVM's vector."""
+    mask = ir.Constant(ir.VectorType(ir.IntType(32), len(places)), places)
+    return builder.shuffle_vector(a, b, mask)
+
+
+def joined(builder: Any, parts: list[Any]) -> Any:
+    """Vectors of one type, a power of two of them, one after the other."""
+    while len(parts) > 1:
+        lanes = list(range(2 * parts[0].type.count))
+        parts = [
+            shuffled(builder, a, b, lanes) for a, b in zip(parts[::2], parts[1::2], strict=True)
+        ]
+    return parts[0]
+
+
 def _splat(builder: Any, vector: Any, value: Any) -> Any:
-    word = ir.IntType(32)
     undefined = ir.Constant(vector, ir.Undefined)
-    first = builder.insert_element(undefined, value, word(0))
-    everywhere = ir.Constant(ir.VectorType(word, vector.count), [0] * vector.count)
-    return builder.shuffle_vector(first, undefined, everywhere)
+    first = builder.insert_element(undefined, value, ir.IntType(32)(0))
+    return shuffled(builder, first, undefined, [0] * vector.count)
 
 
 @intrinsic

@@ -33,7 +33,7 @@ from numba.core.codegen import get_host_cpu_features
 from numba.extending import intrinsic
 
 from physrecon.kernels._lanes import Vector
-from physrecon.kernels._registers import call, lanes_of
+from physrecon.kernels._registers import call, joined, lanes_of
 
 BITS = 23  # of the fraction of a place: what float32 holds of a number below 2
 ONE = 1 << BITS
@@ -80,7 +80,7 @@ def window(typingctx: Any, rows: Any, numbers: Any, first: Any, last: Any, parts
             for start in args[2:4][: taken.count // length]:
                 at = builder.gep(data, [builder.add(start, ahead)])
                 pieces.append(builder.load(builder.bitcast(at, kind.as_pointer()), align=align))
-            return _joined(builder, *pieces) if len(pieces) > 1 else pieces[0]
+            return joined(builder, pieces)
 
         loaded = [register(part) for part in range(len(parts))]
         return context.make_tuple(builder, registers, loaded)
@@ -139,11 +139,6 @@ def permuted_register(builder: Any, numbers: Any, index: Any) -> Any:
     return call(builder, name, numbers.type, (numbers, index))
 
 
-def _joined(builder: Any, a: Any, b: Any) -> Any:
-    word, lanes = ir.IntType(32), 2 * a.type.count
-    return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(word, lanes), list(range(lanes))))
-
-
 def permuted(builder: Any, low: Any, index: Any, high: Any) -> Any:
     """AVX-512: any element of two registers in one instruction."""
     return call(builder, "llvm.x86.avx512.vpermi2var.ps.512", low.type, (low, index, high))
@@ -187,7 +182,7 @@ def _looked_up(builder: Any, low: Any, index: Any, high: Any) -> Any:
     """Any processor, slowly: any element of two registers, lane by lane."""
     word, lanes = ir.IntType(32), low.type.count
     length = WHOLE if lanes == WHOLE else QUARTER
-    both, result = _joined(builder, low, high), low
+    both, result = joined(builder, [low, high]), low
     for lane in range(lanes):
         i = builder.extract_element(index, word(lane))
         inside, second = builder.and_(i, word(length - 1)), builder.and_(i, word(length))

@@ -96,8 +96,7 @@ def _between(at, lean, low, high):
 def lay(axis, view, row, detector, pitch, low, high, faces, n, courses, planes, lengths):
     """Course n of a bundle through the voxels low:high: of its rays whose major axis is `axis`.
 
-    lengths: between two planes · planes: the inner ones lie within the others, or there are
-    none."""
+    lengths: between two planes · planes: all but the inner ones, see `lay_inside`."""
     a0, b0, c0 = turned(axis, *low)
     a1, b1, c1 = turned(axis, *high)
     kept, major = courses[n], vector(LANES, faces, MAJOR)
@@ -130,25 +129,34 @@ def lay(axis, view, row, detector, pitch, low, high, faces, n, courses, planes, 
     slices = high[0] - low[0]
     strays = max(_most(size(at_b), faces), (a1 - a0) * _most(size(lean_b), faces))
     flat = axis > 0 and slices == 1 and strays < NEAR * NEAR
-    enter, leave = end, end
-    if (flat or b1 - b0 > 1) and c1 - c0 > 1:
-        three, four = _between(at_c, lean_c, c0 + NEAR, c1 - 1 - NEAR)
-        one, two = three, four
-        if not flat:
-            one, two = _between(at_b, lean_b, b0 + NEAR, b1 - 1 - NEAR)
-        after = np.ceil(_most(larger(larger(one, three), first), faces))
-        before = np.floor(_least(smaller(smaller(two, four), last - 1.0), faces)) + 1.0
-        if after < before:
-            enter, leave = after, before
     there = planes[n]
     there[AXIS], there[BEGIN], there[END] = axis, begin, end
-    there[ENTER], there[LEAVE] = enter, leave
     early, late = (
         where_equal(major, own, first, alone(begin)),
         where_equal(major, own, last, alone(end)),
     )
     there[FLAT] = flat
     there[WHOLE] = _most(early, faces) <= begin and _least(late, faces) >= end
+
+
+@inner
+def lay_inside(axis, low, high, faces, course, planes):
+    """Which planes of a course that `lay` has laid lie between voxels for all rays of a bundle."""
+    _, b0, c0 = turned(axis, *low)
+    _, b1, c1 = turned(axis, *high)
+    first, last = vector(LANES, course, FIRST), vector(LANES, course, LAST)
+    planes[ENTER] = planes[LEAVE] = planes[END]
+    if (planes[FLAT] or b1 - b0 > 1) and c1 - c0 > 1:
+        at, lean = vector(LANES, course, AT_C), vector(LANES, course, LEAN_C)
+        three, four = _between(at, lean, c0 + NEAR, c1 - 1 - NEAR)
+        one, two = three, four
+        if not planes[FLAT]:
+            at, lean = vector(LANES, course, AT_B), vector(LANES, course, LEAN_B)
+            one, two = _between(at, lean, b0 + NEAR, b1 - 1 - NEAR)
+        after = np.ceil(_most(larger(larger(one, three), first), faces))
+        before = np.floor(_least(smaller(smaller(two, four), last - 1.0), faces)) + 1.0
+        if after < before:
+            planes[ENTER], planes[LEAVE] = after, before
 
 
 @inlined

@@ -59,6 +59,7 @@ from physrecon.kernels.ray_bundles import (
     face,
     inside,
     lay,
+    lay_inside,
     place,
     present,
 )
@@ -166,6 +167,7 @@ def _project_row(view, fans, row, detector, pitch, shape, voxels, line):
                 lengths,
             )  # fmt: skip
             there, course, total = planes[count], courses[count], sums[count]
+            lay_inside(axis, (0, 0, 0), shape, faces, course, there)
             extent = turned(axis, *shape)
             steps = turned(axis, shape[1] * shape[2], shape[2], 1)
             _edge_sums(voxels, extent, steps, there[BEGIN], there[ENTER], course, total)
