@@ -30,6 +30,7 @@ from physrecon.analytic.view_weights import (
     FULL_TURN,
     angle_weights,
     extension,
+    fan_angles,
     missing_wedge,
     ray_weights,
 )
@@ -250,7 +251,7 @@ def _cosines(scan: Any, fan: bool) -> NDArray[np.float64]:
 def _shares(scan: Any) -> tuple[NDArray[np.float64], NDArray[np.float64], Any]:
     """((views, columns) shares of rays, (views,) angle of each view, `rays` for the ramp)."""
     radians = scan.radians
-    fan = _fan(scan)
+    fan = fan_angles(scan)
     if missing_wedge(radians, FULL_TURN)[0] == 0:
         rays = ray_weights(scan)
         parts = None if rays is None else (np.full(len(radians), 2.0), rays)
@@ -277,14 +278,7 @@ def complete(scan: ConeBeam | FanBeam) -> bool:
         return len(radians) > 0
     covered = float(_from_first(radians).max())
     step = covered / max(len(radians) - 1, 1)
-    return bool(covered + 2 * step >= np.pi + 2 * np.abs(_fan(scan)).max())
-
-
-def _fan(scan: ConeBeam | FanBeam) -> NDArray[np.float64]:
-    """(columns,) angle of each ray to the central one."""
-    across = (np.arange(scan.shape[2]) - float(scan.center or 0)) * scan.column_pitch
-    far = scan.source_detector
-    return np.asarray(across / far if scan.bend else np.arctan2(across, far))
+    return bool(covered + 2 * step >= np.pi + 2 * np.abs(fan_angles(scan)).max())
 
 
 def _from_first(radians: NDArray[np.float64]) -> NDArray[np.float64]:

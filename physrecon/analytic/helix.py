@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from physrecon.analytic.view_weights import FULL_TURN
+from physrecon.analytic.view_weights import FULL_TURN, fan_angles
 from physrecon.errors import ArgumentError
 from physrecon.geometry.grid import Grid
 from physrecon.geometry.helical_cone import HelicalCone
@@ -75,10 +75,7 @@ class Helix:
     @property
     def fan(self) -> Floats:
         """(columns,) angle between a ray and the central one."""
-        scan = self.scan
-        across = (np.arange(scan.shape[2]) - float(scan.center or 0)) * scan.column_pitch
-        far = scan.source_detector
-        return np.asarray(across / far if scan.bend else np.arctan2(across, far))
+        return fan_angles(self.scan)
 
     @property
     def half_turn(self) -> float:

@@ -25,6 +25,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from physrecon.geometry.cone_beam import ConeBeam
+from physrecon.geometry.fan_beam import FanBeam
+from physrecon.geometry.helical_cone import HelicalCone
 from physrecon.geometry.turning_scan import TurningScan
 
 HALF_TURN, FULL_TURN = np.pi, 2 * np.pi
@@ -34,6 +37,13 @@ SAME = 0.1  # of the mean gap; views closer than this share one direction
 BRIDGED = np.deg2rad(10)
 MOST_MISSING = np.pi / 2  # of a full turn; with less of it, opposite views are too few to complete
 CENTERED = 1e-6  # columns; an axis so near to the middle is there but for rounding
+
+
+def fan_angles(scan: FanBeam | ConeBeam | HelicalCone) -> NDArray[np.float64]:
+    """(columns,) angle [rad] of each ray to the central one, in the plane across the axis."""
+    across = (np.arange(scan.shape[2]) - float(scan.center or 0)) * scan.column_pitch
+    far = scan.source_detector
+    return np.asarray(across / far if scan.bend else np.arctan2(across, far))
 
 
 def angle_weights(radians: NDArray[np.float64], turn: float = HALF_TURN) -> NDArray[np.float64]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter
 
+from physrecon.analytic.view_weights import fan_angles
 from physrecon.geometry.fan_beam import FanBeam
 from physrecon.geometry.parallel_beam import ParallelBeam
 
@@ -126,12 +127,11 @@ def lines(scan: ParallelBeam | FanBeam) -> tuple[Array, Array]:
 
     A ray at angle γ of a fan at angle β is that of a parallel beam at β - γ, source_origin · sin γ
     from the axis."""
-    u = (np.arange(scan.shape[2]) - float(scan.center or 0)) * scan.column_pitch
     if isinstance(scan, ParallelBeam):
-        fan, away = np.zeros_like(u), u
+        away = (np.arange(scan.shape[2]) - float(scan.center or 0)) * scan.column_pitch
+        fan = np.zeros_like(away)
     else:
-        far = scan.source_detector
-        fan = u / far if scan.bend else np.arctan2(u, far)
+        fan = fan_angles(scan)
         away = scan.source_origin * np.sin(fan)
     return scan.radians[:, None] - fan, np.broadcast_to(away, scan.shape[::2])
 
