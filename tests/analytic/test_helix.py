@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from cuts import same_from_any_cut
+from tiers import thorough
 
 import physrecon as pr
 from physrecon.analytic.fdk import fdk_slices
 from physrecon.analytic.helix import FULL, NONE, SHORT, Helix, covered_in_words
 from physrecon.errors import ArgumentError
-from tests.tiers import thorough
 
 # Two balls of radius and value, (z, y, x): no motion or mirror image of them is the same.
 BALLS = [(9.0, 2.0, (7.0, -4.0, 5.0)), (5.0, 1.0, (-11.0, 9.0, -2.0))]
@@ -119,14 +120,8 @@ def test_more_turns_mean_less_noise():
 )
 @pytest.mark.parametrize("part", [slice(0, 7), slice(13, 42), slice(24, 32)])
 def test_slices_are_the_same_from_any_cut(name, part):
-    scan, grid = SCANS[name], pr.Grid((64, 20, 21))
-    y = np.random.default_rng(3).random(scan.shape, np.float32)
-    rows = scan.rows_seen(grid, part)
-    rows = slice(rows.start // 16 * 16, -(-rows.stop // 16) * 16)
-    found = np.full((part.stop - part.start, *grid.shape[1:]), np.nan, np.float32)
-    some = np.ascontiguousarray(y[:, rows])
-    fdk_slices(some, scan, grid, "hann", "zero", found, (part.start, rows.start))
-    np.testing.assert_array_equal(found, pr.fdk(y, scan, grid, "hann")[part])
+    grid = pr.Grid((64, 20, 21))
+    same_from_any_cut(fdk_slices, pr.fdk, SCANS[name], grid, part, "hann", "zero")
 
 
 def test_weights_of_views_a_turn_apart_sum_to_one():

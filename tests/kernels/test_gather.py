@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from physrecon.kernels._gather import (
-    add_gathered,
     add_neighbours,
     gathered,
     neighbours,
@@ -33,7 +32,6 @@ def _read(numbers, first, places, near, far, alone):
 def _write(numbers, first, places, near, far):
     o = wide(whole(vector(LANES, places, 0)))
     add_neighbours(numbers, first, o, vector(LANES, near, 0), vector(LANES, far, 0))
-    add_gathered(numbers, first + 20, o, vector(LANES, far, 0))
 
 
 @exact
@@ -60,7 +58,6 @@ def test_lanes_that_write_to_one_place_add_up(dtype):
     there, expected = PLACES.astype(int) + 5, np.zeros(50, dtype)
     np.add.at(expected, there, near)
     np.add.at(expected, there + 1, far)
-    np.add.at(expected, there + 20, far)
     np.testing.assert_array_equal(numbers, expected)
 
 
