@@ -18,12 +18,12 @@ import physrecon as pr
 
 COLUMNS, ROWS = 96, 20
 SEEN = {
-    "unit": 8, "span": 8, "rotation": 8, "mirrored": 6, "transposed": 6, "axis": 7, "repeats": 6,
-    "missing": 6,
+    "unit": 7, "span": 7, "rotation": 7, "mirrored": 6, "distances": 5, "transposed": 6, "axis": 6,
+    "repeats": 5, "missing": 6,
 }  # fmt: skip
 BLIND = ("round", "noise", "round", "mirror", "turned")  # scans that cannot tell
 SOUND = 30
-NEED_FAN = ("rotation", "mirrored")
+NEED_FAN = ("rotation", "mirrored", "distances")
 
 
 @dataclass
@@ -125,7 +125,11 @@ def planted(
         center = (COLUMNS - 1) / 2
     elif fault == "transposed":
         y = np.ascontiguousarray(np.swapaxes(y, 1, 2))
+    elif fault == "distances" and rng.random() < 0.5:
+        beam = "parallel"  # they are forgotten
     scan = geometry(beam, degrees, rows, (COLUMNS - 1) / 2 if center is None else center)
+    if fault == "distances" and beam != "parallel":  # in another unit
+        scan = replace(scan, source_origin=2e5, source_detector=3.2e5)
     if fault == "transposed":
         scan = replace(scan, detector_shape=y.shape[1:], center=None)
         center = None

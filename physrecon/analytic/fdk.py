@@ -44,6 +44,10 @@ from physrecon.geometry.helical_cone import HelicalCone
 from physrecon.operators.projection.vector_beam import FanEngine, VectorEngine
 
 ENOUGH = 1e-6  # radians
+OTHERWISE = dict.fromkeys(
+    ("ParallelBeam", "TiltedBeam"), "of parallel beams pr.fbp is the filtered backprojection"
+)
+ITERATE = "use an iterative solver with pr.Projector"
 # Views and rows are filtered in registers: counted from the first, a row has the same bits always.
 ABREAST = 16
 
@@ -201,7 +205,7 @@ def _checked(y: Any, scan: Any, grid: Any, filter: str, padding: str) -> tuple[A
     if not isinstance(scan, ConeBeam | FanBeam | HelicalCone):
         raise ArgumentError(
             "fdk.scan: expected a pr.ConeBeam, a pr.FanBeam or a pr.HelicalCone, got "
-            f"{brief(scan)}; of parallel beams pr.fbp is the filtered backprojection"
+            f"{brief(scan)}; {OTHERWISE.get(type(scan).__name__, ITERATE)}"
         )
     grid = scan.default_grid() if grid is None else grid
     require("fdk.grid", grid, Grid, "scan.default_grid()")

@@ -158,12 +158,16 @@ def check_geometry(messages: Messages, input: str, **options: Any) -> int:
     for words in found.undecided:
         messages.result(f"undecided: {words}")
     if found.column is not None:
-        messages.result(f"axis: column {found.column:.1f}")
+        messages.result(
+            f"axis: column {found.column:.1f} ± {found.within:g}, in a row made small; "
+            "`find-center` tells it finer"
+        )
     facts = {
         "input": job.input,
         "faults": [f"{fault.name}: {fault.mend}" for fault in found.faults],
         "undecided": list(found.undecided),
         "center": found.column,
+        "uncertainty": found.within,
         "residuals": found.residuals,
     }
     messages.record("geometry", facts | {"warnings": messages.warned})

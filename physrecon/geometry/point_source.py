@@ -60,6 +60,7 @@ class PointSource(TurningScan):
         return (
             f"source: {self.source_origin:g} from the axis, {self.source_detector:g} from a "
             f"{self.detector} detector",
+            *filter(None, [self.displaced]),
         )
 
 

@@ -60,7 +60,7 @@ class TiltedBeam(TurningScan):
             )
 
     def _more(self) -> tuple[str, ...]:
-        return (f"tilt {self.tilt:g}, roll {self.roll:g} {self.angle_unit}",)
+        return (self.displaced or "upright",)
 
     def default_grid(self, width: int | None = None) -> Grid:
         """One slice per row, one voxel per pixel, about the point that the middle row sees.

@@ -98,6 +98,11 @@ class TurningScan(Value):
 
     def _length(self, name: str) -> float:
         value, where = getattr(self, name), f"{type(self).__name__}.{name}"
+        if isinstance(value, str):
+            raise ArgumentError(
+                f"{where}: expected a number in the unit of all lengths, got {brief(value)}; give "
+                "it without its unit"
+            )
         number = checked_numbers(where, value, made="one positive length")
         if number <= 0:
             raise ArgumentError(f"{where}: expected one positive length, got {brief(value)}")
@@ -127,8 +132,22 @@ class TurningScan(Value):
         ])  # fmt: skip
 
     def _more(self) -> tuple[str, ...]:
-        """At most two further lines of the text."""
+        """Further lines of the text."""
         return ()
+
+    @property
+    def displaced(self) -> str:
+        """What turns or moves the detector or the source, in words; "" of an upright one."""
+        said = []
+        for name in ("tilt", "roll", "pitch", "yaw"):
+            if angle := getattr(self, name, 0.0):
+                said.append(f"{name} {angle:g} {self.angle_unit}")
+        for name in ("source_offset", "shifts"):
+            vectors = np.asarray(getattr(self, name, 0.0))
+            if vectors.any():
+                one = ", ".join(f"{v:g}" for v in np.ravel(vectors)[:3])
+                said.append(f"{name} of every view" if vectors.ndim > 1 else f"{name} ({one})")
+        return ", ".join(said)
 
     @property
     def radians(self) -> NDArray[np.float64]:

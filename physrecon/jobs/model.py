@@ -311,7 +311,8 @@ class Job(Table):
         for name, is_given in given.items():
             if is_given:
                 raise ValueError(
-                    f"{name}: expected an iterative method for it, got {self.method}; choose "
+                    f"{name}: expected an iterative method for it, got {self.method}"
+                    f"{'' if 'method' in self.model_fields_set else ' as none is given'}; choose "
                     f"--method {'|'.join(self._able())}"
                 )
         for name in self.solver:

@@ -35,6 +35,10 @@ CAUSES = {
     "angles": (
         "the angles may be wrong{}; look at them with `info`, and give --angles FIRST..LAST/COUNT"
     ),
+    "distances": (
+        "the rays may come from a source at another distance{}; give --source-origin and "
+        "--source-detector, with their units"
+    ),
     "moved": (
         "the object may have moved during the scan; leave views out with --exclude-views, or scan "
         "again"

@@ -19,7 +19,16 @@ from physrecon.geometry.cone_beam import ConeBeam
 from physrecon.geometry.fan_beam import FanBeam
 from physrecon.geometry.parallel_beam import ParallelBeam
 from physrecon.preprocess.neighbour_views import missing_views, noise_of, repeats, varies
-from physrecon.preprocess.small_rows import FINE, Array, Scan, SmallRow, middle_row
+from physrecon.preprocess.small_rows import (
+    FINE,
+    Array,
+    Scan,
+    SmallRow,
+    Source,
+    fan_of,
+    middle_row,
+    with_fan,
+)
 
 COLUMNS, VIEWS = 48, 48  # of the small row, at most
 MARGIN = 0.8  # residual of a named geometry, of that of the stated one
@@ -29,6 +38,7 @@ AXIS_BINS = 1.0  # columns of the small row, by which an axis is elsewhere
 SIDE_BINS = 1.5  # by which an axis is on the other side of the middle
 SUMS = 2.5  # the sums of rows vary as many times more than those of columns, if exchanged
 LEAST_TURN, MOST_TURN = 75.0, 1500.0  # degrees, of a scan
+FAN_MARGIN = 0.9  # residual of other distances, of that of other angles, which are likelier
 MIRROR = (
     "sense of rotation and a mirrored detector cannot be decided from parallel rays; your picture "
     "may be mirrored"
@@ -39,7 +49,7 @@ MIRROR_Z = "whether rows run up or down cannot be decided; the volume may be ups
 
 @dataclass(frozen=True)
 class Fault:
-    """name: unit, span, rotation, mirrored, transposed, axis, repeats or missing.
+    """name: unit, span, rotation, mirrored, distances, transposed, axis, repeats or missing.
 
     ratio: residual with the fault mended, of that of the stated geometry; between: the same of the
     even and of the odd views; of repeated views see `Repetition`.  mend: options of the command
@@ -58,7 +68,8 @@ class Fault:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """column: of the axis, in the geometry that explains the data; None if they tell none.
+    """column: of the axis, in the geometry that explains the data, within `within`; None if they
+    tell none.
 
     residuals: geometry → the part of the data that it leaves unexplained.
 
@@ -72,6 +83,7 @@ class Diagnosis:
     faults: tuple[Fault, ...]
     undecided: tuple[str, ...]
     column: float | None = None
+    within: float = 0.0
     residuals: dict[str, float] = field(default_factory=dict)
 
 
@@ -156,8 +168,14 @@ class _Doctor:
         self.residuals |= {name: value[0] for name, value in found.items()}
         least = min(found, key=lambda name: found[name][0])
         stated, axis = found["stated"][:2]
-        faults: list[Fault] = []
         residual, best, angles = found[least]
+        far = self.row.source(axis)
+        if far is not None:
+            self.residuals["distances"] = far.residual
+        if far is not None and far.residual < min(FAN_MARGIN * residual, MARGIN * stated):
+            fault = self._diverging(far, radians, axis, stated)
+            return self._found((fault,), undecided, axis)
+        faults: list[Fault] = []
         if least != "stated" and residual < MARGIN * stated:
             faults.append(self._named(least, radians, angles, (residual, stated), (best, axis)))
             axis = best
@@ -166,9 +184,13 @@ class _Doctor:
         faults += self._between_views(angles, axis)
         if not faults and (moved := self._moved(radians, axis)):
             faults.append(moved)
-        return Diagnosis(
-            tuple(faults), undecided, self.whole.column_of(axis), dict(self.residuals)
-        )  # fmt: skip
+        return self._found(tuple(faults), undecided, axis)
+
+    def _found(
+        self, faults: tuple[Fault, ...], undecided: tuple[str, ...], axis: float
+    ) -> Diagnosis:
+        column, within = self.whole.column_of(axis), self.whole.together / 2
+        return Diagnosis(faults, undecided, column, within, dict(self.residuals))
 
     def _best(self, radians: Array) -> tuple[float, float]:
         return self.row.best(radians[:: self.step], stated=self.stated)
@@ -191,15 +213,39 @@ class _Doctor:
             likely["reversed"] = -radians
         return likely
 
-    def _ratio(self, angles: tuple[Array, Array], centers: tuple[float, float]) -> Any:
-        """Residual of the first by that of the second, of the even and of the odd views."""
-        ratios = []
+    def _diverging(self, found: Source, radians: Array, axis: float, stated: float) -> Fault:
+        fan, sense = found.fan, found.sense
+        scan = with_fan(self.whole.scan, fan)
+        other = replace(self.whole, scan=scan)
+        between = self._ratio((sense * radians, radians), (axis, axis), other)
+        columns = scan.source_detector / scan.column_pitch * self.whole.together
+        about = f"{float(f'{columns:.2g}'):g}"
+        angle, before = np.degrees([fan, fan_of(self.whole.scan)])
+        was = f"one of {before:.2g}°" if before else "parallel rays"
+        return Fault(
+            "distances",
+            f"rays of a fan of about {angle:.2g}° explain the data better than {was}: residual "
+            f"{found.residual:.2g}, not {stated:.2g}",
+            f"--source-detector, about {about} columns of the detector as the data tell, and "
+            "--source-origin, which they do not tell"
+            + ("" if sense > 0 else f"; and {OTHER_SENSE}"),
+            found.residual / stated, between,
+        )  # fmt: skip
+
+    def _ratio(
+        self, angles: tuple[Array, Array], centers: tuple[float, float],
+        other: SmallRow | None = None,
+    ) -> Any:  # fmt: skip
+        """Residual of the first by that of the second, of the even and of the odd views.
+
+        other: the row with the distances of the first, if they differ."""
+        ratios, rows = [], (other or self.whole, self.whole)
         for first in (0, 1):
             every = slice(first * self.step, None, 2 * self.step)
-            part = SmallRow(self.whole.y[every], self.whole.scan[every], self.whole.together)
             a, b = (
-                part.residual(r[every], c, FINE) for r, c in zip(angles, centers, strict=True)
-            )  # fmt: skip
+                SmallRow(row.y[every], row.scan[every], row.together).residual(r[every], c, FINE)
+                for row, r, c in zip(rows, angles, centers, strict=True)
+            )
             ratios.append(a / max(b, 1e-12))
         return tuple(ratios)
 
@@ -283,7 +329,8 @@ class _Doctor:
             "axis",
             f"an axis in column {column:.1f} explains the data better: residual {residual[0]:.2g}, "
             f"not {residual[1]:.2g}",
-            f"--center {column:.1f}", ratio,
+            f"--center {column:.1f} (± {self.whole.together / 2:g}; `find-center` tells it finer)",
+            ratio,
             self._ratio((radians, radians), (axis, self.stated)),
         )  # fmt: skip
 

@@ -20,6 +20,8 @@ Scan = ParallelBeam | FanBeam | ConeBeam
 
 COARSE, FINE = 6, 20  # iterations
 TINY = 1e-12
+# radians under which a source may see the detector, and a factor within which two are alike
+FANS, SAME_FAN = (0.1, 0.2, 0.4, 0.8, 1.4), 1.5
 ASIDE = 0.17  # of the columns, by which the axis of half an acquisition is off the middle
 FULL = 1.9 * np.pi
 
@@ -39,6 +41,37 @@ def as_fan(geometry: FanBeam | ConeBeam) -> FanBeam:
         source_origin=geometry.source_origin, source_detector=geometry.source_detector,
         detector=geometry.detector,
     )  # fmt: skip
+
+
+def fan_of(scan: ParallelBeam | FanBeam) -> float:
+    """Radians under which the source sees the detector; 0 for parallel rays."""
+    if isinstance(scan, ParallelBeam):
+        return 0.0
+    part = scan.detector_shape[1] * scan.column_pitch / scan.source_detector
+    return part if scan.bend else 2 * float(np.arctan(part / 2))
+
+
+def with_fan(scan: ParallelBeam | FanBeam, fan: float) -> FanBeam:
+    """The same views of a source that sees the detector under `fan` > 0 radians.
+
+    The magnification, which a row does not tell, is kept."""
+    bent = isinstance(scan, FanBeam) and bool(scan.bend)
+    far = scan.detector_shape[1] * scan.column_pitch / (fan if bent else 2 * np.tan(fan / 2))
+    return FanBeam(
+        scan.angles, scan.detector_shape, angle_unit=scan.angle_unit, pixel_size=scan.pixel_size,
+        center=scan.center, detector="curved" if bent else "flat", source_detector=far,
+        source_origin=far / (scan.magnification if isinstance(scan, FanBeam) else 1.0),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Source:
+    """A source that sees the detector under `fan` radians; sense: 1, or -1 for turning the other
+    way than stated.  residual: what it leaves."""
+
+    fan: float
+    sense: float
+    residual: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +128,28 @@ class SmallRow:
             new, after = np.maximum(step, 0), (1 + np.sqrt(1 + 4 * t * t)) / 2
             z, x, t = new + np.float32((t - 1) / after) * (new - x), new, after
         return float(np.linalg.norm(A @ x - y) / max(float(np.linalg.norm(y)), TINY))
+
+    def source(self, center: float) -> Source | None:
+        """The distance of the source that explains a full turn best, other than the stated one.
+
+        None if that is the stated one, and of less than a turn, which measures no ray twice."""
+        radians, stated = self.scan.radians, fan_of(self.scan)
+        if float(np.ptp(radians)) < FULL:
+            return None
+        known = dict[tuple[float, float], float]()
+
+        def at(one: tuple[float, float]) -> float:
+            if one not in known:
+                row = replace(self, scan=with_fan(self.scan, one[0]))
+                known[one] = row.residual(one[1] * radians, center, FINE)
+            return known[one]
+
+        best = min(((fan, sense) for fan in FANS for sense in (1.0, -1.0)), key=at)
+        for step in (2**0.5, 2**0.25):
+            best = min(((best[0] * by, best[1]) for by in (1 / step, 1.0, step)), key=at)
+        if stated and 1 / SAME_FAN < best[0] / stated < SAME_FAN:
+            return None
+        return Source(*best, at(best))
 
     def best(
         self, radians: Array, center: float | None = None, stated: float | None = None

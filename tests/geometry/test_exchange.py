@@ -24,6 +24,7 @@ from physrecon.geometry import (
     to_rtk,
     to_tigre,
 )
+from physrecon.geometry.exchange.circle import circle_of
 
 TURNS = np.array([0.0, 0.3, 2.0, -1.1])
 POINTS = np.random.default_rng(2).uniform(-2, 2, (20, 3))
@@ -182,3 +183,46 @@ def test_rtk_reads_what_we_write_and_we_what_it_writes(tmp_path):
         np.testing.assert_allclose(
             back.rays().pixels(POINTS), scan.rays().pixels(POINTS), atol=1e-6
         )
+
+
+UPRIGHT = {"angle_unit": "deg", "pixel_size": (0.3, 0.4), "center": 2.2, "row_offset": 1.5}
+AWAY = {"source_origin": 200.0, "source_detector": 300.0}
+TURN = np.arange(30.0, 390.0, 40.0)
+
+
+@pytest.mark.parametrize(
+    "scan", [pr.ConeBeam(TURN, (6, 8), **UPRIGHT, **AWAY), pr.ParallelBeam(TURN, (6, 8), **UPRIGHT)]
+)
+def test_vectors_of_a_circle_are_the_circle(scan):
+    found = circle_of(pr.VectorBeam.of(scan))
+    assert type(found) is type(scan)
+    np.testing.assert_allclose(found.radians, scan.radians, atol=1e-12)
+    np.testing.assert_allclose(found.center, scan.center, atol=1e-9)
+    one, other = scan.rays(), found.rays()
+    for points in np.random.default_rng(0).uniform(-3, 3, (4, 1, 3)):
+        np.testing.assert_allclose(one.pixels(points), other.pixels(points), atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "scan",
+    [
+        pr.ConeBeam(TURN, (6, 8), **UPRIGHT, **AWAY, roll=0.01),
+        pr.ConeBeam(TURN, (6, 8), **UPRIGHT, **AWAY, shifts=(0.1, 0, 0)),
+        pr.HelicalCone(TURN, (6, 8), **UPRIGHT, **AWAY, rise=1.0),
+        pr.ConeBeam(TURN, (6, 8), **UPRIGHT, **AWAY, detector="curved"),
+        pr.TiltedBeam(TURN, (6, 8), **UPRIGHT, tilt=1.0),
+    ],
+    ids=["rolled", "raised", "helix", "curved", "tilted"],
+)
+def test_other_vectors_stay_vectors(scan):
+    beam = pr.VectorBeam.of(scan)
+    assert circle_of(beam) is beam
+
+
+def test_tigre_has_radians_and_needs_angles():
+    made = pr.geometry.to_tigre(pr.ConeBeam(TURN, (6, 8), **UPRIGHT, **AWAY))
+    with pytest.raises(pr.ArgumentError, match=r"if they are degrees, give np\.deg2rad"):
+        pr.geometry.from_tigre(made, np.arange(0, 3600, 360.0 / 7))
+    del made["angles"]
+    with pytest.raises(pr.ArgumentError, match="in radians, got none"):
+        pr.geometry.from_tigre(made)

@@ -81,6 +81,19 @@ def test_a_wrong_sense_and_a_mirrored_detector_are_told_by_the_axis(kind):
     assert names(y[:, :, ::-1].copy(), scan, CENTER) == ["mirrored"]
 
 
+@pytest.mark.parametrize("stated", ["forgotten", "in another unit"])
+def test_distances_that_are_wrong(stated):
+    true = scan_of(pr.FanBeam)
+    far = replace(true, source_origin=1e5, source_detector=1.6e5)
+    y = views(true)
+    (fault,) = pr.check_geometry(
+        y, scan_of(pr.ParallelBeam) if stated == "forgotten" else far
+    ).faults
+    assert fault.name == "distances"
+    columns = float(fault.mend.split("about ")[1].split()[0])
+    assert columns == pytest.approx(160, rel=0.2)
+
+
 def test_parallel_rays_tell_no_sense():
     scan = scan_of(pr.ParallelBeam)
     found = pr.check_geometry(views(scan), replace(scan, angles=-FULL))

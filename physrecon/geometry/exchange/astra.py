@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from physrecon.errors import ArgumentError, brief
 from physrecon.geometry.cone_beam import ConeBeam
+from physrecon.geometry.exchange.circle import circle_of
 from physrecon.geometry.fan_beam import FanBeam
 from physrecon.geometry.grid import checked_numbers
 from physrecon.geometry.parallel_beam import ParallelBeam
@@ -67,7 +68,8 @@ def from_astra(geometry: Mapping[str, Any]) -> ScanGeometry:
     Args:
         geometry: of any kind with vectors, and "parallel", "parallel3d", "fanflat" and "cone".
     Returns:
-        A `VectorBeam`, or the scan of the kind.  2-D geometries get one row, at z = 0, as high as
+        The scan of the kind; of vectors a `ConeBeam` or `ParallelBeam` where they are an upright
+        circle about z, else a `VectorBeam`.  2-D geometries get one row, at z = 0, as high as
         a column is wide.
     Raises:
         ArgumentError: for another kind, entries that are missing, and vectors of another shape.
@@ -92,7 +94,7 @@ def from_astra(geometry: Mapping[str, Any]) -> ScanGeometry:
         kinds = ", ".join((*IN_SPACE, *IN_PLANE, *BY_ANGLES))
         raise ArgumentError(f"from_astra.type: expected {kinds}, got {brief(kind)}")
     start: Any = {"direction" if kind.startswith("parallel") else "source": source}
-    return VectorBeam(**start, detector_center=middle, u=u, v=v, detector_shape=shape)
+    return circle_of(VectorBeam(**start, detector_center=middle, u=u, v=v, detector_shape=shape))
 
 
 def _by_angles(kind: str, geometry: Mapping[str, Any]) -> ScanGeometry:

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from physrecon.errors import ArgumentError, brief
 from physrecon.geometry.exchange.views import Views, beam_of, views_of
 from physrecon.geometry.grid import checked_lengths, checked_numbers
+from physrecon.geometry.scan_geometry import ScanGeometry
 from physrecon.geometry.turning_scan import TurningScan
-from physrecon.geometry.vector_beam import VectorBeam
 
 AGREE = 1e-6  # of the largest length; views that differ by more are not on one circle
 Z = (0.0, 0.0, 1.0)
@@ -71,7 +71,7 @@ def to_cil(scan: TurningScan) -> dict[str, dict[str, Any]]:
     }  # fmt: skip
 
 
-def from_cil(arguments: Mapping[str, Mapping[str, Any]]) -> VectorBeam:
+def from_cil(arguments: Mapping[str, Mapping[str, Any]]) -> ScanGeometry:
     """The scan of arguments of CIL's `AcquisitionGeometry`.
 
     Args:

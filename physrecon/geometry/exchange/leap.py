@@ -14,7 +14,6 @@ from physrecon.errors import ArgumentError, brief
 from physrecon.geometry.exchange.views import Views, beam_of, views_of
 from physrecon.geometry.grid import checked_numbers
 from physrecon.geometry.scan_geometry import ScanGeometry
-from physrecon.geometry.vector_beam import VectorBeam
 
 VECTORS = ("sourcePositions", "moduleCenters", "colVectors", "rowVectors")
 NUMBERS = ("numAngles", "numRows", "numCols", "pixelHeight", "pixelWidth")
@@ -50,7 +49,7 @@ def to_leap(scan: ScanGeometry) -> dict[str, Any]:
     return dict(zip(NUMBERS, sizes, strict=True)) | arrays
 
 
-def from_leap(arguments: Mapping[str, Any]) -> VectorBeam:
+def from_leap(arguments: Mapping[str, Any]) -> ScanGeometry:
     """The scan of the arguments of LEAP's `set_modularbeam`, by name.
 
     Args:

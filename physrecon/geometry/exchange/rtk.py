@@ -20,7 +20,6 @@ from physrecon.errors import ArgumentError, brief
 from physrecon.geometry.exchange.views import Views, beam_of, views_of
 from physrecon.geometry.grid import checked_lengths, checked_shape
 from physrecon.geometry.scan_geometry import ScanGeometry
-from physrecon.geometry.vector_beam import VectorBeam
 
 Array = NDArray[np.float64]
 
@@ -74,7 +73,7 @@ def to_rtk(scan: ScanGeometry) -> str:
 
 def from_rtk(
     xml: str | Path, detector_shape: tuple[int, int], pixel_size: float | tuple[float, float] = 1.0
-) -> VectorBeam:
+) -> ScanGeometry:
     """The scan of an XML file of RTK.
 
     Args:

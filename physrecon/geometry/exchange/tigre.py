@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 
 from physrecon.errors import ArgumentError, brief
+from physrecon.foreign import floats
 from physrecon.geometry.cone_beam import ConeBeam
 from physrecon.geometry.parallel_beam import ParallelBeam
 
 QUARTER = np.pi / 2
+MOST_TURNS = 4  # of a circle; more are degrees taken for radians
 
 
 def to_tigre(scan: ConeBeam | ParallelBeam) -> dict[str, Any]:
@@ -84,7 +86,7 @@ def from_tigre(geometry: Any, angles: Any = None) -> ConeBeam | ParallelBeam:
         angles: (views,) in radians; None takes those of `geometry`.
     Raises:
         ArgumentError: for attributes that are missing, numbers that differ from view to view, and
-            pitch, yaw or COR, which are not 0.
+            pitch, yaw or COR, which are not 0, no angles, and degrees.
 
     Example:
         >>> scan = pr.ConeBeam([0, 90], (4, 5), angle_unit="deg", source_origin=50,
@@ -94,7 +96,7 @@ def from_tigre(geometry: Any, angles: Any = None) -> ConeBeam | ParallelBeam:
     """
 
     mode = _entry(geometry, "mode")
-    turns = np.asarray(_entry(geometry, "angles") if angles is None else angles, float)
+    turns = _angles(_entry(geometry, "angles") if angles is None else angles)
     roll, *tilts = _numbers(geometry, "rotDetector", 3, np.zeros(3))
     (cor,) = _numbers(geometry, "COR", 1, 0.0)
     if cor or any(tilts):
@@ -120,6 +122,21 @@ def from_tigre(geometry: Any, angles: Any = None) -> ConeBeam | ParallelBeam:
         raise ArgumentError(f"from_tigre.mode: expected cone or parallel, got {mode!r}")
     (near,), (far,) = _numbers(geometry, "DSO", 1), _numbers(geometry, "DSD", 1)
     return ConeBeam(**given, source_origin=near, source_detector=far, roll=float(roll))
+
+
+def _angles(given: Any) -> Any:
+    if given is None:
+        raise ArgumentError(
+            "from_tigre.angles: expected the angles of the views in radians, got none; give them: "
+            "from_tigre(geometry, angles)"
+        )
+    turns = floats("from_tigre.angles", given)
+    if turns.size and not np.ptp(turns) <= MOST_TURNS * 2 * np.pi:
+        raise ArgumentError(
+            f"from_tigre.angles: expected radians over {MOST_TURNS} turns at most, got "
+            f"{np.ptp(turns) / (2 * np.pi):.3g} turns; if they are degrees, give np.deg2rad(angles)"
+        )
+    return turns
 
 
 def _entry(geometry: Any, name: str) -> Any:

@@ -8,6 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physrecon.errors import ArgumentError
+from physrecon.geometry.cone_beam import ConeBeam
+from physrecon.geometry.exchange.circle import circle_of
+from physrecon.geometry.parallel_beam import ParallelBeam
 from physrecon.geometry.vector_beam import VectorBeam
 
 Vectors = NDArray[np.float64]
@@ -57,11 +60,12 @@ def views_of(where: str, scan: Any) -> Views:
     )
 
 
-def beam_of(views: Views) -> VectorBeam:
-    """The scan of these views."""
+def beam_of(views: Views) -> VectorBeam | ConeBeam | ParallelBeam:
+    """The scan of these views: a circle where they lie on one, upright and about z."""
     source, middle, u, v = (np.asarray(a)[:, ::-1] for a in views[:4])
     start: Any = {"direction" if views.parallel else "source": source}
-    return VectorBeam(
+    beam = VectorBeam(
         **start, detector_center=middle, u=u * views.pixel_size[1], v=v * views.pixel_size[0],
         detector_shape=views.shape,
     )  # fmt: skip
+    return circle_of(beam)

@@ -7,6 +7,8 @@ Rad. 21, 1224 (2014)."""
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,9 @@ from physrecon.cancellation import cancellation_point
 from physrecon.errors import ArgumentError
 from physrecon.io import atomic_file
 from physrecon.io.output.hdf5_file import new_hdf5
+from physrecon.io.scans.kept_setup import given_setup, write_setup
 from physrecon.io.scans.scan import Scan
+from physrecon.io.scans.setup import ScanSetup
 from physrecon.io.units import LENGTHS, RADIANS, length_unit, unit_of_angles
 
 BLOCK = 1 << 26  # bytes of frames held at a time
@@ -36,6 +40,7 @@ def write_scan(
     pixel_size: str | None = None,
     angle_unit: str = "deg",
     center: float | None = None,
+    geometry: Mapping[str, Any] | str | None = None,
     overwrite: bool = False,
 ) -> None:
     """Write a scan as a Data Exchange file, which `open_scan` and other programs read.
@@ -44,7 +49,9 @@ def write_scan(
     `angle_unit`, "deg" or "rad".  flats, darks: images of the open beam and without beam,
     (n, rows, columns) or one image; None for none.  All of them may be arrays on the disk; 64 MB
     are held.  pixel_size: "0.65um", or "0.65,0.7um" of rows and columns.  center: column of the
-    rotation axis.  The file takes its name when it is complete.
+    rotation axis.  geometry: of a beam that is not parallel, as for `open_scan`: {"kind": "cone",
+    "source_origin": "200mm", "source_detector": "300mm", …}; other programs read the distances
+    only.  The file takes its name when it is complete.
 
     Raises ArgumentError for arrays that make no scan, OutputError if the file exists or cannot be
     created, WriteError if writing fails.
@@ -55,15 +62,37 @@ def write_scan(
     ...     scan.shape, scan.angle_unit, len(scan.flats), scan.pixel_size, scan.length_unit
     ((4, 2, 8), 'deg', 1, (2.0, 2.0), 'um')
     """
-    path, stacks = Path(path), _stacks(projections, flats, darks)
-    views = stacks["data"]
-    theta, unit = np.asarray(angles, np.float64), unit_of_angles(angle_unit)
+    setup, row_offset = given_setup(geometry)
+    stated = _Stated(angles, angle_unit, pixel_size, center, setup, row_offset)
+    _write(Path(path), _stacks(projections, flats, darks), stated, overwrite)
+
+
+@dataclass(frozen=True)
+class _Stated:
+    """What a file states of a scan besides its frames."""
+
+    angles: ArrayLike
+    angle_unit: str
+    pixel_size: str | None
+    center: float | None
+    setup: ScanSetup
+    row_offset: float
+
+
+def _write(path: Path, stacks: dict[str, Any], stated: _Stated, overwrite: bool) -> None:
+    views, center = stacks["data"], stated.center
+    theta, unit = np.asarray(stated.angles, np.float64), unit_of_angles(stated.angle_unit)
     if theta.shape != views.shape[:1] or not np.isfinite(theta).all() or unit is None:
         raise ArgumentError(
             f"write_scan: expected {views.shape[0]} finite angles in deg or rad, one per view, got "
-            f"shape {theta.shape} in {angle_unit!r}"
+            f"shape {theta.shape} in {stated.angle_unit!r}"
         )
-    pitch = None if pixel_size is None else _pixel_size(pixel_size)
+    pitch = None if stated.pixel_size is None else _pixel_size(stated.pixel_size)
+    size, length = pitch or (None, None)
+    stated.setup.geometry(  # raises unless it makes a scan
+        theta, views.shape[1:], angle_unit="rad" if unit in RADIANS else "deg", pixel_size=size,
+        unit=length, center=center, row_offset=stated.row_offset,
+    )  # fmt: skip
     atomic_file.check_new_file(path, overwrite)
     atomic_file.check_writable(path.parent)
     needed = sum(math.prod(s.shape) * np.dtype(s.dtype).itemsize for s in stacks.values())
@@ -75,10 +104,11 @@ def write_scan(
         exchange["theta"].attrs["units"] = "radians" if unit in RADIANS else "degrees"
         if center is not None:
             exchange["center"] = float(center)
-        for axis, length in zip("yx", pitch[0] if pitch else (), strict=False):
+        for axis, pixel in zip("yx", size or (), strict=False):
             place = f"measurement/instrument/detector/{axis}_pixel_size"
-            file[place] = length
-            file[place].attrs["units"] = pitch[1] if pitch else ""
+            file[place] = pixel
+            file[place].attrs["units"] = length
+        write_setup(file, stated.setup, stated.row_offset)
         for name, stack in stacks.items():
             _copy(exchange, name, stack)
 
@@ -88,22 +118,13 @@ def convert_scan(path: str | Path, scan: Scan, overwrite: bool = False) -> list[
     size = None
     if scan.pixel_size is not None:
         size = f"{scan.pixel_size[0]!r},{scan.pixel_size[1]!r}{scan.length_unit}"
-    write_scan(
-        path,
-        scan.projections,
-        scan.angles,
-        flats=scan.flats,
-        darks=scan.darks,
-        pixel_size=size,
-        angle_unit=scan.angle_unit,
-        center=scan.center,
-        overwrite=overwrite,
-    )
+    stated = _Stated(
+        scan.angles, scan.angle_unit, size, scan.center, scan.setup, scan.row_offset
+    )  # fmt: skip
+    _write(Path(path), _stacks(scan.projections, scan.flats, scan.darks), stated, overwrite)
     lost = {
         "when the flats were taken, which are taken as one": scan.flat_positions is not None,
         "the counts of the beam monitor and the counting times": scan.beam is not None,
-        f"the {scan.beam_kind} beam: pass its [geometry] again": scan.beam_kind != "parallel",
-        "that the rows are not the middle ones of the detector": scan.row_offset != 0,
         "that the data are line integrals: pass --line-integrals again": scan.line_integrals,
         "that the data are transmissions: pass --transmission again": scan.transmission,
     }

@@ -26,6 +26,13 @@ class Diverging:
     no_pixel_size: str = ""
 
 
+def divergence(columns: int, pitch: float, far: float) -> float:
+    """Pixels by which the rays of a pixel spread over an object as wide as they all see.
+
+    pitch: of the columns; far: from the source to the detector, in its unit."""
+    return columns**2 * pitch / (4 * far)
+
+
 def diverging(
     where: str,
     columns: int,
@@ -44,7 +51,7 @@ def diverging(
     near, far = abs(source), abs(source) + abs(camera or 0.0)
     at_detector = of_detector or _scaled(usual, far / near)
     pitch = _metres(at_detector)
-    spread = columns**2 * pitch / (4 * far)
+    spread = divergence(columns, pitch, far)
     if spread <= 1:
         if of_sample is not None or far / near < 1 + SAME:
             return Diverging(usual)

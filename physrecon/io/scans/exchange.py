@@ -3,7 +3,8 @@
 De Carlo et al., J. Synchrotron Rad. 21, 1224 (2014): `/exchange/data` with the attribute `axes`
 ("theta:y:x" or another order), `data_white`, `data_dark`, and `theta` with its `units`.  The format
 has no field for the rotation axis; a scalar `/exchange/center` (0-based column) is used for it.
-`geometry/translation/distances` of source and detector are counted from the sample.
+`geometry/translation/distances` of source and detector are counted from the sample; files of ours
+state more (`kept_setup.py`).
 What a file lacks, the program that acquired it may have left in `/process` (`tomoscan.py`)."""
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from physrecon.errors import DataError
 from physrecon.io import units
 from physrecon.io.hdf5_safety import SafeHDF5, text, where_in_file
 from physrecon.io.scans import tomoscan
-from physrecon.io.scans.diverging import Pixel, diverging
+from physrecon.io.scans.diverging import Diverging, Pixel, diverging
 from physrecon.io.scans.frames import AXES, ROW_FIRST, THETA_FIRST, Frames, Unsqueezed, no_frames
+from physrecon.io.scans.kept_setup import read_setup
 from physrecon.io.scans.reading import ScanReading, angle_values, detector_stack
 
 DETECTION = "/measurement/instrument/detection_system/objective"
@@ -46,7 +48,12 @@ def read(h5: SafeHDF5, group: str | None) -> ScanReading | None:
     values, reason = angles.read(len(projections))
     of_sample, of_detector, unused = _pixel_sizes(h5)
     source, camera = (_distance(h5, name) for name in ("source", "detector"))
-    rays = diverging(h5.path.name, projections.shape[2], source, camera, of_detector, of_sample)
+    kept = read_setup(h5)
+    if kept is not None:
+        rays = Diverging(of_detector, kept[0])
+    else:
+        columns = projections.shape[2]
+        rays = diverging(h5.path.name, columns, source, camera, of_detector, of_sample)
     flats, flat_notes = _reference(h5, f"{where}/data_white", projections, "projections")
     usual = flats if len(flats) else projections
     darks, dark_notes = _reference(h5, f"{where}/data_dark", usual, "flats")
@@ -63,6 +70,7 @@ def read(h5: SafeHDF5, group: str | None) -> ScanReading | None:
         pixel_size=rays.pixel_size,
         setup=rays.setup,
         center=units.number(h5.dataset(f"{where}/center")),
+        row_offset=0.0 if kept is None else kept[1],
         beam=beam,
         notes=(
             *(*notes, *angles.notes, *rays.notes, *flat_notes, *dark_notes),

@@ -29,6 +29,7 @@ from physrecon.io.content import (
 from physrecon.io.fingerprint import fingerprint
 from physrecon.io.opened import Closing, UnchangedFiles, middle_plane, undone_by
 from physrecon.io.scans.binned import cropped_and_binned
+from physrecon.io.scans.diverging import divergence
 from physrecon.io.scans.frames import Frames
 from physrecon.io.scans.reading import ReadOptions, ScanReading
 from physrecon.io.scans.setup import NOTHING_STATED, ScanSetup, TurningGeometry
@@ -306,13 +307,22 @@ def _geometry_note(scan: Scan) -> list[str]:
     if isinstance(geometry, ParallelBeam):
         return []
     if isinstance(geometry, TiltedBeam):
-        turns = f"tilt {geometry.tilt:g}, roll {geometry.roll:g} {geometry.angle_unit}"
-        return [f"geometry: tilted parallel beam, {turns}"]
-    return [
+        return [f"geometry: tilted parallel beam, {geometry.displaced or 'upright'}"]
+    notes = [
         f"geometry: {scan.beam_kind} beam, source {geometry.source_origin:.6g} {unit} from the "
         f"axis and {geometry.source_detector:.6g} {unit} from the {geometry.detector} detector, "
         f"magnification {geometry.magnification:.4g}"
     ]
+    if geometry.displaced:
+        notes.append(f"geometry: {geometry.displaced}")
+    if (
+        spread := divergence(geometry.shape[2], geometry.column_pitch, geometry.source_detector)
+    ) < 1:
+        notes.append(
+            f"geometry: rays of these distances diverge by {spread:.2g} pixels across the object, "
+            "as good as parallel ones; check their units"
+        )
+    return notes
 
 
 def _beside(reading: ScanReading) -> Iterator[str]:

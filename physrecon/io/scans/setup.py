@@ -173,7 +173,7 @@ class ScanSetup:
             if name in ANGLES:
                 given[name] = _angle(name, value, angle_unit)
             elif isinstance(value, tuple):
-                scale = _scale(name, value[1], pixels[1], unit if pixel_size else None)
+                scale = _scale(name, value, pixels[1], unit if pixel_size else None)
                 given[name] = np.asarray(value[0], np.float64) * scale
             else:
                 given[name] = value
@@ -235,13 +235,14 @@ def _angle(name: str, stated: Quantity, wanted: str) -> float:
     return degrees if wanted == "deg" else float(np.deg2rad(degrees))
 
 
-def _scale(name: str, stated: str, pixel: float, unit: str | None) -> float:
-    """The factor that turns a length in the stated unit to that of the pixels."""
+def _scale(name: str, value: Any, pixel: float, unit: str | None) -> float:
+    """The factor that turns a stated length to the unit of the pixels."""
+    stated, number = value[1], _words((value[0], ""))
     if stated in PIXELS:
         if stated == "" and unit is not None:
             raise ArgumentError(
-                f"geometry.{name}: expected a unit, as the pixels are in {unit}, got a number "
-                f"alone; write 410mm, or 2050px for columns of the detector"
+                f"geometry.{name}: expected a unit, as the pixels are in {unit}, got {number} "
+                f"alone; write {number}mm if it is in mm, or {number}px for columns of the detector"
             )
         return pixel
     found = length_unit(stated)
@@ -252,7 +253,7 @@ def _scale(name: str, stated: str, pixel: float, unit: str | None) -> float:
     if unit not in LENGTHS:
         raise ArgumentError(
             f"geometry.{name}: expected the size of the pixels for a length in {found}, got none; "
-            "give --pixel-size SIZE, or the length in columns such as 2050px"
+            "give --pixel-size SIZE, or the length in columns of the detector such as 2050px"
         )
     return LENGTHS[found] / LENGTHS[unit]
 

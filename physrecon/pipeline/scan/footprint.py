@@ -20,6 +20,7 @@ from physrecon.operators.projection.projector import Projector
 from physrecon.pipeline.pieces import F4, PROGRAM_BYTES, slab_rows
 from physrecon.pipeline.problem import make_solver
 from physrecon.pipeline.scan.cone_footprint import cone_bytes
+from physrecon.pipeline.scan.stated import or_direct
 
 DIRECT_HOLDS = (2, 1)  # data sets and volumes, the line integrals and the result included
 
@@ -99,14 +100,15 @@ def _all_at_once(job: ScanJob, scan: Scan, grid: Grid, budget: int) -> int:
     if job.slab_rows and job.slab_rows < count:
         raise ArgumentError(
             f"slab_rows: expected all {count} slices at once, as rays of a {scan.beam_kind} beam "
-            f"cross many of them, got {job.slab_rows}; drop it, or choose --method fdk"
+            f"cross many of them, got {job.slab_rows}; drop it"
+            + or_direct(scan, ", or choose --method {}")
         )
     if need > budget:
         raise ArgumentError(
             f"memory: expected at least {sizes.format_bytes(need)} for {job.method} of all "
             f"{count} slices, as rays of a {scan.beam_kind} beam cross many of them, got "
-            f"{sizes.format_bytes(budget)}; raise --memory, take pixels together with --bin 2, or "
-            "choose --method fdk, which works in slabs"
+            f"{sizes.format_bytes(budget)}; raise --memory, or take pixels together with --bin 2"
+            + or_direct(scan, ", or choose --method {}, which works in slabs")
         )
     return count
 
@@ -116,14 +118,15 @@ def chosen_rows(job: ScanJob, total: int) -> slice:
     return _chosen(job, total, "rows")
 
 
-def chosen_slices(job: ScanJob, total: int) -> slice:
+def chosen_slices(job: ScanJob, scan: Scan, total: int) -> slice:
     """The slices of a volume to reconstruct, of `total`, by a beam whose rays cross many of them.
 
     Raises ArgumentError for a part of them by an iterative method."""
     if job.slices and job.method not in DIRECT:
         raise ArgumentError(
             f"slices: expected a direct method for some of the slices, as rays cross many of them, "
-            f"got {job.method}; drop --slices, --bin N, or choose --method fdk"
+            f"got {job.method}; drop --slices, or take pixels together with --bin 2"
+            + or_direct(scan, ", or choose --method {}")
         )
     return _chosen(job, total, "slices")
 

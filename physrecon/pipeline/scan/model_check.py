@@ -45,7 +45,7 @@ from physrecon.pipeline.scan.patterns import (
     scan_patterns,
 )
 from physrecon.pipeline.scan.row_fit import RowFit
-from physrecon.preprocess.small_rows import as_fan, middle_row
+from physrecon.preprocess.small_rows import FINE, SmallRow, as_fan, middle_row, with_fan
 
 AXES = ("view", "row", "column")
 COLUMNS, VIEWS = 256, 256  # at most; more are averaged, or left out
@@ -53,6 +53,8 @@ EDGE = 0.03  # of the largest line integral; a beam that is as dark at the edges
 RANGES = (2.0, 0.5)  # factors on the angles: half a turn taken for a whole one, and the reverse
 SENSE = -1.0  # another factor, which parallel rays do not tell
 ALIKE, LARGE = 0.1, 8.0  # correlation of views, χ²: a range of angles that is wrong leaves more
+FAR = 0.9  # residual of other distances, of that of other angles, which are likelier
+SMALL, CLEARLY = 48, 0.8  # columns and views that tell distances; residual, of that of the stated
 BETTER = 0.5  # of the residual; a range of angles that leaves less is likelier
 # A half turn sees every line once: of its noise a slice learns more, and views are less alike
 HALF, DOUBT_HALF = 1.5 * np.pi, -0.065
@@ -263,6 +265,9 @@ class _Row:
                 continue
             fitted = 1 - self._square(self._fitted(scan)[1]) / own
             share, best = max((share, best), (fitted, factor))
+        (share_far, far) = self._distances(own)
+        if share_far > max(share, 1 - FAR * (1 - share)):
+            return {"distances": share_far}, {"distances": far}
         if best == 1:
             return {}, {}
         words = f"their range {best:g} times as large"
@@ -271,6 +276,19 @@ class _Row:
             if best == SENSE
             else words
         }
+
+    def _distances(self, own: float) -> tuple[float, str]:
+        """The share of χ² that a source elsewhere explains in a full turn, and where it is."""
+        small = SmallRow.of(self.y[:, 0], self.scan, SMALL)
+        small = small.every(max(len(small.y) // SMALL, 1))
+        center = small.bin_of(float(self.scan.center or 0))
+        found = small.source(center)
+        stated = small.residual(small.scan.radians, center, FINE)
+        if found is None or found.residual > CLEARLY * stated:
+            return 0.0, ""
+        scan = with_fan(self._other(found.sense), found.fan)
+        share = 1 - self._square(self._fitted(scan)[1]) / own
+        return share, f"it sees the detector under about {np.degrees(found.fan):.2g}°"
 
     def _square(self, r: Array) -> float:
         return float(np.nansum(self.standard(r) ** 2))

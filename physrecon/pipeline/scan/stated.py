@@ -35,13 +35,9 @@ def as_stated(job: ScanJob, scan: Scan) -> tuple[ScanJob, list[str]]:
         job = _with(job, line_integrals=True)
     if job.method not in DIRECT:
         return job, []
-    geometry, kind = scan.geometry, scan.beam_kind
+    kind = scan.beam_kind
     asked = "method" in job.model_fields_set
-    if isinstance(geometry, ParallelBeam):
-        word, trouble = "fbp", ""
-    else:
-        word = "fbp" if isinstance(geometry, TiltedBeam) else "fdk"
-        trouble = no_direct_method(geometry, kind)
+    word, trouble = direct_method(scan)
     if trouble and asked:
         raise ArgumentError(
             f"method: expected an iterative one, got {job.method}; {trouble}; choose --method "
@@ -56,8 +52,23 @@ def as_stated(job: ScanJob, scan: Scan) -> tuple[ScanJob, list[str]]:
     return found, [told] * (asked or word == "fdk" or kind == "tilted")
 
 
+def direct_method(scan: Scan) -> tuple[str, str]:
+    """(the word of the filtered backprojection of a beam, why it cannot be used or "")."""
+    geometry = scan.geometry
+    word = "fbp" if isinstance(geometry, ParallelBeam | TiltedBeam) else "fdk"
+    return word, no_direct_method(geometry, scan.beam_kind)
+
+
+def or_direct(scan: Scan, words: str) -> str:
+    """What a message adds where a direct method would do: {} is its word; "" without one."""
+    word, trouble = direct_method(scan)
+    return "" if trouble else words.format(word)
+
+
 def no_direct_method(geometry: TurningGeometry, kind: str) -> str:
     """Why a beam has no filtered backprojection; "" if it has."""
+    if isinstance(geometry, ParallelBeam):
+        return ""
     if isinstance(geometry, TiltedBeam):
         return _needs("fbp", no_fbp(geometry))
     if not isinstance(geometry, FanBeam | ConeBeam | HelicalCone):

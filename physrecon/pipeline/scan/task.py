@@ -115,7 +115,9 @@ class ScanTask:
     @cached_property
     def slices(self) -> slice:
         count = self.whole_grid.shape[0]
-        return slice(0, count) if self.geometry.separable else chosen_slices(self.job, count)
+        if self.geometry.separable:
+            return slice(0, count)
+        return chosen_slices(self.job, self.scan, count)
 
     @cached_property
     def grid(self) -> Grid:

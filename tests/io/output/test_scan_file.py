@@ -12,7 +12,7 @@ from volume_files import DATA, SLABS, write
 import physrecon as pr
 from physrecon.cli.main import main
 from physrecon.errors import ArgumentError, OutputError
-from physrecon.io import open_scan, open_volume
+from physrecon.io import convert_scan, open_scan, open_volume
 from physrecon.io.output import scan_file
 
 ANGLES = np.linspace(0, 180, VIEWS)
@@ -97,3 +97,58 @@ def test_pack(tmp_path, capsys):
         assert packed["data"].attrs["units"] == "1/um" and not packed["data"].is_virtual
     assert main(["pack", str(tmp_path / "v.h5"), "-o", str(one)]) == 73
     assert main(["pack", str(one), "-o", str(one), "--overwrite"]) == 73
+
+
+CONE = {"kind": "cone", "source_origin": "40mm", "source_detector": "0.06m", "roll": "0.3deg"}
+
+
+@pytest.mark.parametrize(
+    "geometry",
+    [
+        CONE,
+        CONE
+        | {"rotation": "clockwise", "row_offset": 1.5, "shifts": "0,0,2px", "pitch": "0.01rad"},
+        CONE | {"kind": "helical", "rise": "3mm"},
+        {"kind": "tilted", "tilt": "30deg"},
+        "parallel",
+    ],
+)
+def test_the_geometry_comes_back(tmp_path, geometry):
+    a, b, data = tmp_path / "a.h5", tmp_path / "b.h5", counts()
+    pr.write_scan(a, data, ANGLES, pixel_size="0.5mm", geometry=geometry)
+    with pr.open_scan(a) as scan:
+        kept, notes = scan.geometry, scan.notes
+        convert_scan(b, scan)
+    assert not any("not used" in note for note in notes)
+    pr.write_scan(a, data, ANGLES, pixel_size="0.5mm", overwrite=True)
+    with pr.open_scan(a, geometry=geometry) as given, pr.open_scan(b) as again:
+        assert kept == given.geometry == again.geometry
+
+
+def test_shifts_of_every_view_are_converted(tmp_path):
+    np.savetxt(tmp_path / "shifts.txt", np.random.default_rng(0).normal(0, 1, (VIEWS, 3)))
+    pr.write_scan(tmp_path / "a.h5", counts(), ANGLES)
+    geometry = CONE | {"shifts": str(tmp_path / "shifts.txt")}
+    with pr.open_scan(tmp_path / "a.h5", pixel_size="0.5mm", geometry=geometry) as scan:
+        assert convert_scan(tmp_path / "b.h5", scan) == []
+        with pr.open_scan(tmp_path / "b.h5") as again:
+            assert again.geometry == scan.geometry
+
+
+def test_what_makes_no_geometry_is_refused(tmp_path):
+    with pytest.raises(pr.ArgumentError, match="expected the distance of a cone beam"):
+        pr.write_scan(tmp_path / "a.h5", counts(), ANGLES, geometry="cone")
+    with pytest.raises(pr.ArgumentError, match="write 40mm if it is in mm, or 40px"):
+        pr.write_scan(
+            tmp_path / "a.h5", counts(), ANGLES, pixel_size="1mm",
+            geometry=CONE | {"source_origin": 40},
+        )  # fmt: skip
+    assert not (tmp_path / "a.h5").exists()
+
+
+def test_distances_that_make_no_cone_are_said(tmp_path):
+    geometry = CONE | {"source_origin": "40m", "source_detector": "60m"}
+    pr.write_scan(tmp_path / "a.h5", counts(), ANGLES, pixel_size="0.5mm", geometry=geometry)
+    with pr.open_scan(tmp_path / "a.h5") as scan:
+        (note,) = (note for note in scan.notes if "as good as parallel" in note)
+    assert "check their units" in note
