@@ -46,7 +46,8 @@ class FanBeam(PointSource, SlicewiseScan):
     def default_grid(self, width: int | None = None) -> Grid:
         """One slice per row, voxels of a column / magnification along y and x about the axis.
 
-        width: voxels along y and x; None is the number of columns."""
+        width: voxels along y and x; None is the number of columns.  Where the axis is off the
+        middle a full turn sees more: `scan.default_grid(scan.turn_width)`."""
         rows, columns = self.detector_shape
         dz, dx = self.row_pitch, self.column_pitch / self.magnification
         across = columns if width is None else width

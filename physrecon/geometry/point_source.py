@@ -102,7 +102,8 @@ class ConeScan(PointSource):
     def default_grid(self, width: int | None = None) -> Grid:
         """The grid that the detector sees: voxels of a pixel / magnification about the axis.
 
-        width: voxels along y and x; None is the number of columns."""
+        width: voxels along y and x; None is the number of columns.  Where the axis is off the
+        middle a full turn sees more: `scan.default_grid(scan.turn_width)`."""
         rows, columns = self.detector_shape
         dz, dx = self.row_pitch / self.magnification, self.column_pitch / self.magnification
         low, high = self._heights_seen()

@@ -144,7 +144,7 @@ class GeometrySettings(Table):
 
     kind: Annotated[str | None, one_of(BEAMS)] = option(
         None, "shape of the beam, if the file does not state it; unless given, a cone (a fan for "
-        "one row) with distances, else parallel",
+        "one row, a helix with a rise) with distances, else parallel",
         flag="--geometry", metavar="NAME",
     )  # fmt: skip
     source_origin: Length | None = option(

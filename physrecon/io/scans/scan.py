@@ -315,12 +315,17 @@ def _geometry_note(scan: Scan) -> list[str]:
     ]
     if geometry.displaced:
         notes.append(f"geometry: {geometry.displaced}")
-    if (
-        spread := divergence(geometry.shape[2], geometry.column_pitch, geometry.source_detector)
-    ) < 1:
+    width, far = geometry.shape[2] * geometry.column_pitch, geometry.source_detector
+    spread = divergence(geometry.shape[2], geometry.column_pitch, far)
+    if spread < 1:
         notes.append(
             f"geometry: rays of these distances diverge by {spread:.2g} pixels across the object, "
             "as good as parallel ones; check their units"
+        )
+    elif width > 2 * far:
+        notes.append(
+            f"geometry: the detector is {width / far:.3g} times as wide as it is far from the "
+            "source, so slices as wide as it reach to the source; check the units"
         )
     return notes
 

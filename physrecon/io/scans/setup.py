@@ -53,7 +53,7 @@ class ScanSetup:
     for a horizontal one `ScanReading.center`, both in pixels.
 
     kind: "parallel", "tilted", "fan", "cone" or "helical"; None is parallel, or follows from the
-    distances: a fan of one row, else a cone.
+    distances: a helix with a rise, a fan of one row, else a cone.
     rotation: the sense in which source and detector turn with rising angles, seen from the last
     row, "counterclockwise" as in `ConeBeam`, or "clockwise".  A turntable turns the other way."""
 
@@ -82,6 +82,8 @@ class ScanSetup:
             return self.kind
         if self.source_origin is None and self.source_detector is None:
             return "parallel" if self.tilt is None and self.roll is None else "tilted"
+        if self.rise is not None or self.heights is not None:
+            return "helical"
         return "fan" if rows == 1 else "cone"
 
     @property

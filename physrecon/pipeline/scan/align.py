@@ -20,7 +20,7 @@ from physrecon.pipeline.plan import default_budget
 from physrecon.pipeline.preflight import require_machine
 from physrecon.pipeline.scan.measure import measure
 from physrecon.pipeline.scan.resolve import with_center
-from physrecon.pipeline.scan.rotation import with_rotation
+from physrecon.pipeline.scan.rotation import GUESSED, with_rotation
 from physrecon.pipeline.scan.task import ScanTask
 from physrecon.sizes import format_bytes
 
@@ -45,7 +45,8 @@ def align_scan(
         scan = task.scan
         messages.introduce(task.summary(), scan.notes, task.warnings())
         given = with_center(task.job, scan, messages, task.axis if job.center == "auto" else None)
-        given = with_rotation(given, scan, messages, {})
+        told: dict[str, str] = {}
+        given = with_rotation(given, scan, messages, told)
         geometry = ScanTask(given, scan).geometry.with_center(float(given.center))
         _require_memory(job, geometry, finest, ScanTask(given, scan).width)
         data, repairs = measure(given, scan, slice(0, scan.shape[1]))
@@ -67,6 +68,11 @@ def align_scan(
         made = _job(job, given, found, free, path)
         with replacing(path) as temporary:
             temporary.write_text(made.to_toml(given=True), encoding="utf-8")
+    if GUESSED in told.get("found_rotation", ""):
+        messages.warn(
+            f"rotation: the sense in {path.name} is a guess, which all else there rests on; give "
+            "--rotation, as the volume may be mirrored"
+        )
     facts = {"input": job.input, "output": path, **_facts(found, free)}
     facts["shifts_file"] = table if "shifts" in free else None
     messages.record("alignment", facts | {"warnings": messages.warned})

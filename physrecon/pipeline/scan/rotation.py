@@ -23,6 +23,7 @@ from physrecon.preprocess.small_rows import SmallRow, as_fan, middle_row
 COLUMNS, VIEWS = 112, 64  # at most; more are averaged, or left out
 # Few iterations tell the senses of a full turn apart; of a quarter they take more.
 ITERATIONS, MORE_ITERATIONS = 60, 240
+GUESSED = "not told by the data"
 CLEAR, TELLS = 0.2, 0.02  # of the smaller residual, by which the other one is larger
 
 
@@ -59,7 +60,7 @@ def with_rotation(job: ScanJob, scan: Scan, messages: Messages, facts: dict[str,
             f"rotation: the data cannot tell the sense, as both leave the same residual "
             f"({figures}); {best} is taken, and the volume may be mirrored: give --rotation"
         )
-        facts["found_rotation"] = f"{best} (not told by the data: {figures})"
+        facts["found_rotation"] = f"{best} ({GUESSED}: {figures})"
     else:
         messages.result(
             f"rotation: {best}, by the residuals of both senses ({figures}); a detector that is "

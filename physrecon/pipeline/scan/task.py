@@ -57,7 +57,14 @@ from physrecon.pipeline.scan.mask import field_of_view, mask_outside
 from physrecon.pipeline.scan.measure import SlabData, measure
 from physrecon.pipeline.scan.model_check import CheckedRow, check_row, checked_row
 from physrecon.pipeline.scan.problem import Slab, reconstruct, slab_problem
-from physrecon.pipeline.scan.resolve import axis_of, sample, with_center, with_settings
+from physrecon.pipeline.scan.resolve import (
+    CONJUGATE,
+    MIDDLE,
+    axis_of,
+    sample,
+    with_center,
+    with_settings,
+)
 from physrecon.pipeline.scan.rotation import turned, with_rotation
 from physrecon.pipeline.scan.stated import as_stated, weighting
 from physrecon.pipeline.task import Footprint, Outcome, Piece, Words
@@ -195,8 +202,11 @@ class ScanTask:
         if self.job.center != "auto":
             return str(self.job.center)
         stated = self.scan.center
-        if self.scan.beam_kind == "parallel" or stated is None:
+        kind = self.scan.beam_kind
+        if kind == "parallel" or (stated is None and kind in CONJUGATE):
             return "found by the run"
+        if stated is None:
+            return f"{(self.scan.shape[2] - 1) / 2:g} ({MIDDLE})"
         return f"{stated:g} (as the file states)"
 
     def _cut_line(self, number: str) -> str:
