@@ -5,10 +5,10 @@ r of a column stands at start + r · step of the line, and takes from it what li
 between neighbours.  The transpose gives number z of the line all rows nearer than one to it, with
 the weights that they took.
 
-A register holds eight neighbours of the result.  Since the step is near to 1, they stand between a
+A register holds LANES neighbours of the result.  Since the step is near to 1, they stand between a
 few neighbours of the line, which follow from the first one: all are loaded, none is permuted or
 gathered, and of their weights at most two are not zero.  So the code is the same on every
-processor; it is cut into the registers that there are."""
+processor, but for the length of a register."""
 
 from __future__ import annotations
 
@@ -30,20 +30,21 @@ from physrecon.kernels._registers import (
     vector,
     whole,
 )
+from physrecon.kernels._resample import FEATURES
 
-LANES = 8
+LANES = 16 if FEATURES.get("avx512f", False) else 8
 
 
 @shared
 def taps_taken(step):
-    """Neighbours of a line between which eight rows stand, from the one before the first row."""
+    """Neighbours of a line between which the rows of a register stand, from the one before the first row."""
     return 2 + int(math.ceil((LANES - 1) * abs(step - 1) - 1e-9))
 
 
 @shared
 def taps_given(step):
-    """(first, count): the rows around the one before number z of a line that may reach it, for
-    eight numbers, each counted from its own."""
+    """(first, count): the rows around the one before number z of a line that may reach it, for the
+    numbers of a register, each counted from its own."""
     drift = (LANES - 1) * (1 / step - 1)
     first = int(math.floor(min(0.0, drift) - 1 / step + 1e-9)) + 1
     last = int(math.ceil(1 + max(0.0, drift) + 1 / step - 1e-9)) - 1
@@ -52,10 +53,11 @@ def taps_given(step):
 
 @inlined
 def mark(start, step, first, last, like, heights, wholes, rests):
-    """Whole part and rest of start + c · 8 · step, for the registers first:last and a few around.
+    """Whole part and rest of start + c · LANES · step, for the registers c of first:last and a few
+    around.
 
-    heights: 0, 8, … 56.  Groups of eight registers are counted from register 0, so that rounding
-    does not depend on `first`."""
+    heights: 0, LANES, 2 LANES, …  Groups of LANES registers are counted from register 0, so that
+    rounding does not depend on `first`."""
     rungs = spread(like, step) * vector(like, heights, 0)
     for c in range(first // LANES * LANES, last, LANES):
         at = rungs + spread(like, start + step * (c * LANES))
@@ -120,7 +122,7 @@ def take(sums, at, first, last, source, one, other, near, far, ladder, step, who
     """Rows of the registers first:last of sums, from `at` on, += what they see of the blend
     near · line + far · other line of source, which begin at `one` and `other`.
 
-    wholes, rests: the places of the first rows of the registers.  ladder: 0, 1, … 7.
+    wholes, rests: the places of the first rows of the registers.  ladder: 0, 1, … LANES - 1.
     shares: None, or (numbers, before): row r takes numbers[r - before] times as much."""
     taps, number = taps_taken(step), source.dtype.type
     back = taps - 2 if step < 1 else 0

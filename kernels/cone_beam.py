@@ -162,7 +162,7 @@ def _project_views(begin, end, table, detector, courses, shape, pitches, voxels,
 
 @inlined
 def marks(registers, like):
-    """Memory for the places of registers, and 0, 1, … 7 and 0, 8, … 56."""
+    """Memory for the places of registers; 0, 1, … and 0, LANES, 2 LANES, … of LANES numbers."""
     wholes = np.empty(registers + LANES, np.int32)
     rests = np.empty(registers + LANES, like.dtype)
     ladder, heights = np.empty(LANES, like.dtype), np.empty(LANES)

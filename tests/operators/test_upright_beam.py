@@ -99,7 +99,8 @@ def products(engine, x, y):
     return sino, volume, seen
 
 
-@pytest.mark.parametrize("dtype, close", [(np.float32, 2e-6), (np.float64, 1e-13)])
+# Places are counted from the first one of a register, the further off the coarser the rows.
+@pytest.mark.parametrize("dtype, close", [(np.float32, 4e-6), (np.float64, 1e-13)])
 @pytest.mark.parametrize("name", [*CASES, *FANS])
 def test_they_are_the_general_kernels(name, dtype, close):
     fast, general, scan, grid = engines(name)

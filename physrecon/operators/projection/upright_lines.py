@@ -31,6 +31,7 @@ UPRIGHT = 1e-9  # voxels by which the ends of a column may lie beside each other
 NEAREST = 0.02  # depth, 1 at the middle of the grid, of the nearest voxel
 SMALLEST, LARGEST = 1 / 6, 6.0  # voxels between rows: others would need ever wider windows
 STACK = 128  # slices of fans that are taken at a time
+ABREAST = 8  # of them in a register; few slices fill a longer one badly
 LAUNCH = 1 << 33  # voxels taken in one launch: about a second on two cores
 HELD = 1 << 26  # bytes of projections, about, in one launch
 SKEW, PERIOD = 96, 1024  # numbers by which rows of lines pass a multiple of a period: for all sets
@@ -266,7 +267,7 @@ class FanStack(_Lines):
         shape: tuple[int, int, int], pitch: tuple[float, ...],
     ) -> None:  # fmt: skip
         super().__init__(
-            table, fans, detector, shape, (0.0, *pitch[1:]), 0, LANES if shape[0] > 1 else 1
+            table, fans, detector, shape, (0.0, *pitch[1:]), 0, ABREAST if shape[0] > 1 else 1
         )
 
     def project(self, x: NDArray[Any], out: NDArray[Any]) -> None:
