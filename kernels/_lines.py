@@ -37,7 +37,7 @@ LANES = 16 if FEATURES.get("avx512f", False) else 8
 
 @shared
 def taps_taken(step):
-    """Neighbours of a line between which the rows of a register stand, from the one before the first row."""
+    """Neighbours of a line that the rows of a register stand between, from the first one on."""
     return 2 + int(math.ceil((LANES - 1) * abs(step - 1) - 1e-9))
 
 
