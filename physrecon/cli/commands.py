@@ -80,6 +80,7 @@ def find_center(
         draw_axis,
         find_axis,
         find_axis_line,
+        find_roll,
         say_axis,
         say_line,
     )
@@ -101,7 +102,8 @@ def find_center(
         found = task.coverage and task.coverage.axis
         if not found or not found.methods:
             found = find_axis(task.job, task.scan)
-        say_axis(found, messages)
+        found = find_roll(task.job, task.scan, found)
+        say_axis(found, messages, task.scan.angle_unit)
         for name, column in found.methods.items():
             messages.result(f"  {name} {column:.2f}")
         if plot:
@@ -113,6 +115,8 @@ def find_center(
             "uncertainty": found.uncertainty,
             "methods": found.methods,
             "dropped": found.dropped,
+            "roll": found.roll,
+            "roll_uncertainty": found.roll_uncertainty,
             "plot": plot,
         }
         messages.record("center", facts | {"warnings": messages.warned})

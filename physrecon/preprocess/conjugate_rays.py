@@ -64,7 +64,7 @@ def axis_of_plane(plane: Array, angles_rad: Array, scan: FanBeam | ConeBeam) -> 
     factor = -(-columns // COARSE)
     small = sinogram[:, : columns // factor * factor].reshape(len(angles), -1, factor).mean(axis=2)
     search = np.arange(0.0, small.shape[1] - 0.5, 0.5)
-    gain = _gain(*_compare(small, angles, turn * factor, search).sum(axis=1))
+    gain = _gain(*compared(small, angles, turn * factor, search).sum(axis=1))
     if not np.isfinite(gain).any():
         raise DataError(
             "find_center: expected rays that two views measure, got none; scan a full turn, or "
@@ -73,8 +73,8 @@ def axis_of_plane(plane: Array, angles_rad: Array, scan: FanBeam | ConeBeam) -> 
     first = search[int(np.nanargmax(gain))] * factor + (factor - 1) / 2
     reach = max(NEAR, 2.0 * factor)
     trial = first + np.arange(-reach, reach + FINE_STEP / 2, FINE_STEP)
-    sectors = _compare(sinogram, angles, turn, trial)
-    place, noise = _place(sectors)
+    sectors = compared(sinogram, angles, turn, trial)
+    place, noise = place_of_least(sectors)
     column = float(trial[0] + FINE_STEP * place)
     uncertainty = max(SIGMAS * float(np.hypot(FINE_STEP * noise, BIAS)), LEAST)
     if not 0 < place < len(trial) - 1 or not uncertainty <= max(UNKNOWN * columns, 2.0):
@@ -85,7 +85,7 @@ def axis_of_plane(plane: Array, angles_rad: Array, scan: FanBeam | ConeBeam) -> 
     return Center(column, uncertainty, {METHOD: column}, (), _notes(sinogram, angles))
 
 
-def _place(sectors: Array) -> tuple[float, float]:
+def place_of_least(sectors: Array) -> tuple[float, float]:
     """(index of the best column, its standard error by the jackknife over sectors of views).
 
     Leaving a sector out weighs it by what it tells: most of the views of a short scan tell
@@ -125,7 +125,7 @@ def _sorted(plane: Array, angles_rad: Array, scan: Any) -> tuple[Array, Array, f
     return smooth, angles[order], -turn if scan.bend else turn
 
 
-def _compare(sinogram: Array, angles: Array, turn: float, trial: Array) -> Array:
+def compared(sinogram: Array, angles: Array, turn: float, trial: Array) -> Array:
     """(4, SECTORS, n) of every column of the axis and sector of the views: number of pairs, their
     energy, the square of their differences, and the number that counts as an overlap."""
     views, columns = sinogram.shape

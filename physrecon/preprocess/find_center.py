@@ -11,6 +11,7 @@ from physrecon.geometry.fan_beam import FanBeam
 from physrecon.geometry.parallel_beam import ParallelBeam
 from physrecon.geometry.scan_geometry import ScanGeometry
 from physrecon.preprocess.conjugate_rays import axis_of_plane, plane_rows
+from physrecon.preprocess.detector_roll import rows_for_roll, views_for_roll, with_roll
 from physrecon.preprocess.rotation_axis import Center, axis_of_parallel
 
 
@@ -20,15 +21,15 @@ def find_center(line_integrals: ArrayLike, scan: ScanGeometry | ArrayLike) -> Ce
     A parallel beam: several methods check each other.  A full turn is searched from edge to edge,
     fewer views in the middle half of the detector.  A fan or cone beam: rays that two views
     measure, of a cone those in the plane of its source, so its row_offset must be right within a
-    few rows.  A roll of the detector moves the column by as much as the plane is off the middle
-    row; `pr.align` with free=("center", "roll") finds both.
+    few rows.  The roll of its detector, up to 3° about the pixel of the central ray, is found where
+    the object differs enough between the rows; `pr.align` finds it more exactly.
 
     Args:
         line_integrals: (views, rows, columns), of a parallel beam (views, columns) too; finite.
         scan: a ParallelBeam, FanBeam or ConeBeam, whose center is not used; or the angles of a
             parallel beam (views,) in radians, in any order and range.
     Returns:
-        Center: column and ±, the methods, and notes.
+        Center: column and ±, the methods, and notes; of a cone beam the roll and its ±.
     Raises:
         ArgumentError: for shapes that do not fit, and another kind of scan.
         DataError: NaN, no object in any row, views of one direction only, a result outside the
@@ -47,8 +48,13 @@ def find_center(line_integrals: ArrayLike, scan: ScanGeometry | ArrayLike) -> Ce
         return axis_of_parallel(line_integrals, scan.radians)
     if isinstance(scan, FanBeam | ConeBeam):
         _require_shape(line_integrals, scan, (scan.shape,))
-        plane = arrays.plain("find_center(line_integrals)", line_integrals)[:, plane_rows(scan)]
-        return axis_of_plane(plane.mean(axis=1, dtype="float64"), scan.radians, scan)
+        y = arrays.plain("find_center(line_integrals)", line_integrals)
+        plane = y[:, plane_rows(scan)].mean(axis=1, dtype="float64")
+        found = axis_of_plane(plane, scan.radians, scan)
+        if isinstance(scan, FanBeam):
+            return found
+        rows, views = rows_for_roll(scan), views_for_roll(len(y))
+        return with_roll(found, y[views, rows], rows, scan.radians[views], scan)
     if hasattr(scan, "rays"):
         raise ArgumentError(
             "find_center.scan: expected a ParallelBeam, FanBeam or ConeBeam, or angles, got "

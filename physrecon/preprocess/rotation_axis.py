@@ -68,13 +68,17 @@ class Center:
     """Position of the rotation axis.
 
     column: 0-based detector column, known to ± uncertainty.  methods: column by each method that
-    could be used.  dropped: the methods that the slice refutes.  notes: sentences for the user."""
+    could be used.  dropped: the methods that the slice refutes.  notes: sentences for the user.
+    roll: of the detector of a cone beam, ± roll_uncertainty, in the angle unit of the scan; None
+    where it is not told."""
 
     column: float
     uncertainty: float
     methods: dict[str, float]
     dropped: tuple[str, ...]
     notes: list[str] = field(default_factory=list)
+    roll: float | None = None
+    roll_uncertainty: float | None = None
 
 
 def axis_of_parallel(line_integrals: ArrayLike, angles_rad: ArrayLike) -> Center:

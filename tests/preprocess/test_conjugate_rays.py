@@ -1,5 +1,7 @@
 """The rotation axis of fan and cone beams from rays that are measured twice."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tiers import thorough
@@ -75,3 +77,25 @@ def test_what_tells_no_axis():
     y[3] = np.nan
     with pytest.raises(pr.DataError, match="NaN"):
         pr.find_center(y, scan)
+
+
+@pytest.mark.parametrize(
+    ("span", "roll"), [(360, -1.2), (360, 0.0), thorough(244, 1.2), thorough(360, 2.0)]
+)
+def test_the_roll_of_a_cone_beam_is_found(span, roll):
+    """About the pixel of the central ray, which is neither in the middle row nor column."""
+    stated = pr.ConeBeam(
+        np.arange(0, span, 2.0), (64, 128), row_offset=2.0, **POINT | {"pixel_size": 1.5}
+    )
+    y = chords(replace(stated, roll=roll, center=61.3), np.random.default_rng(0))
+    y += 0.02 * y.max() * np.random.default_rng(1).standard_normal(y.shape)
+    found = pr.find_center(y.astype(np.float32), stated)
+    assert abs(found.roll - roll) <= found.roll_uncertainty < 0.4
+    assert abs(found.column - 61.3) <= min(found.uncertainty, 0.25)
+
+
+def test_one_row_and_a_fan_tell_no_roll():
+    scan = SCANS["fan"](43.6)
+    assert pr.find_center(chords(scan, np.random.default_rng(7)), scan).roll is None
+    row = SCANS["cone"](43.6).part(slice(15, 16))
+    assert pr.find_center(chords(row, np.random.default_rng(7)), row).roll is None

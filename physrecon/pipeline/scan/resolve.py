@@ -23,6 +23,7 @@ from physrecon.pipeline.messages import Messages
 from physrecon.pipeline.scan.measure import Array, corrected
 from physrecon.preprocess.axis_line import AxisLine, axis_line
 from physrecon.preprocess.conjugate_rays import axis_of_plane, plane_rows
+from physrecon.preprocess.detector_roll import rows_for_roll, views_for_roll, with_roll
 from physrecon.preprocess.line_integrals import Repairs
 from physrecon.preprocess.rotation_axis import (
     Center,
@@ -77,9 +78,9 @@ def axis_of(job: ScanJob, scan: Scan) -> Center:
     if scan.beam_kind == "parallel":
         return find_axis(job, scan)
     if scan.center is not None:
-        return TakenAxis(round(scan.center, 3), 0.0, {}, (), [], "as the file states")
+        return TakenAxis(round(scan.center, 3), 0.0, {}, (), [], how="as the file states")
     columns = scan.shape[2]
-    middle = TakenAxis((columns - 1) / 2, columns / 2, {}, (), [], MIDDLE)
+    middle = TakenAxis((columns - 1) / 2, columns / 2, {}, (), [], how=MIDDLE)
     if scan.beam_kind not in CONJUGATE:
         return middle
     try:
@@ -119,11 +120,24 @@ def axis_in_words(found: Center) -> str:
     return f"{round(found.column, 2)} ± {found.uncertainty:.2g} ({'; '.join(why)})"
 
 
-def say_axis(found: Center, messages: Messages) -> float:
+def _use(found: Center, unit: str) -> str:
+    """What to do about the roll of a detector."""
+    if abs(found.roll or 0.0) < (found.roll_uncertainty or 0.0):
+        return ": the detector is upright within that"
+    return f": give --roll {found.roll:.2f}{unit} with --center {found.column:.2f}"
+
+
+def say_axis(found: Center, messages: Messages, unit: str = "deg") -> float:
     """Print the axis, its ± and the reason; return its column, to two decimals.
+
+    unit: of the roll.
 
     Two decimals are finer than any method, and the same on every machine."""
     messages.result(f"center: {axis_in_words(found)}")
+    if found.roll is not None and found.roll_uncertainty is not None:
+        messages.result(
+            f"roll: {found.roll:.2f} ± {found.roll_uncertainty:.2g} {unit}{_use(found, unit)}"
+        )
     for note in found.notes:
         messages.warn(f"center: {note}")
     if isinstance(found, TakenAxis):
@@ -177,6 +191,24 @@ def find_axis(job: ScanJob, scan: Scan) -> Center:
     if not found:
         raise problems[0]
     return min(found, key=lambda one: one.uncertainty)
+
+
+def find_roll(job: ScanJob, scan: Scan, found: Center) -> Center:
+    """The axis of a cone beam with the roll of its detector, where the data tell it."""
+    geometry = scan.geometry
+    if not isinstance(geometry, ConeBeam) or geometry.roll:
+        return found
+    rows, views = rows_for_roll(geometry), views_for_roll(len(geometry))
+    if rows.stop == 0:
+        return found
+    chosen = np.arange(*views.indices(len(geometry)))
+    stacks = [scan.projections[chosen, rows], scan.flats[:, rows], scan.darks[:, rows]]
+    y, _ = corrected(job, scan, stacks, rows.start, views=chosen)
+    # in the wrong sense the ± is larger, as that of the axis is
+    senses = (1,) if scan.setup.rotation else (1, -1)
+    radians = geometry.radians[chosen]
+    told = [with_roll(found, y, rows, sense * radians, geometry) for sense in senses]
+    return min(told, key=lambda one: one.roll_uncertainty or np.inf)
 
 
 def find_axis_line(job: ScanJob, scan: Scan) -> AxisLine:
