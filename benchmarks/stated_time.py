@@ -41,14 +41,14 @@ METHODS = {  # options, and the iterations that take about 10 s on two cores
 }  # fmt: skip
 IMAGES = {"512x512": (512, 512), "16x256x256": (16, 256, 256), "5 of 256x256": (5, 256, 256)}
 SHARPENERS = {
-    "rl": ("--iterations {n}", {"512x512": 300, "16x256x256": 60, "5 of 256x256": 250}),
+    "rl": ("--iterations {n}", {"512x512": 300, "16x256x256": 60, "5 of 256x256": 1700}),
     "rl-tv": (
         "--prior tv --weight 0.01 --method rl --iterations {n}",
-        {"512x512": 200, "16x256x256": 40, "5 of 256x256": 120},
+        {"512x512": 200, "16x256x256": 40, "5 of 256x256": 900},
     ),
     "fista-tv": (
         "--prior tv --weight 1 --method fista --iterations {n}",
-        {"512x512": 100, "16x256x256": 15, "5 of 256x256": 60},
+        {"512x512": 100, "16x256x256": 15, "5 of 256x256": 280},
     ),
 }
 STATED = re.compile(r"(about|at most) ([\d.]+ \w+(?: \d+ min)?)(?:, (?:at most|less) .*)?$", re.M)
