@@ -11,9 +11,11 @@ of a piece tell less than a whole piece does.  What the first piece needs beside
 that are opened once included, is expected of the others only until a second one is finished.
 
 Of an iteration that iterates itself the inner part grows with k, as the power of k that the halves
-of the iterations so far show, at most √k: the gap that a proximal map may leave falls little faster
-than k⁻³, how far its variables have to move falls like 1/k², and n inner steps leave a gap like
-1/n² times that."""
+of the iterations so far show, at most k.  In theory it is √k: the gap that a proximal map may leave
+falls little faster than k⁻³, how far its variables have to move falls like 1/k², and n inner steps
+leave a gap like 1/n² times that.  But the first ones need the fewest steps between two gaps.  In
+seven runs with total variation the steps were constant up to k = 12, grew like k^1.2 up to k = 110
+and no more; of bounds from ½ to 1½, 1 and 1¼ foretold their time best."""
 
 from __future__ import annotations
 
@@ -27,7 +29,8 @@ from typing import Any, NamedTuple
 WINDOW, PART = 10.0, 0.2  # seconds, and part of the time so far, whose steps give the present rate
 TRIAL = 1.0  # seconds of iterations that tell the rate
 STEPS = 2  # iterations that do; the one before them has prepared what all need
-GROWTH = 0.5  # largest power of k that inner iterations grow with
+GROWTH = 1.0  # largest power of k that inner iterations grow with
+SHOWN = 8  # iterations that show it: the times of fewer are uneven
 
 
 class Compiler:
@@ -208,7 +211,7 @@ class Pace:
         self._inside.append((part, inner))
         marks = self._inside[0], self._inside[len(self._inside) // 2], self._inside[-1]
         (a, begun), (b, then), (c, now) = marks
-        if a < b < c and begun < then < now:
+        if len(self._inside) >= SHOWN and a < b < c and begun < then < now:
             growth = (now - then) / (c - b) / ((then - begun) / (b - a))
             power = math.log(growth) / math.log((b + c) / (a + b))
             self._power = min(max(power, 0.0), GROWTH)
