@@ -11,11 +11,13 @@ of a piece tell less than a whole piece does.  What the first piece needs beside
 that are opened once included, is expected of the others only until a second one is finished.
 
 Of an iteration that iterates itself the inner part grows with k, as the power of k that the halves
-of the iterations so far show, at most k.  In theory it is √k: the gap that a proximal map may leave
+of the iterations so far show, at most k. In theory it is √k: the gap that a proximal map may leave
 falls little faster than k⁻³, how far its variables have to move falls like 1/k², and n inner steps
-leave a gap like 1/n² times that.  But the first ones need the fewest steps between two gaps.  In
-seven runs with total variation the steps were constant up to k = 12, grew like k^1.2 up to k = 110
-and no more; of bounds from ½ to 1½, 1 and 1¼ foretold their time best."""
+leave a gap like 1/n² times that. But the first ones need the fewest steps between two gaps: counted
+in seven runs with total variation, the steps were constant for 6 to 12 iterations, then grew faster
+than k, then hardly. Computed from these counts for 47 lengths and speeds, of 8 s and more, the time
+was foreseen within a factor of 1.5 in 11 cases with √k after 1 s, in 22 with k after 1 s, and in 44
+with k after 5 s."""
 
 from __future__ import annotations
 
@@ -27,7 +29,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 WINDOW, PART = 10.0, 0.2  # seconds, and part of the time so far, whose steps give the present rate
-TRIAL = 1.0  # seconds of iterations that tell the rate
+TRIAL, INNER_TRIAL = 1.0, 5.0  # seconds of iterations that tell the rate, and how inner ones grow
 STEPS = 2  # iterations that do; the one before them has prepared what all need
 GROWTH = 1.0  # largest power of k that inner iterations grow with
 SHOWN = 8  # iterations that show it: the times of fewer are uneven
@@ -165,8 +167,8 @@ class Pace:
     @property
     def is_known(self) -> bool:
         """Whether the rate can be relied on."""
-        marks = self._marks
-        trial = len(marks) > STEPS and marks[-1].seconds - marks[0].seconds >= TRIAL
+        marks, enough = self._marks, INNER_TRIAL if self._inside else TRIAL
+        trial = len(marks) > STEPS and marks[-1].seconds - marks[0].seconds >= enough
         return self._finished > 0 or trial
 
     @property

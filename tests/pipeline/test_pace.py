@@ -318,3 +318,12 @@ def test_three_uneven_iterations_show_no_growth(clock):
         inner += seconds
         pace.step(k / 100, 1.0, inner)
     assert pace.left() == pytest.approx(97 * (ITERATION + 0.5))
+
+
+def test_the_growth_of_inner_iterations_is_waited_for(clock):
+    pace = Pace(1, 0, Compiler())
+    pace.begin(1)
+    for k in range(1, 41):
+        clock.now += 0.2
+        pace.step(k / 100, 1.0, 0.1 * k)
+        assert pace.is_known == (k > 25)  # 5 s after the first one
