@@ -32,6 +32,7 @@ WINDOW, PART = 10.0, 0.2  # seconds, and part of the time so far, whose steps gi
 TRIAL, INNER_TRIAL = 1.0, 5.0  # seconds of iterations that tell the rate, and how inner ones grow
 STEPS = 2  # iterations that do; the one before them has prepared what all need
 GROWTH = 1.0  # largest power of k that inner iterations grow with
+PAUSE = 20.0  # times the usual time of a step: the program was stopped, by Ctrl-Z for instance
 SHOWN = 8  # iterations that show it: the times of fewer are uneven
 
 
@@ -97,7 +98,7 @@ class Pace:
         self.done, self.end, self.foreseen = done, 1.0, False
         self._total, self._compiler = total, compiler
         self._begun, self._compiled = time.perf_counter(), compiler.seconds
-        self._marks = deque([Mark(0.0, 0.0, 0.0, 0.0)])
+        self._marks, self._paused = deque([Mark(0.0, 0.0, 0.0, 0.0)]), False
         # seconds per unit, for all iterations up to the limit: a constant part, and what inner
         # iterations take where `middle` of the iterations is done, which grows with a power
         self._steady, self._inner, self._middle, self._power = 0.0, 0.0, 1.0, 0.0
@@ -139,6 +140,11 @@ class Pace:
         """A step beside the first one; the rate is that of the last ones."""
         begin, first, before = self._last or (now, part, inner)
         marks, units = self._marks, self._units * (part - first)
+        usual = self._takes(first, part) * self._units if len(marks) > STEPS else math.inf
+        # one step, not the next one too: that would be the new rate
+        self._paused = not self._paused and now - begin > max(WINDOW, PAUSE * usual)
+        if self._paused:
+            return
         self._width = self._width or part - first
         sums, middle = marks[-1], (first + part) / 2
         new = Mark(now - begin, inner - before, units, units * middle)

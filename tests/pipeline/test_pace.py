@@ -327,3 +327,17 @@ def test_the_growth_of_inner_iterations_is_waited_for(clock):
         clock.now += 0.2
         pace.step(k / 100, 1.0, 0.1 * k)
         assert pace.is_known == (k > 25)  # 5 s after the first one
+
+
+def test_a_pause_is_no_rate_but_slower_work_is(clock):
+    pace = Pace(1, 0, Compiler())
+    for k in work(pace, clock, 1, 499, 1000):
+        clock.now += 60 if k == 100 else 0  # before step 101
+        if k > 2:
+            assert pace.left() == pytest.approx((1000 - k) * ITERATION)
+    pace = Pace(1, 0, Compiler())
+    pace.begin(1)
+    for k in range(1, 120):
+        clock.now += 0.1 if k < 100 else 60
+        pace.step(k / 1000, 1.0)
+    assert pace.left() == pytest.approx(881 * 60)
