@@ -27,12 +27,12 @@ SCANS = {
     "24x192": ((24, 192, 192), 180),
 }
 METHODS = {  # options, and the iterations that take about 10 s on two cores
-    "sirt": ("--method sirt", {"1x256": 500, "1x512": 200, "24x192": 60}),
+    "sirt": ("--method sirt", {"1x256": 500, "1x512": 200, "24x192": 100}),
     "cgls": ("--method cgls", {"1x256": 500, "1x512": 200, "24x192": 60}),
     "fista-tv": ("--prior tv --weight 0.1", {"1x256": 200, "1x512": 60, "24x192": 20}),
     "pdhg-tv": ("--prior tv --weight 0.1 --method pdhg", {"1x256": 300, "1x512": 90, "24x192": 30}),
     "lbfgs": (
-        "--prior smooth --weight 1 --method lbfgs", {"1x256": 200, "1x512": 80, "24x192": 25}
+        "--prior smooth --weight 1 --method lbfgs", {"1x256": 200, "1x512": 80, "24x192": 50}
     ),
     "sirt, slabs": ("--method sirt --slab-rows 6", {"24x192": 60}),
     "fista-tv, slabs": ("--prior tv --weight 0.1 --slab-rows 6", {"24x192": 20}),
@@ -41,14 +41,14 @@ METHODS = {  # options, and the iterations that take about 10 s on two cores
 }  # fmt: skip
 IMAGES = {"512x512": (512, 512), "16x256x256": (16, 256, 256), "5 of 256x256": (5, 256, 256)}
 SHARPENERS = {
-    "rl": ("--iterations {n}", {"512x512": 300, "16x256x256": 60, "5 of 256x256": 250}),
+    "rl": ("--iterations {n}", {"512x512": 1500, "16x256x256": 500, "5 of 256x256": 1700}),
     "rl-tv": (
         "--prior tv --weight 0.01 --method rl --iterations {n}",
-        {"512x512": 200, "16x256x256": 40, "5 of 256x256": 120},
+        {"512x512": 1500, "16x256x256": 250, "5 of 256x256": 900},
     ),
     "fista-tv": (
         "--prior tv --weight 1 --method fista --iterations {n}",
-        {"512x512": 100, "16x256x256": 15, "5 of 256x256": 60},
+        {"512x512": 400, "16x256x256": 15, "5 of 256x256": 280},
     ),
 }
 STATED = re.compile(r"(about|at most) ([\d.]+ \w+(?: \d+ min)?)(?:, (?:at most|less) .*)?$", re.M)

@@ -7,7 +7,6 @@ type of the output array, which is always the last argument, choose the machine.
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Callable
 from functools import cached_property
@@ -19,11 +18,6 @@ from numba.extending import register_jitable
 
 from physrecon.cancellation import cancellation_point
 from physrecon.kernels import _cache, _threads
-
-# Threads that wait for work must not spin: two programs side by side would take four times as long
-# as one.  Read when the threads start; a choice of the user stands.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-
 
 # Numba tells functions apart by a number in their symbols.  Every process counts from one, but the
 # cache brings functions of many processes together: two of one name could share a symbol, and the

@@ -43,9 +43,15 @@ MissingInputError, OutputError, WriteError.  Names load when they are first used
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import lazy_loader
+
+# Threads that wait for work must not spin: two programs side by side would take many times as long
+# as one.  OpenMP reads this once, when Numba loads its library, which is at the first question for
+# the number of threads and may be before any kernel is imported.  A choice of the user stands.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 _load, _, __all__ = lazy_loader.attach_stub(__name__, __file__)
 __all__ += ["__version__"]

@@ -6,10 +6,18 @@ and would need the memory of a second problem.
 
     time left = iterations left · seconds of one + what each piece needs besides, such as reading
 
+The rate is that of the last steps, those of the pieces before included: two steps at the beginning
+of a piece tell less than a whole piece does.  What the first piece needs besides, kernels and files
+that are opened once included, is expected of the others only until a second one is finished.
+
 Of an iteration that iterates itself the inner part grows with k, as the power of k that the halves
-of the iterations so far show, at most √k: the gap that a proximal map may leave falls little faster
-than k⁻³, how far its variables have to move falls like 1/k², and n inner steps leave a gap like
-1/n² times that."""
+of the iterations so far show, at most k. In theory it is √k: the gap that a proximal map may leave
+falls little faster than k⁻³, how far its variables have to move falls like 1/k², and n inner steps
+leave a gap like 1/n² times that. But the first ones need the fewest steps between two gaps: counted
+in seven runs with total variation, the steps were constant for 6 to 12 iterations, then grew faster
+than k, then hardly. Computed from these counts for 47 lengths and speeds, of 8 s and more, the time
+was foreseen within a factor of 1.5 in 11 cases with √k after 1 s, in 22 with k after 1 s, and in 44
+with k after 5 s."""
 
 from __future__ import annotations
 
@@ -18,12 +26,14 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 WINDOW, PART = 10.0, 0.2  # seconds, and part of the time so far, whose steps give the present rate
-TRIAL = 1.0  # seconds of iterations that tell the rate
+TRIAL, INNER_TRIAL = 1.0, 5.0  # seconds of iterations that tell the rate, and how inner ones grow
 STEPS = 2  # iterations that do; the one before them has prepared what all need
-GROWTH = 0.5  # largest power of k that inner iterations grow with
+GROWTH = 1.0  # largest power of k that inner iterations grow with
+PAUSE = 20.0  # times the usual time of a step: the program was stopped, by Ctrl-Z for instance
+SHOWN = 8  # iterations that show it: the times of fewer are uneven
 
 
 class Compiler:
@@ -68,6 +78,16 @@ def compiler_watched(compiler: Compiler) -> Iterator[None]:
         yield
 
 
+class Mark(NamedTuple):
+    """Sums over the steps so far, but the first of each piece: what comes before it is not told
+    apart."""
+
+    seconds: float
+    inner: float  # seconds in inner iterations
+    units: float  # units times parts of the limit of iterations
+    moment: float  # units times parts, times where in its piece each part is
+
+
 class Pace:
     """Seconds that the steps of a piece take, and the time left.
 
@@ -78,10 +98,15 @@ class Pace:
         self.done, self.end, self.foreseen = done, 1.0, False
         self._total, self._compiler = total, compiler
         self._begun, self._compiled = time.perf_counter(), compiler.seconds
+        self._marks, self._paused = deque([Mark(0.0, 0.0, 0.0, 0.0)]), False
         # seconds per unit, for all iterations up to the limit: a constant part, and what inner
         # iterations take where `middle` of the iterations is done, which grows with a power
         self._steady, self._inner, self._middle, self._power = 0.0, 0.0, 1.0, 0.0
-        self._besides, self._finished = 0.0, 0.0  # seconds beside iterations, units, of pieces
+        # of the finished pieces: units, and units times the part at which they ended
+        self._finished, self._ended = 0.0, 0.0
+        # seconds beside iterations, and units, of the finished pieces; of the first one only as
+        # long as there is no other: it has paid for what is done once
+        self._besides, self._is_first = (0.0, 0.0), True
         self.begin(0.0)
 
     @property
@@ -90,40 +115,57 @@ class Pace:
         return time.perf_counter() - self._begun - (self._compiler.seconds - self._compiled)
 
     def begin(self, units: float) -> None:
-        """A piece of so many units begins."""
+        """A piece of so many units begins; it is expected to end as those before, in the mean."""
         self._units, self._piece = units, self.seconds
-        self._prepared, self._width = 0.0, 0.0
-        # (seconds, part of the piece, seconds in inner iterations)
-        self._marks: deque[tuple[float, float, float]] = deque()
+        self.end = self._usual_end or 1.0
+        self._first: tuple[float, float] | None = None  # (seconds, part) at the end of a step
+        self._last: tuple[float, float, float] | None = None  # and seconds in inner iterations
+        self._width = 0.0  # part that a step does
         self._inside: list[tuple[float, float]] = []  # (part, seconds in inner iterations)
 
     def step(self, part: float, end: float | None, inner: float = 0.0) -> None:
         """So large a part of the piece is done; by its limits it ends at 1, expected is `end`.
 
-        end None: as the last piece, if there is one.  inner: seconds in inner iterations so far."""
+        end None: as the pieces before, if there are.  inner: seconds in inner iterations so far."""
         now = self.seconds
-        self.end = max(end or (self.end if self._finished else 1.0), part)
+        self.end = max(end or (self._usual_end if self._finished else 1.0), part)
         self.foreseen = end is not None or self._finished > 0
-        self._marks.append((now, part, inner))
-        while len(self._marks) > STEPS + 1 and now - self._marks[0][0] > max(WINDOW, PART * now):
-            self._marks.popleft()
-        (begin, first, before), (now, last, inner) = self._marks[0], self._marks[-1]
-        if last > first and self._units:
-            each = 1 / (last - first) / self._units
-            self._inner = (inner - before) * each
-            self._steady = max((now - begin) * each - self._inner, 0.0)
-            self._middle = (first + last) / 2
-            self._width = self._width or last - first
-        self._follow_growth(part, inner)
-        if self._prepared == 0:  # time to the end of the first step
-            self._prepared = now - self._piece
+        if self._last is not None:
+            self._add(now, part, inner)
+        self._first, self._last = self._first or (now, part), (now, part, inner)
+        if not self._finished:
+            self._follow_growth(part, inner)
+
+    def _add(self, now: float, part: float, inner: float) -> None:
+        """A step beside the first one; the rate is that of the last ones."""
+        begin, first, before = self._last or (now, part, inner)
+        marks, units = self._marks, self._units * (part - first)
+        usual = self._takes(first, part) * self._units if len(marks) > STEPS else math.inf
+        # one step, not the next one too: that would be the new rate
+        self._paused = not self._paused and now - begin > max(WINDOW, PAUSE * usual)
+        if self._paused:
+            return
+        self._width = self._width or part - first
+        sums, middle = marks[-1], (first + part) / 2
+        new = Mark(now - begin, inner - before, units, units * middle)
+        marks.append(Mark(*(a + b for a, b in zip(sums, new, strict=True))))
+        window = max(WINDOW, PART * now)
+        while len(marks) > STEPS + 1 and marks[-1].seconds - marks[0].seconds > window:
+            marks.popleft()
+        passed = Mark(*(b - a for a, b in zip(marks[0], marks[-1], strict=True)))
+        if passed.units > 0:
+            self._inner = passed.inner / passed.units
+            self._steady = max(passed.seconds / passed.units - self._inner, 0.0)
+            self._middle = passed.moment / passed.units
 
     def finish(self) -> None:
         """The piece is finished."""
-        now, at = self.seconds, self._at()
-        if self._marks:
-            self.end = min(at[1], 1.0)
-        self._besides += now - at[0] + self._before()
+        now, (at, part) = self.seconds, self._at()
+        besides, units = self._besides
+        if units and self._is_first:
+            besides, units, self._is_first = 0.0, 0.0, False
+        self._besides = besides + now - at + self._before(), units + self._units
+        self._ended += self._units * min(part, 1.0)
         self._finished += self._units
         self.done += self._units
         self.begin(0.0)
@@ -131,8 +173,8 @@ class Pace:
     @property
     def is_known(self) -> bool:
         """Whether the rate can be relied on."""
-        marks = [*self._marks]
-        trial = len(marks) > STEPS and marks[-1][0] - marks[0][0] >= TRIAL
+        marks, enough = self._marks, INNER_TRIAL if self._inside else TRIAL
+        trial = len(marks) > STEPS and marks[-1].seconds - marks[0].seconds >= enough
         return self._finished > 0 or trial
 
     @property
@@ -147,15 +189,21 @@ class Pace:
 
     def left(self, at_most: bool = False) -> float:
         """Seconds that are expected, or the most, from the last step on."""
-        end, (_, inside) = 1.0 if at_most else self.end, self._at()
-        others = max(self._total - self.done - self._units, 0.0)
-        besides = self._besides / self._finished if self._finished else 0.0
-        if not self._finished and self._units:
-            besides = self._before() / self._units
-        here = self._units * self._takes(inside, max(end, inside))
+        _, inside = self._at()
+        end = 1.0 if at_most else max(self.end, inside)
+        usual = self._usual_end if self._finished and not at_most else end
+        besides, units = self._besides if self._finished else (self._before(), self._units)
+        besides = besides / units if units else 0.0
+        here = self._units * self._takes(inside, end)
         if not inside:  # nothing is known of this piece yet, or it has no steps
             here += self._units * besides
-        return here + others * (self._takes(0.0, end) + besides)
+        others = max(self._total - self.done - self._units, 0.0)
+        return here + others * (self._takes(0.0, usual) + besides)
+
+    @property
+    def _usual_end(self) -> float:
+        """The part at which the finished pieces ended, in the mean; 0 if they have no steps."""
+        return self._ended / self._finished if self._finished else 0.0
 
     def _takes(self, begin: float, end: float) -> float:
         """Seconds per unit of the iterations between two parts."""
@@ -171,16 +219,20 @@ class Pace:
         self._inside.append((part, inner))
         marks = self._inside[0], self._inside[len(self._inside) // 2], self._inside[-1]
         (a, begun), (b, then), (c, now) = marks
-        if a < b < c and begun < then < now:
+        if len(self._inside) >= SHOWN and a < b < c and begun < then < now:
             growth = (now - then) / (c - b) / ((then - begun) / (b - a))
             power = math.log(growth) / math.log((b + c) / (a + b))
             self._power = min(max(power, 0.0), GROWTH)
 
     def _at(self) -> tuple[float, float]:
         """(seconds, part of the piece) at the last step; another thread may ask at any moment."""
-        marks = self._marks
-        return marks[-1][:2] if marks else (self._piece, 0.0)
+        last = self._last
+        return last[:2] if last else (self._piece, 0.0)
 
     def _before(self) -> float:
         """Seconds of this piece before its first step."""
-        return max(self._prepared - self._takes(0.0, self._width) * self._units, 0.0)
+        if self._first is None:
+            return 0.0
+        at, part = self._first
+        step = self._takes(max(part - self._width, 0.0), part) * self._units
+        return max(at - self._piece - step, 0.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 
@@ -138,3 +139,18 @@ def test_threads_of_python_share_operators(layer):
 @layers
 def test_threads_of_python_may_be_the_first_to_launch(layer):
     assert printed(FIRST, layer) == ["True", "2"]
+
+
+@pytest.mark.parametrize("chosen", ["", "active"])
+def test_waiting_threads_sleep_unless_the_user_wants_them_to_spin(chosen):
+    """GNU OpenMP prints how often a waiting thread looks, as it has read its settings."""
+    code = "from physrecon.pipeline.preflight import use_threads; use_threads(None)"
+    env = {name: text for name, text in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    env |= {"NUMBA_THREADING_LAYER": "omp", "OMP_DISPLAY_ENV": "verbose"}
+    env |= {"OMP_WAIT_POLICY": chosen} if chosen else {}
+    run = [sys.executable, "-c", code]
+    done = subprocess.run(run, env=env, capture_output=True, text=True, timeout=100)
+    spins = re.search(r"GOMP_SPINCOUNT = '(\d+)'", done.stderr)
+    if not spins:
+        pytest.skip("no GNU OpenMP here")
+    assert (int(spins[1]) > 0) == bool(chosen)
