@@ -331,9 +331,8 @@ def turned(typingctx: Any, a: Any, near: Any, other: Any, near_odd: Any, other_e
         even = [lane % 2 * lanes for lane in range(lanes)]
 
         def pairs(first: Any, second: Any) -> Any:
-            return shuffled(
-                builder, *(_splat(builder, numbers.type, s) for s in (first, second)), even
-            )
+            one, next_one = (_splat(builder, numbers.type, number) for number in (first, second))
+            return shuffled(builder, one, next_one, even)
 
         name = f"llvm.fma.{suffix(a)}"
         product = builder.fmul(pairs(args[3], args[4]), swapped)

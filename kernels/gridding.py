@@ -145,8 +145,8 @@ def _collect_gpu(block, tall, wide, middle, slices):
 @gpu
 def _interpolate_gpu(cells, weights, factors, views, pitch, grid, values):
     """grid, values: (cells, 1, 2 slices) and (points, 1, 2 slices)."""
-    lane, _, p = cuda.grid(3)
-    if p >= values.shape[0] or lane >= values.shape[2]:
+    lane, beside, p = cuda.grid(3)
+    if p >= values.shape[0] or beside > 0 or lane >= values.shape[2]:
         return
     taps = weights.shape[1] // 2
     first = cells[p, 0] * pitch + cells[p, 1]

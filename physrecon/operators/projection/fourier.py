@@ -15,7 +15,7 @@ import numpy as np
 import scipy.fft
 
 from physrecon import arrays
-from physrecon.arrays import transforms
+from physrecon.arrays import transforms, vectors
 from physrecon.cancellation import cancellation_point
 from physrecon.errors import ArgumentError, brief, require
 from physrecon.geometry.grid import Grid
@@ -35,7 +35,7 @@ MARGIN = 2  # columns between a shadow and its repetition
 class PolarTransform:
     """Slices to samples of their views, by their transforms at polar points; and back.
 
-    y[v, s, j] = Σ_k factors[v, k] X_s(k) e^(2πi jk / length), j < columns of the scan, over k of
+    y[v, s, j] = Σ_k factors[v, k] X_s(k) e^(2πi jk / length) / length, j < columns, over k of
     both signs.  Holds the points, and the memory of a block of slices, between calls."""
 
     def __init__(self, scan: ParallelBeam, grid: Grid, length: int, accuracy: float) -> None:
@@ -105,6 +105,15 @@ class PolarTransform:
     @property
     def bins(self) -> int:
         return self.length // 2 + 1
+
+    def work_bytes(self, itemsize: int) -> int:
+        """Bytes of the points, and of a block of slices and its transforms."""
+        points = self.points(np.float32 if itemsize == 4 else np.float64)
+        width = next((w for w in WIDTHS if w >= self.grid.shape[0]), WIDTHS[-1])
+        ny, views = self.grid.shape[1], len(self.scan)
+        numbers = 2 * math.prod(points.padded) + 2 * ny * points.size[1] + 2 * views * self.bins
+        chunk = 2 * CHUNK
+        return points.cells.nbytes + points.weights.nbytes + numbers * width * itemsize + chunk
 
     def _shares(self) -> Any:
         """Of the bins, in the transpose of a real transform's inverse."""
@@ -295,14 +304,24 @@ class FourierProjector(LinearOperator):
         return transfer(self.scan, self.grid, self._engine.length, voxels=True)
 
     def _forward(self, x: Any, out: Any) -> None:
-        self._engine.project(x, self._transfer, out)
+        if 0 in x.shape or 0 in out.shape:
+            vectors.fill(out, 0)
+        else:
+            self._engine.project(x, self._transfer, out)
 
     def _adjoint(self, y: Any, out: Any) -> None:
-        self._engine.backproject(y, self._transfer, out)
+        if 0 in y.shape or 0 in out.shape:
+            vectors.fill(out, 0)
+        else:
+            self._engine.backproject(y, self._transfer, out)
 
     def one_slice(self) -> FourierProjector:
         one = slice(0, 1)
         return FourierProjector(self.scan.part(one), self.grid.part(one), self.accuracy)
+
+    def work_bytes(self, itemsize: int) -> int:
+        """Bytes held between calls besides x and y, for elements of `itemsize` bytes."""
+        return self._engine.work_bytes(itemsize)
 
     def __getitem__(self, views: Any) -> FourierProjector:
         return FourierProjector(self.scan[views], self.grid, self.accuracy)

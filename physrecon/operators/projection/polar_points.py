@@ -23,6 +23,7 @@ from physrecon.kernels.gridding import COLOURS, TILE, lay
 
 OVERSAMPLING = 1.5
 LEAST, MOST = 4, 16  # taps
+SPARE = 0.5  # of them, for the error of both axes
 NODES = 200  # of the quadrature of the window's transform
 Array = NDArray[Any]
 
@@ -38,7 +39,7 @@ class Window:
     def of(cls, accuracy: float, oversampling: float = OVERSAMPLING) -> Window:
         """The narrowest window of a relative accuracy (section 3 of the paper)."""
         needed = math.log(1 / accuracy) / (math.pi * math.sqrt(1 - 1 / oversampling))
-        taps = min(max(2 * math.ceil(needed / 2), LEAST), MOST)
+        taps = min(max(2 * math.ceil((needed + SPARE) / 2), LEAST), MOST)
         return cls(taps, 0.97 * math.pi * taps * (1 - 1 / (2 * oversampling)))
 
     def transform(self, position: Array, cells: int) -> Array:
@@ -97,7 +98,7 @@ def polar_points(
     """The points of all views; a view has `length` samples, one a column."""
     window = Window.of(accuracy)
     size = tuple(
-        fft.next_fast_len(max(math.ceil(OVERSAMPLING * n), 2 * window.taps), real=True) for n in
+        fft.next_fast_len(max(math.ceil(OVERSAMPLING * n), 2 * window.taps + 4), real=True) for n in
         grid.shape[1:]
     )  # fmt: skip
     size = size[0], size[1] + size[1] % 2
