@@ -318,3 +318,25 @@ def fused(typingctx: Any, a: Any, b: Any, c: Any) -> Any:
         return call(builder, f"llvm.fma.{suffix(a)}", args[0].type, args)
 
     return c(a, b, c), generate
+
+
+@intrinsic
+def turned(typingctx: Any, a: Any, near: Any, other: Any, near_odd: Any, other_even: Any) -> Any:
+    """near · a + near_odd · (odd neighbour) in even lanes, other · a + other_even · (even
+    neighbour) in odd ones: the product of complex numbers, or of their conjugates."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        numbers, lanes = args[0], args[0].type.count
+        swapped = shuffled(builder, numbers, numbers, [lane ^ 1 for lane in range(lanes)])
+        even = [lane % 2 * lanes for lane in range(lanes)]
+
+        def pairs(first: Any, second: Any) -> Any:
+            one, next_one = (_splat(builder, numbers.type, number) for number in (first, second))
+            return shuffled(builder, one, next_one, even)
+
+        name = f"llvm.fma.{suffix(a)}"
+        product = builder.fmul(pairs(args[3], args[4]), swapped)
+        return call(builder, name, numbers.type, (pairs(args[1], args[2]), numbers, product))
+
+    number = a.element
+    return a(a, number, number, number, number), generate

@@ -18,10 +18,11 @@ raw counts      prepare, find_center, check_geometry, Diagnosis, stitch
 geometry        ParallelBeam, TiltedBeam, FanBeam, ConeBeam, HelicalCone, VectorBeam, Grid;
                 align
 direct methods  fbp, fdk, wiener, tikhonov_filter
-operators       Projector, Blur, DepthBlur, PatchBlur, Downsample, Mask, Wavelet, Gradient,
-                SymmetricGradient, Diagonal, Identity, LinearOperator, Operator, Exponential,
-                Pointwise, Function; vstack, hstack, block_diagonal, sum_over; as_operator, as_real,
-                as_complex, as_scipy; check_adjoint, check_linearization, norm_bounds
+operators       Projector, FourierProjector, Blur, DepthBlur, PatchBlur, Downsample, Mask, Wavelet,
+                Gradient, SymmetricGradient, Diagonal, Identity, LinearOperator, Operator,
+                Exponential, Pointwise, Function; vstack, hstack, block_diagonal, sum_over;
+                as_operator, as_real, as_complex, as_scipy; check_adjoint, check_linearization,
+                norm_bounds
 likelihoods     LeastSquares, Huber, StudentT, PoissonLikelihood, PoissonGaussianLikelihood,
                 TransmissionLikelihood, Likelihood; noise_level
 noise           GaussianNoise, PoissonNoise, PoissonGaussianNoise, TransmissionNoise

@@ -70,6 +70,7 @@ from .operators.nonlinear import (
     Function as Function,
     Pointwise as Pointwise,
 )
+from .operators.projection.fourier import FourierProjector as FourierProjector
 from .operators.projection.projector import Projector as Projector
 from .operators.scipy_operator import as_scipy as as_scipy
 from .operators.stacks import block_diagonal as block_diagonal, hstack as hstack, vstack as vstack

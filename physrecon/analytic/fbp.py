@@ -25,9 +25,11 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import scipy.fft
 from numpy.typing import ArrayLike, NDArray
 
 from physrecon import arrays
+from physrecon.analytic.fourier_fbp import backproject_by_transforms
 from physrecon.analytic.view_weights import (
     FULL_TURN,
     angle_weights,
@@ -56,6 +58,7 @@ WINDOWS: dict[str, Callable[[Any], Any]] = {
 }
 FILTERS = tuple(WINDOWS)
 PADDINGS = ("zero", "edge")
+BACKPROJECTIONS = ("direct", "fourier")
 CHUNK_BYTES = 32 << 20  # of padded rows per Fourier transform
 WIDEST = 3.0  # radians between rays of a curved detector; no two are further apart
 UPRIGHT = np.deg2rad(2)  # of tilt; views that are a half turn apart are then as good as opposite
@@ -69,6 +72,7 @@ def fbp(
     filter: str = "ram-lak",
     padding: str = "zero",
     out: Array | None = None,
+    backprojection: str = "direct",
 ) -> Array:
     """Filtered backprojection: a volume [1/length] from line integrals [1].
 
@@ -84,6 +88,9 @@ def fbp(
         padding: what lies beyond the detector: "zero" for an object that fits, "edge" (the
             outermost column, fading out) for a wider one.
         out: memory for the volume; by default new.
+        backprojection: "direct" (ray by ray, linear between columns) or, of an upright axis,
+            "fourier" (by transforms, as their bandwidth says between columns; four to five times
+            as fast for many slices of 1024²).
     Returns:
         array (nz, ny, nx): on the machine and in the dtype of y.
     Raises:
@@ -102,6 +109,7 @@ def fbp(
         ((1, 33, 33), '1.0')
     """
     p, grid = _checked(y, scan, grid, filter, padding)
+    by_transforms = _by_transforms(backprojection, scan)
     if out is None:
         out = arrays.like(p, grid.shape)
     else:
@@ -115,11 +123,48 @@ def fbp(
     weights, rays = angle_weights(scan.radians), ray_weights(scan)
     more = extension(scan)
     ratio = angle_weights(scan.radians, FULL_TURN) / weights
+    if by_transforms:
+        shares = None if rays is None else (ratio, rays)
+        _fourier(p, scan, grid, (filter, padding), weights / scan.column_pitch, shares, more, out)
+        return out
     wide = extended(scan, more)
     table = interpolation_table(wide, grid, weights / scan.column_pitch)
     filtered = ramp_filtered(p, filter, padding, None if rays is None else (ratio, rays), more)
     ParallelEngine(wide, grid, table).backproject(filtered, out)
     return out
+
+
+def _by_transforms(backprojection: str, scan: Any) -> bool:
+    """Whether the Fourier transforms of slices are taken.  Raises ArgumentError."""
+    if backprojection not in BACKPROJECTIONS:
+        raise ArgumentError(
+            f"fbp.backprojection: expected one of {', '.join(BACKPROJECTIONS)}, got "
+            f"{brief(backprojection)}"
+        )
+    if backprojection == "fourier" and not isinstance(scan, ParallelBeam):
+        raise ArgumentError(
+            'fbp.backprojection: expected "direct" for a tilted axis, got "fourier"; leave it out'
+        )
+    return backprojection == "fourier"
+
+
+def _fourier(
+    y: Any, scan: ParallelBeam, grid: Grid, words: tuple[str, str], weights: Any, shares: Any,
+    more: tuple[int, int], out: Any,
+) -> None:  # fmt: skip
+    filter, padding = words
+    margin = scan.shape[2] // 2 if padding == "edge" else 0
+    before, after = (max(margin, extra) for extra in more)
+    length = _length(before + scan.shape[2] + after)
+
+    def prepared(part: Any) -> Any:
+        part = _shared(part, shares, slice(None))
+        return _with_margins(part, before, after, margin) if before or after else part
+
+    wide = extended(scan, (before, after))
+    backproject_by_transforms(
+        y, wide, grid, _ramp_response(length, filter, 0.0), weights, prepared, out
+    )
 
 
 def fbp_slices(
@@ -209,7 +254,7 @@ def ramp_filtered(
     margin = columns // 2 if padding == "edge" else 0
     before, after = (max(margin, extra) for extra in more)
     fft, threads = transforms.library(y)
-    length = fft.next_fast_len(2 * (before + columns + after), real=True)
+    length = _length(before + columns + after)
     xp = arrays.namespace(y)
     response = xp.asarray(_ramp_response(length, filter, bend).astype(y.dtype))
     filtered = arrays.like(y, (*y.shape[:2], columns + sum(more)))
@@ -217,10 +262,7 @@ def ramp_filtered(
     chunk = max(1, CHUNK_BYTES // (y.shape[1] * length * y.dtype.itemsize))
     for start in range(0, y.shape[0], chunk):
         cancellation_point()
-        part = y[start : start + chunk]
-        if rays is not None:
-            share = rays[1][0] + rays[0][start : start + chunk, None] * rays[1][1]
-            part = part * xp.asarray(share[:, None].astype(y.dtype))
+        part = _shared(y[start : start + chunk], rays, slice(start, start + chunk))
         if before or after:
             part = _with_margins(part, before, after, margin)
         spectrum = fft.rfft(part, length, axis=2, **threads)
@@ -228,6 +270,20 @@ def ramp_filtered(
         smooth = fft.irfft(spectrum, length, axis=2, overwrite_x=True, **threads)
         filtered[start : start + chunk] = smooth[..., first : first + filtered.shape[2]]
     return filtered
+
+
+def _length(columns: int) -> int:
+    """Of a transform in which a row and its convolution with the ramp have room."""
+    length: int = scipy.fft.next_fast_len(2 * columns, real=True)
+    return length + length % 2
+
+
+def _shared(part: Any, rays: Any, views: slice) -> Any:
+    """Some views times how much their rays count."""
+    if rays is None:
+        return part
+    share = rays[1][0] + rays[0][views, None] * rays[1][1]
+    return part * arrays.namespace(part).asarray(share[:, None].astype(part.dtype))
 
 
 def _with_margins(part: Any, before: int, after: int, margin: int) -> Any:

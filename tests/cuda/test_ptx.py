@@ -60,6 +60,12 @@ SIGNATURES = {
     "gradient_norms._flow_gpu": (SCALES, LAYOUT, float32, float32, TRUE, BLOCK, BLOCK),
     "gradient_norms._measure_gpu": (SCALES, LAYOUT, int64, float32, TRUE, BLOCK, BLOCK),
     "gradient_norms._project_gpu": (float32, BLOCK),
+    "gridding._collect_gpu": (BLOCK, LINE, LINE, int64, STACK),
+    "gridding._interpolate_gpu": (int32[:, ::1], TABLE, TABLE, int64, int64, BLOCK, BLOCK),
+    "gridding._place_gpu": (STACK, LINE, LINE, int64, BLOCK),
+    "gridding._spread_gpu": (
+        *(int32[:, ::1], TABLE, TABLE, INDEX, INDEX, INDEX, int64, BLOCK, BLOCK),
+    ),
     "half_quadratic._majorise_gpu": (
         *(SCALES, LAYOUT, float32, float32, TRUE, BLOCK, BLOCK, BLOCK),
     ),
