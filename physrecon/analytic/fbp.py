@@ -119,19 +119,24 @@ def fbp(
     if isinstance(scan, TiltedBeam):
         fbp_slices(p, scan, grid, filter, padding, out)
         return out
+    _upright(p, scan, grid, (filter, padding), by_transforms, out)
+    return out
+
+
+def _upright(
+    y: Any, scan: ParallelBeam, grid: Grid, words: tuple[str, str], by_transforms: bool, out: Any
+) -> None:
     # Weights sum to π.  The ramp has 1/length²; the sum over columns leaves 1/length.
     weights, rays = angle_weights(scan.radians), ray_weights(scan)
     more = extension(scan)
-    ratio = angle_weights(scan.radians, FULL_TURN) / weights
+    shares = None if rays is None else (angle_weights(scan.radians, FULL_TURN) / weights, rays)
+    weights = weights / scan.column_pitch
     if by_transforms:
-        shares = None if rays is None else (ratio, rays)
-        _fourier(p, scan, grid, (filter, padding), weights / scan.column_pitch, shares, more, out)
-        return out
+        _fourier(y, scan, grid, words, weights, shares, more, out)
+        return
     wide = extended(scan, more)
-    table = interpolation_table(wide, grid, weights / scan.column_pitch)
-    filtered = ramp_filtered(p, filter, padding, None if rays is None else (ratio, rays), more)
-    ParallelEngine(wide, grid, table).backproject(filtered, out)
-    return out
+    filtered = ramp_filtered(y, *words, shares, more)
+    ParallelEngine(wide, grid, interpolation_table(wide, grid, weights)).backproject(filtered, out)
 
 
 def _by_transforms(backprojection: str, scan: Any) -> bool:

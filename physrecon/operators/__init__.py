@@ -8,7 +8,6 @@ from physrecon.operators.diagonal import Diagonal, Identity
 from physrecon.operators.downsample import Downsample
 from physrecon.operators.mask import Mask
 from physrecon.operators.nonlinear import Exponential, Function, Pointwise
-from physrecon.operators.projection.fourier import FourierProjector
 from physrecon.operators.projection.projector import Projector
 from physrecon.operators.stacks import block_diagonal, hstack, vstack
 from physrecon.operators.wavelet import Wavelet

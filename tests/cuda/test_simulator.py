@@ -1,7 +1,7 @@
 """CUDA kernels against their CPU twins, in Numba's simulator.
 
 The simulator must be chosen before Numba is imported, hence in a process of its own:
-`NUMBA_ENABLE_CUDASIM=1 pytest tests/cuda/test_simulator.py`."""
+`NUMBA_ENABLE_CUDASIM=1 pytest tests/cuda`."""
 
 from __future__ import annotations
 
@@ -13,13 +13,11 @@ from geometries import geometry
 import physrecon as pr
 from physrecon import arrays
 from physrecon.geometry.view_tables import interpolation_table
-from physrecon.kernels import blur, duality_gap, generalised_variation, gridding, losses
-from physrecon.kernels._lanes import lanes
+from physrecon.kernels import blur, duality_gap, generalised_variation, losses
 from physrecon.kernels.random import gaussian, philox, poisson
 from physrecon.likelihoods import expectation
 from physrecon.operators.blur.direct import DenseConvolution, DirectConvolution
 from physrecon.operators.projection.parallel_beam import ParallelEngine
-from physrecon.operators.projection.polar_points import polar_points
 from physrecon.operators.projection.projector import ENGINES
 from physrecon.operators.projection.ray_derivatives import slopes_of
 
@@ -59,44 +57,6 @@ def test_interpolating_backprojection(name, simulated_device):
     kernels.backproject(y, cpu)
     kernels.backproject(simulated_device(y), gpu)
     assert_twins(cpu, gpu)
-
-
-def test_gridding(simulated_device):
-    """The values of a spectrum at polar points, and back."""
-    scan = pr.ParallelBeam([10, 100, 170], (1, 5), angle_unit="deg", center=1.7)
-    points = polar_points(scan, pr.Grid((1, 4, 5)), 8, 1e-3, np.float32)
-    rows, columns = points.padded
-    grid, values = random((rows, columns, 4), np.float32), random((15, 1, 4), np.float32, 1)
-    some = points.cells, points.weights, random((15, 2), np.float32, 2)
-    order, starts, tiles = points.tiles()
-
-    def as_rows(numbers):
-        return numbers.reshape(-1).view(lanes(np.float32, 4))
-
-    seen, spread = np.zeros_like(values), np.zeros_like(grid)
-    gridding.interpolate(*some, 3, columns, as_rows(grid), as_rows(seen))
-    gridding.spread(*some, order, starts, tiles, columns, as_rows(values), as_rows(spread))
-    device = simulated_device
-    mine = tuple(map(device, some))
-    found, given = device(np.zeros_like(values)), device(np.zeros_like(grid))
-    gridding.interpolate(*mine, 3, columns, device(grid.reshape(-1, 1, 4)), found)
-    assert_twins(seen, found)
-    index = map(device, (order, starts, tiles))
-    gridding.spread(*mine, *index, columns, device(values), given)
-    assert_twins(spread, given)
-
-
-def test_slices_between_blocks(simulated_device):
-    x, factors = random((2, 3, 5), np.float32), random((3,), np.float32)
-    wide, device = random((5,), np.float32, 1), simulated_device
-    block, there = np.zeros((3, 8, 4), np.float32), device(np.zeros((3, 8, 4), np.float32))
-    gridding.place(x, factors, wide, 2, block)
-    gridding.place(device(x), device(factors), device(wide), 2, there)
-    assert_twins(block, there)
-    back, given = np.zeros_like(x), device(np.zeros_like(x))
-    gridding.collect(block, factors, wide, 2, back)
-    gridding.collect(device(block), device(factors), device(wide), 2, given)
-    assert_twins(back, given)
 
 
 CURVED = {"detector": "curved", "source_detector": 20.0}
